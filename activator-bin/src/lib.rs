@@ -1,0 +1,3 @@
+//! The activator as a library: what the binary assembles, and what its tests drive in-process.
+
+pub mod config;

@@ -1,0 +1,3 @@
+//! The program `activator`.
+
+fn main() {}

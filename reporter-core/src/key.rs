@@ -1,0 +1,276 @@
+//! The name of a revision, checked once so that nothing behind it has to check again.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+use core::str::FromStr;
+
+/// The longest namespace: a DNS label (RFC 1123).
+const NAMESPACE_MAX: usize = 63;
+/// The longest revision name: a DNS subdomain (RFC 1123).
+const NAME_MAX: usize = 253;
+/// The longest part between two dots of a name.
+const LABEL_MAX: usize = 63;
+
+/// A revision's namespace and name; printed and parsed as `namespace/name`.
+///
+/// Cloning costs one atomic increment: the text is shared.
+///
+/// ```
+/// use reporter_core::RevisionKey;
+///
+/// let key: RevisionKey = "default/hello-00001".parse()?;
+/// assert_eq!(key, RevisionKey::try_new("default", "hello-00001")?);
+/// assert_eq!((key.namespace(), key.name()), ("default", "hello-00001"));
+///
+/// let error = "default/Hello".parse::<RevisionKey>().unwrap_err();
+/// assert_eq!(error.to_string(), "name \"Hello\": 'H' at byte 0 is not a lower-case letter, a digit, '-' or '.'");
+/// # Ok::<(), reporter_core::KeyError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RevisionKey(
+    // `namespace/name`. A slash is in neither part, so the text is as good as the pair, and the
+    // derived order, equality and hash are those of the printed form.
+    Arc<str>,
+);
+
+impl RevisionKey {
+    /// A key from its two parts.
+    ///
+    /// # Errors
+    /// Says which part is no DNS label (namespace) or DNS subdomain (name), and why.
+    pub fn try_new(namespace: &str, name: &str) -> Result<Self, KeyError> {
+        check_namespace(namespace)?;
+        check_name(name)?;
+        let mut text = String::with_capacity(namespace.len() + 1 + name.len());
+        text.push_str(namespace);
+        text.push('/');
+        text.push_str(name);
+        Ok(Self(text.into()))
+    }
+
+    /// The namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        self.parts().0
+    }
+
+    /// The name within the namespace.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.parts().1
+    }
+
+    /// `namespace/name`, without a copy.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn parts(&self) -> (&str, &str) {
+        self.0
+            .split_once('/')
+            .expect("both constructors put exactly one slash between the parts")
+    }
+}
+
+impl FromStr for RevisionKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<Self, KeyError> {
+        let (namespace, name) = text.split_once('/').ok_or_else(|| KeyError::MissingSlash {
+            text: excerpt(text),
+        })?;
+        check_namespace(namespace)?;
+        check_name(name)?;
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for RevisionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for RevisionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RevisionKey({})", self.0)
+    }
+}
+
+/// Why a text is no [`RevisionKey`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// There is no slash between namespace and name.
+    MissingSlash {
+        /// The start of the text.
+        text: String,
+    },
+    /// One of the two parts breaks the rules of DNS names.
+    Part {
+        /// Which one.
+        part: KeyPart,
+        /// The start of its text.
+        text: String,
+        /// What is wrong with it.
+        error: KeyPartError,
+    },
+}
+
+/// The two parts of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPart {
+    /// A DNS label of at most 63 characters.
+    Namespace,
+    /// A DNS subdomain of at most 253 characters.
+    Name,
+}
+
+/// What is wrong with one part of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyPartError {
+    /// It has no characters.
+    Empty,
+    /// It is longer than its kind may be.
+    TooLong {
+        /// Its length in bytes.
+        length: usize,
+        /// The longest that is allowed.
+        limit: usize,
+    },
+    /// It holds a character that its kind does not have.
+    BadCharacter {
+        /// The character.
+        character: char,
+        /// Where it starts, in bytes.
+        position: usize,
+    },
+    /// A label (what stands between two dots) is empty.
+    EmptyLabel {
+        /// Where the label would start, in bytes.
+        position: usize,
+    },
+    /// A label (what stands between two dots) has more than 63 characters.
+    LongLabel {
+        /// Where the label starts, in bytes.
+        position: usize,
+    },
+    /// A label starts or ends with a hyphen.
+    Hyphen {
+        /// Where the hyphen is, in bytes.
+        position: usize,
+    },
+}
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MissingSlash { text } => {
+                write!(f, "{text:?} has no '/' between namespace and name")
+            }
+            Self::Part { part, text, error } => {
+                let name = match part {
+                    KeyPart::Namespace => "namespace",
+                    KeyPart::Name => "name",
+                };
+                write!(f, "{name} {text:?}: ")?;
+                match error {
+                    KeyPartError::Empty => f.write_str("is empty"),
+                    KeyPartError::TooLong { length, limit } => {
+                        write!(f, "{length} characters, at most {limit} are allowed")
+                    }
+                    KeyPartError::BadCharacter {
+                        character,
+                        position,
+                    } => {
+                        let allowed = match part {
+                            KeyPart::Namespace => "a lower-case letter, a digit or '-'",
+                            KeyPart::Name => "a lower-case letter, a digit, '-' or '.'",
+                        };
+                        write!(f, "{character:?} at byte {position} is not {allowed}")
+                    }
+                    KeyPartError::EmptyLabel { position } => {
+                        write!(f, "nothing stands between two dots at byte {position}")
+                    }
+                    KeyPartError::LongLabel { position } => write!(
+                        f,
+                        "the label at byte {position} has more than {LABEL_MAX} characters"
+                    ),
+                    KeyPartError::Hyphen { position } => write!(
+                        f,
+                        "the hyphen at byte {position} may not start or end a label"
+                    ),
+                }
+            }
+        }
+    }
+}
+
+impl core::error::Error for KeyError {}
+
+fn check_namespace(text: &str) -> Result<(), KeyError> {
+    check_part(KeyPart::Namespace, text, NAMESPACE_MAX)
+}
+
+fn check_name(text: &str) -> Result<(), KeyError> {
+    check_part(KeyPart::Name, text, NAME_MAX)
+}
+
+fn check_part(part: KeyPart, text: &str, limit: usize) -> Result<(), KeyError> {
+    check_labels(text, limit, part == KeyPart::Name).map_err(|error| KeyError::Part {
+        part,
+        text: excerpt(text),
+        error,
+    })
+}
+
+fn check_labels(text: &str, limit: usize, dots: bool) -> Result<(), KeyPartError> {
+    if text.is_empty() {
+        return Err(KeyPartError::Empty);
+    }
+    if text.len() > limit {
+        return Err(KeyPartError::TooLong {
+            length: text.len(),
+            limit,
+        });
+    }
+    if let Some((position, character)) = text.char_indices().find(|&(_, c)| {
+        !(c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || (dots && c == '.'))
+    }) {
+        return Err(KeyPartError::BadCharacter {
+            character,
+            position,
+        });
+    }
+    let mut position = 0;
+    for label in text.split('.') {
+        if label.is_empty() {
+            return Err(KeyPartError::EmptyLabel { position });
+        }
+        if label.len() > LABEL_MAX {
+            return Err(KeyPartError::LongLabel { position });
+        }
+        if label.starts_with('-') {
+            return Err(KeyPartError::Hyphen { position });
+        }
+        if label.ends_with('-') {
+            return Err(KeyPartError::Hyphen {
+                position: position + label.len() - 1,
+            });
+        }
+        position += label.len() + 1;
+    }
+    Ok(())
+}
+
+/// Enough of a hostile text to recognise it, so that an error never grows with its input.
+fn excerpt(text: &str) -> String {
+    const LIMIT: usize = 80;
+    if text.chars().nth(LIMIT).is_none() {
+        return text.into();
+    }
+    text.chars().take(LIMIT).chain("...".chars()).collect()
+}

@@ -1,0 +1,96 @@
+//! What the reporter says: stats, batches, and the report of a tick.
+
+use alloc::vec::Vec;
+
+use crate::RevisionKey;
+
+/// What this pod says of one revision.
+///
+/// The pod's name is the same on every stat, so whoever writes stats down adds it there. The time
+/// is left to the receiver.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Stat {
+    /// Requests in flight: on average over the period, or at its end, as [`Accounting`](crate::Accounting) says.
+    pub average_concurrent_requests: f64,
+    /// Requests that came in.
+    pub request_count: u64,
+}
+
+/// A [`Stat`] and the revision it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StatMessage {
+    /// The revision.
+    pub key: RevisionKey,
+    /// What is said of it.
+    pub stat: Stat,
+}
+
+/// The value of a revision's gauge at a tick.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gauge {
+    /// The revision.
+    pub key: RevisionKey,
+    /// Its concurrency, in requests.
+    pub concurrency: f64,
+}
+
+/// Why a batch was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A request came for a revision that was not tracked.
+    FirstRequest,
+    /// A reporting period ended.
+    Tick,
+}
+
+/// Messages that belong together, in the order in which they were cut.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Batch {
+    /// Why it was cut.
+    pub cause: Cause,
+    /// At most one message per key. Empty when there is nothing to send.
+    pub messages: Vec<StatMessage>,
+    /// Keys that are tracked no longer; whatever still waits for them must not wake a service.
+    pub forgotten: Vec<RevisionKey>,
+}
+
+impl Batch {
+    /// The batch of one first-request message.
+    #[must_use]
+    pub fn first_request(message: StatMessage) -> Self {
+        Self {
+            cause: Cause::FirstRequest,
+            messages: alloc::vec![message],
+            forgotten: Vec::new(),
+        }
+    }
+
+    /// The batch of a tick.
+    #[must_use]
+    pub fn tick(messages: Vec<StatMessage>, forgotten: Vec<RevisionKey>) -> Self {
+        Self {
+            cause: Cause::Tick,
+            messages,
+            forgotten,
+        }
+    }
+
+    /// Whether there is neither a message nor a forgotten key in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.forgotten.is_empty()
+    }
+}
+
+/// The buffer that [`Reporter::on_tick`](crate::Reporter::on_tick) appends to.
+///
+/// Several reporters (shards) may append to one; empty it to use it again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// What goes to the autoscaler.
+    pub messages: Vec<StatMessage>,
+    /// What goes to the metrics backend: one entry for every key that was tracked, 0 included.
+    pub gauges: Vec<Gauge>,
+    /// Keys that were tracked until this tick and are no longer.
+    pub forgotten: Vec<RevisionKey>,
+}

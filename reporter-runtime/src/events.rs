@@ -1,0 +1,37 @@
+//! The second way in: a channel of events, for hosts that only have a stream of them.
+
+use reporter_core::ReqEvent;
+use tokio::sync::mpsc;
+
+/// Sends events to the reporter's task, which applies them in order.
+///
+/// A request that is told this way is timed when the task takes it in. Where the caller's own thread
+/// can count, [`track`](crate::ConcurrencyReporter::track) is cheaper and cannot forget an end.
+#[derive(Clone, Debug)]
+pub struct EventSender {
+    sender: mpsc::Sender<ReqEvent>,
+}
+
+/// The reporter has stopped; the event was not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the reporter has stopped")]
+pub struct ReporterStopped;
+
+impl EventSender {
+    pub(crate) fn new(sender: mpsc::Sender<ReqEvent>) -> Self {
+        Self { sender }
+    }
+
+    /// Hands over one event, waiting for room in the channel.
+    ///
+    /// A `ReqOut` with nothing in flight is counted in
+    /// [`unmatched_outs`](crate::ConcurrencyReporter::unmatched_outs).
+    ///
+    /// Cancel-safe: an event whose send was cancelled has not been counted.
+    ///
+    /// # Errors
+    /// The reporter has stopped.
+    pub async fn send(&self, event: ReqEvent) -> Result<(), ReporterStopped> {
+        self.sender.send(event).await.map_err(|_| ReporterStopped)
+    }
+}

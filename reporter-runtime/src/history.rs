@@ -1,0 +1,147 @@
+//! A record of what the reporter was told, in an order that replays to the same answers.
+
+use std::collections::VecDeque;
+
+use parking_lot::Mutex;
+use reporter_core::{RevisionKey, Timestamp};
+use tokio::sync::mpsc;
+
+/// One thing that the reporter was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryRecord {
+    /// When, on the reporter's clock.
+    pub at: Timestamp,
+    /// What.
+    pub op: HistoryOp,
+}
+
+/// What the reporter was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HistoryOp {
+    /// A request came.
+    In {
+        /// Its number, unique in the history.
+        id: u64,
+        /// The revision that it is for.
+        key: RevisionKey,
+    },
+    /// A request went.
+    Out {
+        /// The number that it came with; none when it was not told by a guard.
+        id: Option<u64>,
+        /// The revision that it was for.
+        key: RevisionKey,
+    },
+    /// A period ended.
+    Tick,
+}
+
+/// The reading end of a recording.
+pub struct History {
+    receiver: mpsc::Receiver<Recorded>,
+    ready: VecDeque<HistoryRecord>,
+    /// Told to shards that the tick under way had already reached: these come after it.
+    held_back: Vec<HistoryRecord>,
+    ticks: u64,
+}
+
+/// A record and how many ticks its shard had seen before it.
+struct Recorded {
+    ticks: u64,
+    record: HistoryRecord,
+}
+
+/// The writing end. While nothing is recorded it does not exist.
+pub(crate) struct Recorder(Mutex<Option<Open>>);
+
+struct Open {
+    sender: mpsc::Sender<Recorded>,
+    ids: u64,
+}
+
+/// A recording that holds `capacity` records at most.
+pub(crate) fn recording(capacity: usize) -> (Recorder, History) {
+    let (sender, receiver) = mpsc::channel(capacity);
+    let history = History {
+        receiver,
+        ready: VecDeque::new(),
+        held_back: Vec::new(),
+        ticks: 0,
+    };
+    (Recorder(Mutex::new(Some(Open { sender, ids: 0 }))), history)
+}
+
+impl History {
+    /// The next record, or none when the reporter has stopped.
+    ///
+    /// A reader that falls further behind than the recording's capacity ends it: it then holds the
+    /// exact beginning of the history, and no request has waited for the reader.
+    ///
+    /// Cancel-safe: a record is taken from the channel and given back in one step.
+    pub async fn recv(&mut self) -> Option<HistoryRecord> {
+        loop {
+            if let Some(record) = self.ready.pop_front() {
+                return Some(record);
+            }
+            match self.receiver.recv().await {
+                Some(recorded) => self.sort_in(recorded),
+                None => {
+                    // A tick that never came cannot hold anything back any longer.
+                    self.ready.extend(self.held_back.drain(..));
+                    return self.ready.pop_front();
+                }
+            }
+        }
+    }
+
+    fn sort_in(&mut self, Recorded { ticks, record }: Recorded) {
+        if record.op == HistoryOp::Tick {
+            self.ticks = ticks;
+            self.ready.push_back(record);
+            self.ready.extend(self.held_back.drain(..));
+        } else if ticks > self.ticks {
+            self.held_back.push(record);
+        } else {
+            self.ready.push_back(record);
+        }
+    }
+}
+
+impl Recorder {
+    /// Records an arrival and answers its number. To be called under the shard's lock.
+    pub(crate) fn on_in(&self, ticks: u64, at: Timestamp, key: &RevisionKey) -> u64 {
+        let mut open = self.0.lock();
+        let id = open.as_mut().map_or(0, |open| {
+            open.ids += 1;
+            open.ids
+        });
+        let key = key.clone();
+        push(&mut open, ticks, at, HistoryOp::In { id, key });
+        id
+    }
+
+    /// Records an end. To be called under the shard's lock.
+    pub(crate) fn on_out(&self, ticks: u64, at: Timestamp, id: Option<u64>, key: &RevisionKey) {
+        let key = key.clone();
+        push(&mut self.0.lock(), ticks, at, HistoryOp::Out { id, key });
+    }
+
+    /// Records a tick that every shard has seen; it is the `ticks`-th.
+    pub(crate) fn on_tick(&self, ticks: u64, at: Timestamp) {
+        push(&mut self.0.lock(), ticks, at, HistoryOp::Tick);
+    }
+}
+
+fn push(open: &mut Option<Open>, ticks: u64, at: Timestamp, op: HistoryOp) {
+    let Some(Open { sender, .. }) = open else {
+        return;
+    };
+    let record = HistoryRecord { at, op };
+    if let Err(error) = sender.try_send(Recorded { ticks, record }) {
+        if matches!(error, mpsc::error::TrySendError::Full(_)) {
+            tracing::error!("the recording of the history has ended: its reader is too slow");
+        }
+        // A history with a hole would replay to something that never was.
+        *open = None;
+    }
+}

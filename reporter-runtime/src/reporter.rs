@@ -1,0 +1,186 @@
+//! The handle that counts, and how a reporter is put together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reporter_core::{Accounting, MetricsBackend, RevisionKey};
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use crate::events::EventSender;
+use crate::fan_out::FanOut;
+use crate::history::{self, History, Recorder};
+use crate::in_flight::InFlight;
+use crate::shards::Shards;
+use crate::sink::StatSink;
+use crate::task::{Loop, ReporterTask};
+use crate::{Clock, SystemClock};
+
+/// Counts requests from any thread. A clone counts for the same reporter.
+#[derive(Clone)]
+pub struct ConcurrencyReporter {
+    shards: Arc<Shards>,
+    events: EventSender,
+}
+
+impl ConcurrencyReporter {
+    /// A reporter that is not running yet, with defaults for everything but the accounting.
+    #[must_use]
+    pub fn builder(accounting: Accounting) -> Builder {
+        Builder {
+            accounting,
+            interval: Duration::from_secs(1),
+            flush_timeout: Duration::from_secs(5),
+            max_tracked_keys: 100_000,
+            shards: 256,
+            clock: Box::new(SystemClock::new()),
+            recorder: None,
+            metrics: None,
+            sinks: Vec::new(),
+        }
+    }
+
+    /// Counts a request for `key` in, and out when the guard is dropped.
+    ///
+    /// Never waits for more than the short lock of the key's shard.
+    pub fn track(&self, key: &RevisionKey) -> InFlight {
+        InFlight::start(&self.shards, key)
+    }
+
+    /// The second way in, for hosts that only have a stream of events.
+    #[must_use]
+    pub fn events(&self) -> EventSender {
+        self.events.clone()
+    }
+
+    /// Requests in flight for `key`; none when the key is not tracked.
+    #[must_use]
+    pub fn in_flight(&self, key: &RevisionKey) -> Option<u64> {
+        self.shards.in_flight(key)
+    }
+
+    /// The number of tracked keys.
+    #[must_use]
+    pub fn tracked_keys(&self) -> usize {
+        self.shards.tracked_keys()
+    }
+
+    /// How many `ReqOut` found nothing in flight.
+    #[must_use]
+    pub fn unmatched_outs(&self) -> u64 {
+        self.shards.unmatched_outs()
+    }
+
+    /// How many requests were not counted because as many keys were tracked as may be.
+    #[must_use]
+    pub fn untracked_requests(&self) -> u64 {
+        self.shards.untracked_requests()
+    }
+}
+
+/// A reporter that is not running yet.
+pub struct Builder {
+    accounting: Accounting,
+    interval: Duration,
+    flush_timeout: Duration,
+    max_tracked_keys: usize,
+    shards: usize,
+    clock: Box<dyn Clock>,
+    recorder: Option<Recorder>,
+    metrics: Option<Box<dyn MetricsBackend>>,
+    sinks: Vec<Box<dyn StatSink>>,
+}
+
+impl Builder {
+    /// The length of a reporting period; 1 s by default.
+    #[must_use]
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// How long the sinks may flush at the end; 5 s by default.
+    #[must_use]
+    pub fn flush_timeout(mut self, timeout: Duration) -> Self {
+        self.flush_timeout = timeout;
+        self
+    }
+
+    /// The most keys that are tracked at once; 100,000 by default. Requests for further keys are not counted.
+    #[must_use]
+    pub fn max_tracked_keys(mut self, keys: usize) -> Self {
+        self.max_tracked_keys = keys;
+        self
+    }
+
+    /// The number of locks that keys are spread over; 256 by default. It changes no result.
+    #[must_use]
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = shards;
+        self
+    }
+
+    /// The clock; [`SystemClock`] by default.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Who gets the gauges of each tick; nobody by default.
+    #[must_use]
+    pub fn metrics(mut self, metrics: impl MetricsBackend + 'static) -> Self {
+        self.metrics = Some(Box::new(metrics));
+        self
+    }
+
+    /// One more sink.
+    #[must_use]
+    pub fn sink(mut self, sink: Box<dyn StatSink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
+    /// Records what the reporter is told, for a reader that is at most `capacity` records behind.
+    #[must_use]
+    pub fn record(mut self, capacity: usize) -> (Self, History) {
+        let (recorder, history) = history::recording(capacity);
+        self.recorder = Some(recorder);
+        (self, history)
+    }
+
+    /// Starts the reporter's task and one task per sink on the current tokio runtime.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime, and when the interval is zero.
+    #[must_use = "the reporter stops when its task's handle is dropped"]
+    pub fn spawn(self) -> (ConcurrencyReporter, ReporterTask) {
+        let (first_sender, first_requests) = mpsc::unbounded_channel();
+        let (event_sender, events) = mpsc::channel(1_024);
+        let shards = Arc::new(Shards::new(
+            self.accounting,
+            self.shards,
+            self.max_tracked_keys,
+            self.clock,
+            self.recorder,
+            first_sender,
+        ));
+        // The first tick ends the first period, it does not begin it.
+        let start = tokio::time::Instant::now() + self.interval;
+        let mut interval = tokio::time::interval_at(start, self.interval);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let task = Loop {
+            shards: Arc::clone(&shards),
+            interval,
+            first_requests,
+            events,
+            metrics: self.metrics,
+            sinks: FanOut::start(self.sinks),
+        };
+        let events = EventSender::new(event_sender);
+        (
+            ConcurrencyReporter { shards, events },
+            ReporterTask::spawn(task, self.flush_timeout),
+        )
+    }
+}
