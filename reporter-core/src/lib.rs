@@ -12,6 +12,7 @@ mod outbox;
 mod port;
 mod reporter;
 mod stat;
+mod table;
 mod timestamp;
 
 pub use accounting::{Accounting, UnknownAccounting};
