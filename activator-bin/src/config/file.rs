@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problems, quoted};
 use super::setting::{Default, Setting, apply_defaults};
 use super::unknown;
 use super::value::Value;
 
 /// Syntax errors beyond this many are the same mistake seen again.
-const SYNTAX_ERRORS_SHOWN: usize = 10;
+const SYNTAX_ERRORS_SHOWN: usize = 5;
 
 /// The text of a file, its name, and the problems found so far.
 pub(super) struct Reader<'a> {
@@ -60,13 +60,23 @@ impl<'a> Reader<'a> {
         // The first complaint about a line is about its cause, the others follow from it.
         let mut by_line = BTreeMap::new();
         for error in &errors {
-            let (line, column) = self.position(error.span().map_or(0, |span| span.start));
-            let first = by_line.entry(line).or_insert((column, error.message()));
-            *first = (*first).min((column, error.message()));
+            let span = error.span().unwrap_or_default();
+            let (line, column) = self.position(span.start);
+            let complaint = (
+                column,
+                error.message(),
+                self.text.get(span).unwrap_or_default(),
+            );
+            let first = by_line.entry(line).or_insert(complaint);
+            *first = complaint.min(*first);
         }
-        for (line, (column, message)) in by_line.into_iter().take(SYNTAX_ERRORS_SHOWN) {
+        for (line, (column, message, found)) in by_line.into_iter().take(SYNTAX_ERRORS_SHOWN) {
             let place = self.place_at(line, column);
-            self.problems.push(place, "", message.to_owned());
+            let message = match found.trim() {
+                "" => message.to_owned(),
+                found => format!("{message}: {}", quoted(found)),
+            };
+            self.problems.push(place, "", message);
         }
         None
     }
@@ -86,8 +96,11 @@ impl<'a> Reader<'a> {
             for (key, value) in table {
                 let path = format!("{prefix}{}", key.get_ref());
                 let inside = format!("{path}.");
-                let setting = settings.iter().find(|setting| setting.field == path);
-                let parent = settings.iter().any(|it| it.field.starts_with(&inside));
+                // A dot in quotes is part of a name, and no name has one.
+                let dotted = key.get_ref().contains('.');
+                let named = || settings.iter().filter(|_| !dotted);
+                let setting = named().find(|setting| setting.field == path);
+                let parent = named().any(|setting| setting.field.starts_with(&inside));
                 let outcome = match (setting, value.get_ref()) {
                     (Some(setting), value) => setting.apply(target, &Value::Toml(value)),
                     (None, DeValue::Table(table)) if parent => {
@@ -116,7 +129,7 @@ impl<'a> Reader<'a> {
         }
         for setting in settings {
             if matches!(setting.default, Default::Required) && !places.contains_key(setting.field) {
-                let message = format!("is missing: {}", setting.help);
+                let message = format!("is missing. {}", setting.help);
                 self.problems
                     .push(section.place.clone(), section.field(setting.field), message);
             }
@@ -133,7 +146,7 @@ impl<'a> Reader<'a> {
     ) -> Option<T> {
         let Some(value) = section.table.get(name) else {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            let message = format!("is missing: {}", names.join(" or "));
+            let message = format!("is missing. Either {}", names.join(" or "));
             self.problems
                 .push(section.place.clone(), section.field(name), message);
             return None;
@@ -146,23 +159,22 @@ impl<'a> Reader<'a> {
 
     /// The sections of a list, `[[name]]`.
     pub(super) fn sections<'t>(&mut self, parent: &Section<'t>, name: &str) -> Vec<Section<'t>> {
-        let as_section = |element: Element<'t>| match element.value {
-            DeValue::Table(table) => Ok(Section {
-                name: element.name,
-                place: element.place,
-                table,
-            }),
-            _ => Err(element),
-        };
         let mut sections = Vec::new();
         for element in self.elements(parent, name, &format!("sections, [[{name}]]")) {
-            match as_section(element) {
-                Ok(section) => sections.push(section),
-                Err(element) => {
-                    let message =
-                        Value::Toml(element.value).instead_of(&format!("a section, [[{name}]]"));
-                    self.problems.push(element.place, element.name, message);
-                }
+            let Element {
+                name: path,
+                place,
+                value,
+            } = element;
+            if let DeValue::Table(table) = value {
+                sections.push(Section {
+                    name: path,
+                    place,
+                    table,
+                });
+            } else {
+                let message = Value::Toml(value).instead_of(&format!("a section, [[{name}]]"));
+                self.problems.push(place, path, message);
             }
         }
         sections

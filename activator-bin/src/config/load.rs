@@ -1,7 +1,7 @@
 //! From the sources to a `Config`: flag over environment over file over default, and what fits together.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -43,14 +43,14 @@ impl Sources {
             return self.check(None);
         };
         let name = path.to_string_lossy();
-        read(path).map_or_else(
-            |message| {
+        match read(path) {
+            Ok(bytes) => self.check(Some((&name, &bytes))),
+            Err(message) => {
                 let mut problems = self.check(None).err().unwrap_or_default();
                 problems.push(Place::whole_file(&name), "", message);
                 problems.into_result(embedded::config())
-            },
-            |bytes| self.check(Some((&name, &bytes))),
-        )
+            }
+        }
     }
 
     /// Checks everything, with the file's name and content given.
@@ -75,15 +75,22 @@ impl Sources {
     /// They are no errors: a platform may set `ACTIVATOR_SERVICE_HOST` and the like on its own.
     #[must_use]
     pub fn misspelt_variables(&self) -> Vec<String> {
-        let known: Vec<String> = SCALARS.iter().flat_map(|it| it.variables()).collect();
-        let ours =
-            |name: &&str| name.starts_with("ACTIVATOR_") && !known.iter().any(|it| it == name);
-        let names = self.variables.keys().filter_map(|name| name.to_str());
-        names
-            .filter(ours)
+        const PREFIX: &str = "ACTIVATOR_";
+        let known: Vec<String> = SCALARS
+            .iter()
+            .flat_map(|setting| setting.variables())
+            .chain([format!("{PREFIX}CONFIG")])
+            .collect();
+        let known = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+        self.variables
+            .keys()
+            .filter_map(|name| name.to_str()?.strip_prefix(PREFIX))
+            .filter(|name| !known().any(|known| known == *name))
             .filter_map(|name| {
-                let near = unknown::nearest(name, known.iter().map(String::as_str))?;
-                Some(format!("{name} is not a setting; did you mean {near}?"))
+                let near = unknown::nearest(name, known())?;
+                Some(format!(
+                    "{PREFIX}{name} is not a setting; did you mean {PREFIX}{near}?"
+                ))
             })
             .collect()
     }
@@ -92,7 +99,7 @@ impl Sources {
         for setting in SCALARS {
             // Deployments that can't leave a variable out set it to nothing.
             let Some((name, value)) = setting.variables().find_map(|name| {
-                let value = self.variables.get(name.as_ref() as &std::ffi::OsStr)?;
+                let value = self.variables.get(OsStr::new(&name))?;
                 (!value.is_empty()).then_some((name, value))
             }) else {
                 continue;
@@ -205,7 +212,7 @@ fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
         } else {
             (place("listen.admin"), "listen.admin", "listen.http")
         };
-        let message = format!("takes port {} that {other} has as well", http.port());
+        let message = format!("takes port {}, as does {other}", http.port());
         problems.push(place, field, message);
     }
     let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));

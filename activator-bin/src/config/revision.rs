@@ -25,25 +25,25 @@ pub static REVISION: &[Setting<Draft>] = &[
     Setting::new(
         "namespace",
         Required,
-        "the namespace, a DNS label",
+        "A DNS label of at most 63 characters",
         |draft, value| set(&mut draft.namespace, namespace(value)),
     ),
     Setting::new(
         "name",
         Required,
-        "the revision's name within its namespace",
+        "A DNS subdomain of at most 253 characters, unique in its namespace",
         |draft, value| set(&mut draft.name, value.dns_name().map(str::to_owned)),
     ),
     Setting::new(
         "service",
         Unset,
-        "the service it belongs to; none when unset",
+        "The service it belongs to; none when unset",
         |draft, value| set(&mut draft.service, value.dns_name().map(str::to_owned)),
     ),
     Setting::new(
         "configuration",
         Unset,
-        "the configuration that made it; called like the service when unset",
+        "The configuration that made it; called like the service when unset",
         |draft, value| {
             set(
                 &mut draft.configuration,

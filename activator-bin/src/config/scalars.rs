@@ -11,20 +11,20 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::<Config>::new(
         "pod_name",
         Found("the machine's name", machine_name),
-        "who reports: the pod_name of every stat",
+        "Who reports: the pod_name of every stat",
         |config, value| set(&mut config.pod_name, value.text().map(str::to_owned)),
     )
     .or_variable("POD_NAME"),
     Setting::new(
         "workers",
         Found("the machine's cores", cores),
-        "the number of proxy threads",
+        "The number of proxy threads",
         |config, value| set(&mut config.workers, value.whole(1..=1_024)),
     ),
     Setting::new(
         "cluster_domain",
         Is("cluster.local"),
-        "the cluster's DNS domain, as in name.namespace.svc.cluster.local",
+        "The cluster's DNS domain, as in name.namespace.svc.cluster.local",
         |config, value| {
             set(
                 &mut config.cluster_domain,
@@ -35,43 +35,43 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "drain_timeout",
         Is("30s"),
-        "how long requests in flight may take to end at shutdown",
+        "How long requests in flight may take to end at shutdown",
         |config, value| set(&mut config.drain_timeout, value.duration("0s"..="24h")),
     ),
     Setting::new(
         "readiness",
         Is("serving"),
-        "what /readyz depends on: serving, or autoscaler for the link to it as well",
+        "What /readyz depends on: serving, or autoscaler for the link to it as well",
         |config, value| set(&mut config.readiness, value.choice(READINESS)),
     ),
     Setting::new(
         "listen.http",
         Is("127.0.0.1:8012"),
-        "address and port for requests to be proxied",
+        "Address and port for requests to be proxied",
         |config, value| set(&mut config.listen.http, value.address()),
     ),
     Setting::new(
         "listen.admin",
         Is("127.0.0.1:9090"),
-        "address and port of /metrics, /livez and /readyz",
+        "Address and port of /metrics, /livez and /readyz",
         |config, value| set(&mut config.listen.admin, value.address()),
     ),
     Setting::new(
         "reporter.interval",
         Is("1s"),
-        "the length of a reporting period",
+        "The length of a reporting period",
         |config, value| set(&mut config.reporter.interval, value.duration("10ms"..="1h")),
     ),
     Setting::new(
         "reporter.accounting",
         Is("snapshot"),
-        "how requests are counted: snapshot or average",
+        "How requests are counted: snapshot or average",
         |config, value| set(&mut config.reporter.accounting, value.choice(ACCOUNTING)),
     ),
     Setting::new(
         "reporter.max_tracked_keys",
         Is("100000"),
-        "the most revisions that are tracked at once",
+        "The most revisions that are tracked at once",
         |config, value| {
             let slot = &mut config.reporter.max_tracked_keys;
             set(slot, value.whole(1..=100_000_000))
@@ -80,7 +80,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "reporter.flush_timeout",
         Is("5s"),
-        "how long sinks may flush at shutdown",
+        "How long sinks may flush at shutdown",
         |config, value| {
             let slot = &mut config.reporter.flush_timeout;
             set(slot, value.duration("0s"..="1h"))
@@ -89,13 +89,13 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "log",
         Is("info"),
-        "what is logged: error, warn, info, debug, trace, or per module as in info,hyper=debug",
+        "What is logged: error, warn, info, debug, trace, or per module as in info,hyper=debug",
         |config, value| set(&mut config.log.filter, value.log_filter()),
     ),
     Setting::new(
         "log_format",
         Is("text"),
-        "how it is logged: text or json",
+        "How it is logged: text or json",
         |config, value| set(&mut config.log.format, value.choice(LOG_FORMAT)),
     ),
 ];

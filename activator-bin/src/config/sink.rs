@@ -16,7 +16,7 @@ use super::{AutoscalerConfig, JsonLinesConfig, SinkConfig};
 pub static JSON_LINES: &[Setting<JsonLinesConfig>] = &[Setting::new(
     "path",
     Is("-"),
-    "the file that lines are appended to; - is standard output",
+    "The file that lines are appended to; - is standard output",
     |sink, value| {
         let path = value.text()?;
         sink.path = (path != "-").then(|| path.into());
@@ -29,13 +29,13 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
     Setting::new(
         "url",
         Required,
-        "where the autoscaler listens, ws://host:port or wss://host:port",
+        "Where the autoscaler listens, ws://host:port or wss://host:port",
         |sink, value| set(&mut sink.url, websocket_url(value)),
     ),
     Setting::new(
         "ca_file",
         Unset,
-        "the certificates (PEM) that a wss:// autoscaler is verified with; the system's when unset",
+        "The certificates (PEM) that a wss:// autoscaler is verified with; the system's when unset",
         |sink, value| {
             set(
                 &mut sink.ca_file,
@@ -46,43 +46,43 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
     Setting::new(
         "handshake_timeout",
         Is("3s"),
-        "how long connecting may take",
+        "How long connecting may take",
         |sink, value| set(&mut sink.handshake_timeout, value.duration("10ms"..="5m")),
     ),
     Setting::new(
         "ping_interval",
         Is("3333ms"),
-        "how often a link without traffic is pinged",
+        "How often a link without traffic is pinged",
         |sink, value| set(&mut sink.ping_interval, value.duration("10ms"..="5m")),
     ),
     Setting::new(
         "pong_timeout",
         Is("10s"),
-        "how long the link may go without a pong before it is given up",
+        "How long the link may go without a pong before it is given up",
         |sink, value| set(&mut sink.pong_timeout, value.duration("10ms"..="5m")),
     ),
     Setting::new(
         "write_timeout",
         Is("10s"),
-        "how long writing a frame may take before the link is given up",
+        "How long writing a frame may take before the link is given up",
         |sink, value| set(&mut sink.write_timeout, value.duration("10ms"..="5m")),
     ),
     Setting::new(
         "backoff_initial",
         Is("100ms"),
-        "the pause before the second try to connect; each further one is longer",
+        "The pause before the second try to connect; each further one is longer",
         |sink, value| set(&mut sink.backoff_initial, value.duration("1ms"..="5m")),
     ),
     Setting::new(
         "backoff_factor",
         Is("1.3"),
-        "how much longer each pause is than the one before",
+        "How much longer each pause is than the one before",
         |sink, value| set(&mut sink.backoff_factor, value.number(1.0..=10.0)),
     ),
     Setting::new(
         "backoff_max",
         Is("10s"),
-        "the longest pause",
+        "The longest pause",
         |sink, value| set(&mut sink.backoff_max, value.duration("1ms"..="1h")),
     ),
 ];
@@ -114,7 +114,7 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<SinkC
             SinkConfig::Autoscaler(sink) => quoted(&sink.url.to_string()),
         };
         if let Some(other) = seen.insert(target.clone(), section.name.clone()) {
-            let message = format!("writes to {target} as {other} does");
+            let message = format!("writes to {target}, as does {other}");
             let (place, name) = (section.place.clone(), section.name.clone());
             reader.problems.push(place, name, message);
         }
@@ -179,14 +179,12 @@ fn read_autoscaler(reader: &mut Reader<'_>, section: &Section<'_>) -> Autoscaler
 fn websocket_url(value: &Value<'_>) -> Result<Uri, String> {
     let expected = "a URL, ws://host:port or wss://host:port";
     let url: Uri = value.string(expected)?.parse().unwrap_or_default();
-    let scheme = matches!(url.scheme_str(), Some("ws" | "wss"));
-    // User names would end up in logs, and nobody reads them at the other end.
-    let host = url
-        .authority()
-        .is_some_and(|it| !it.host().is_empty() && !it.as_str().contains('@'));
-    if scheme && host {
-        Ok(url)
-    } else {
-        Err(value.instead_of(expected))
+    match (url.scheme_str(), url.authority()) {
+        // It would end up in logs, so neither is it in this message.
+        (_, Some(authority)) if authority.as_str().contains('@') => {
+            Err(format!("expected {expected}, without a user's name"))
+        }
+        (Some("ws" | "wss"), Some(authority)) if !authority.host().is_empty() => Ok(url),
+        _ => Err(value.instead_of(expected)),
     }
 }

@@ -108,7 +108,7 @@ impl Value<'_> {
         let stray = |c: char| !(c.is_ascii_alphanumeric() || "_:=,- ".contains(c));
         let parsed = text.parse().ok();
         parsed
-            .filter(|_| !text.contains(stray))
+            .filter(|_| !text.trim().is_empty() && !text.contains(stray))
             .ok_or_else(|| self.instead_of(expected))
     }
 
