@@ -25,6 +25,8 @@ pub struct Config {
     pub sinks: Vec<SinkConfig>,
     /// The revisions that are served.
     pub revisions: Vec<RevisionConfig>,
+    /// Whether `default/hello` is served too, by an echo server in this process.
+    pub embedded_echo: bool,
 }
 
 /// Where the activator listens.
