@@ -127,7 +127,8 @@ struct Connections {
 impl Connections {
     fn new(services: Services, draining: Draining) -> Self {
         let mut http = http1::Builder::new();
-        http.max_buf_size(services.limits.buffer);
+        http.max_buf_size(services.limits.head);
+        http.max_header_size(services.limits.head);
         let (alive, last_gone) = mpsc::channel(1);
         Self {
             http,

@@ -32,7 +32,7 @@ type Connection = http1::SendRequest<Incoming>;
 impl Upstream {
     pub(crate) fn new(limits: Limits) -> Self {
         let mut http = http1::Builder::new();
-        http.max_buf_size(limits.buffer);
+        http.max_buf_size(limits.head);
         Self {
             http,
             pool: Rc::new(Pool::new(&limits)),

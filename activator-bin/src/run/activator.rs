@@ -24,6 +24,9 @@ use crate::{admin, echo};
 /// Records that the writer of a history may be behind.
 const RECORD_CAPACITY: usize = 65_536;
 
+/// How long a write that blocks may hold up the end.
+const CONTROL_STOP: Duration = Duration::from_secs(1);
+
 /// Writes a history down; ends when the history does.
 pub type Record = Box<dyn FnOnce(History) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
@@ -158,8 +161,7 @@ impl Activator {
         {
             tracing::error!("the recording of the history is not complete");
         }
-        // Nobody is told that it is over before it is.
-        drop(self.control);
+        self.control.stop().await;
         stopped
     }
 }
@@ -178,6 +180,15 @@ impl Control {
         Ok(Self(Some(runtime)))
     }
 
+    /// Waits until its tasks are gone, and their sockets with them.
+    async fn stop(mut self) {
+        if let Some(runtime) = self.0.take() {
+            let stopping = move || runtime.shutdown_timeout(CONTROL_STOP);
+            // An error means that the caller's own runtime is going down.
+            let _ = tokio::task::spawn_blocking(stopping).await;
+        }
+    }
+
     fn enter(&self) -> runtime::EnterGuard<'_> {
         self.0
             .as_ref()
@@ -189,7 +200,7 @@ impl Control {
 impl Drop for Control {
     fn drop(&mut self) {
         if let Some(runtime) = self.0.take() {
-            // Waiting for it is forbidden where other tasks run, and pointless.
+            // Waiting for it is forbidden where other tasks run.
             runtime.shutdown_background();
         }
     }

@@ -86,9 +86,9 @@ impl Client {
         Exchange(Arc::clone(self))
     }
 
-    /// Whether a part of the last request may never be read.
+    /// Whether the connection may end with a part of the last request unread.
     pub(crate) fn may_be_unread(&self) -> bool {
-        self.may_be_unread.load(Ordering::Relaxed)
+        self.phase() == Phase::Head || self.may_be_unread.load(Ordering::Relaxed)
     }
 
     /// The end of the answer under way can only be told by closing the connection.

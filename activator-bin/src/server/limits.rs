@@ -14,9 +14,9 @@ pub struct Limits {
     pub backend_idle_timeout: Duration,
     /// How many idle connections are kept per backend and worker; 512 by default.
     pub backend_idle_connections: usize,
-    /// What is buffered in each direction of a connection, in bytes, and so the longest head; 64 KiB
-    /// by default, 8 KiB at least.
-    pub buffer: usize,
+    /// The longest head of a request or an answer, in bytes; 64 KiB by default, 8 KiB at least.
+    /// As much of a body may be buffered in each direction of a connection.
+    pub head: usize,
 }
 
 impl Default for Limits {
@@ -26,7 +26,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),
             backend_idle_connections: 512,
-            buffer: 64 * 1024,
+            head: 64 * 1024,
         }
     }
 }
