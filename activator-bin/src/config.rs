@@ -123,7 +123,7 @@ pub struct JsonLinesConfig {
 pub struct AutoscalerConfig {
     /// `ws://host[:port][/path]`, or `wss://` for TLS.
     pub url: Uri,
-    /// The certificates to verify a `wss://` peer with; none for those that are built in or the system's.
+    /// The certificates to verify a `wss://` peer with; none for the default ones.
     pub ca_file: Option<PathBuf>,
     /// How long connecting may take.
     pub handshake_timeout: Duration,

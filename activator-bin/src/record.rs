@@ -7,9 +7,10 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
 use crate::replay::{HistoryLine, Op};
 
-/// Writes `history` to `file`, a line per record, until the reporter has stopped.
+/// Writes `history` to `file`, a line per record, until nobody is left who could add to it.
 ///
-/// Flushed at every tick and at the end. Not cancel-safe: a line may then end in its middle.
+/// Flushed at every tick and at the end. Not cancel-safe: the file may then end in the middle of a
+/// line. Until then nothing but what came after the last tick is missing from it.
 ///
 /// # Errors
 /// The file can't be written; the recording has ended then, and nothing waits for it.

@@ -111,6 +111,21 @@ fn a_file_that_is_not_there_is_a_failure() {
 }
 
 #[test]
+fn a_full_disk_is_a_failure() {
+    let mut command = activator(&["/dev/stdin"]);
+    let full = std::fs::File::create("/dev/full").expect("every Linux has it");
+    let mut child = command.stdout(full).spawn().expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(IN.as_bytes()).expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let stderr =
+        "activator: standard output: cannot write: No space left on device (os error 28)\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), stderr);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
 fn an_unknown_accounting_is_wrong_usage() {
     let output = replay(&["--accounting", "mean"], "");
     assert_eq!(output.status.code(), Some(2));

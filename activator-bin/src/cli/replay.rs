@@ -48,10 +48,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Exit> {
         }
         // Whoever read the output has seen enough.
         Err(ReplayError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error @ ReplayError::Write(_)) => Err(fail(
+            Exit::Failure,
+            &format_args!("standard output: {error}"),
+        )),
         Err(error @ ReplayError::BadLine { .. }) => {
             Err(fail(Exit::BadHistory, &format_args!("{name}: {error}")))
         }
-        Err(error) => Err(fail(Exit::Failure, &format_args!("{name}: {error}"))),
+        Err(error @ ReplayError::Read(_)) => {
+            Err(fail(Exit::Failure, &format_args!("{name}: {error}")))
+        }
     }
 }
 

@@ -105,8 +105,7 @@ const READINESS: &[(&str, Readiness)] = &[
     ("autoscaler", Readiness::Autoscaler),
 ];
 
-/// The names of the ways of accounting.
-pub(crate) const ACCOUNTING: &[(&str, Accounting)] = &[
+const ACCOUNTING: &[(&str, Accounting)] = &[
     (Accounting::Snapshot.as_str(), Accounting::Snapshot),
     (Accounting::Average.as_str(), Accounting::Average),
 ];

@@ -35,7 +35,7 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
     Setting::new(
         "ca_file",
         Unset,
-        "The certificates (PEM) that a wss:// autoscaler is verified with; the system's when unset",
+        "The certificates (PEM) that a wss:// autoscaler is verified with, instead of the default ones",
         |sink, value| {
             set(
                 &mut sink.ca_file,
