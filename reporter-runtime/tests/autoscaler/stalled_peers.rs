@@ -31,7 +31,7 @@ async fn stalled(config: impl FnOnce(AutoscalerConfig) -> AutoscalerConfig) -> (
         .map(|n| format!("{n:0>60}.{:0>60}.{:0>60}.{:0>60}", 0, 0, 0))
         .collect();
     let messages: Vec<_> = names.iter().map(|name| (name.as_str(), 1.0, 1)).collect();
-    for _ in 0..100 {
+    for _ in 0..40 {
         rig.tick(&messages).await;
     }
     (rig, stream)
