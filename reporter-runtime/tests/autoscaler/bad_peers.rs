@@ -86,13 +86,13 @@ bad_peers! {
     a_peer_that_says_nothing: Silent, "no WebSocket handshake within 1s";
     a_peer_that_reads_and_answers_nothing: SilentAfterHandshake, "no answer to a ping within 1s";
     a_peer_that_answers_pings_with_other_numbers: WrongPongs, "no answer to a ping within 1s";
-    a_peer_that_closes_at_once: ClosesAtOnce, "";
-    a_peer_that_closes_after_the_handshake: ClosesAfterHandshake, "";
+    a_peer_that_closes_at_once: ClosesAtOnce, "connection";
+    a_peer_that_closes_after_the_handshake: ClosesAfterHandshake, "connection";
     a_peer_that_restarts_for_ever: AlwaysRestarts, "the peer closed the link: code 1012";
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_refuses_is_tried_about_once_a_second_for_as_long_as_it_takes() {
+async fn a_peer_that_refuses_is_tried_about_twice_a_second_for_as_long_as_it_takes() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -101,7 +101,7 @@ async fn a_peer_that_refuses_is_tried_about_once_a_second_for_as_long_as_it_take
     tokio::time::sleep(Duration::from_secs(3_600)).await;
     let told = rig.observer.told();
     assert!(
-        (2_400..=3_620).contains(&told.failures.len()),
+        (4_800..=7_220).contains(&told.failures.len()),
         "{}",
         told.failures.len()
     );

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -62,7 +63,10 @@ pub enum LinkFailure {
         /// The time for a frame.
         limit: Duration,
     },
-    /// The connection ended or failed.
+    /// The connection ended without a goodbye, as it does when the peer's process dies.
+    #[error("the peer ended the connection")]
+    Ended,
+    /// The connection failed.
     #[error("the connection broke: {0}")]
     Broken(io::Error),
     /// The peer broke the rules of WebSocket.
@@ -96,6 +100,9 @@ impl From<WsError> for LinkFailure {
             WsError::Http(response) => Self::NotAWebSocket {
                 status: response.status().as_u16(),
             },
+            WsError::Protocol(
+                ProtocolError::ResetWithoutClosingHandshake | ProtocolError::HandshakeIncomplete,
+            ) => Self::Ended,
             // Not as it is: a full buffer carries the frame.
             WsError::WriteBufferFull(_) => Self::Protocol {
                 error: "it sends pings and does not read the answers".into(),
