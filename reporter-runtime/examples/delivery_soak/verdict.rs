@@ -42,7 +42,7 @@ impl Verdict {
             "frames taken in {}, of these delivered more than once {}; requests delivered more than once {}",
             report.frames,
             report.unconfirmed_frames,
-            delivered - counted,
+            delivered.saturating_sub(counted),
         );
         println!(
             "frames requeued {}, most keys pending {}",
