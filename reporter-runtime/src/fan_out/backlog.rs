@@ -3,15 +3,17 @@
 use std::collections::HashSet;
 use std::time::SystemTime;
 
+use foldhash::fast::FixedState;
 use reporter_core::{Batch, Cause, Outbox, RevisionKey, Timestamp};
 
 use crate::Dispatch;
 
 /// What a sink has not taken yet: at most one message per key.
 #[derive(Default)]
-pub(crate) struct Backlog {
+pub(super) struct Backlog {
     merged: Outbox,
-    forgotten: HashSet<RevisionKey>,
+    /// Hashed the same way in each run, so that the same history is told in the same order.
+    forgotten: HashSet<RevisionKey, FixedState>,
     span: Option<Span>,
 }
 
@@ -26,7 +28,7 @@ struct Span {
 }
 
 impl Backlog {
-    pub(crate) fn push(&mut self, dispatch: &Dispatch) {
+    pub(super) fn push(&mut self, dispatch: &Dispatch) {
         let Dispatch { at, time, batch } = dispatch;
         for message in &batch.messages {
             self.forgotten.remove(&message.key);
@@ -45,7 +47,7 @@ impl Backlog {
     }
 
     /// Everything as one dispatch, or none when nothing waited.
-    pub(crate) fn take(&mut self) -> Option<Dispatch> {
+    pub(super) fn take(&mut self) -> Option<Dispatch> {
         let Self {
             mut merged,
             forgotten,
@@ -63,7 +65,7 @@ impl Backlog {
     }
 
     /// The requests whose counts wait.
-    pub(crate) fn requests(&self) -> u64 {
+    pub(super) fn requests(&self) -> u64 {
         self.merged.unconfirmed_requests()
     }
 }
