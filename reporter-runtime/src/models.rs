@@ -42,7 +42,14 @@ fn model(accounting: Accounting, max_tracked_keys: usize) -> Model {
     let (recorder, history) = history::recording(64);
     let (sender, first_requests) = mpsc::unbounded_channel();
     let clock = Box::new(Steps(AtomicU64::new(0)));
-    let shards = Shards::new(accounting, 2, max_tracked_keys, clock, Some(recorder), sender);
+    let shards = Shards::new(
+        accounting,
+        2,
+        max_tracked_keys,
+        clock,
+        Some(recorder),
+        sender,
+    );
     let shards = Arc::new(shards);
     Model {
         outgoing: Outgoing::new(Arc::clone(&shards), first_requests),
@@ -129,7 +136,10 @@ fn a_cold_key_hit_by_all_threads_at_once_has_one_first_request() {
     check(3, || {
         let mut model = model(Accounting::Snapshot, 8);
         let cold = key("cold");
-        let others = [requests(&model.shards, &cold, 1), requests(&model.shards, &cold, 1)];
+        let others = [
+            requests(&model.shards, &cold, 1),
+            requests(&model.shards, &cold, 1),
+        ];
         let mine = InFlight::start(&model.shards, &cold);
         for other in others {
             other.join().unwrap();

@@ -52,7 +52,11 @@ impl ReporterTask {
     pub async fn stop(self) -> Stopped {
         // A task that cannot be told has panicked, which the next line finds.
         let _ = self.stop.send(Instant::now() + self.flush_timeout);
-        match self.task.await.map_err(tokio::task::JoinError::try_into_panic) {
+        match self
+            .task
+            .await
+            .map_err(tokio::task::JoinError::try_into_panic)
+        {
             Ok(stopped) => stopped,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
             // The runtime that it ran on was shut down before.
