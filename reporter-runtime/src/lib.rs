@@ -2,6 +2,10 @@
 //!
 //! What must not live here: rules of counting (they are the core's), metrics libraries, configuration.
 
+// What the models share with `tests/` calls this crate by its name.
+#[cfg(test)]
+extern crate self as reporter_runtime;
+
 mod clock;
 mod dispatch;
 mod events;

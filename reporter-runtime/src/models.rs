@@ -7,16 +7,19 @@ use std::task::{Context, Poll, Waker};
 use std::time::SystemTime;
 
 use loom::thread;
-use reporter_core::{
-    Accounting, Batch, Cause, Report, Reporter, ReqEvent, RevisionKey, Stat, Timestamp,
-};
+use reporter_core::{Accounting, Batch, Cause, RevisionKey, Timestamp};
 use tokio::sync::mpsc;
 
-use crate::history::{self, History, HistoryOp, HistoryRecord};
+use crate::history::{self, History, HistoryRecord};
 use crate::in_flight::InFlight;
 use crate::outgoing::Outgoing;
 use crate::shards::Shards;
 use crate::{Clock, Dispatch};
+
+#[path = "../tests/support/replay.rs"]
+mod replay;
+
+use replay::{replay, story};
 
 /// Counts its readings, so that no two moments are the same.
 struct Steps(AtomicU64);
@@ -78,21 +81,6 @@ fn requests(shards: &Arc<Shards>, key: &RevisionKey, times: usize) -> thread::Jo
     })
 }
 
-/// What was said of `key`, in order.
-fn story<'a>(
-    key: &RevisionKey,
-    batches: impl IntoIterator<Item = &'a Batch>,
-) -> Vec<(Cause, Option<Stat>)> {
-    let mut story = Vec::new();
-    for batch in batches {
-        let messages = batch.messages.iter().filter(|message| message.key == *key);
-        story.extend(messages.map(|message| (batch.cause, Some(message.stat))));
-        let forgotten = batch.forgotten.iter().filter(|forgotten| *forgotten == key);
-        story.extend(forgotten.map(|_| (batch.cause, None)));
-    }
-    story
-}
-
 fn dispatched(dispatches: &[Dispatch]) -> impl Iterator<Item = &Batch> {
     dispatches.iter().map(|dispatch| &dispatch.batch)
 }
@@ -108,27 +96,6 @@ fn records(mut history: History) -> Vec<HistoryRecord> {
             Poll::Pending => panic!("the history has not ended with the last tick"),
         }
     }
-}
-
-/// What the pure core answers to a history.
-fn replayed(accounting: Accounting, records: &[HistoryRecord]) -> Vec<Batch> {
-    let mut reporter = Reporter::new(accounting);
-    let mut batches = Vec::new();
-    for HistoryRecord { at, op } in records {
-        let event = match op {
-            HistoryOp::In { key, .. } => ReqEvent::req_in(key.clone()),
-            HistoryOp::Out { key, .. } => ReqEvent::req_out(key.clone()),
-            HistoryOp::Tick => {
-                let mut report = Report::default();
-                reporter.on_tick(*at, &mut report);
-                batches.push(Batch::tick(report.messages, report.forgotten));
-                continue;
-            }
-        };
-        let message = reporter.on_event(&event, *at).unwrap();
-        batches.extend(message.map(Batch::first_request));
-    }
-    batches
 }
 
 #[test]
@@ -193,7 +160,7 @@ fn each_keys_story_is_that_of_the_recorded_history() {
             for other in others {
                 other.join().unwrap();
             }
-            let replayed = replayed(accounting, &records(model.history));
+            let replayed = replay(accounting, &records(model.history)).batches;
             for key in &keys {
                 assert_eq!(story(key, dispatched(&dispatches)), story(key, &replayed));
             }
