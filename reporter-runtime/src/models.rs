@@ -145,27 +145,32 @@ fn a_request_that_races_the_forgetting_of_its_key_never_loses_its_out() {
     }
 }
 
-#[test]
-fn each_keys_story_is_that_of_the_recorded_history() {
+/// Threads that each count requests for a key of their own, as often as told, while two ticks go by.
+fn check_story(preemptions: usize, threads: &'static [(&'static str, usize)]) {
     for accounting in [Accounting::Snapshot, Accounting::Average] {
-        check(3, move || {
+        check(preemptions, move || {
             let mut model = model(accounting, 8);
-            let keys = [key("a"), key("b")];
-            let others = [
-                requests(&model.shards, &keys[0], 2),
-                requests(&model.shards, &keys[1], 1),
-            ];
+            let start = |&(name, times): &(&str, usize)| requests(&model.shards, &key(name), times);
+            let others: Vec<_> = threads.iter().map(start).collect();
             let mut dispatches = model.outgoing.tick(false).dispatches;
             dispatches.extend(model.outgoing.tick(true).dispatches);
             for other in others {
                 other.join().unwrap();
             }
             let replayed = replay(accounting, &records(model.history)).batches;
-            for key in &keys {
-                assert_eq!(story(key, dispatched(&dispatches)), story(key, &replayed));
+            for (name, _) in threads {
+                let key = key(name);
+                assert_eq!(story(&key, dispatched(&dispatches)), story(&key, &replayed));
             }
         });
     }
+}
+
+#[test]
+fn each_keys_story_is_that_of_the_recorded_history() {
+    check_story(4, &[("a", 2)]);
+    // These two keys live on different shards.
+    check_story(2, &[("a", 2), ("b", 1)]);
 }
 
 #[test]
