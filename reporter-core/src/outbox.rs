@@ -77,7 +77,7 @@ impl Outbox {
                 stat.average_concurrent_requests = 0.0;
             }
         }
-        if !batch.forgotten.is_empty() && !self.unconfirmed.is_empty() {
+        if !batch.forgotten.is_empty() {
             // It has left already; but if the link breaks, it must not come back as a burst.
             let forgotten: IndexSet<_, FixedState> = batch.forgotten.iter().collect();
             for message in self.unconfirmed.iter_mut().flat_map(|f| &mut f.messages) {
