@@ -13,6 +13,7 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::drain::Draining;
 
@@ -25,12 +26,32 @@ pub(crate) type Render = Arc<dyn Fn() -> String + Send + Sync>;
 #[derive(Clone)]
 struct Admin {
     metrics: Render,
-    draining: Draining,
+    readiness: Readiness,
+}
+
+/// What `/readyz` depends on. `/livez` depends on nothing: a process that can answer is alive.
+#[derive(Clone)]
+pub(crate) struct Readiness {
+    pub(crate) draining: Draining,
+    /// Links that must be up.
+    pub(crate) links: Vec<watch::Receiver<bool>>,
+}
+
+impl Readiness {
+    fn check(&self) -> Result<(), &'static str> {
+        if self.draining.has_begun() {
+            return Err("not ready: shutting down\n");
+        }
+        match self.links.iter().all(|link| *link.borrow()) {
+            true => Ok(()),
+            false => Err("not ready: the link to the autoscaler is down\n"),
+        }
+    }
 }
 
 /// Serves the admin port until its runtime ends, during a drain as well.
-pub(crate) async fn serve(listener: TcpListener, metrics: Render, draining: Draining) {
-    let service = TowerToHyperService::new(router(Admin { metrics, draining }));
+pub(crate) async fn serve(listener: TcpListener, metrics: Render, readiness: Readiness) {
+    let service = TowerToHyperService::new(router(Admin { metrics, readiness }));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new());
     http.header_read_timeout(HEAD_TIMEOUT);
@@ -66,11 +87,8 @@ async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
 }
 
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
-    match admin.draining.has_begun() {
-        true => (
-            StatusCode::SERVICE_UNAVAILABLE,
-            "not ready: shutting down\n",
-        ),
-        false => (StatusCode::OK, "ok\n"),
+    match admin.readiness.check() {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }
 }

@@ -15,8 +15,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::Uri;
 use reporter_core::{Accounting, Revision, RevisionKey};
+use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use tracing_subscriber::filter::Targets;
 
 pub use load::Sources;
@@ -107,7 +107,7 @@ pub enum LogFormat {
 pub enum SinkConfig {
     /// Lines of JSON.
     JsonLines(JsonLinesConfig),
-    /// Knative's autoscaler.
+    /// Knative's autoscaler. [`AUTOSCALER`] has the defaults and the limits.
     Autoscaler(AutoscalerConfig),
 }
 
@@ -116,29 +116,6 @@ pub enum SinkConfig {
 pub struct JsonLinesConfig {
     /// A file that is appended to; none for standard output.
     pub path: Option<PathBuf>,
-}
-
-/// The link to an autoscaler. [`AUTOSCALER`] has the defaults and the limits.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AutoscalerConfig {
-    /// `ws://host[:port][/path]`, or `wss://` for TLS.
-    pub url: Uri,
-    /// The certificates to verify a `wss://` peer with; none for the default ones.
-    pub ca_file: Option<PathBuf>,
-    /// How long connecting may take.
-    pub handshake_timeout: Duration,
-    /// How often an idle link is pinged. Less than `pong_timeout`.
-    pub ping_interval: Duration,
-    /// How long the link may go without a pong.
-    pub pong_timeout: Duration,
-    /// How long writing a frame may take.
-    pub write_timeout: Duration,
-    /// The pause before the second try to connect. At most `backoff_max`.
-    pub backoff_initial: Duration,
-    /// How much longer each pause is than the one before; 1 or more.
-    pub backoff_factor: f64,
-    /// The longest pause.
-    pub backoff_max: Duration,
 }
 
 /// A revision that is served.

@@ -126,7 +126,7 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(link.ping_interval, Duration::from_secs(2));
     assert_eq!(link.pong_timeout, Duration::from_secs(3));
     assert_eq!(link.write_timeout, Duration::from_secs(4));
-    assert_eq!(link.backoff_initial, Duration::from_millis(50));
+    assert_eq!(link.backoff, Duration::from_millis(50));
     assert_eq!(link.backoff_factor, 2.0);
     assert_eq!(link.backoff_max, Duration::from_secs(5));
 }

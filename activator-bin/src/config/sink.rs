@@ -1,16 +1,16 @@
 //! The sections `[[sink]]`: where reports go. A new kind is a table of its settings and an arm in `read`.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use http::Uri;
+use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 
 use super::file::{Reader, Section};
 use super::problem::quoted;
 use super::setting::Default::{Is, Required, Unset};
 use super::setting::{Setting, set};
 use super::value::Value;
-use super::{AutoscalerConfig, JsonLinesConfig, SinkConfig};
+use super::{JsonLinesConfig, SinkConfig};
 
 /// The settings of a sink of JSON lines.
 pub static JSON_LINES: &[Setting<JsonLinesConfig>] = &[Setting::new(
@@ -35,7 +35,7 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
     Setting::new(
         "ca_file",
         Unset,
-        "The certificates (PEM) that a wss:// autoscaler is verified with, instead of the default ones",
+        "The certificates (PEM) that a wss:// autoscaler is verified with, instead of the system's",
         |sink, value| {
             set(
                 &mut sink.ca_file,
@@ -47,7 +47,7 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
         "handshake_timeout",
         Is("3s"),
         "How long connecting may take",
-        |sink, value| set(&mut sink.handshake_timeout, value.duration("10ms"..="5m")),
+        |sink, value| set(&mut sink.handshake_timeout, value.duration("10ms"..="1m")),
     ),
     Setting::new(
         "ping_interval",
@@ -59,19 +59,19 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
         "pong_timeout",
         Is("10s"),
         "How long the link may go without a pong before it is given up",
-        |sink, value| set(&mut sink.pong_timeout, value.duration("10ms"..="5m")),
+        |sink, value| set(&mut sink.pong_timeout, value.duration("10ms"..="10m")),
     ),
     Setting::new(
         "write_timeout",
-        Is("10s"),
+        Is("5s"),
         "How long writing a frame may take before the link is given up",
-        |sink, value| set(&mut sink.write_timeout, value.duration("10ms"..="5m")),
+        |sink, value| set(&mut sink.write_timeout, value.duration("10ms"..="10m")),
     ),
     Setting::new(
-        "backoff_initial",
+        "backoff",
         Is("100ms"),
         "The pause before the second try to connect; each further one is longer",
-        |sink, value| set(&mut sink.backoff_initial, value.duration("1ms"..="5m")),
+        |sink, value| set(&mut sink.backoff, value.duration("1ms"..="1m")),
     ),
     Setting::new(
         "backoff_factor",
@@ -80,10 +80,28 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
         |sink, value| set(&mut sink.backoff_factor, value.number(1.0..=10.0)),
     ),
     Setting::new(
+        "backoff_jitter",
+        Is("0.5"),
+        "The random part that is added to each pause, as a share of it",
+        |sink, value| set(&mut sink.backoff_jitter, value.number(0.0..=1.0)),
+    ),
+    Setting::new(
         "backoff_max",
-        Is("10s"),
-        "The longest pause",
-        |sink, value| set(&mut sink.backoff_max, value.duration("1ms"..="1h")),
+        Is("500ms"),
+        "The longest pause, before the random part is added",
+        |sink, value| set(&mut sink.backoff_max, value.duration("1ms"..="10m")),
+    ),
+    Setting::new(
+        "max_frame_messages",
+        Is("1000"),
+        "The most messages in one frame",
+        |sink, value| set(&mut sink.max_frame_messages, value.whole(1..=10_000)),
+    ),
+    Setting::new(
+        "max_unconfirmed_frames",
+        Is("32"),
+        "The most frames that are sent and not confirmed; what comes behind them waits, merged per revision",
+        |sink, value| set(&mut sink.max_unconfirmed_frames, value.whole(1..=1_024)),
     ),
 ];
 
@@ -111,7 +129,7 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<SinkC
             SinkConfig::JsonLines(JsonLinesConfig { path: Some(path) }) => {
                 quoted(&path.to_string_lossy())
             }
-            SinkConfig::Autoscaler(sink) => quoted(&sink.url.to_string()),
+            SinkConfig::Autoscaler(sink) => quoted(&sink.url),
         };
         if let Some(other) = seen.insert(target.clone(), section.name.clone()) {
             let message = format!("writes to {target}, as does {other}");
@@ -138,17 +156,7 @@ fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SinkConfig> {
 }
 
 fn read_autoscaler(reader: &mut Reader<'_>, section: &Section<'_>) -> AutoscalerConfig {
-    let mut sink = AutoscalerConfig {
-        url: Uri::default(),
-        ca_file: None,
-        handshake_timeout: Duration::ZERO,
-        ping_interval: Duration::ZERO,
-        pong_timeout: Duration::ZERO,
-        write_timeout: Duration::ZERO,
-        backoff_initial: Duration::ZERO,
-        backoff_factor: 0.0,
-        backoff_max: Duration::ZERO,
-    };
+    let mut sink = AutoscalerConfig::new("");
     let places = reader.read(section, AUTOSCALER, &["kind"], &mut sink);
     let mut check = |ok: bool, field: &'static str, message: &str| {
         if !ok {
@@ -164,19 +172,19 @@ fn read_autoscaler(reader: &mut Reader<'_>, section: &Section<'_>) -> Autoscaler
         "is not longer than ping_interval: every idle link would be given up",
     );
     check(
-        sink.backoff_initial <= sink.backoff_max,
+        sink.backoff <= sink.backoff_max,
         "backoff_max",
-        "is shorter than backoff_initial",
+        "is shorter than backoff",
     );
     check(
-        sink.ca_file.is_none() || sink.url.scheme_str() == Some("wss"),
+        sink.ca_file.is_none() || sink.url.starts_with("wss:"),
         "ca_file",
         "is of no use without TLS; give a wss:// url",
     );
     sink
 }
 
-fn websocket_url(value: &Value<'_>) -> Result<Uri, String> {
+fn websocket_url(value: &Value<'_>) -> Result<String, String> {
     let expected = "a URL, ws://host:port or wss://host:port";
     let url: Uri = value.string(expected)?.parse().unwrap_or_default();
     match (url.scheme_str(), url.authority()) {
@@ -184,7 +192,9 @@ fn websocket_url(value: &Value<'_>) -> Result<Uri, String> {
         (_, Some(authority)) if authority.as_str().contains('@') => {
             Err(format!("expected {expected}, without a user's name"))
         }
-        (Some("ws" | "wss"), Some(authority)) if !authority.host().is_empty() => Ok(url),
+        (Some("ws" | "wss"), Some(authority)) if !authority.host().is_empty() => {
+            Ok(url.to_string())
+        }
         _ => Err(value.instead_of(expected)),
     }
 }

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reporter_metrics::Exporter;
-use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped};
+use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped, SystemClock};
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::{Limits, StartError, metrics, recording, sinks};
-use crate::config::Config;
+use crate::config::{Config, Readiness};
 use crate::drain::Drain;
 use crate::proxy::Services;
 use crate::revision::Revisions;
@@ -70,12 +70,15 @@ impl Activator {
         let revisions = Arc::new(Revisions::new(&config.revisions));
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&revisions) as _);
         let settings = &config.reporter;
+        let clock = SystemClock::new();
+        let sinks = sinks::open(&config, clock, &exporter)?;
         let mut builder = ConcurrencyReporter::builder(settings.accounting)
+            .clock(clock)
             .interval(settings.interval)
             .max_tracked_keys(settings.max_tracked_keys)
             .flush_timeout(settings.flush_timeout)
             .metrics(exporter.revision_gauges());
-        for sink in sinks::open(&config)?.into_iter().chain(options.sinks) {
+        for sink in sinks.sinks.into_iter().chain(options.sinks) {
             builder = builder.sink(sink);
         }
         let mut recording = None;
@@ -100,12 +103,19 @@ impl Activator {
         });
         let workers = workers.collect::<io::Result<_>>()?;
         let metrics = metrics::render(exporter, reporter.clone());
+        let readiness = admin::Readiness {
+            draining: draining.clone(),
+            links: match config.readiness {
+                Readiness::Serving => Vec::new(),
+                Readiness::Autoscaler => sinks.links,
+            },
+        };
         for listener in admin {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(admin::serve(
                 listener,
                 Arc::clone(&metrics),
-                draining.clone(),
+                readiness.clone(),
             ));
         }
         drop(entered);

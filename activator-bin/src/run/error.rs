@@ -4,6 +4,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use reporter_runtime::sink::autoscaler::InvalidAutoscalerConfig;
+
 /// Why the activator could not start. Nothing was served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -34,6 +36,9 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// What the link to an autoscaler was told is not possible.
+    #[error("`[[sink]]` with kind = \"autoscaler\": {0}")]
+    Autoscaler(#[from] InvalidAutoscalerConfig),
     /// The machine has no threads, sockets or memory left.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
