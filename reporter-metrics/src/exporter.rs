@@ -118,11 +118,11 @@ fn sorted<const N: usize>(texts: [&str; N]) -> String {
     let mut text = String::with_capacity(texts.iter().map(|text| text.len()).sum());
     for block in blocks {
         let mut lines: Vec<&str> = block.lines().collect();
-        // A histogram's lines stay in the order of its buckets. In the others `#` sorts before any name.
-        if !lines
+        let is_histogram = lines
             .get(1)
-            .is_some_and(|line| line.ends_with(" histogram"))
-        {
+            .is_some_and(|kind| kind.ends_with(" histogram"));
+        // A histogram's lines stay in the order of its buckets. In the others `#` sorts before any name.
+        if !is_histogram {
             lines.sort_unstable();
         }
         for line in lines {

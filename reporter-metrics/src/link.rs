@@ -34,7 +34,7 @@ impl LinkMetrics {
     }
 
     /// The link came up.
-    pub fn connected(&self) {
+    pub fn link_up(&self) {
         self.reachable.set(1.0);
     }
 
@@ -44,13 +44,13 @@ impl LinkMetrics {
     }
 
     /// The link broke.
-    pub fn broken(&self) {
+    pub fn link_down(&self) {
         self.reachable.set(0.0);
         self.errors.increment(1);
     }
 
     /// This side closed the link, which is no error.
-    pub fn closed(&self) {
+    pub fn link_closed(&self) {
         self.reachable.set(0.0);
     }
 
@@ -61,8 +61,8 @@ impl LinkMetrics {
     }
 
     /// So many frames went back into the outbox.
-    pub fn frames_requeued(&self, frames: u64) {
-        self.requeued.increment(frames);
+    pub fn frames_requeued(&self, frames: usize) {
+        self.requeued.increment(frames as u64);
     }
 
     /// So many keys wait in the outbox now.
@@ -71,7 +71,7 @@ impl LinkMetrics {
     }
 
     /// The message of a first request is on the socket, so long after the request came.
-    pub fn first_reported(&self, after: Duration) {
+    pub fn first_report(&self, after: Duration) {
         self.first_report.record(after);
     }
 }

@@ -88,7 +88,7 @@ impl RequestMetrics {
             return;
         }
         let mut series = self.series.write();
-        let labels = match series.contains_key(&labels) || series.len() < MAX_SERIES {
+        let labels = match series.len() < MAX_SERIES {
             true => labels,
             false => Labels::Rest,
         };

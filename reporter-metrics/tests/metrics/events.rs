@@ -28,10 +28,10 @@ fn the_link_is_reachable_from_its_connect_to_its_end() {
             let link = exporter.link("autoscaler");
             for event in events.split_whitespace() {
                 match event {
-                    "connected" => link.connected(),
+                    "connected" => link.link_up(),
                     "failed" => link.connect_failed(),
-                    "broken" => link.broken(),
-                    "closed" => link.closed(),
+                    "broken" => link.link_down(),
+                    "closed" => link.link_closed(),
                     event => panic!("{event} is no event"),
                 }
             }
@@ -229,7 +229,7 @@ fn an_observation_is_in_every_bucket_that_is_large_enough() {
         assert!((read - sum as f64 / 1_000.0).abs() < 1e-9, "{sums:?}");
     }
     let confirm = |exporter: &Exporter, d| exporter.link("autoscaler").frame_confirmed(d);
-    let first = |exporter: &Exporter, d| exporter.link("autoscaler").first_reported(d);
+    let first = |exporter: &Exporter, d| exporter.link("autoscaler").first_report(d);
     let wait = |exporter: &Exporter, d| exporter.queue().waited(d);
     let served = |exporter: &Exporter, d| exporter.requests().served(GET, d);
     check_bucket(

@@ -10,7 +10,7 @@ use reporter_metrics::Exporter;
 use crate::exposition::parse;
 use crate::lister::{exporter, gauges, key, samples};
 
-/// The queued and active series, those at 0 included.
+/// The series of the revision `default/a`; those of its requests without their labels.
 fn requests(exporter: &Exporter) -> Vec<String> {
     let lines = samples(exporter, "kn_revision_request_").into_iter();
     let label = "{k8s_namespace_name=\"default\",kn_revision_name=\"a\"}";
@@ -43,11 +43,13 @@ fn requests_in_flight_survive_the_absence_of_their_revision() {
     let mut revision_gauges = exporter.revision_gauges();
     lister.insert("default/a", "one", "one");
     let request = exporter.revision_requests(&key("default/a")).activate();
+    revision_gauges.on_tick(&gauges(&[("default/a", 1.0)]));
     lister.remove("default/a");
     assert_eq!(requests(&exporter), [""; 0]);
     revision_gauges.on_tick(&[]);
     lister.insert("default/a", "two", "two");
     let back = exporter.revision_requests(&key("default/a"));
+    // The concurrency was measured before it was gone.
     assert_eq!(requests(&exporter), ["active 1", "queued 0"]);
     let queued = back.queue();
     drop(request);

@@ -155,14 +155,18 @@ fn no_label_value_makes_the_text_invalid() {
     let pieces = || PIECES.into_iter();
     let texts = pieces()
         .flat_map(|a| pieces().flat_map(move |b| pieces().map(move |c| [a, b, c].concat())));
-    for text in texts {
-        let (exporter, lister) = exporter();
-        lister.insert("default/hello", &text, &text);
-        let mut revision_gauges = exporter.revision_gauges();
-        revision_gauges.on_tick(&gauges(&[("default/hello", 1.0)]));
-        exporter.link(&text);
-        parse(&exporter.render()).expect("the text is valid");
+    let (exporter, lister) = exporter();
+    let mut revision_gauges = exporter.revision_gauges();
+    for (index, text) in texts.enumerate() {
+        let key = format!("default/hello-{index}");
+        lister.insert(&key, &text, &text);
+        revision_gauges.on_tick(&gauges(&[(&key, 1.0)]));
     }
+    let families = families(&exporter);
+    assert_eq!(
+        families["kn_revision_request_concurrency"].samples.len(),
+        125
+    );
 }
 
 #[test]
