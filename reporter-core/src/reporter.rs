@@ -52,7 +52,7 @@ impl Reporter {
     /// Takes in one event that happened at `now`.
     ///
     /// Answers the message of a first request, which is to be sent at once. A `now` before that of
-    /// an earlier event counts as no time passed.
+    /// an earlier event counts as no time passed. For a tracked key nothing is allocated.
     ///
     /// # Errors
     /// The event changed nothing: it was a `ReqOut` for a key with nothing in flight (counted in
