@@ -1,5 +1,6 @@
 //! The running program: from a configuration to the exit code.
 
+use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use anyhow::Context;
@@ -48,7 +49,7 @@ pub fn run(config: Config, record: Option<Record>) -> anyhow::Result<()> {
             biased;
             stopped = activator.stop() => log_undelivered(&stopped),
             name = signals.next() => {
-                tracing::warn!("{name} again: ending at once");
+                tracing::warn!("{name} after that: ending at once");
                 std::process::exit(1);
             }
         }
@@ -59,6 +60,7 @@ pub fn run(config: Config, record: Option<Record>) -> anyhow::Result<()> {
 /// Does nothing when the program has said already where its logs go.
 fn log_to_stderr() {
     let _ = tracing_subscriber::fmt()
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .try_init();
 }
