@@ -20,7 +20,7 @@ use crate::drain::Draining;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The text of `/metrics`.
-pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+pub(crate) type Render = Arc<dyn Fn() -> String + Send + Sync>;
 
 #[derive(Clone)]
 struct Admin {
@@ -57,7 +57,12 @@ fn router(admin: Admin) -> Router {
 
 async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (headers, (admin.metrics)())
+    // It reads files and may have thousands of revisions to write.
+    let text = tokio::task::spawn_blocking(move || (admin.metrics)()).await;
+    match text {
+        Ok(text) => (headers, text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {

@@ -1,10 +1,30 @@
 //! What the activator is told at its start.
 
+mod embedded;
+mod file;
+mod load;
+mod problem;
+mod revision;
+mod scalars;
+mod setting;
+mod sink;
+mod unknown;
+mod value;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Uri;
 use reporter_core::{Accounting, Revision, RevisionKey};
+use tracing_subscriber::filter::Targets;
+
+pub use load::Sources;
+pub use problem::{Place, Problem, Problems};
+pub use revision::REVISION;
+pub use scalars::SCALARS;
+pub use setting::{Default, Setting};
+pub use sink::{AUTOSCALER, JSON_LINES};
 
 /// Everything that can be configured, checked and complete.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,16 +37,29 @@ pub struct Config {
     pub cluster_domain: String,
     /// How long requests in flight may take to end at shutdown; 30 s by default.
     pub drain_timeout: Duration,
+    /// What `/readyz` depends on; `serving` by default.
+    pub readiness: Readiness,
     /// Where the activator listens.
     pub listen: Listen,
     /// How requests are counted.
     pub reporter: ReporterConfig,
-    /// Where reports go.
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// Where reports go; nowhere when empty.
     pub sinks: Vec<SinkConfig>,
-    /// The revisions that are served.
+    /// The revisions that are served. No two have the same key.
     pub revisions: Vec<RevisionConfig>,
-    /// Whether `default/hello` is served too, by an echo server in this process.
-    pub embedded_echo: bool,
+    /// Whether an echo server in this process is the backend of the revisions: only without a file.
+    pub echo: bool,
+}
+
+/// What `/readyz` depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// That requests are served.
+    Serving,
+    /// That requests are served and that a link to an autoscaler is up.
+    Autoscaler,
 }
 
 /// Where the activator listens.
@@ -51,11 +84,31 @@ pub struct ReporterConfig {
     pub flush_timeout: Duration,
 }
 
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogConfig {
+    /// The least level, for all modules or per module; `info` by default.
+    pub filter: Targets,
+    /// `text` by default.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object of JSON a line.
+    Json,
+}
+
 /// Where reports go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SinkConfig {
     /// Lines of JSON.
     JsonLines(JsonLinesConfig),
+    /// Knative's autoscaler.
+    Autoscaler(AutoscalerConfig),
 }
 
 /// A sink of JSON lines.
@@ -65,6 +118,29 @@ pub struct JsonLinesConfig {
     pub path: Option<PathBuf>,
 }
 
+/// The link to an autoscaler. [`AUTOSCALER`] has the defaults and the limits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AutoscalerConfig {
+    /// `ws://host[:port][/path]`, or `wss://` for TLS.
+    pub url: Uri,
+    /// The certificates to verify a `wss://` peer with; none for the default ones.
+    pub ca_file: Option<PathBuf>,
+    /// How long connecting may take.
+    pub handshake_timeout: Duration,
+    /// How often an idle link is pinged. Less than `pong_timeout`.
+    pub ping_interval: Duration,
+    /// How long the link may go without a pong.
+    pub pong_timeout: Duration,
+    /// How long writing a frame may take.
+    pub write_timeout: Duration,
+    /// The pause before the second try to connect. At most `backoff_max`.
+    pub backoff_initial: Duration,
+    /// How much longer each pause is than the one before; 1 or more.
+    pub backoff_factor: f64,
+    /// The longest pause.
+    pub backoff_max: Duration,
+}
+
 /// A revision that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionConfig {
@@ -72,6 +148,14 @@ pub struct RevisionConfig {
     pub key: RevisionKey,
     /// Its service and configuration.
     pub revision: Revision,
-    /// Where its instances listen.
+    /// Where its instances listen. No address is in it twice.
     pub backends: Vec<SocketAddr>,
+}
+
+impl Config {
+    /// What is run when nobody brings a file or says otherwise.
+    #[must_use]
+    pub fn embedded() -> Self {
+        embedded::config()
+    }
 }

@@ -2,10 +2,14 @@
 
 mod admin;
 mod body;
+pub mod cli;
 pub mod config;
 mod drain;
 mod echo;
+pub mod logging;
 mod proxy;
+pub mod record;
+pub mod replay;
 pub mod revision;
 pub mod run;
 mod server;

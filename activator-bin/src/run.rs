@@ -1,7 +1,7 @@
 //! The running program: from a configuration to the exit code.
 
-use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use reporter_runtime::Stopped;
@@ -12,22 +12,22 @@ use crate::config::Config;
 
 mod activator;
 mod error;
+mod metrics;
+mod recording;
 mod sinks;
 
-pub use crate::admin::Render;
 pub use crate::server::limits::Limits;
-pub use activator::{Activator, Options, Record};
+pub use activator::{Activator, Options};
 pub use error::StartError;
 
 /// Runs the activator until a signal ends it, and reports what is left to report.
 ///
-/// `record` writes down the history of what the reporter is told. A second signal ends the process
+/// The history of what the reporter is told is written to `record`. A second signal ends the process
 /// at once, with exit code 1.
 ///
 /// # Errors
 /// It could not start; nothing was served then.
-pub fn run(config: Config, record: Option<Record>) -> anyhow::Result<()> {
-    log_to_stderr();
+pub fn run(config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
     // Signals have a runtime of their own, so that they are heard whatever the others are at.
     let main = runtime::Builder::new_current_thread()
         .enable_all()
@@ -55,14 +55,6 @@ pub fn run(config: Config, record: Option<Record>) -> anyhow::Result<()> {
         }
         Ok(())
     })
-}
-
-/// Does nothing when the program has said already where its logs go.
-fn log_to_stderr() {
-    let _ = tracing_subscriber::fmt()
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
-        .try_init();
 }
 
 fn log_undelivered(stopped: &Stopped) {
@@ -107,10 +99,7 @@ struct FirstLook {
 
 impl FirstLook {
     fn new(config: &Config) -> Self {
-        let key = match &config.revisions[..] {
-            [first, ..] if !config.embedded_echo => Some(&first.key),
-            _ => None,
-        };
+        let key = config.revisions.first().map(|revision| &revision.key);
         Self {
             namespace: key.map_or("default", |key| key.namespace()).into(),
             name: key.map_or("hello", |key| key.name()).into(),

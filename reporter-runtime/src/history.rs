@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use parking_lot::Mutex;
 use reporter_core::{RevisionKey, Timestamp};
 use tokio::sync::mpsc;
+
+use crate::sync::Mutex;
 
 /// One thing that the reporter was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,25 +73,22 @@ pub(crate) fn recording(capacity: usize) -> (Recorder, History) {
 }
 
 impl History {
-    /// The next record, or none when the reporter has stopped.
+    /// The next record, or none after the last tick.
     ///
     /// A reader that falls further behind than the recording's capacity ends it: it then holds the
-    /// exact beginning of the history, and no request has waited for the reader.
+    /// exact beginning of the history, and no request has waited for the reader. A reporter that was
+    /// dropped without a stop is recorded for as long as anything counts for it.
     ///
-    /// Cancel-safe: a record is taken from the channel and given back in one step.
+    /// Cancel-safe: no record is taken from the channel without being kept.
     pub async fn recv(&mut self) -> Option<HistoryRecord> {
         loop {
             if let Some(record) = self.ready.pop_front() {
                 return Some(record);
             }
-            match self.receiver.recv().await {
-                Some(recorded) => self.sort_in(recorded),
-                None => {
-                    // A tick that never came cannot hold anything back any longer.
-                    self.ready.extend(self.held_back.drain(..));
-                    return self.ready.pop_front();
-                }
-            }
+            // At the end nothing is held back, unless the recording broke off in the middle of a
+            // tick: then what comes behind that tick is not part of the beginning.
+            let recorded = self.receiver.recv().await?;
+            self.sort_in(recorded);
         }
     }
 
@@ -126,9 +124,13 @@ impl Recorder {
         push(&mut self.0.lock(), ticks, at, HistoryOp::Out { id, key });
     }
 
-    /// Records a tick that every shard has seen; it is the `ticks`-th.
-    pub(crate) fn on_tick(&self, ticks: u64, at: Timestamp) {
-        push(&mut self.0.lock(), ticks, at, HistoryOp::Tick);
+    /// Records a tick that every shard has seen; it is the `ticks`-th. The last one ends the recording.
+    pub(crate) fn on_tick(&self, last: bool, ticks: u64, at: Timestamp) {
+        let mut open = self.0.lock();
+        push(&mut open, ticks, at, HistoryOp::Tick);
+        if last {
+            *open = None;
+        }
     }
 }
 

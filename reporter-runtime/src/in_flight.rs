@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use reporter_core::{ReqEvent, RevisionKey};
 
-use crate::shards::{Applied, Shards};
+use crate::shards::Shards;
 
 /// A request in flight. It is out when this is dropped, wherever that happens.
 ///
@@ -20,10 +20,7 @@ pub struct InFlight {
 impl InFlight {
     pub(crate) fn start(shards: &Arc<Shards>, key: &RevisionKey) -> Self {
         let event = ReqEvent::req_in(key.clone());
-        let id = match shards.apply(&event, None) {
-            Applied::Counted(id) => Some(id),
-            Applied::Refused => None,
-        };
+        let id = shards.apply(&event, None);
         Self {
             shards: Arc::clone(shards),
             out: ReqEvent::req_out(event.key),

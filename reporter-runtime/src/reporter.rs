@@ -11,6 +11,7 @@ use crate::events::EventSender;
 use crate::fan_out::FanOut;
 use crate::history::{self, History, Recorder};
 use crate::in_flight::InFlight;
+use crate::outgoing::Outgoing;
 use crate::shards::Shards;
 use crate::sink::StatSink;
 use crate::task::{Loop, ReporterTask};
@@ -172,7 +173,7 @@ impl Builder {
         let task = Loop {
             shards: Arc::clone(&shards),
             interval,
-            first_requests,
+            outgoing: Outgoing::new(Arc::clone(&shards), first_requests),
             events,
             metrics: self.metrics,
             sinks: FanOut::start(self.sinks),

@@ -2,10 +2,7 @@
 
 use std::hash::BuildHasher;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-
 use foldhash::fast::FixedState;
-use parking_lot::Mutex;
 use reporter_core::{
     Accounting, Refused, Report, Reporter, ReqEvent, ReqKind, RevisionKey, StatMessage, Timestamp,
 };
@@ -13,6 +10,8 @@ use tokio::sync::mpsc;
 
 use crate::Clock;
 use crate::history::Recorder;
+use crate::key_limit::KeyLimit;
+use crate::sync::Mutex;
 
 /// A first request's message on its way to the task that dispatches it.
 pub(crate) struct FirstRequest {
@@ -22,7 +21,7 @@ pub(crate) struct FirstRequest {
     pub(crate) ticks: u64,
 }
 
-/// All shards, and what they share. No method holds two locks at once.
+/// All shards, and what they share. No method holds two shards at once.
 pub(crate) struct Shards {
     shards: Box<[Mutex<Shard>]>,
     /// Not the state that the tables within use, or one shard's keys would all fall on a few of its slots.
@@ -30,32 +29,17 @@ pub(crate) struct Shards {
     clock: Box<dyn Clock>,
     recorder: Option<Recorder>,
     limit: KeyLimit,
-    untracked_requests: AtomicU64,
 }
 
 // Aligned so that two cores on neighbouring shards do not share a cache line.
 #[repr(align(128))]
 struct Shard {
+    /// Its key limit is always the number of its keys, so that a new one has to ask for room.
     reporter: Reporter,
     ticks: u64,
-    /// Sent on under the lock, so that the channel's order is the shard's.
-    first_requests: mpsc::UnboundedSender<FirstRequest>,
-}
-
-/// The room for keys that no shard has taken yet. A shard takes it key by key and gives it back at a tick.
-struct KeyLimit {
-    limit: usize,
-    free: AtomicUsize,
-    /// Set while the limit has been reached and logged, until half of the keys are gone.
-    logged: AtomicBool,
-}
-
-/// What became of an event.
-pub(crate) enum Applied {
-    /// It was counted; with the number that a recording gave it, 0 without a recording.
-    Counted(u64),
-    /// It was refused.
-    Refused,
+    /// Sent on under the lock, so that the channel's order is the shard's; at most one message per key
+    /// and tick waits in there. None after the last tick: what comes then is counted but told to nobody.
+    first_requests: Option<mpsc::UnboundedSender<FirstRequest>>,
 }
 
 impl Shards {
@@ -73,7 +57,7 @@ impl Shards {
             Mutex::new(Shard {
                 reporter,
                 ticks: 0,
-                first_requests: first_requests.clone(),
+                first_requests: Some(first_requests.clone()),
             })
         };
         Self {
@@ -81,12 +65,7 @@ impl Shards {
             hasher: FixedState::with_seed(0x5eed),
             clock,
             recorder,
-            limit: KeyLimit {
-                limit: max_tracked_keys,
-                free: AtomicUsize::new(max_tracked_keys),
-                logged: AtomicBool::new(false),
-            },
-            untracked_requests: AtomicU64::new(0),
+            limit: KeyLimit::new(max_tracked_keys),
         }
     }
 
@@ -95,9 +74,11 @@ impl Shards {
     }
 
     /// Applies `event` now; `id` is what a recording called the request when it came.
-    pub(crate) fn apply(&self, event: &ReqEvent, id: Option<u64>) -> Applied {
-        let index = self.hasher.hash_one(&event.key) as usize % self.shards.len();
-        let mut shard = self.shards[index].lock();
+    ///
+    /// Answers none when the event was refused, else the number that a recording gives the request
+    /// (0 without one).
+    pub(crate) fn apply(&self, event: &ReqEvent, id: Option<u64>) -> Option<u64> {
+        let mut shard = self.shard(&event.key).lock();
         // Read under the lock: within a shard time then runs in the order of the events.
         let now = self.clock.now();
         let mut outcome = shard.reporter.on_event(event, now);
@@ -108,39 +89,41 @@ impl Shards {
             outcome = shard.reporter.on_event(event, now);
         }
         match outcome {
-            Ok(message) => {
-                let id = self.record(&shard, event, now, id);
-                if let Some(message) = message {
-                    let ticks = shard.ticks;
-                    // Nobody listens any more once the reporter has stopped.
-                    let _ = shard.first_requests.send(FirstRequest {
-                        at: now,
-                        message,
-                        ticks,
-                    });
-                }
-                Applied::Counted(id)
-            }
+            Ok(message) => Some(self.tell(&shard, event, now, id, message)),
             Err(Refused::KeyLimitReached(_)) => {
                 drop(shard);
-                self.untracked_requests.fetch_add(1, Ordering::Relaxed);
-                self.limit.log_once(&event.key);
-                Applied::Refused
+                self.limit.on_refused(&event.key);
+                None
             }
             Err(Refused::UnmatchedOut(error)) => {
                 drop(shard);
                 tracing::debug!(key = %event.key, %error);
-                Applied::Refused
+                None
             }
         }
     }
 
-    fn record(&self, shard: &Shard, event: &ReqEvent, now: Timestamp, id: Option<u64>) -> u64 {
+    fn tell(
+        &self,
+        shard: &Shard,
+        event: &ReqEvent,
+        at: Timestamp,
+        id: Option<u64>,
+        message: Option<StatMessage>,
+    ) -> u64 {
+        let Some(first_requests) = &shard.first_requests else {
+            return 0;
+        };
+        let ticks = shard.ticks;
+        if let Some(message) = message {
+            // Nobody listens when the task's handle was dropped.
+            let _ = first_requests.send(FirstRequest { at, message, ticks });
+        }
         match (&self.recorder, event.kind) {
             (None, _) => 0,
-            (Some(recorder), ReqKind::ReqIn) => recorder.on_in(shard.ticks, now, &event.key),
+            (Some(recorder), ReqKind::ReqIn) => recorder.on_in(ticks, at, &event.key),
             (Some(recorder), ReqKind::ReqOut) => {
-                recorder.on_out(shard.ticks, now, id, &event.key);
+                recorder.on_out(ticks, at, id, &event.key);
                 0
             }
         }
@@ -148,8 +131,8 @@ impl Shards {
 
     /// Ends the period in shard after shard; answers which tick this is, and when it was.
     ///
-    /// To be called by one task only.
-    pub(crate) fn on_tick(&self, report: &mut Report) -> (u64, Timestamp) {
+    /// To be called by one task only. What comes to a shard after its `last` tick is told to nobody.
+    pub(crate) fn on_tick(&self, last: bool, report: &mut Report) -> (u64, Timestamp) {
         let now = self.clock.now();
         let mut ticks = 0;
         for shard in &self.shards {
@@ -160,11 +143,15 @@ impl Shards {
             ticks = shard.ticks;
             let kept = shard.reporter.tracked_keys();
             shard.reporter.set_key_limit(kept);
+            if last {
+                shard.first_requests = None;
+            }
             drop(shard);
             self.limit.give_back(room - kept);
         }
+        self.limit.on_tick();
         if let Some(recorder) = &self.recorder {
-            recorder.on_tick(ticks, now);
+            recorder.on_tick(last, ticks, now);
         }
         (ticks, now)
     }
@@ -174,7 +161,7 @@ impl Shards {
     }
 
     pub(crate) fn untracked_requests(&self) -> u64 {
-        self.untracked_requests.load(Ordering::Relaxed)
+        self.limit.untracked_requests()
     }
 
     pub(crate) fn unmatched_outs(&self) -> u64 {
@@ -185,37 +172,10 @@ impl Shards {
     }
 
     pub(crate) fn in_flight(&self, key: &RevisionKey) -> Option<u64> {
-        let index = self.hasher.hash_one(key) as usize % self.shards.len();
-        self.shards[index].lock().reporter.in_flight(key)
-    }
-}
-
-impl KeyLimit {
-    fn take(&self) -> bool {
-        let one_less = |free: usize| free.checked_sub(1);
-        self.free
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less)
-            .is_ok()
+        self.shard(key).lock().reporter.in_flight(key)
     }
 
-    fn give_back(&self, keys: usize) {
-        self.free.fetch_add(keys, Ordering::Relaxed);
-        if self.taken() <= self.limit / 2 {
-            self.logged.store(false, Ordering::Relaxed);
-        }
-    }
-
-    fn taken(&self) -> usize {
-        self.limit - self.free.load(Ordering::Relaxed)
-    }
-
-    fn log_once(&self, key: &RevisionKey) {
-        if !self.logged.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                %key,
-                limit = self.limit,
-                "as many revisions are tracked as may be: requests for further ones are served but not counted; raise max_tracked_keys"
-            );
-        }
+    fn shard(&self, key: &RevisionKey) -> &Mutex<Shard> {
+        &self.shards[self.hasher.hash_one(key) as usize % self.shards.len()]
     }
 }

@@ -1,16 +1,16 @@
-//! The task with the ticks: it cuts reports and hands them out, and never stands in a request's way.
+//! The task with the ticks: it hands out reports, and never stands in a request's way.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use reporter_core::{Batch, MetricsBackend, Report, ReqEvent};
+use reporter_core::{MetricsBackend, ReqEvent};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, Interval};
+use tokio::time::{Instant, Interval, timeout_at};
 
-use crate::Dispatch;
 use crate::fan_out::FanOut;
-use crate::shards::{FirstRequest, Shards};
+use crate::outgoing::Outgoing;
+use crate::shards::Shards;
 use crate::sink::Undelivered;
 
 /// Events that are applied in one go before anything else gets a turn.
@@ -44,16 +44,23 @@ impl ReporterTask {
     ///
     /// Guards that are still alive count on, but nobody hears of it any more.
     ///
-    /// Not cancel-safe in one respect: a caller that gives up no longer learns how it ended.
+    /// Cancelled before its first poll, it stops the task without a last report, as dropping the
+    /// handle does; cancelled later, the stop goes on but nobody learns how it ended.
     ///
     /// # Panics
     /// If the task has panicked, as a metrics backend could make it.
     pub async fn stop(self) -> Stopped {
-        // The task only ever ends after it was told to.
+        // A task that cannot be told has panicked, which the next line finds.
         let _ = self.stop.send(Instant::now() + self.flush_timeout);
-        match self.task.await {
+        match self
+            .task
+            .await
+            .map_err(tokio::task::JoinError::try_into_panic)
+        {
             Ok(stopped) => stopped,
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            // The runtime that it ran on was shut down before.
+            Err(Err(_)) => Stopped { sinks: Vec::new() },
         }
     }
 }
@@ -62,15 +69,15 @@ impl ReporterTask {
 pub(crate) struct Loop {
     pub(crate) shards: Arc<Shards>,
     pub(crate) interval: Interval,
-    pub(crate) first_requests: mpsc::UnboundedReceiver<FirstRequest>,
+    pub(crate) outgoing: Outgoing,
     pub(crate) events: mpsc::Receiver<ReqEvent>,
     pub(crate) metrics: Option<Box<dyn MetricsBackend>>,
     pub(crate) sinks: FanOut,
 }
 
 impl Loop {
+    /// Not cancel-safe: what the sinks have not taken yet is lost.
     async fn run(mut self, mut stop: oneshot::Receiver<Instant>) -> Stopped {
-        let mut report = Report::default();
         let mut events = Vec::with_capacity(EVENTS_AT_ONCE);
         let flush_by = loop {
             tokio::select! {
@@ -80,67 +87,48 @@ impl Loop {
                     // The handle is gone: there is nobody to report the end to.
                     Err(_) => return Stopped { sinks: Vec::new() },
                 },
-                Some(first) = self.first_requests.recv() => self.dispatch_first(first),
-                _ = self.interval.tick() => self.tick(&mut report),
+                _ = self.interval.tick() => self.tick(false),
+                Some(first) = self.outgoing.first_request() => self.sinks.dispatch(first),
                 () = self.sinks.catch_up() => {}
-                Some(_) = recv_some(&mut self.events, &mut events) => self.apply(&mut events),
+                Some(()) = recv_some(&mut self.events, &mut events) => apply(&self.shards, &mut events),
             }
         };
+        // A sender that got room in the channel and has not used it yet is waited for, but it may
+        // be one that nobody polls: the sinks keep half of the time.
         self.events.close();
-        while let Ok(event) = self.events.try_recv() {
-            events.push(event);
-        }
-        self.apply(&mut events);
-        self.tick(&mut report);
+        let half_way = Instant::now() + flush_by.saturating_duration_since(Instant::now()) / 2;
+        let rest = async {
+            while recv_some(&mut self.events, &mut events).await.is_some() {
+                apply(&self.shards, &mut events);
+            }
+        };
+        let _ = timeout_at(half_way, rest).await;
+        self.tick(true);
         Stopped {
             sinks: self.sinks.close(flush_by).await,
         }
     }
 
-    fn apply(&self, events: &mut Vec<ReqEvent>) {
-        for event in events.drain(..) {
-            self.shards.apply(&event, None);
-        }
-    }
-
-    fn tick(&mut self, report: &mut Report) {
-        let (ticks, at) = self.shards.on_tick(report);
-        // A first request that its shard saw before its cut goes ahead of the tick's batch; one that
-        // came to a shard already cut goes behind, so that each key's story is told in order.
-        let mut behind = Vec::new();
-        while let Ok(first) = self.first_requests.try_recv() {
-            match first.ticks < ticks {
-                true => self.dispatch_first(first),
-                false => behind.push(first),
-            }
+    fn tick(&mut self, last: bool) {
+        let cut = self.outgoing.tick(last);
+        for dispatch in cut.dispatches {
+            self.sinks.dispatch(dispatch);
         }
         if let Some(metrics) = &mut self.metrics {
-            metrics.on_tick(&report.gauges);
-        }
-        report.gauges.clear();
-        let batch = Batch::tick(
-            std::mem::take(&mut report.messages),
-            std::mem::take(&mut report.forgotten),
-        );
-        if !batch.is_empty() {
-            let time = self.shards.clock().time_of_day();
-            self.sinks.dispatch(Dispatch { at, time, batch });
-        }
-        for first in behind {
-            self.dispatch_first(first);
+            metrics.on_tick(&cut.gauges);
         }
     }
+}
 
-    fn dispatch_first(&mut self, first: FirstRequest) {
-        self.sinks.dispatch(Dispatch {
-            at: first.at,
-            time: self.shards.clock().time_of_day(),
-            batch: Batch::first_request(first.message),
-        });
+fn apply(shards: &Shards, events: &mut Vec<ReqEvent>) {
+    for event in events.drain(..) {
+        shards.apply(&event, None);
     }
 }
 
 /// Takes what waits in the channel; none once it is closed, so that the caller's `select` skips it.
+///
+/// Cancel-safe: what is taken is in `buffer`.
 async fn recv_some(
     events: &mut mpsc::Receiver<ReqEvent>,
     buffer: &mut Vec<ReqEvent>,

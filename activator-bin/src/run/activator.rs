@@ -1,34 +1,27 @@
 //! An activator in this process: what belongs to it, and in which order it starts and stops.
 
-use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reporter_core::{Revision, RevisionKey};
-use reporter_runtime::{ConcurrencyReporter, History, ReporterTask, StatSink, Stopped};
+use reporter_metrics::Exporter;
+use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped};
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Limits, Render, StartError, sinks};
-use crate::config::{Config, RevisionConfig};
+use super::{Limits, StartError, metrics, recording, sinks};
+use crate::config::Config;
 use crate::drain::Drain;
 use crate::proxy::Services;
 use crate::revision::Revisions;
 use crate::server::{Worker, listen};
 use crate::{admin, echo};
 
-/// Records that the writer of a history may be behind.
-const RECORD_CAPACITY: usize = 65_536;
-
 /// How long a write that blocks may hold up the end.
 const CONTROL_STOP: Duration = Duration::from_secs(1);
-
-/// Writes a history down; ends when the history does.
-pub type Record = Box<dyn FnOnce(History) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// What is not configuration; the default is what production wants.
 #[derive(Default)]
@@ -37,10 +30,8 @@ pub struct Options {
     pub limits: Limits,
     /// Sinks besides those in the configuration.
     pub sinks: Vec<Box<dyn StatSink>>,
-    /// The text of `/metrics`; empty by default.
-    pub metrics: Option<Render>,
-    /// Who writes down what the reporter is told; nobody by default.
-    pub record: Option<Record>,
+    /// Where the history of what the reporter is told is written; nowhere by default.
+    pub record: Option<PathBuf>,
 }
 
 /// A running activator. Dropping it ends everything at once, without a last report.
@@ -70,23 +61,28 @@ impl Activator {
         let control = Control::start()?;
         let entered = control.enter();
 
-        if config.embedded_echo {
-            config.revisions.push(embedded(echo::start()?));
+        if config.echo {
+            let echo = echo::start()?;
+            for revision in &mut config.revisions {
+                revision.backends = vec![echo];
+            }
         }
         let revisions = Arc::new(Revisions::new(&config.revisions));
+        let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&revisions) as _);
         let settings = &config.reporter;
         let mut builder = ConcurrencyReporter::builder(settings.accounting)
             .interval(settings.interval)
             .max_tracked_keys(settings.max_tracked_keys)
-            .flush_timeout(settings.flush_timeout);
+            .flush_timeout(settings.flush_timeout)
+            .metrics(exporter.revision_gauges());
         for sink in sinks::open(&config)?.into_iter().chain(options.sinks) {
             builder = builder.sink(sink);
         }
         let mut recording = None;
-        if let Some(record) = options.record {
-            let (recorded, history) = builder.record(RECORD_CAPACITY);
+        if let Some(path) = options.record {
+            let (recorded, writing) = recording::start(builder, path)?;
             builder = recorded;
-            recording = Some(tokio::spawn(record(history)));
+            recording = Some(writing);
         }
         let (reporter, reporter_task) = builder.spawn();
 
@@ -103,7 +99,7 @@ impl Activator {
             Worker::start(index, listener, services.clone(), draining.clone())
         });
         let workers = workers.collect::<io::Result<_>>()?;
-        let metrics = options.metrics.unwrap_or_else(|| Arc::new(String::new));
+        let metrics = metrics::render(exporter, reporter.clone());
         for listener in admin {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(admin::serve(
@@ -216,15 +212,4 @@ fn bind(
         address,
         source,
     })
-}
-
-fn embedded(echo: SocketAddr) -> RevisionConfig {
-    RevisionConfig {
-        key: RevisionKey::try_new("default", "hello").expect("both are DNS labels"),
-        revision: Revision {
-            service: "hello".into(),
-            configuration: "hello".into(),
-        },
-        backends: vec![echo],
-    }
 }

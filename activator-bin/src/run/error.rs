@@ -26,6 +26,14 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// The file for the history is not to be had.
+    #[error("cannot write to {path}: {source}; change `--record`", path = .path.display(), source = .source.kind())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: io::Error,
+    },
     /// The machine has no threads, sockets or memory left.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),

@@ -1,24 +1,15 @@
 //! The admin port.
 
-use std::sync::Arc;
-
-use activator_bin::run::{Activator, Options};
-
 use crate::client::Client;
-use crate::harness::config;
+use crate::harness::start;
 
 #[tokio::test]
 async fn the_admin_port_serves_health_and_metrics() {
-    let options = Options {
-        metrics: Some(Arc::new(|| "up 1\n".into())),
-        ..Options::default()
-    };
-    let activator = Activator::start(config(&[]), options).unwrap();
+    let activator = start(&[]);
     let mut client = Client::connect(activator.admin_addr()).await;
     for (path, status, body) in [
         ("/livez", 200, "ok\n"),
         ("/readyz", 200, "ok\n"),
-        ("/metrics", 200, "up 1\n"),
         ("/", 404, ""),
     ] {
         let answer = client
@@ -31,4 +22,17 @@ async fn the_admin_port_serves_health_and_metrics() {
         answer.header("content-type"),
         Some("text/plain; version=0.0.4; charset=utf-8")
     );
+    for line in [
+        concat!(
+            "activator_build_info{version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\"} 1\n"
+        ),
+        "activator_tracked_keys 0\n",
+        "activator_unmatched_out_total 0\n",
+        "activator_untracked_requests_total 0\n",
+        "process_cpu_seconds_total ",
+    ] {
+        assert!(answer.body.contains(line), "{line:?} in {}", answer.body);
+    }
 }

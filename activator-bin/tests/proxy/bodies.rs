@@ -24,8 +24,7 @@ async fn a_large_body_goes_up_and_comes_down_at_the_same_time() {
     const SIZE: usize = 64 << 20;
     const PIECE: usize = 100_000;
     let mut config = config(&[]);
-    config.embedded_echo = true;
-    config.revisions.clear();
+    config.echo = true;
     let activator = Activator::start(config, Options::default()).unwrap();
     let mut client = activator.connect().await;
     client

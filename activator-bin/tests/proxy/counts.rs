@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use activator_bin::run::{Activator, Options};
 use async_trait::async_trait;
 use reporter_core::Cause;
-use reporter_runtime::{Dispatch, HistoryOp, StatSink, Undelivered};
+use reporter_runtime::{Dispatch, StatSink, Undelivered};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -83,16 +83,10 @@ async fn the_reported_counts_add_up_to_the_requests_made() {
 
 #[tokio::test]
 async fn a_recording_holds_every_request_and_ends_with_the_activator() {
-    let (sender, mut records) = mpsc::unbounded_channel();
+    let path = std::env::temp_dir().join(format!("activator-history-{}", std::process::id()));
     let (address, _requests) = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let options = Options {
-        record: Some(Box::new(|mut history| {
-            Box::pin(async move {
-                while let Some(record) = history.recv().await {
-                    sender.send(record).unwrap();
-                }
-            })
-        })),
+        record: Some(path.clone()),
         ..Options::default()
     };
     let activator = Activator::start(config(&[address]), options).unwrap();
@@ -101,13 +95,9 @@ async fn a_recording_holds_every_request_and_ends_with_the_activator() {
         client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await;
     }
     activator.stop().await;
-    let (mut ins, mut outs) = (0, 0);
-    while let Some(record) = records.recv().await {
-        match record.op {
-            HistoryOp::In { .. } => ins += 1,
-            HistoryOp::Out { .. } => outs += 1,
-            HistoryOp::Tick => {}
-        }
-    }
-    assert_eq!((ins, outs), (3, 3));
+    let history = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let lines = |op: &str| history.matches(&format!(r#""op":"{op}""#)).count();
+    assert_eq!((lines("in"), lines("out")), (3, 3));
+    assert!(history.trim_end().ends_with(r#""op":"tick"}"#), "{history}");
 }

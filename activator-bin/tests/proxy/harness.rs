@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use activator_bin::config::{Config, Listen, ReporterConfig, RevisionConfig};
+use activator_bin::config::{
+    Config, Listen, LogConfig, LogFormat, Readiness, ReporterConfig, RevisionConfig,
+};
 use activator_bin::run::{Activator, Options};
 use reporter_core::{Accounting, Revision, RevisionKey};
 
@@ -34,6 +36,11 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             max_tracked_keys: 1_000,
             flush_timeout: Duration::from_secs(5),
         },
+        readiness: Readiness::Serving,
+        log: LogConfig {
+            filter: Default::default(),
+            format: LogFormat::Text,
+        },
         sinks: Vec::new(),
         revisions: vec![RevisionConfig {
             key: hello(),
@@ -43,7 +50,7 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             },
             backends: backends.to_vec(),
         }],
-        embedded_echo: false,
+        echo: false,
     }
 }
 

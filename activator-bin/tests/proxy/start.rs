@@ -8,10 +8,9 @@ use activator_bin::run::{Activator, Options};
 use crate::harness::{Ask, HELLO, config, start};
 
 #[tokio::test]
-async fn the_embedded_echo_server_says_what_it_was_asked_and_returns_what_it_was_sent() {
+async fn the_echo_server_says_what_it_was_asked_and_returns_what_it_was_sent() {
     let mut config = config(&[]);
-    config.embedded_echo = true;
-    config.revisions.clear();
+    config.echo = true;
     let activator = Activator::start(config, Options::default()).unwrap();
     let mut client = activator.connect().await;
     let answer = client.ask(&format!("GET /a?b HTTP/1.1\r\n{HELLO}")).await;
@@ -61,7 +60,7 @@ async fn a_sink_in_a_file_is_appended_to() {
     let path = std::env::temp_dir().join(format!("activator-sink-{}", std::process::id()));
     std::fs::write(&path, "before\n").unwrap();
     let mut config = config(&[]);
-    config.embedded_echo = true;
+    config.echo = true;
     config.sinks = vec![SinkConfig::JsonLines(JsonLinesConfig {
         path: Some(path.clone()),
     })];

@@ -1,7 +1,8 @@
 //! Batches as lines of JSON, for people without an autoscaler and for programs that read logs.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use reporter_core::Cause;
@@ -12,6 +13,10 @@ use tokio::sync::mpsc;
 use super::{StatSink, Undelivered};
 use crate::Dispatch;
 
+mod file_writer;
+
+pub use file_writer::FileWriter;
+
 /// How long to wait before a line that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -19,7 +24,9 @@ const RETRY: Duration = Duration::from_secs(1);
 /// `{"time":"<RFC 3339>","cause":"first_request"|"tick","messages":[{"key":"namespace/name","pod_name":..,"average_concurrent_requests":..,"request_count":..}]}`.
 ///
 /// A line that could not be written is tried again every second, while later batches wait (merged
-/// per key when there are many). The writer's trouble is logged once per change.
+/// per key when there are many), and goes on where the writer stopped taking it. That is exact when
+/// the writer answers for each byte it took, as [`FileWriter`] does. The writer's trouble is logged
+/// once per change. After the reporter's stop the first write that fails is the last.
 pub struct JsonLines<W> {
     name: String,
     pod_name: Arc<str>,
@@ -43,6 +50,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> StatSink for JsonLines<W> {
         self.name.clone()
     }
 
+    /// Not cancel-safe: the line that is being written is torn.
     async fn run(
         mut self: Box<Self>,
         mut mailbox: mpsc::Receiver<Arc<Dispatch>>,
@@ -52,10 +60,11 @@ impl<W: AsyncWrite + Unpin + Send + 'static> StatSink for JsonLines<W> {
                 continue;
             }
             if let Err(error) = self.write(&dispatch, &mailbox).await {
-                tracing::error!(sink = self.name, %error, "gave up");
-                let mut requests = count(&dispatch);
+                tracing::error!(sink = self.name, %error, "cannot write, and there is no time left");
+                let mut requests = dispatch.requests();
+                // A line behind a torn one would be torn as well.
                 while let Some(dispatch) = mailbox.recv().await {
-                    requests += count(&dispatch);
+                    requests += dispatch.requests();
                 }
                 return Err(Undelivered { requests });
             }
@@ -66,12 +75,14 @@ impl<W: AsyncWrite + Unpin + Send + 'static> StatSink for JsonLines<W> {
 
 impl<W: AsyncWrite + Unpin> JsonLines<W> {
     /// Writes the line, however often it takes; gives up only when the reporter has stopped.
+    ///
+    /// Not cancel-safe: the line is torn.
     async fn write(
         &mut self,
         dispatch: &Dispatch,
         mailbox: &mpsc::Receiver<Arc<Dispatch>>,
-    ) -> std::io::Result<()> {
-        let line = self.line(dispatch)?;
+    ) -> io::Result<()> {
+        let line = self.line(dispatch);
         let mut rest = &line[..];
         let mut failing = false;
         while let Err(error) = write_rest(&mut self.writer, &mut rest).await {
@@ -89,7 +100,7 @@ impl<W: AsyncWrite + Unpin> JsonLines<W> {
         Ok(())
     }
 
-    fn line(&self, dispatch: &Dispatch) -> serde_json::Result<Vec<u8>> {
+    fn line(&self, dispatch: &Dispatch) -> Vec<u8> {
         let messages = dispatch.batch.messages.iter().map(|message| Message {
             key: message.key.as_str(),
             pod_name: &self.pod_name,
@@ -97,36 +108,40 @@ impl<W: AsyncWrite + Unpin> JsonLines<W> {
             request_count: message.stat.request_count,
         });
         let mut line = serde_json::to_vec(&Line {
-            time: humantime::format_rfc3339_micros(dispatch.time).to_string(),
+            time: humantime::format_rfc3339_micros(within_rfc3339(dispatch.time)).to_string(),
             cause: match dispatch.batch.cause {
                 Cause::FirstRequest => "first_request",
                 Cause::Tick => "tick",
             },
             messages: messages.collect(),
-        })?;
+        })
+        .expect("texts and numbers can always be written as JSON");
         line.push(b'\n');
-        Ok(line)
+        line
     }
 }
 
 /// Writes and flushes what is left of a line. After an error `rest` is what was not taken, so that
 /// the next try goes on in the middle of the line and does not tear it.
-async fn write_rest<W: AsyncWrite + Unpin>(
-    writer: &mut W,
-    rest: &mut &[u8],
-) -> std::io::Result<()> {
+///
+/// Cancel-safe as far as the writer's `write` is.
+async fn write_rest<W: AsyncWrite + Unpin>(writer: &mut W, rest: &mut &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
         match writer.write(rest).await? {
-            0 => return Err(std::io::ErrorKind::WriteZero.into()),
+            0 => return Err(ErrorKind::WriteZero.into()),
             written => *rest = &rest[written..],
         }
     }
     writer.flush().await
 }
 
-fn count(dispatch: &Dispatch) -> u64 {
-    let messages = dispatch.batch.messages.iter();
-    messages.map(|message| message.stat.request_count).sum()
+/// The nearest time that RFC 3339 can write: a machine's clock may stand anywhere.
+fn within_rfc3339(time: SystemTime) -> SystemTime {
+    const LAST_SECOND_OF_9999: Duration = Duration::from_secs(253_402_300_799);
+    time.clamp(
+        SystemTime::UNIX_EPOCH,
+        SystemTime::UNIX_EPOCH + LAST_SECOND_OF_9999,
+    )
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,199 @@
+//! A recorded history replays through the pure core to what the sinks have seen.
+
+use std::time::Duration;
+
+use reporter_core::{Accounting, ReqEvent};
+use reporter_runtime::{ConcurrencyReporter, Dispatch, History, HistoryOp, HistoryRecord};
+use tracing::Level;
+
+use crate::log::Log;
+use crate::replay::{Story, replay, story};
+use crate::scene::{Scene, key};
+use crate::sink::healthy;
+
+/// All records of a history that ends.
+async fn records(mut history: History) -> Vec<HistoryRecord> {
+    let mut records = Vec::new();
+    while let Some(record) = history.recv().await {
+        records.push(record);
+    }
+    records
+}
+
+fn spell(records: &[HistoryRecord]) -> Vec<String> {
+    let spell = |record: &HistoryRecord| {
+        let at = record.at.as_nanos() / 1_000_000;
+        match &record.op {
+            HistoryOp::In { id, key } => format!("{at} in {id} {}", key.name()),
+            HistoryOp::Out { id: Some(id), key } => format!("{at} out {id} {}", key.name()),
+            HistoryOp::Out { id: None, key } => format!("{at} out ? {}", key.name()),
+            HistoryOp::Tick => format!("{at} tick"),
+        }
+    };
+    records.iter().map(spell).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_history_tells_what_came_up_to_the_last_tick() {
+    let mut history = None;
+    let scene = Scene::with(Accounting::Snapshot, |builder| {
+        let (builder, recorded) = builder.max_tracked_keys(2).record(100);
+        history = Some(recorded);
+        builder
+    });
+    let a = scene.track("a");
+    let b = scene.track("b");
+    let uncounted = scene.track("c");
+    drop((uncounted, a));
+    scene.reach(1_001).await;
+    let events = scene.reporter.events();
+    for event in [ReqEvent::req_out(key("b")), ReqEvent::req_out(key("b"))] {
+        events.send(event).await.unwrap();
+    }
+    scene.reach(1_500).await;
+    let d = scene.track("d");
+    let reporter = scene.reporter.clone();
+    scene.stop().await;
+    // After the last tick: told to nobody, and so not part of the history.
+    drop((b, d, reporter.track(&key("e"))));
+    let expected = [
+        "0 in 1 a",
+        "0 in 2 b",
+        "0 out 1 a",
+        "1000 tick",
+        "1001 out ? b",
+        "1500 in 3 d",
+        "1500 tick",
+    ];
+    assert_eq!(spell(&records(history.unwrap()).await), expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_is_too_slow_holds_the_exact_beginning_and_delays_nothing() {
+    let log = Log::collect(Level::WARN);
+    let mut history = None;
+    let scene = Scene::with(Accounting::Snapshot, |builder| {
+        let (builder, recorded) = builder.record(3);
+        history = Some(recorded);
+        builder
+    });
+    for _ in 0..10 {
+        drop(scene.track("a"));
+    }
+    scene.reach(1_001).await;
+    let lines = log.take();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    // Room in the channel does not bring a recording with a hole back to life.
+    let mut history = history.unwrap();
+    let first = history.recv().await.unwrap();
+    drop(scene.track("a"));
+    let mut records = vec![first];
+    while let Some(record) = history.recv().await {
+        records.push(record);
+    }
+    assert_eq!(spell(&records), ["0 in 1 a", "0 out 1 a", "0 in 2 a"]);
+    let (seen, _) = scene.stop().await;
+    assert_eq!(
+        seen,
+        [
+            "0 first a 1/1",
+            "1000 tick forgot a",
+            "1001 first a 1/1",
+            "1001 tick forgot a"
+        ]
+    );
+}
+
+/// Whether `seen` is `told` with neighbours merged, as a sink that fell behind sees it.
+fn is_merged_from(seen: &Story, told: &Story) -> bool {
+    // Merging adds up counts, so each sum that was reached is one that was reached in the original.
+    let sums = |story: &Story| {
+        let counts = story.iter().flat_map(|(_, stat)| stat);
+        let sums = counts.scan(0, |sum, stat| {
+            *sum += stat.request_count;
+            Some(*sum)
+        });
+        sums.collect::<Vec<_>>()
+    };
+    let (seen_sums, told_sums) = (sums(seen), sums(told));
+    let mut told_in_order = told_sums.iter();
+    // And the newest average stands.
+    let average = |story: &Story| {
+        let last = story.last().and_then(|&(_, stat)| stat);
+        last.map(|stat| stat.average_concurrent_requests)
+    };
+    seen_sums
+        .iter()
+        .all(|sum| told_in_order.any(|told| told == sum))
+        && seen_sums.last() == told_sums.last()
+        && average(seen) == average(told)
+}
+
+async fn check_under_concurrency(accounting: Accounting) {
+    const THREADS: usize = 4;
+    const KEYS: usize = 8;
+    let (sink, mut seen) = healthy();
+    let builder = ConcurrencyReporter::builder(accounting)
+        .interval(Duration::from_millis(1))
+        .shards(4)
+        .sink(sink);
+    let (builder, history) = builder.record(1 << 20);
+    let (reporter, task) = builder.spawn();
+    let threads: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let reporter = reporter.clone();
+            std::thread::spawn(move || {
+                let keys: Vec<_> = (0..KEYS).map(|n| key(&format!("key-{n}"))).collect();
+                let mut held = Vec::new();
+                for n in 0..10_000 {
+                    held.push(reporter.track(&keys[(n * (thread + 1) + n / 7) % KEYS]));
+                    // Now and then all keys are left alone, so that ticks forget them.
+                    if n % 64 == 63 {
+                        held.clear();
+                        std::thread::yield_now();
+                    } else if n % 3 == 0 {
+                        drop(held.swap_remove(0));
+                    }
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        tokio::task::spawn_blocking(|| thread.join().unwrap())
+            .await
+            .unwrap();
+    }
+    task.stop().await;
+    let mut batches = Vec::new();
+    while let Some(dispatch) = seen.recv().await {
+        let Dispatch { batch, .. } = &*dispatch;
+        batches.push(batch.clone());
+    }
+    let records = records(history).await;
+    let ticks = records.iter().filter(|record| record.op == HistoryOp::Tick);
+    assert!(ticks.count() > 1, "no tick came in between");
+    let replayed = replay(accounting, &records);
+    for n in 0..KEYS {
+        let key = key(&format!("key-{n}"));
+        let (seen, told) = (story(&key, &batches), story(&key, &replayed.batches));
+        assert!(
+            seen == told || seen.len() < told.len() && is_merged_from(&seen, &told),
+            "{key}"
+        );
+    }
+    if accounting == Accounting::Average {
+        let messages = batches.iter().flat_map(|batch| &batch.messages);
+        let requests: u64 = messages.map(|message| message.stat.request_count).sum();
+        assert_eq!(requests, THREADS as u64 * 10_000);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_of_many_threads_replays_to_what_the_sinks_saw_in_snapshot_accounting() {
+    check_under_concurrency(Accounting::Snapshot).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_history_of_many_threads_replays_to_what_the_sinks_saw_in_average_accounting() {
+    check_under_concurrency(Accounting::Average).await;
+}

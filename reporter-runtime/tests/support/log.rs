@@ -1,0 +1,77 @@
+//! What is logged on this thread, as data.
+
+use std::fmt::{Debug, Write};
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::span;
+use tracing::subscriber::DefaultGuard;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// One event: its level, and its fields as `name=value`, the message first.
+pub(crate) type Line = (Level, String);
+
+/// Collects what this thread logs until it is dropped.
+pub(crate) struct Log {
+    lines: Arc<Mutex<Vec<Line>>>,
+    _until: DefaultGuard,
+}
+
+impl Log {
+    /// Collects what is logged at `level` and above.
+    pub(crate) fn collect(level: Level) -> Self {
+        let lines: Arc<Mutex<Vec<Line>>> = Arc::default();
+        let collector = Collector {
+            level,
+            lines: Arc::clone(&lines),
+        };
+        Self {
+            lines,
+            _until: tracing::subscriber::set_default(collector),
+        }
+    }
+
+    /// Takes the lines so far.
+    pub(crate) fn take(&self) -> Vec<Line> {
+        std::mem::take(&mut self.lines.lock().unwrap())
+    }
+}
+
+struct Collector {
+    level: Level,
+    lines: Arc<Mutex<Vec<Line>>>,
+}
+
+impl Subscriber for Collector {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= self.level && metadata.target().starts_with("reporter_runtime")
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        let line = (*event.metadata().level(), text.0);
+        self.lines.lock().unwrap().push(line);
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let written = match field.name() {
+            "message" => write!(self.0, "{value:?}"),
+            name => write!(self.0, " {name}={value:?}"),
+        };
+        written.unwrap();
+    }
+}
