@@ -49,7 +49,7 @@ pub fn run(config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
             biased;
             stopped = activator.stop() => log_undelivered(&stopped),
             name = signals.next() => {
-                tracing::warn!("{name} again: ending at once");
+                tracing::warn!("{name} after that: ending at once");
                 std::process::exit(1);
             }
         }

@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
@@ -97,9 +97,9 @@ async fn run(
     let until = connections.accept(&listener, &mut draining).await;
     // The kernel has told these clients that they are connected; to close now would reset them.
     let listener = listener.into_std()?;
-    while let Ok((socket, _)) = listener.accept() {
+    while let Ok((socket, peer)) = listener.accept() {
         socket.set_nonblocking(true)?;
-        connections.serve(TcpStream::from_std(socket)?);
+        connections.serve(TcpStream::from_std(socket)?, peer);
     }
     drop(listener);
     tokio::select! {
@@ -156,9 +156,9 @@ impl Connections {
                 }
             };
             match accepted {
-                Ok((socket, _)) => {
+                Ok((socket, peer)) => {
                     failing = false;
-                    self.serve(socket);
+                    self.serve(socket, peer);
                 }
                 // It was closed again before anybody looked.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -172,9 +172,10 @@ impl Connections {
         }
     }
 
-    fn serve(&self, socket: TcpStream) {
+    fn serve(&self, socket: TcpStream, peer: SocketAddr) {
         let connection = connection::serve(
             socket,
+            peer,
             self.http.clone(),
             Rc::clone(&self.proxy),
             self.draining.clone(),

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,15 +30,12 @@ const LAST_HEAD: Duration = Duration::from_millis(500);
 /// Dropping this at any point closes the connection and ends its request.
 pub(super) async fn serve(
     socket: TcpStream,
+    peer: SocketAddr,
     http: http1::Builder,
     proxy: Rc<Proxy>,
     draining: Draining,
     head_timeout: Duration,
 ) {
-    let Ok(peer) = socket.peer_addr() else {
-        // It was closed before it was accepted.
-        return;
-    };
     let (read, write) = socket.into_split();
     let client = Arc::new(Client::new(peer.ip(), write));
     let service = {
@@ -52,7 +50,7 @@ pub(super) async fn serve(
     let end = run(connection, &client, draining, head_timeout).await;
     match &end {
         End::Closed(Ok(())) => {}
-        end => tracing::debug!(client = ?peer, ?end, "connection ended early"),
+        end => tracing::debug!(client = %peer, ?end, "connection ended early"),
     }
     if let Some(client) = Arc::into_inner(client) {
         client.close(matches!(end, End::Closed(Ok(()))));

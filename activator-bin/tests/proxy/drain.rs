@@ -1,5 +1,6 @@
 //! The end of service.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
@@ -13,6 +14,16 @@ const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn get() -> String {
     format!("GET / HTTP/1.1\r\n{HELLO}")
+}
+
+/// From outside there is no other way to see that the drain has begun on every worker.
+async fn until_refused(http: SocketAddr) {
+    let refused = tokio::time::timeout(PATIENCE, async {
+        while TcpStream::connect(http).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    refused.await.expect("new connections are refused");
 }
 
 #[tokio::test]
@@ -54,13 +65,7 @@ async fn a_request_in_flight_ends_and_its_connection_with_it() {
     assert_eq!(checking.ask(ready).await.status(), 200);
 
     let stopping = tokio::spawn(activator.stop());
-    // From outside there is no other way to see that the drain has begun on every worker.
-    let refused = tokio::time::timeout(PATIENCE, async {
-        while TcpStream::connect(http).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    });
-    refused.await.expect("new connections are refused");
+    until_refused(http).await;
     let answer = checking.ask(ready).await;
     assert_eq!(
         (answer.status(), &*answer.body),
@@ -94,9 +99,7 @@ async fn a_head_that_is_on_its_way_is_still_served() {
     // Connected, but not a byte yet.
     let mut silent = activator.connect().await;
     let stopping = tokio::spawn(activator.stop());
-    while TcpStream::connect(http).await.is_ok() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until_refused(http).await;
     client.send(format!("TP/1.1\r\n{HELLO}\r\n")).await;
     let answer = client.message().await;
     assert_eq!(
@@ -136,5 +139,5 @@ async fn dropping_an_activator_ends_it_at_once() {
     drop(activator);
     assert_eq!(client.rest().await.0, "");
     assert_eq!(connection.rest().await.0, "");
-    assert!(TcpStream::connect(http).await.is_err());
+    until_refused(http).await;
 }
