@@ -85,15 +85,15 @@ struct Link(LinkMetrics);
 
 impl LinkObserver for Link {
     fn link_up(&self) {
-        self.0.connected();
+        self.0.link_up();
     }
 
     fn link_down(&self, _: &LinkFailure) {
-        self.0.broken();
+        self.0.link_down();
     }
 
     fn link_closed(&self) {
-        self.0.closed();
+        self.0.link_closed();
     }
 
     fn connect_failed(&self, _: &LinkFailure) {
@@ -105,7 +105,7 @@ impl LinkObserver for Link {
     }
 
     fn frames_requeued(&self, frames: usize) {
-        self.0.frames_requeued(frames as u64);
+        self.0.frames_requeued(frames);
     }
 
     fn pending_keys(&self, keys: usize) {
@@ -113,6 +113,6 @@ impl LinkObserver for Link {
     }
 
     fn first_report(&self, latency: Duration) {
-        self.0.first_reported(latency);
+        self.0.first_report(latency);
     }
 }
