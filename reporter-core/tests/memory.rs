@@ -17,21 +17,25 @@ fn at(millis: u64) -> Timestamp {
 
 fn keys(count: usize) -> Vec<RevisionKey> {
     (0..count)
-        .map(|i| RevisionKey::try_new("default", &format!("rev-{i:07}")).unwrap())
+        .map(|i| {
+            RevisionKey::try_new("default", &format!("rev-{i:07}")).expect("the name is valid")
+        })
         .collect()
 }
 
 fn count_in(reporter: &mut Reporter, keys: &[RevisionKey], now: Timestamp) {
     for key in keys {
         let event = ReqEvent::req_in(key.clone());
-        reporter.on_event(&event, now).unwrap();
+        let counted = reporter.on_event(&event, now);
+        counted.expect("there is room, and each out matches");
     }
 }
 
 fn count_out(reporter: &mut Reporter, keys: &[RevisionKey], now: Timestamp) {
     for key in keys {
         let event = ReqEvent::req_out(key.clone());
-        reporter.on_event(&event, now).unwrap();
+        let counted = reporter.on_event(&event, now);
+        counted.expect("there is room, and each out matches");
     }
 }
 

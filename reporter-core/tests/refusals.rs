@@ -8,7 +8,7 @@ use reporter_core::{
 const NOW: Timestamp = Timestamp::from_nanos(0);
 
 fn key(number: usize) -> RevisionKey {
-    RevisionKey::try_new("default", &format!("rev-{number}")).unwrap()
+    RevisionKey::try_new("default", &format!("rev-{number}")).expect("the name is valid")
 }
 
 #[test]

@@ -43,7 +43,7 @@ struct Message {
 fn parse(vectors: &str) -> Vec<History> {
     vectors
         .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
+        .map(|line| serde_json::from_str(line).expect("the vectors are well formed"))
         .collect()
 }
 
@@ -54,11 +54,14 @@ struct Said {
 }
 
 fn replay(history: &History) -> Vec<Said> {
-    let accounting: Accounting = history.mode.parse().unwrap();
+    let accounting: Accounting = history.mode.parse().expect("the mode is an accounting");
     let mut reporter = Reporter::new(accounting);
     let apply = |op: &Op| {
         let now = Timestamp::from_nanos(op.t_ns);
-        let key = || op.key.as_ref().unwrap().parse::<RevisionKey>().unwrap();
+        let key = || -> RevisionKey {
+            let text = op.key.as_deref().expect("an event has a key");
+            text.parse().expect("the key is valid")
+        };
         let event = match op.op {
             Kind::In => ReqEvent::req_in(key()),
             Kind::Out => ReqEvent::req_out(key()),
@@ -74,12 +77,9 @@ fn replay(history: &History) -> Vec<Said> {
                 };
             }
         };
+        let first = reporter.on_event(&event, now).expect("each out matches");
         Said {
-            messages: reporter
-                .on_event(&event, now)
-                .unwrap()
-                .into_iter()
-                .collect(),
+            messages: first.into_iter().collect(),
             gauges: None,
         }
     };

@@ -21,9 +21,12 @@ fn check(accounting: Accounting, history: &str, expected: &str) {
 
 fn apply(reporter: &mut Reporter, step: &str) -> String {
     let words: Vec<&str> = step.split(' ').collect();
-    let (millis, op) = words.split_first().unwrap();
-    let now = Timestamp::from_nanos(millis.parse::<u64>().unwrap() * 1_000_000);
-    let key = |letter: &str| RevisionKey::try_new("default", &letter.to_lowercase()).unwrap();
+    let (millis, op) = words.split_first().expect("a step has a time");
+    let millis: u64 = millis.parse().expect("a time is a number");
+    let now = Timestamp::from_nanos(millis * 1_000_000);
+    let key = |letter: &str| {
+        RevisionKey::try_new("default", &letter.to_lowercase()).expect("a letter is a valid name")
+    };
     let outcome = match op {
         ["in", letter] => reporter.on_event(&ReqEvent::req_in(key(letter)), now),
         ["out", letter] => reporter.on_event(&ReqEvent::req_out(key(letter)), now),

@@ -21,7 +21,7 @@ enum Op {
 }
 
 fn key(number: usize) -> RevisionKey {
-    RevisionKey::try_new("default", &format!("rev-{number}")).unwrap()
+    RevisionKey::try_new("default", &format!("rev-{number}")).expect("the name is valid")
 }
 
 fn message(number: usize, average: u8, request_count: u64) -> StatMessage {
@@ -187,7 +187,7 @@ proptest! {
 }
 
 fn only_message(outbox: &mut Outbox) -> (f64, u64) {
-    let frame = outbox.next_frame(usize::MAX).unwrap();
+    let frame = outbox.next_frame(usize::MAX).expect("a message waits");
     assert_eq!(frame.messages.len(), 1);
     let stat = frame.messages[0].stat;
     (stat.average_concurrent_requests, stat.request_count)

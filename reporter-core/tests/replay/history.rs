@@ -30,7 +30,7 @@ pub(crate) enum Said {
 }
 
 pub(crate) fn key(number: usize) -> RevisionKey {
-    RevisionKey::try_new("default", &format!("rev-{number}")).unwrap()
+    RevisionKey::try_new("default", &format!("rev-{number}")).expect("the name is valid")
 }
 
 /// Histories of few keys with much happening to each, or of many with little.
