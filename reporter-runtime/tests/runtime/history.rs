@@ -3,22 +3,15 @@
 use std::time::Duration;
 
 use reporter_core::{Accounting, ReqEvent};
-use reporter_runtime::{ConcurrencyReporter, Dispatch, History, HistoryOp, HistoryRecord};
+use reporter_runtime::{ConcurrencyReporter, HistoryOp, HistoryRecord};
 use tracing::Level;
 
+use crate::ending::{dispatches, records};
 use crate::log::Log;
-use crate::replay::{is_complete, is_merged_from, replay, stats, story};
+use crate::merging::{is_complete, is_merged_from, stats};
+use crate::replay::{replay, story};
 use crate::scene::{Scene, key};
 use crate::sink::healthy;
-
-/// All records of a history that ends.
-async fn records(mut history: History) -> Vec<HistoryRecord> {
-    let mut records = Vec::new();
-    while let Some(record) = history.recv().await {
-        records.push(record);
-    }
-    records
-}
 
 fn spell(records: &[HistoryRecord]) -> Vec<String> {
     let spell = |record: &HistoryRecord| {
@@ -107,7 +100,7 @@ async fn a_reader_that_is_too_slow_holds_the_exact_beginning_and_delays_nothing(
 async fn check_under_concurrency(accounting: Accounting) {
     const THREADS: usize = 4;
     const KEYS: usize = 8;
-    let (sink, mut seen) = healthy();
+    let (sink, seen) = healthy();
     let builder = ConcurrencyReporter::builder(accounting)
         .interval(Duration::from_millis(1))
         .shards(4)
@@ -139,11 +132,11 @@ async fn check_under_concurrency(accounting: Accounting) {
             .unwrap();
     }
     task.stop().await;
-    let mut batches = Vec::new();
-    while let Some(dispatch) = seen.recv().await {
-        let Dispatch { batch, .. } = &*dispatch;
-        batches.push(batch.clone());
-    }
+    let dispatches = dispatches(seen).await;
+    let batches: Vec<_> = dispatches
+        .iter()
+        .map(|dispatch| dispatch.batch.clone())
+        .collect();
     let records = records(history).await;
     let ticks = records.iter().filter(|record| record.op == HistoryOp::Tick);
     assert!(ticks.count() > 1, "no tick came in between");

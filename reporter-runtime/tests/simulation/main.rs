@@ -9,13 +9,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 #[path = "../support/clock.rs"]
 mod clock;
+#[path = "../support/ending.rs"]
+mod ending;
 #[path = "../support/log.rs"]
 mod log;
+#[path = "../support/merging.rs"]
+mod merging;
 #[path = "../support/replay.rs"]
 mod replay;
 #[path = "../support/sink.rs"]
 mod sink;
 
+mod coverage;
 mod link;
 mod plan;
 mod run;
@@ -23,6 +28,8 @@ mod sinks;
 mod traffic;
 mod verdict;
 mod writer;
+
+use coverage::Coverage;
 
 const SEEDS: u64 = 10_000;
 
@@ -35,6 +42,7 @@ fn no_seed_breaks_a_rule() {
         verdict::check(&outcome);
         return;
     }
+    let coverage = Coverage::default();
     let next = AtomicU64::new(0);
     let work = || {
         loop {
@@ -42,7 +50,11 @@ fn no_seed_breaks_a_rule() {
             if seed >= SEEDS {
                 break;
             }
-            let run = || verdict::check(&run::run(seed));
+            let run = || {
+                let outcome = run::run(seed);
+                verdict::check(&outcome);
+                coverage.add(&outcome);
+            };
             if catch_unwind(AssertUnwindSafe(run)).is_err() {
                 // The others need not go on.
                 next.store(SEEDS, Ordering::Relaxed);
@@ -59,6 +71,7 @@ fn no_seed_breaks_a_rule() {
             scope.spawn(work);
         }
     });
+    coverage.check();
 }
 
 #[test]
@@ -86,7 +99,7 @@ fn keep_simulated_panics_quiet() {
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            if panic.payload_as_str() != Some("a simulated bug") {
+            if panic.payload().downcast_ref() != Some(&"a simulated bug") {
                 usual(panic);
             }
         }));

@@ -158,7 +158,7 @@ fn events(rng: &mut SmallRng, keys: usize, interval: Duration) -> Action {
         times: match rng.random_range(0..200) {
             // More than the channel holds.
             0 => 1_200,
-            1..5 => 200,
+            1..10 => 200,
             _ => rng.random_range(1..4),
         },
         over_after: within(rng, interval * 2),
@@ -173,15 +173,15 @@ fn jump(rng: &mut SmallRng) -> i64 {
 }
 
 fn sink(rng: &mut SmallRng, interval: Duration, quiet_from: Duration) -> SinkKind {
-    match rng.random_range(0..4) {
-        0 => SinkKind::Slow {
+    match rng.random_range(0..7) {
+        0..2 => SinkKind::Slow {
             stall: interval * pick(rng, &[1, 3, 30]),
         },
-        1 => SinkKind::Ends {
+        2 => SinkKind::Ends {
             after: rng.random_range(0..5),
             how: pick(rng, &[End::Returns, End::GivesUp, End::Panics]),
         },
-        2 => SinkKind::Lines {
+        3..5 => SinkKind::Lines {
             stall: interval * pick(rng, &[1, 3, 30]),
         },
         _ => SinkKind::Link {

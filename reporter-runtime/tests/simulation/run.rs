@@ -4,11 +4,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reporter_core::{Gauge, MetricsBackend, RevisionKey, StatMessage};
-use reporter_runtime::{ConcurrencyReporter, Dispatch, History, HistoryRecord, Undelivered};
+use reporter_runtime::{ConcurrencyReporter, Dispatch, HistoryRecord, Undelivered};
 use tokio::time::Instant;
 use tracing::Level;
 
 use crate::clock::TestClock;
+use crate::ending::{dispatches, records};
 use crate::log::{Line, Log};
 use crate::plan::{Plan, SinkKind};
 use crate::sink::healthy;
@@ -79,7 +80,7 @@ async fn carry_out(plan: Plan) -> Outcome {
     // Far enough from its origin to jump back.
     clock.jump(i64::MAX / 8);
     let gauges = Gauges::default();
-    let (sink, mut seen) = healthy();
+    let (sink, seen) = healthy();
     let builder = ConcurrencyReporter::builder(plan.accounting)
         .interval(plan.interval)
         .flush_timeout(plan.flush_timeout)
@@ -137,10 +138,6 @@ async fn carry_out(plan: Plan) -> Outcome {
     // Guards that are still alive go on, and nothing hears of it.
     traffic_ends.await.unwrap();
 
-    let mut told = Vec::new();
-    while let Some(dispatch) = seen.recv().await {
-        told.push(dispatch);
-    }
     let mut ends = stopped.sinks.into_iter();
     let (_, end) = ends.next().unwrap();
     let ledger = traffic.ledger.lock().unwrap().clone();
@@ -150,7 +147,7 @@ async fn carry_out(plan: Plan) -> Outcome {
         ledger,
         records: records(history).await,
         gauges,
-        told,
+        told: dispatches(seen).await,
         end,
         sinks: far_ends
             .into_iter()
@@ -187,12 +184,4 @@ fn catching_up(plan: &Plan) -> Duration {
         SinkKind::Slow { .. } | SinkKind::Ends { .. } => Duration::ZERO,
     });
     forgetting + arriving.max().unwrap_or_default()
-}
-
-async fn records(mut history: History) -> Vec<HistoryRecord> {
-    let mut records = Vec::new();
-    while let Some(record) = history.recv().await {
-        records.push(record);
-    }
-    records
 }

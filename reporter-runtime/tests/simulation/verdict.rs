@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use reporter_core::{Accounting, Batch, Gauge, RevisionKey, Stat, StatMessage};
-use reporter_runtime::{Dispatch, HistoryOp};
+use reporter_runtime::HistoryOp;
 use tracing::Level;
 
-use crate::replay::{Replayed, Story, is_complete, is_merged_from, replay, story};
+use crate::merging::{is_complete, is_merged_from, stats};
+use crate::replay::{Replayed, Story, replay, story};
 use crate::run::{Outcome, SinkOutcome};
 use crate::sinks::Promise;
 
@@ -133,8 +134,7 @@ fn check_complete(sink: &SinkOutcome, seen: &[Stat], told: &Story) {
     match sink.promise {
         Promise::ExactlyOnce => assert!(is_complete(seen, told), "{} {seen:?} {told:?}", sink.name),
         Promise::AtLeastOnce => {
-            let told = told.iter().filter_map(|(_, stat)| stat.as_ref());
-            let told: u64 = told.map(|stat| stat.request_count).sum();
+            let told: u64 = stats(told).map(|stat| stat.request_count).sum();
             let seen: u64 = seen.iter().map(|stat| stat.request_count).sum();
             assert!(seen >= told, "{}", sink.name);
         }
