@@ -33,8 +33,8 @@ pub trait StatSink: Send + 'static {
 
 /// What a sink did not get rid of before it had to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{requests} counted requests were not delivered")]
+#[error("reports of {requests} requests were not delivered")]
 pub struct Undelivered {
-    /// The requests whose counts were not delivered.
+    /// The requests whose counts were not delivered. 0 is possible: a report of a period without any.
     pub requests: u64,
 }

@@ -27,8 +27,8 @@ pub(super) struct Outlet {
     room: Option<Room>,
     /// The requests in each of the newest dispatches in the mailbox and in the one before, oldest first.
     handed: VecDeque<u64>,
-    /// The requests whose counts the sink will not deliver.
-    lost: u64,
+    /// What the sink will not deliver.
+    lost: Option<Undelivered>,
 }
 
 struct Running {
@@ -52,7 +52,7 @@ impl Outlet {
             backlog: Backlog::default(),
             room: None,
             handed: VecDeque::new(),
-            lost: 0,
+            lost: None,
         }
     }
 
@@ -67,7 +67,7 @@ impl Outlet {
             return;
         }
         let Some(Running { mailbox, .. }) = &self.running else {
-            self.lost += dispatch.requests();
+            self.lose(dispatch.requests());
             return;
         };
         match mailbox.try_send(Arc::clone(dispatch)) {
@@ -79,7 +79,7 @@ impl Outlet {
                 self.room = Some(Box::pin(mailbox.clone().reserve_owned()));
                 self.backlog.push(dispatch);
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => self.lost += dispatch.requests(),
+            Err(mpsc::error::TrySendError::Closed(_)) => self.lose(dispatch.requests()),
         }
     }
 
@@ -110,7 +110,7 @@ impl Outlet {
                 let mailbox = permit.send(Arc::new(dispatch));
                 self.on_handed(requests, unread(&mailbox));
             }
-            Err(_) => self.lost += requests,
+            Err(_) => self.lose(requests),
         }
     }
 
@@ -133,17 +133,24 @@ impl Outlet {
         );
         self.running = None;
         self.room = None;
-        self.lost += self.backlog.requests() + self.undelivered(&end);
-        self.backlog = Backlog::default();
+        self.on_end(&end);
+        if let Some(dispatch) = self.backlog.take() {
+            self.lose(dispatch.requests());
+        }
     }
 
-    /// What a sink that ended like this did not deliver of what it had taken, as far as can be known.
-    fn undelivered(&self, end: &Result<Result<(), Undelivered>, JoinError>) -> u64 {
+    /// Adds what a sink that ended like this did not deliver of what it had taken, as far as can be known.
+    fn on_end(&mut self, end: &Result<Result<(), Undelivered>, JoinError>) {
         match end {
-            Ok(Ok(())) => 0,
-            Ok(Err(undelivered)) => undelivered.requests,
-            Err(_) => self.handed.iter().sum(),
+            Ok(Ok(())) => {}
+            Ok(Err(undelivered)) => self.lose(undelivered.requests),
+            Err(_) => self.lose(self.handed.iter().sum()),
         }
+    }
+
+    fn lose(&mut self, requests: u64) {
+        let lost = self.lost.get_or_insert(Undelivered { requests: 0 });
+        lost.requests += requests;
     }
 
     /// Hands over what waits and lets the sink flush, until `deadline`.
@@ -164,20 +171,19 @@ impl Outlet {
                     if let Err(error) = &end {
                         tracing::error!(sink = self.name, %error, "the sink has failed");
                     }
-                    self.lost += self.undelivered(&end);
+                    self.on_end(&end);
                 }
                 Err(_) => {
                     task.abort();
                     tracing::error!(sink = self.name, "the sink has not flushed in time");
-                    self.lost += self.backlog.requests() + self.handed.iter().sum::<u64>();
+                    self.lose(self.backlog.requests() + self.handed.iter().sum::<u64>());
                 }
             }
         }
         match self.lost {
-            0 => Ok(()),
-            requests => {
-                let undelivered = Undelivered { requests };
-                tracing::error!(sink = self.name, error = %undelivered, "reports were lost");
+            None => Ok(()),
+            Some(undelivered) => {
+                tracing::error!(sink = self.name, error = %undelivered, "the sink has ended");
                 Err(undelivered)
             }
         }

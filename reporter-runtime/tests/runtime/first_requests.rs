@@ -7,6 +7,7 @@ use reporter_core::{Accounting, Cause};
 use reporter_runtime::ConcurrencyReporter;
 use tokio::sync::Barrier;
 
+use crate::ending::dispatches;
 use crate::scene::key;
 use crate::sink::healthy;
 
@@ -14,7 +15,7 @@ use crate::sink::healthy;
 async fn a_hundred_tasks_that_hit_a_cold_key_at_once_make_one_first_request() {
     const TASKS: usize = 100;
     const ROUNDS: usize = 50;
-    let (sink, mut seen) = healthy();
+    let (sink, seen) = healthy();
     let builder = ConcurrencyReporter::builder(Accounting::Average)
         .interval(Duration::from_secs(3_600))
         .sink(sink);
@@ -39,7 +40,7 @@ async fn a_hundred_tasks_that_hit_a_cold_key_at_once_make_one_first_request() {
 
     let mut firsts = vec![0; ROUNDS];
     let mut in_all = vec![0; ROUNDS];
-    while let Some(dispatch) = seen.recv().await {
+    for dispatch in dispatches(seen).await {
         for message in &dispatch.batch.messages {
             let round = message.key.name().strip_prefix("cold-").unwrap();
             let round: usize = round.parse().unwrap();

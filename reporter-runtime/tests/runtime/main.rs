@@ -3,8 +3,12 @@
 
 #[path = "../support/clock.rs"]
 mod clock;
+#[path = "../support/ending.rs"]
+mod ending;
 #[path = "../support/log.rs"]
 mod log;
+#[path = "../support/merging.rs"]
+mod merging;
 #[path = "../support/replay.rs"]
 mod replay;
 #[path = "../support/scene.rs"]

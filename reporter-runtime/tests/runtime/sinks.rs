@@ -135,7 +135,7 @@ async fn a_sink_that_gives_up_adds_to_what_is_lost() {
         let requests = mailbox.recv().await.unwrap().requests();
         Err(Undelivered { requests })
     });
-    check_early_end(ends, 6, "1 counted requests were not delivered").await;
+    check_early_end(ends, 6, "reports of 1 requests were not delivered").await;
 }
 
 #[tokio::test(start_paused = true)]

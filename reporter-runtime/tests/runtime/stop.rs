@@ -105,7 +105,7 @@ async fn check_stuck(taken: usize, lost: u64) {
     let expected = [
         r#"the sink has not flushed in time sink="stuck""#.to_owned(),
         format!(
-            r#"reports were lost sink="stuck" error={lost} counted requests were not delivered"#
+            r#"the sink has ended sink="stuck" error=reports of {lost} requests were not delivered"#
         ),
     ];
     assert_eq!(lines, expected);
