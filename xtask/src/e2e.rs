@@ -2,6 +2,7 @@
 
 mod activator;
 mod bodies;
+mod delivery;
 mod first_look;
 mod http;
 mod load;
@@ -22,6 +23,7 @@ const SCENES: &[Scene] = &[
     ("bodies", bodies::run),
     ("load", load::run),
     ("killed-load", load::run_killed),
+    ("delivery", delivery::run),
 ];
 
 pub(crate) fn run(only: Option<&str>) -> Result<()> {

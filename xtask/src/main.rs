@@ -5,7 +5,6 @@ mod command;
 mod dist;
 mod e2e;
 mod mutants;
-mod purity;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -20,7 +19,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints, purity of the core and docs.
+    /// Formatting, lints and docs.
     Check,
     /// `check`, and the tests.
     Ci,
@@ -29,8 +28,6 @@ enum Task {
         /// Run only the scenes whose names contain this.
         scene: Option<String>,
     },
-    /// That reporter-core needs neither std nor any crate but those named.
-    Purity,
     /// Mutation testing of reporter-core (needs cargo-mutants).
     Mutants,
     /// A release archive of this machine's target in target/dist.
@@ -42,7 +39,6 @@ fn main() -> Result<()> {
         Task::Check => ci::check(),
         Task::Ci => ci::run(),
         Task::E2e { scene } => e2e::run(scene.as_deref()),
-        Task::Purity => purity::run(),
         Task::Mutants => mutants::run(),
         Task::Dist => dist::run(),
     }

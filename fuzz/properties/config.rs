@@ -1,0 +1,27 @@
+//! What must hold for any bytes that somebody calls a configuration.
+
+use activator_bin::config::Sources;
+
+/// Panics when it does not hold.
+pub(crate) fn check(bytes: &[u8]) {
+    let sources = Sources::default();
+    let outcome = sources.check(Some(("activator.toml", bytes)));
+    match &outcome {
+        Ok(config) => assert!(!config.echo, "the echo server is for those without a file"),
+        Err(problems) => {
+            let said = problems.to_string();
+            assert!(!problems.as_slice().is_empty());
+            let control = |character: char| character.is_control() && character != '\n';
+            assert!(
+                !said.chars().any(control),
+                "it would garble a terminal: {said:?}"
+            );
+        }
+    }
+    let again = sources.check(Some(("activator.toml", bytes)));
+    assert_eq!(
+        outcome.map_err(|problems| problems.to_string()),
+        again.map_err(|problems| problems.to_string()),
+        "the same file gives the same answer"
+    );
+}
