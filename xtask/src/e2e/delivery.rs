@@ -12,6 +12,6 @@ pub(crate) fn run() -> Result<()> {
         ".venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement e2e/requirements.txt",
     ))?;
     run_command(&mut command(
-        "cargo run --quiet --release --package reporter-runtime --example delivery_soak -- .venv/bin/python e2e/receiver.py",
+        "cargo run --quiet --package reporter-runtime --example delivery_soak -- .venv/bin/python e2e/receiver.py",
     ))
 }
