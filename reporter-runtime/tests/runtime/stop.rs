@@ -158,6 +158,17 @@ async fn a_sender_that_was_given_room_and_does_not_use_it_cannot_hold_up_the_sto
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_longest_times_there_are_can_be_asked_for() {
+    let scene = Scene::with(Accounting::Snapshot, |builder| {
+        builder.interval(Duration::MAX).flush_timeout(Duration::MAX)
+    });
+    let _guard = scene.track("a");
+    let (seen, stopped) = scene.stop().await;
+    assert_eq!(seen, ["0 first a 1/1", "0 tick a 1/1"]);
+    assert_eq!(stopped.sinks, [("healthy".to_owned(), Ok(()))]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stop_that_nobody_waits_for_goes_on() {
     let (flushed, told) = oneshot::channel();
     let flushes = sink("flushes", |mut mailbox| async move {
