@@ -1,10 +1,30 @@
 //! What the activator is told at its start.
 
+mod embedded;
+mod file;
+mod load;
+mod problem;
+mod revision;
+mod scalars;
+mod setting;
+mod sink;
+mod unknown;
+mod value;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use reporter_core::{Accounting, Revision, RevisionKey};
+use reporter_runtime::sink::autoscaler::AutoscalerConfig;
+use tracing_subscriber::filter::Targets;
+
+pub use load::Sources;
+pub use problem::{Place, Problem, Problems};
+pub use revision::REVISION;
+pub use scalars::SCALARS;
+pub use setting::{Default, Setting};
+pub use sink::{AUTOSCALER, JSON_LINES};
 
 /// Everything that can be configured, checked and complete.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,14 +37,29 @@ pub struct Config {
     pub cluster_domain: String,
     /// How long requests in flight may take to end at shutdown; 30 s by default.
     pub drain_timeout: Duration,
+    /// What `/readyz` depends on; `serving` by default.
+    pub readiness: Readiness,
     /// Where the activator listens.
     pub listen: Listen,
     /// How requests are counted.
     pub reporter: ReporterConfig,
-    /// Where reports go.
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// Where reports go; nowhere when empty.
     pub sinks: Vec<SinkConfig>,
-    /// The revisions that are served.
+    /// The revisions that are served. No two have the same key.
     pub revisions: Vec<RevisionConfig>,
+    /// Whether an echo server in this process is the backend of the revisions: only without a file.
+    pub echo: bool,
+}
+
+/// What `/readyz` depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// That requests are served.
+    Serving,
+    /// That requests are served and that a link to an autoscaler is up.
+    Autoscaler,
 }
 
 /// Where the activator listens.
@@ -49,11 +84,31 @@ pub struct ReporterConfig {
     pub flush_timeout: Duration,
 }
 
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogConfig {
+    /// The least level, for all modules or per module; `info` by default.
+    pub filter: Targets,
+    /// `text` by default.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object of JSON a line.
+    Json,
+}
+
 /// Where reports go.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum SinkConfig {
     /// Lines of JSON.
     JsonLines(JsonLinesConfig),
+    /// Knative's autoscaler. [`AUTOSCALER`] has the defaults and the limits.
+    Autoscaler(AutoscalerConfig),
 }
 
 /// A sink of JSON lines.
@@ -70,6 +125,14 @@ pub struct RevisionConfig {
     pub key: RevisionKey,
     /// Its service and configuration.
     pub revision: Revision,
-    /// Where its instances listen.
+    /// Where its instances listen. No address is in it twice.
     pub backends: Vec<SocketAddr>,
+}
+
+impl Config {
+    /// What is run when nobody brings a file or says otherwise.
+    #[must_use]
+    pub fn embedded() -> Self {
+        embedded::config()
+    }
 }

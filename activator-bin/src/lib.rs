@@ -1,3 +1,16 @@
 //! The activator as a library: what the binary assembles, and what its tests drive in-process.
 
+mod admin;
+mod body;
+pub mod cli;
 pub mod config;
+mod drain;
+mod echo;
+pub mod logging;
+mod proxy;
+pub mod record;
+pub mod replay;
+pub mod revision;
+pub mod run;
+mod server;
+mod upstream;

@@ -1,3 +1,7 @@
 //! The program `activator`.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    activator_bin::cli::main()
+}

@@ -1,12 +1,16 @@
 //! What is still to be delivered: batches go in, frames come out, confirmations let go of them.
+//!
+//! What must not live here: bytes, sockets and time. When to send, and when to give a link up, is the link's.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
-use indexmap::IndexMap;
+use indexmap::IndexSet;
+use indexmap::map::Entry;
 
-use crate::{Batch, RevisionKey, Stat, StatMessage};
+use crate::table::{self, Table};
+use crate::{Batch, Cause, RevisionKey, Stat, StatMessage};
 
 /// Holds what a receiver has not confirmed, at most one entry per key waiting, for however long it is away.
 ///
@@ -15,8 +19,13 @@ use crate::{Batch, RevisionKey, Stat, StatMessage};
 /// sent and not confirmed then waits again. So every count is delivered at least once, and exactly once
 /// when no link breaks.
 ///
-/// What waits for the same key is merged: counts add up, the average is the newest. A key that is
-/// no longer tracked waits with average 0, so that an old burst never wakes a service later.
+/// What waits for the same key is merged: counts add up, the average is the newest, and the key keeps
+/// its place in the line. A key that is no longer tracked waits with average 0, so that an old burst
+/// never wakes a service later.
+///
+/// What is sent and not confirmed is kept frame by frame. How much that may be is the link's choice:
+/// one that stops asking for frames at some number of [`unconfirmed_frames`](Self::unconfirmed_frames)
+/// holds no more than those and one entry per key.
 ///
 /// ```
 /// use reporter_core::{Batch, Outbox, Stat, StatMessage};
@@ -35,20 +44,11 @@ use crate::{Batch, RevisionKey, Stat, StatMessage};
 /// ```
 #[derive(Debug, Default)]
 pub struct Outbox {
-    waiting: Entries,
+    waiting: Line,
     /// Sent and not confirmed, oldest first.
-    unconfirmed: VecDeque<Unconfirmed>,
+    unconfirmed: VecDeque<Frame>,
     /// Frames cut so far. Never reset, so that a late pong of an old link confirms nothing new.
     frames: u64,
-}
-
-/// Oldest first, so that first-request messages leave in the order in which they came.
-type Entries = IndexMap<RevisionKey, Stat, FixedState>;
-
-#[derive(Debug)]
-struct Unconfirmed {
-    sequence: u64,
-    entries: Entries,
 }
 
 /// What the link sends as one message.
@@ -70,18 +70,24 @@ impl Outbox {
     /// Takes in what the reporter said, in the reporter's order.
     pub fn push(&mut self, batch: &Batch) {
         for message in &batch.messages {
-            merge_newer(&mut self.waiting, message.key.clone(), message.stat);
+            self.waiting.push(message.clone());
         }
         for key in &batch.forgotten {
-            if let Some(stat) = self.waiting.get_mut(key) {
+            if let Some(stat) = self.waiting.stats.get_mut(key) {
                 stat.average_concurrent_requests = 0.0;
             }
+        }
+        if !batch.forgotten.is_empty() {
             // It has left already; but if the link breaks, it must not come back as a burst.
-            for frame in &mut self.unconfirmed {
-                if let Some(stat) = frame.entries.get_mut(key) {
-                    stat.average_concurrent_requests = 0.0;
+            let forgotten: IndexSet<_, FixedState> = batch.forgotten.iter().collect();
+            for message in self.unconfirmed.iter_mut().flat_map(|f| &mut f.messages) {
+                if forgotten.contains(&message.key) {
+                    message.stat.average_concurrent_requests = 0.0;
                 }
             }
+        }
+        if batch.cause == Cause::Tick {
+            self.waiting.give_memory_back();
         }
     }
 
@@ -89,27 +95,16 @@ impl Outbox {
     ///
     /// The frame counts as sent, and its messages are kept until it is confirmed or the link is lost.
     pub fn next_frame(&mut self, limit: usize) -> Option<Frame> {
-        if self.waiting.is_empty() {
+        let messages = self.waiting.take(limit.max(1));
+        if messages.is_empty() {
             return None;
         }
-        let limit = limit.clamp(1, self.waiting.len());
-        let rest = self.waiting.split_off(limit);
-        let entries = core::mem::replace(&mut self.waiting, rest);
         self.frames += 1;
         let frame = Frame {
             sequence: self.frames,
-            messages: entries
-                .iter()
-                .map(|(key, &stat)| StatMessage {
-                    key: key.clone(),
-                    stat,
-                })
-                .collect(),
+            messages,
         };
-        self.unconfirmed.push_back(Unconfirmed {
-            sequence: self.frames,
-            entries,
-        });
+        self.unconfirmed.push_back(frame.clone());
         Some(frame)
     }
 
@@ -117,34 +112,32 @@ impl Outbox {
     ///
     /// A number that was confirmed before, or never sent on this link, lets go of nothing new.
     pub fn confirmed(&mut self, sequence: u64) -> usize {
-        let done = match sequence <= self.frames {
-            true => self
-                .unconfirmed
-                .partition_point(|frame| frame.sequence <= sequence),
-            false => 0,
-        };
+        if sequence > self.frames {
+            return 0;
+        }
+        let done = self
+            .unconfirmed
+            .partition_point(|frame| frame.sequence <= sequence);
         self.unconfirmed.drain(..done);
         done
     }
 
     /// Puts what was sent and not confirmed back in front of what waits; answers how many frames that were.
     pub fn link_lost(&mut self) -> usize {
-        let frames = self.unconfirmed.len();
-        let mut oldest_first = Entries::default();
-        let sent = self.unconfirmed.drain(..).map(|frame| frame.entries);
-        for entries in sent.chain([core::mem::take(&mut self.waiting)]) {
-            for (key, stat) in entries {
-                merge_newer(&mut oldest_first, key, stat);
-            }
+        let mut newer = core::mem::take(&mut self.waiting);
+        let unconfirmed = core::mem::take(&mut self.unconfirmed);
+        let frames = unconfirmed.len();
+        let sent = unconfirmed.into_iter().flat_map(|frame| frame.messages);
+        for message in sent.chain(newer.take(usize::MAX)) {
+            self.waiting.push(message);
         }
-        self.waiting = oldest_first;
         frames
     }
 
     /// The number of keys that wait to be sent.
     #[must_use]
     pub fn waiting_keys(&self) -> usize {
-        self.waiting.len()
+        self.waiting.keys.len()
     }
 
     /// The number of frames that are sent and not confirmed.
@@ -154,11 +147,13 @@ impl Outbox {
     }
 
     /// Requests whose counts are not confirmed: waiting, or sent and not confirmed.
+    ///
+    /// Costs time in proportion to the number of messages held.
     #[must_use]
     pub fn unconfirmed_requests(&self) -> u64 {
-        let sent = self.unconfirmed.iter().map(|frame| &frame.entries);
-        sent.chain([&self.waiting])
-            .flat_map(Entries::values)
+        let sent = self.unconfirmed.iter().flat_map(|frame| &frame.messages);
+        sent.map(|message| &message.stat)
+            .chain(self.waiting.stats.values())
             .map(|stat| stat.request_count)
             .sum()
     }
@@ -166,16 +161,54 @@ impl Outbox {
     /// Whether everything that was pushed is confirmed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.unconfirmed.is_empty()
+        self.waiting.keys.is_empty() && self.unconfirmed.is_empty()
     }
 }
 
-fn merge_newer(entries: &mut Entries, key: RevisionKey, newer: Stat) {
-    entries
-        .entry(key)
-        .and_modify(|stat| {
-            stat.average_concurrent_requests = newer.average_concurrent_requests;
-            stat.request_count += newer.request_count;
-        })
-        .or_insert(newer);
+/// What waits to be sent: one entry per key, in the order in which the keys began to wait.
+#[derive(Debug, Default)]
+struct Line {
+    /// Exactly the keys of `stats`, oldest first.
+    keys: VecDeque<RevisionKey>,
+    /// In no order of meaning, so that an entry leaves without the others moving.
+    stats: Table<Stat>,
+}
+
+impl Line {
+    /// Joins the end of the line, or merges a newer stat into what waits for the same key.
+    fn push(&mut self, newer: StatMessage) {
+        match self.stats.entry(newer.key) {
+            Entry::Occupied(mut entry) => {
+                let stat = entry.get_mut();
+                stat.average_concurrent_requests = newer.stat.average_concurrent_requests;
+                stat.request_count += newer.stat.request_count;
+            }
+            Entry::Vacant(entry) => {
+                self.keys.push_back(entry.key().clone());
+                entry.insert(newer.stat);
+            }
+        }
+    }
+
+    /// Takes up to `limit` entries from the front.
+    fn take(&mut self, limit: usize) -> Vec<StatMessage> {
+        let limit = limit.min(self.keys.len());
+        let oldest = self.keys.drain(..limit);
+        oldest
+            .map(|key| {
+                let (key, stat) = self
+                    .stats
+                    .swap_remove_entry(&key)
+                    .expect("each key in the line has its stat");
+                StatMessage { key, stat }
+            })
+            .collect()
+    }
+
+    /// To be called when the line is at its longest, or the next tick would have to ask for the memory again.
+    fn give_memory_back(&mut self) {
+        if table::give_back(&mut self.stats) {
+            self.keys.shrink_to(self.stats.capacity());
+        }
+    }
 }

@@ -1,12 +1,11 @@
 //! The state machine: which revisions are tracked, and what an event or a tick does to them.
 
-use foldhash::fast::FixedState;
-use indexmap::IndexMap;
 use indexmap::map::Entry;
 
 use crate::accounting::average::Average;
 use crate::accounting::snapshot::Snapshot;
 use crate::accounting::{Accounting, Ledger};
+use crate::table::{self, Table};
 use crate::{
     Gauge, KeyLimitReached, Refused, Report, ReqEvent, ReqKind, RevisionKey, Stat, StatMessage,
     Timestamp, UnmatchedOut,
@@ -26,9 +25,6 @@ enum Books {
     Snapshot(Table<Snapshot>),
     Average(Table<Average>),
 }
-
-/// Insertion order, so that nothing depends on how keys hash.
-type Table<L> = IndexMap<RevisionKey, L, FixedState>;
 
 macro_rules! with_table {
     ($books:expr, $table:ident => $body:expr) => {
@@ -56,7 +52,7 @@ impl Reporter {
     /// Takes in one event that happened at `now`.
     ///
     /// Answers the message of a first request, which is to be sent at once. A `now` before that of
-    /// an earlier event counts as no time passed.
+    /// an earlier event counts as no time passed. For a tracked key nothing is allocated.
     ///
     /// # Errors
     /// The event changed nothing: it was a `ReqOut` for a key with nothing in flight (counted in
@@ -128,6 +124,7 @@ fn on_in<L: Ledger>(
     if table.len() >= limit {
         return Err(KeyLimitReached { limit });
     }
+    table::make_room(table);
     if let Entry::Vacant(entry) = table.entry(key.clone()) {
         entry.insert(L::open(now)).on_in(now);
     }
@@ -174,8 +171,5 @@ fn on_tick<L: Ledger>(table: &mut Table<L>, now: Timestamp, report: &mut Report)
         }
         !closed.forget
     });
-    // Memory follows the keys down, with slack so that a key that comes and goes moves nothing.
-    if table.capacity() > 64 && table.len() < table.capacity() / 4 {
-        table.shrink_to(table.len() * 2);
-    }
+    table::give_back(table);
 }

@@ -94,3 +94,27 @@ pub struct Report {
     /// Keys that were tracked until this tick and are no longer.
     pub forgotten: Vec<RevisionKey>,
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_that_only_tells_of_a_forgotten_key_is_not_empty() {
+        let key = RevisionKey::try_new("default", "hello").unwrap();
+        let stat = Stat {
+            average_concurrent_requests: 0.0,
+            request_count: 0,
+        };
+        let message = StatMessage {
+            key: key.clone(),
+            stat,
+        };
+        assert!(Batch::tick(vec![], vec![]).is_empty());
+        assert!(!Batch::tick(vec![], vec![key]).is_empty());
+        assert!(!Batch::tick(vec![message.clone()], vec![]).is_empty());
+        assert!(!Batch::first_request(message).is_empty());
+    }
+}

@@ -1,1 +1,69 @@
 //! What is measured, under which names, and how it becomes Prometheus text.
+//!
+//! [`METRICS`] is the table of everything there can be. An [`Exporter`] hands out what records
+//! them, one small object per part of the activator with a method per event, and writes the text:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use reporter_core::{Gauge, MetricsBackend, Revision, RevisionKey, RevisionLister};
+//! use reporter_metrics::{ErrorReason, Exporter};
+//!
+//! struct OneRevision;
+//!
+//! impl RevisionLister for OneRevision {
+//!     fn revision(&self, key: &RevisionKey) -> Option<Revision> {
+//!         let revision = Revision { service: "hello".into(), configuration: "hello".into() };
+//!         (key.as_str() == "default/hello-00001").then_some(revision)
+//!     }
+//! }
+//!
+//! let exporter = Exporter::new("1.2.3", Arc::new(OneRevision));
+//! exporter.errors().count(ErrorReason::BackendRefused);
+//!
+//! // The reporter calls this at each tick.
+//! let mut gauges = exporter.revision_gauges();
+//! let key: RevisionKey = "default/hello-00001".parse()?;
+//! gauges.on_tick(&[Gauge { key, concurrency: 2.0 }]);
+//!
+//! let text = exporter.render();
+//! assert!(text.contains("activator_build_info{version=\"1.2.3\"} 1\n"));
+//! assert!(text.contains("activator_errors_total{reason=\"backend_refused\"} 1\n"));
+//! assert!(text.contains(concat!(
+//!     "kn_revision_request_concurrency{k8s_namespace_name=\"default\",kn_service_name=\"hello\",",
+//!     "kn_configuration_name=\"hello\",kn_revision_name=\"hello-00001\"} 2\n",
+//! )));
+//! # Ok::<(), reporter_core::KeyError>(())
+//! ```
+//!
+//! Two rules hold throughout:
+//! - Nothing is global: two exporters share nothing, whatever recorder the process may have.
+//! - Series are bounded. A label's values come from a closed set, from the configuration, or from
+//!   the revisions that the lister knows; the series of a revision leave with it. Nothing that a
+//!   client sends becomes a label.
+//!
+//! What must not live here: counting (that is the core's), serving (the activator's), and any
+//! knowledge of the runtime.
+
+mod backends;
+mod config;
+mod errors;
+mod exporter;
+mod label;
+mod link;
+mod names;
+mod queue;
+mod registry;
+mod reporter;
+mod requests;
+mod revisions;
+
+pub use backends::{BackendMetrics, BackendState, ProbeOutcome};
+pub use config::ConfigMetrics;
+pub use errors::{ErrorMetrics, ErrorReason};
+pub use exporter::Exporter;
+pub use link::LinkMetrics;
+pub use names::{Kind, METRICS, Metric};
+pub use queue::{QueueLimit, QueueMetrics};
+pub use reporter::ReporterMetrics;
+pub use requests::{HttpVersion, RequestMetrics, Scheme, Served};
+pub use revisions::{Active, Queued, RevisionGauges, RevisionRequests};

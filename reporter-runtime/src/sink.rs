@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::Dispatch;
 
+pub mod autoscaler;
 pub mod json_lines;
 
 /// A receiver of batches. It runs in a task of its own, so that it delays neither the counting nor another sink.

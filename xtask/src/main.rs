@@ -1,3 +1,49 @@
-//! Tasks of the project's developers.
+//! Tasks of the project's developers: `cargo xtask TASK`. CI runs nothing that is not here.
 
-fn main() {}
+mod ci;
+mod command;
+mod dist;
+mod e2e;
+mod mutants;
+mod purity;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// What `cargo xtask` can do.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about)]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Formatting, lints, purity of the core and docs.
+    Check,
+    /// `check`, and the tests.
+    Ci,
+    /// The activator between real programs: nginx, wrk, curl, and an autoscaler's stand-in in Python.
+    E2e {
+        /// Run only the scenes whose names contain this.
+        scene: Option<String>,
+    },
+    /// That reporter-core needs neither std nor any crate but those named.
+    Purity,
+    /// Mutation testing of reporter-core (needs cargo-mutants).
+    Mutants,
+    /// A release archive of this machine's target in target/dist.
+    Dist,
+}
+
+fn main() -> Result<()> {
+    match Cli::parse().task {
+        Task::Check => ci::check(),
+        Task::Ci => ci::run(),
+        Task::E2e { scene } => e2e::run(scene.as_deref()),
+        Task::Purity => purity::run(),
+        Task::Mutants => mutants::run(),
+        Task::Dist => dist::run(),
+    }
+}

@@ -1,0 +1,116 @@
+//! The body of an answer. It holds what its request holds: when it ends or is dropped, the request is over.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use reporter_runtime::InFlight;
+
+use crate::server::client::Exchange;
+use crate::upstream::Lease;
+
+/// What a request holds until it is over.
+pub(crate) struct Held {
+    in_flight: Option<InFlight>,
+    _exchange: Exchange,
+}
+
+impl Held {
+    /// By a request that is not counted yet.
+    pub(crate) fn new(exchange: Exchange) -> Self {
+        Self {
+            in_flight: None,
+            _exchange: exchange,
+        }
+    }
+
+    pub(crate) fn count(&mut self, in_flight: InFlight) {
+        self.in_flight = Some(in_flight);
+    }
+}
+
+/// The body of an answer.
+pub(crate) struct Body {
+    content: Content,
+    _held: Held,
+}
+
+enum Content {
+    /// All of it, or nothing any more.
+    Whole(Option<Bytes>),
+    /// What a backend sends, as it comes.
+    Relayed { from: Incoming, lease: Lease },
+}
+
+impl Body {
+    pub(crate) fn whole(text: impl Into<Bytes>, held: Held) -> Self {
+        Self {
+            content: Content::Whole(Some(text.into())),
+            _held: held,
+        }
+    }
+
+    /// What comes from a backend, over a connection that is given back at the end.
+    pub(crate) fn relayed(from: Incoming, lease: Lease, held: Held) -> Self {
+        let mut body = Self {
+            content: Content::Relayed { from, lease },
+            _held: held,
+        };
+        body.give_back_at_end();
+        body
+    }
+
+    fn give_back_at_end(&mut self) {
+        if let Content::Relayed { from, lease } = &mut self.content
+            && http_body::Body::is_end_stream(from)
+        {
+            lease.give_back();
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        match &mut self.content {
+            Content::Whole(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Content::Relayed { from, lease } => {
+                let polled = Pin::new(&mut *from).poll_frame(cx);
+                let at_end = match &polled {
+                    Poll::Ready(None) => true,
+                    Poll::Ready(Some(Ok(frame))) => {
+                        frame.is_trailers() || http_body::Body::is_end_stream(from)
+                    }
+                    _ => false,
+                };
+                if at_end {
+                    lease.give_back();
+                }
+                polled
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.content {
+            Content::Whole(text) => text.is_none(),
+            Content::Relayed { from, .. } => from.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Whole(text) => {
+                SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
+            }
+            Content::Relayed { from, .. } => from.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! `activator replay`: a history from a file or standard input, its batches on standard output.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use reporter_core::Accounting;
+
+use super::{Exit, fail};
+use crate::replay::{ReplayError, Summary, replay};
+
+/// What `replay` can be told.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// How requests are counted
+    #[arg(long, default_value_t, value_parser = accounting())]
+    accounting: Accounting,
+    /// The history, one JSON object a line; - is standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+fn accounting() -> impl TypedValueParser<Value = Accounting> {
+    let names = [Accounting::Snapshot, Accounting::Average].map(Accounting::as_str);
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<Accounting>())
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<(), Exit> {
+    let stdin = arguments.file == Path::new("-");
+    let name = if stdin {
+        "standard input".into()
+    } else {
+        arguments.file.to_string_lossy()
+    };
+    let input: Box<dyn Read> = if stdin {
+        Box::new(io::stdin().lock())
+    } else {
+        let file = File::open(&arguments.file);
+        let cannot_read =
+            |error| fail(Exit::Failure, &format_args!("{name}: cannot read: {error}"));
+        Box::new(file.map_err(cannot_read)?)
+    };
+    match replay(input, io::stdout().lock(), arguments.accounting) {
+        Ok(summary) => {
+            tell(&name, &summary);
+            Ok(())
+        }
+        // Whoever read the output has seen enough.
+        Err(ReplayError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        Err(error @ ReplayError::Write(_)) => Err(fail(
+            Exit::Failure,
+            &format_args!("standard output: {error}"),
+        )),
+        Err(error @ ReplayError::BadLine { .. }) => {
+            Err(fail(Exit::BadHistory, &format_args!("{name}: {error}")))
+        }
+        Err(error @ ReplayError::Read(_)) => {
+            Err(fail(Exit::Failure, &format_args!("{name}: {error}")))
+        }
+    }
+}
+
+fn tell(name: &str, summary: &Summary) {
+    if let Some(line) = summary.first_unmatched {
+        let _ = writeln!(
+            io::stderr(),
+            "activator: {name}: {} of the outs found nothing in flight and changed nothing; the first is in line {line}",
+            summary.unmatched_outs,
+        );
+    }
+}

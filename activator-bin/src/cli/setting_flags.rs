@@ -1,0 +1,48 @@
+//! A flag for each entry of the table of settings.
+
+use clap::{Arg, ArgMatches, Command};
+
+use crate::config::{Default, SCALARS};
+
+/// The settings that were given as flags, unchecked: the configuration reports all errors at once.
+#[derive(Clone, Debug)]
+pub(super) struct SettingFlags(pub(super) Vec<(&'static str, String)>);
+
+impl clap::FromArgMatches for SettingFlags {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let flag = |field| Some((field, matches.get_one::<String>(field)?.clone()));
+        let fields = SCALARS.iter().map(|setting| setting.field);
+        Ok(Self(fields.filter_map(flag).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+impl clap::Args for SettingFlags {
+    fn augment_args(command: Command) -> Command {
+        command
+            .next_help_heading(
+                "Settings, each also in the file and as ACTIVATOR_... in the environment",
+            )
+            .args(SCALARS.iter().map(|setting| {
+                let default = match setting.default {
+                    Default::Is(text) => format!(" [default: {text}]"),
+                    Default::Found(text, _) => format!(" [default: {text}]"),
+                    Default::Unset | Default::Required => String::new(),
+                };
+                Arg::new(setting.field)
+                    .long(setting.flag())
+                    .value_name("VALUE")
+                    // Whether a number may be negative is the setting's to say.
+                    .allow_negative_numbers(true)
+                    .help(format!("{}{default}", setting.help))
+            }))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}

@@ -1,0 +1,254 @@
+//! The configuration file as a tree of sections, and where in its text everything stands.
+
+use std::collections::BTreeMap;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::problem::{Place, Problems, quoted};
+use super::setting::{Default, Setting, apply_defaults};
+use super::unknown;
+use super::value::Value;
+
+/// Syntax errors beyond this many are the same mistake seen again.
+const SYNTAX_ERRORS_SHOWN: usize = 5;
+
+/// The text of a file, its name, and the problems found so far.
+pub(super) struct Reader<'a> {
+    name: &'a str,
+    text: &'a str,
+    line_starts: Vec<usize>,
+    pub(super) problems: Problems,
+}
+
+/// A section of the file.
+pub(super) struct Section<'a> {
+    /// How it is called: `sink[0]`, or nothing for the whole file.
+    pub(super) name: String,
+    pub(super) place: Place,
+    table: &'a DeTable<'a>,
+}
+
+/// An element of a list.
+pub(super) struct Element<'a> {
+    /// How it is called: `revision[1].backends[0]`.
+    pub(super) name: String,
+    pub(super) place: Place,
+    pub(super) value: &'a DeValue<'a>,
+}
+
+/// Where the settings stand that are set, rightly or wrongly.
+pub(super) type Places = BTreeMap<&'static str, Place>;
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(name: &'a str, text: &'a str) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self {
+            name,
+            text,
+            line_starts: std::iter::once(0).chain(ends).collect(),
+            problems: Problems::default(),
+        }
+    }
+
+    /// The file's table; none when its syntax is wrong.
+    pub(super) fn table(&mut self) -> Option<DeTable<'a>> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        if errors.is_empty() {
+            return Some(table.into_inner());
+        }
+        // The first complaint about a line is about its cause, the others follow from it.
+        let mut by_line = BTreeMap::new();
+        for error in &errors {
+            let span = error.span().unwrap_or_default();
+            let (line, column) = self.position(span.start);
+            let complaint = (
+                column,
+                error.message(),
+                self.text.get(span).unwrap_or_default(),
+            );
+            let first = by_line.entry(line).or_insert(complaint);
+            *first = complaint.min(*first);
+        }
+        for (line, (column, message, found)) in by_line.into_iter().take(SYNTAX_ERRORS_SHOWN) {
+            let place = self.place_at(line, column);
+            let message = match found.trim() {
+                "" => message.to_owned(),
+                found => format!("{message}: {}", quoted(found)),
+            };
+            self.problems.push(place, "", message);
+        }
+        None
+    }
+
+    /// Reads a section into `target` as `settings` says; `others` names what else may stand in it.
+    pub(super) fn read<T>(
+        &mut self,
+        section: &Section<'_>,
+        settings: &[Setting<T>],
+        others: &[&str],
+        target: &mut T,
+    ) -> Places {
+        apply_defaults(settings, target);
+        let mut places = Places::new();
+        let mut tables = vec![(String::new(), section.table)];
+        while let Some((prefix, table)) = tables.pop() {
+            for (key, value) in table {
+                let path = format!("{prefix}{}", key.get_ref());
+                let inside = format!("{path}.");
+                // A dot in quotes is part of a name, and no name has one.
+                let dotted = key.get_ref().contains('.');
+                let named = || settings.iter().filter(|_| !dotted);
+                let setting = named().find(|setting| setting.field == path);
+                let parent = named().any(|setting| setting.field.starts_with(&inside));
+                let outcome = match (setting, value.get_ref()) {
+                    (Some(setting), value) => setting.apply(target, &Value::Toml(value)),
+                    (None, DeValue::Table(table)) if parent => {
+                        tables.push((inside, table));
+                        Ok(())
+                    }
+                    (None, value) if parent => {
+                        let expected = format!("a section, [{}]", section.field(&path));
+                        Err(Value::Toml(value).instead_of(&expected))
+                    }
+                    (None, _) if others.contains(&path.as_str()) => Ok(()),
+                    (None, _) => {
+                        let message = unknown::field(&prefix, key.get_ref(), settings, others);
+                        let path = unknown::path(&prefix, key.get_ref());
+                        self.problem(key, section.field(&path), message);
+                        continue;
+                    }
+                };
+                if let Some(setting) = setting {
+                    places.insert(setting.field, self.place(value));
+                }
+                if let Err(message) = outcome {
+                    self.problem(value, section.field(&path), message);
+                }
+            }
+        }
+        for setting in settings {
+            if matches!(setting.default, Default::Required) && !places.contains_key(setting.field) {
+                let message = format!("is missing. {}", setting.help);
+                self.problems
+                    .push(section.place.clone(), section.field(setting.field), message);
+            }
+        }
+        places
+    }
+
+    /// Reads the one field that decides what the others may be.
+    pub(super) fn choice<T: Copy>(
+        &mut self,
+        section: &Section<'_>,
+        name: &str,
+        choices: &[(&str, T)],
+    ) -> Option<T> {
+        let Some(value) = section.table.get(name) else {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            let message = format!("is missing. Either {}", names.join(" or "));
+            self.problems
+                .push(section.place.clone(), section.field(name), message);
+            return None;
+        };
+        let outcome = Value::Toml(value.get_ref()).choice(choices);
+        outcome
+            .map_err(|message| self.problem(value, section.field(name), message))
+            .ok()
+    }
+
+    /// The sections of a list, `[[name]]`.
+    pub(super) fn sections<'t>(&mut self, parent: &Section<'t>, name: &str) -> Vec<Section<'t>> {
+        let mut sections = Vec::new();
+        for element in self.elements(parent, name, &format!("sections, [[{name}]]")) {
+            let Element {
+                name: path,
+                place,
+                value,
+            } = element;
+            if let DeValue::Table(table) = value {
+                sections.push(Section {
+                    name: path,
+                    place,
+                    table,
+                });
+            } else {
+                let message = Value::Toml(value).instead_of(&format!("a section, [[{name}]]"));
+                self.problems.push(place, path, message);
+            }
+        }
+        sections
+    }
+
+    /// The elements of a list; none when it is not there.
+    pub(super) fn elements<'t>(
+        &mut self,
+        parent: &Section<'t>,
+        name: &str,
+        expected: &str,
+    ) -> Vec<Element<'t>> {
+        let Some(list) = parent.table.get(name) else {
+            return Vec::new();
+        };
+        let DeValue::Array(elements) = list.get_ref() else {
+            let message = Value::Toml(list.get_ref()).instead_of(expected);
+            self.problem(list, parent.field(name), message);
+            return Vec::new();
+        };
+        let element = |(index, element): (usize, &'t Spanned<DeValue<'t>>)| Element {
+            name: format!("{}[{index}]", parent.field(name)),
+            place: self.place(element),
+            value: element.get_ref(),
+        };
+        elements.iter().enumerate().map(element).collect()
+    }
+
+    fn problem<T>(&mut self, at: &Spanned<T>, field: String, message: String) {
+        let place = self.place(at);
+        self.problems.push(place, field, message);
+    }
+
+    fn place<T>(&self, at: &Spanned<T>) -> Place {
+        self.place_of(at.span().start)
+    }
+
+    /// Where a byte of the text stands.
+    pub(super) fn place_of(&self, offset: usize) -> Place {
+        let (line, column) = self.position(offset);
+        self.place_at(line, column)
+    }
+
+    fn place_at(&self, line: usize, column: usize) -> Place {
+        Place::File {
+            name: self.name.to_owned(),
+            line: line + 1,
+            column: column + 1,
+        }
+    }
+
+    /// Line and column, both from 0.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.line_starts.partition_point(|start| *start <= offset) - 1;
+        let before = self.text.get(self.line_starts[line]..offset);
+        (line, before.map_or(0, |before| before.chars().count()))
+    }
+}
+
+impl<'a> Section<'a> {
+    /// The whole file.
+    pub(super) fn root(table: &'a DeTable<'a>, file: &str) -> Self {
+        Self {
+            name: String::new(),
+            place: Place::whole_file(file),
+            table,
+        }
+    }
+
+    /// How one of its fields is called.
+    pub(super) fn field(&self, name: &str) -> String {
+        match self.name.as_str() {
+            "" => name.to_owned(),
+            section => format!("{section}.{name}"),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! From the sources to a `Config`: flag over environment over file over default, and what fits together.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io::Read;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use reporter_core::Accounting;
+
+use super::file::{Places, Reader, Section};
+use super::problem::{Place, Problems, quoted};
+use super::scalars::SCALARS;
+use super::setting::apply_defaults;
+use super::value::Value;
+use super::{
+    Config, Listen, LogConfig, LogFormat, Readiness, ReporterConfig, SinkConfig, embedded,
+    revision, sink, unknown,
+};
+
+/// The largest file that is read: room for a hundred thousand revisions, none for `/dev/zero`.
+const FILE_LIMIT: u64 = 64 << 20;
+
+/// Where a configuration comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The file. Without one the embedded configuration is used.
+    pub file: Option<PathBuf>,
+    /// The environment: names and values.
+    pub variables: BTreeMap<OsString, OsString>,
+    /// The flags: fields of [`SCALARS`] and values.
+    pub flags: Vec<(&'static str, String)>,
+}
+
+impl Sources {
+    /// Reads the file and checks everything.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn load(&self) -> Result<Config, Problems> {
+        let Some(path) = &self.file else {
+            return self.check(None);
+        };
+        let name = path.to_string_lossy();
+        match read(path) {
+            Ok(bytes) => self.check(Some((&name, &bytes))),
+            Err(message) => {
+                let mut problems = self.check(None).err().unwrap_or_default();
+                problems.push(Place::whole_file(&name), "", message);
+                problems.into_result(embedded::config())
+            }
+        }
+    }
+
+    /// Checks everything, with the file's name and content given.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn check(&self, file: Option<(&str, &[u8])>) -> Result<Config, Problems> {
+        let mut problems = Problems::default();
+        let mut places = Places::new();
+        let mut config = match file {
+            None => embedded::config(),
+            Some((name, bytes)) => read_file(name, bytes, &mut places, &mut problems),
+        };
+        self.apply_variables(&mut config, &mut places, &mut problems);
+        self.apply_flags(&mut config, &mut places, &mut problems);
+        check_together(&config, &places, &mut problems);
+        problems.into_result(config)
+    }
+
+    /// Variables that are not read but are called nearly like one that is, a sentence for each.
+    ///
+    /// They are no errors: a platform may set `ACTIVATOR_SERVICE_HOST` and the like on its own.
+    #[must_use]
+    pub fn misspelt_variables(&self) -> Vec<String> {
+        const PREFIX: &str = "ACTIVATOR_";
+        let known: Vec<String> = SCALARS
+            .iter()
+            .flat_map(|setting| setting.variables())
+            .chain([format!("{PREFIX}CONFIG")])
+            .collect();
+        let known = || known.iter().filter_map(|name| name.strip_prefix(PREFIX));
+        self.variables
+            .keys()
+            .filter_map(|name| name.to_str()?.strip_prefix(PREFIX))
+            .filter(|name| !known().any(|known| known == *name))
+            .filter_map(|name| {
+                let near = unknown::nearest(name, known())?;
+                Some(format!(
+                    "{PREFIX}{name} is not a setting; did you mean {PREFIX}{near}?"
+                ))
+            })
+            .collect()
+    }
+
+    fn apply_variables(&self, config: &mut Config, places: &mut Places, problems: &mut Problems) {
+        for setting in SCALARS {
+            // Deployments that can't leave a variable out set it to nothing.
+            let Some((name, value)) = setting.variables().find_map(|name| {
+                let value = self.variables.get(OsStr::new(&name))?;
+                (!value.is_empty()).then_some((name, value))
+            }) else {
+                continue;
+            };
+            let outcome = match value.to_str() {
+                Some(text) => setting.apply(config, &Value::Text(text)),
+                None => Err(format!("{} is not UTF-8", quoted(&value.to_string_lossy()))),
+            };
+            let place = Place::Variable(name);
+            places.insert(setting.field, place.clone());
+            if let Err(message) = outcome {
+                problems.push(place, setting.field, message);
+            }
+        }
+    }
+
+    fn apply_flags(&self, config: &mut Config, places: &mut Places, problems: &mut Problems) {
+        for (field, text) in &self.flags {
+            for setting in SCALARS.iter().filter(|setting| setting.field == *field) {
+                let place = Place::Flag(format!("--{}", setting.flag()));
+                places.insert(setting.field, place.clone());
+                if let Err(message) = setting.apply(config, &Value::Text(text)) {
+                    problems.push(place, setting.field, message);
+                }
+            }
+        }
+    }
+}
+
+/// The content of a file, or why there is none.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path);
+    let read = file.and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
+    match read {
+        Ok(_) if bytes.len() as u64 > FILE_LIMIT => {
+            Err(format!("is larger than {} MiB", FILE_LIMIT >> 20))
+        }
+        Ok(_) => Ok(bytes),
+        Err(error) => Err(format!("cannot be read: {error}")),
+    }
+}
+
+fn read_file(name: &str, bytes: &[u8], places: &mut Places, problems: &mut Problems) -> Config {
+    let mut config = defaults();
+    let (text, valid) = match std::str::from_utf8(bytes) {
+        Ok(text) => (text, true),
+        Err(error) => {
+            let text = std::str::from_utf8(&bytes[..error.valid_up_to()]);
+            (text.expect("the part that was said to be valid"), false)
+        }
+    };
+    let mut reader = Reader::new(name, text);
+    if !valid {
+        let place = reader.place_of(text.len());
+        reader
+            .problems
+            .push(place, "", "is not UTF-8 from here on".to_owned());
+    } else if let Some(table) = reader.table() {
+        let root = Section::root(&table, name);
+        *places = reader.read(&root, SCALARS, &["sink", "revision"], &mut config);
+        config.sinks = sink::read_all(&mut reader, &root);
+        config.revisions = revision::read_all(&mut reader, &root);
+    }
+    problems.append(reader.problems);
+    config
+}
+
+/// Every scalar at its default, and nothing else.
+pub(super) fn defaults() -> Config {
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    let mut config = Config {
+        pod_name: String::new(),
+        workers: 0,
+        cluster_domain: String::new(),
+        drain_timeout: Duration::ZERO,
+        readiness: Readiness::Serving,
+        listen: Listen {
+            http: nowhere,
+            admin: nowhere,
+        },
+        reporter: ReporterConfig {
+            interval: Duration::ZERO,
+            accounting: Accounting::default(),
+            max_tracked_keys: 0,
+            flush_timeout: Duration::ZERO,
+        },
+        log: LogConfig {
+            filter: Default::default(),
+            format: LogFormat::Text,
+        },
+        sinks: Vec::new(),
+        revisions: Vec::new(),
+        echo: false,
+    };
+    apply_defaults(SCALARS, &mut config);
+    config
+}
+
+/// What no setting can check on its own. Only said when what it rests on is right.
+fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
+    let place = |field: &str| places.get(field).cloned().unwrap_or(Place::Default);
+    let Listen { http, admin } = config.listen;
+    let same_ip =
+        http.ip() == admin.ip() || http.ip().is_unspecified() || admin.ip().is_unspecified();
+    if same_ip && http.port() == admin.port() && http.port() != 0 && !problems.mention("listen.") {
+        // Said where the mistake was made: the stronger of the two places.
+        let (place, field, other) = if place("listen.http") > place("listen.admin") {
+            (place("listen.http"), "listen.http", "listen.admin")
+        } else {
+            (place("listen.admin"), "listen.admin", "listen.http")
+        };
+        let message = format!("takes port {}, as does {other}", http.port());
+        problems.push(place, field, message);
+    }
+    let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));
+    let autoscaler = config.readiness == Readiness::Autoscaler;
+    if autoscaler && !config.sinks.iter().any(link) && !problems.mention("sink") {
+        let message = "there is no [[sink]] with kind = \"autoscaler\": it would never be ready";
+        problems.push(place("readiness"), "readiness", message.to_owned());
+    }
+}

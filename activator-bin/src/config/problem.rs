@@ -1,0 +1,128 @@
+//! What is wrong with a configuration, and where: every message an operator reads comes from here.
+
+use std::fmt;
+
+/// Everything that is wrong, in the order in which an operator would look for it.
+///
+/// Printed one problem a line, `place: field: what is wrong and what would be right`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
+pub struct Problems(Vec<Problem>);
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Problem {
+    /// Where it was said.
+    pub place: Place,
+    /// The setting, `revision[1].backends[0]` for example; empty when it is about the whole file.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub message: String,
+}
+
+/// Where a setting was said. The later one in this list wins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// Nowhere: the default.
+    Default,
+    /// In the configuration file.
+    File {
+        /// The file as it was named.
+        name: String,
+        /// From 1; 0 when it is about the whole file.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+    },
+    /// In the environment variable of that name.
+    Variable(String),
+    /// In the flag of that name.
+    Flag(String),
+}
+
+impl Place {
+    /// A file, where no line of it can be named.
+    pub(super) fn whole_file(name: &str) -> Self {
+        Self::File {
+            name: name.to_owned(),
+            line: 0,
+            column: 0,
+        }
+    }
+}
+
+impl Problems {
+    /// The problems, sorted by place.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Problem] {
+        &self.0
+    }
+
+    pub(super) fn push(&mut self, place: Place, field: impl Into<String>, message: String) {
+        self.0.push(Problem {
+            place,
+            field: field.into(),
+            message,
+        });
+    }
+
+    pub(super) fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Whether something is wrong with a field whose name starts like that.
+    pub(super) fn mention(&self, prefix: &str) -> bool {
+        self.0
+            .iter()
+            .any(|problem| problem.field.starts_with(prefix))
+    }
+
+    /// `value`, unless there is a problem.
+    pub(super) fn into_result<T>(mut self, value: T) -> Result<T, Self> {
+        self.0.sort();
+        if self.0.is_empty() {
+            Ok(value)
+        } else {
+            Err(self)
+        }
+    }
+}
+
+impl fmt::Display for Problems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            let line_end = if index == 0 { "" } else { "\n" };
+            write!(f, "{line_end}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if !self.field.is_empty() {
+            write!(f, "{}: ", self.field)?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { name, line: 0, .. } => f.write_str(name),
+            Self::File { name, line, column } => write!(f, "{name}:{line}:{column}"),
+            Self::Variable(name) | Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A text as the operator wrote it, in quotes, with nothing in it that a terminal would obey.
+pub(super) fn quoted(text: &str) -> String {
+    const LIMIT: usize = 80;
+    match text.char_indices().nth(LIMIT) {
+        None => format!("{text:?}"),
+        Some((end, _)) => format!("{:?}...", &text[..end]),
+    }
+}

@@ -1,0 +1,130 @@
+//! The table of all settings that are one value: a new one is an entry here and a slot in `Config`.
+
+use super::setting::Default::{Found, Is};
+use super::setting::{Setting, set};
+use super::value::Value;
+use super::{Config, LogFormat, Readiness};
+use reporter_core::Accounting;
+
+/// All settings that are one value, in the order in which they are documented.
+pub static SCALARS: &[Setting<Config>] = &[
+    Setting::<Config>::new(
+        "pod_name",
+        Found("the machine's name", machine_name),
+        "Who reports: the pod_name of every stat",
+        |config, value| set(&mut config.pod_name, value.text().map(str::to_owned)),
+    )
+    .or_variable("POD_NAME"),
+    Setting::new(
+        "workers",
+        Found("the machine's cores", cores),
+        "The number of proxy threads",
+        |config, value| set(&mut config.workers, value.whole(1..=1_024)),
+    ),
+    Setting::new(
+        "cluster_domain",
+        Is("cluster.local"),
+        "The cluster's DNS domain, as in name.namespace.svc.cluster.local",
+        |config, value| {
+            set(
+                &mut config.cluster_domain,
+                value.dns_name().map(str::to_owned),
+            )
+        },
+    ),
+    Setting::new(
+        "drain_timeout",
+        Is("30s"),
+        "How long requests in flight may take to end at shutdown",
+        |config, value| set(&mut config.drain_timeout, value.duration("0s"..="24h")),
+    ),
+    Setting::new(
+        "readiness",
+        Is("serving"),
+        "What /readyz depends on: serving, or autoscaler for the link to it as well",
+        |config, value| set(&mut config.readiness, value.choice(READINESS)),
+    ),
+    Setting::new(
+        "listen.http",
+        Is("127.0.0.1:8012"),
+        "Address and port for requests to be proxied",
+        |config, value| set(&mut config.listen.http, value.address()),
+    ),
+    Setting::new(
+        "listen.admin",
+        Is("127.0.0.1:9090"),
+        "Address and port of /metrics, /livez and /readyz",
+        |config, value| set(&mut config.listen.admin, value.address()),
+    ),
+    Setting::new(
+        "reporter.interval",
+        Is("1s"),
+        "The length of a reporting period",
+        |config, value| set(&mut config.reporter.interval, value.duration("10ms"..="1h")),
+    ),
+    Setting::new(
+        "reporter.accounting",
+        Is("snapshot"),
+        "How requests are counted: snapshot or average",
+        |config, value| set(&mut config.reporter.accounting, value.choice(ACCOUNTING)),
+    ),
+    Setting::new(
+        "reporter.max_tracked_keys",
+        Is("100000"),
+        "The most revisions that are tracked at once",
+        |config, value| {
+            let slot = &mut config.reporter.max_tracked_keys;
+            set(slot, value.whole(1..=100_000_000))
+        },
+    ),
+    Setting::new(
+        "reporter.flush_timeout",
+        Is("5s"),
+        "How long sinks may flush at shutdown",
+        |config, value| {
+            let slot = &mut config.reporter.flush_timeout;
+            set(slot, value.duration("0s"..="1h"))
+        },
+    ),
+    Setting::new(
+        "log",
+        Is("info"),
+        "What is logged: error, warn, info, debug, trace, or per module as in info,hyper=debug",
+        |config, value| set(&mut config.log.filter, value.log_filter()),
+    ),
+    Setting::new(
+        "log_format",
+        Is("text"),
+        "How it is logged: text or json",
+        |config, value| set(&mut config.log.format, value.choice(LOG_FORMAT)),
+    ),
+];
+
+const READINESS: &[(&str, Readiness)] = &[
+    ("serving", Readiness::Serving),
+    ("autoscaler", Readiness::Autoscaler),
+];
+
+const ACCOUNTING: &[(&str, Accounting)] = &[
+    (Accounting::Snapshot.as_str(), Accounting::Snapshot),
+    (Accounting::Average.as_str(), Accounting::Average),
+];
+
+const LOG_FORMAT: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+fn cores() -> String {
+    std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(1_024)
+        .to_string()
+}
+
+fn machine_name() -> String {
+    // Only Linux has this file. Elsewhere, and for a name that is no name, what is left is the pod's
+    // name being a matter of configuration.
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match Value::Text(name.trim()).text() {
+        Ok(name) => name.to_owned(),
+        Err(_) => "activator".to_owned(),
+    }
+}

@@ -1,0 +1,54 @@
+//! Names that nobody knows, and what they were probably meant to be.
+
+use std::collections::BTreeSet;
+
+use super::problem::quoted;
+use super::setting::Setting;
+
+/// What to say of `key`, found in the section `prefix` (with its dot; empty at the top).
+pub(super) fn field<T>(
+    prefix: &str,
+    key: &str,
+    settings: &[Setting<T>],
+    others: &[&str],
+) -> String {
+    let fields = || settings.iter().map(|setting| setting.field);
+    let here: BTreeSet<&str> = fields()
+        .filter_map(|field| field.strip_prefix(prefix))
+        .map(|rest| rest.split('.').next().unwrap_or(rest))
+        .chain(others.iter().copied().filter(|_| prefix.is_empty()))
+        .collect();
+    if let Some(near) = nearest(key, here.iter().copied()) {
+        return format!("unknown field; did you mean {near:?}?");
+    }
+    let elsewhere = fields().find(|field| field.rsplit('.').next() == Some(key));
+    match elsewhere.map(|field| field.rsplit_once('.')) {
+        Some(Some((section, _))) => format!("unknown field here; it belongs to [{section}]"),
+        Some(None) => "unknown field here; it belongs above the first section".to_owned(),
+        None => {
+            let here: Vec<&str> = here.into_iter().collect();
+            format!("unknown field; known here: {}", here.join(", "))
+        }
+    }
+}
+
+/// The path of a key that may hold anything, at a readable length.
+pub(super) fn path(prefix: &str, key: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if key.len() <= 80 && !key.is_empty() && key.chars().all(plain) {
+        format!("{prefix}{key}")
+    } else {
+        format!("{prefix}{}", quoted(key))
+    }
+}
+
+/// The name among `known` that `name` is a misspelling of, if it looks like one.
+pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Nothing longer is a misspelling, and comparing takes the product of both lengths.
+    const LONGEST: usize = 100;
+    let known = known.into_iter().filter(|_| name.len() <= LONGEST);
+    let (distance, near) = known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        .min()?;
+    (distance <= 1.max(name.len() / 3)).then_some(near)
+}

@@ -1,0 +1,210 @@
+//! A value as it was written, and what it can be read as. Each reading says what would have been right.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use reporter_core::RevisionKey;
+use toml::de::DeValue;
+use tracing_subscriber::filter::Targets;
+
+use super::problem::quoted;
+use super::unknown::nearest;
+
+/// A value as it was written.
+#[derive(Clone, Copy)]
+pub(super) enum Value<'a> {
+    /// In the environment, a flag or a default: always text.
+    Text(&'a str),
+    /// In the file: of one of TOML's types.
+    Toml(&'a DeValue<'a>),
+}
+
+impl Value<'_> {
+    /// Any text but the empty one.
+    pub(super) fn text(&self) -> Result<&str, String> {
+        let text = self.string("a text in quotes")?;
+        if text.is_empty() || text.contains(char::is_control) {
+            return Err(self.instead_of("a text that is not empty, without control characters"));
+        }
+        Ok(text)
+    }
+
+    /// One of the names in `choices`.
+    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, String> {
+        let names = || choices.iter().map(|(name, _)| *name);
+        let quoted: Vec<_> = names().map(|name| format!("{name:?}")).collect();
+        let expected = quoted.join(" or ");
+        let text = self.string(&expected)?;
+        if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
+            return Ok(*choice);
+        }
+        let hint = nearest(text, names()).map(|near| format!("; did you mean {near:?}?"));
+        Err(self.instead_of(&expected) + &hint.unwrap_or_default())
+    }
+
+    /// A whole number in `range`.
+    pub(super) fn whole(&self, range: RangeInclusive<usize>) -> Result<usize, String> {
+        let number = match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(DeValue::Integer(number)) => {
+                usize::from_str_radix(number.as_str(), number.radix()).ok()
+            }
+            Self::Toml(_) => None,
+        };
+        number.filter(|it| range.contains(it)).ok_or_else(|| {
+            let (least, most) = range.into_inner();
+            self.instead_of(&format!("a whole number from {least} to {most}"))
+        })
+    }
+
+    /// A number in `range`, with or without a fraction.
+    pub(super) fn number(&self, range: RangeInclusive<f64>) -> Result<f64, String> {
+        let number = match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(DeValue::Integer(number)) => number.as_str().parse().ok(),
+            Self::Toml(DeValue::Float(number)) => number.as_str().parse().ok(),
+            Self::Toml(_) => None,
+        };
+        number.filter(|it| range.contains(it)).ok_or_else(|| {
+            let (least, most) = range.into_inner();
+            self.instead_of(&format!("a number from {least} to {most}"))
+        })
+    }
+
+    /// A duration with its unit, between the two in `range`, which are written the same way.
+    pub(super) fn duration(&self, range: RangeInclusive<&str>) -> Result<Duration, String> {
+        let (least, most) = range.into_inner();
+        let limit = |text| humantime::parse_duration(text).expect("the limits are literals");
+        let expected = format!("a duration with its unit, {least:?} to {most:?}");
+        humantime::parse_duration(self.string(&expected)?.trim())
+            .ok()
+            .filter(|duration| (limit(least)..=limit(most)).contains(duration))
+            .ok_or_else(|| self.instead_of(&expected))
+    }
+
+    /// An IP address and a port.
+    pub(super) fn address(&self) -> Result<SocketAddr, String> {
+        let text = self
+            .string("an IP address and a port, like \"127.0.0.1:8012\"")?
+            .trim();
+        text.parse().map_err(|_| wrong_address(text))
+    }
+
+    /// A DNS name (RFC 1123 subdomain).
+    pub(super) fn dns_name(&self) -> Result<&str, String> {
+        let text = self.string("a name in quotes")?;
+        match RevisionKey::try_new("namespace", text) {
+            Ok(_) => Ok(text),
+            Err(error) => Err(error.to_string().replacen("name ", "", 1)),
+        }
+    }
+
+    /// A list of directives that say what is logged.
+    pub(super) fn log_filter(&self) -> Result<Targets, String> {
+        let expected = "a log filter, like \"info\" or \"info,hyper=debug\"";
+        let text = self.string(expected)?;
+        // What the parser does not understand it takes for the name of a module.
+        let stray = |c: char| !(c.is_ascii_alphanumeric() || "_:=,- ".contains(c));
+        let parsed = text.parse().ok();
+        parsed
+            .filter(|_| !text.trim().is_empty() && !text.contains(stray))
+            .ok_or_else(|| self.instead_of(expected))
+    }
+
+    /// Any text.
+    pub(super) fn string(&self, expected: &str) -> Result<&str, String> {
+        match self {
+            Self::Text(text) => Ok(text),
+            Self::Toml(DeValue::String(text)) => Ok(text),
+            Self::Toml(_) => Err(self.instead_of(expected)),
+        }
+    }
+
+    /// The message for a value that is not what it has to be.
+    pub(super) fn instead_of(&self, expected: &str) -> String {
+        let found = match self {
+            Self::Text(text) => quoted(text),
+            Self::Toml(DeValue::String(text)) => quoted(text),
+            Self::Toml(DeValue::Boolean(value)) => value.to_string(),
+            Self::Toml(DeValue::Integer(number)) => quoted(&number.to_string()).replace('"', ""),
+            Self::Toml(DeValue::Float(number)) => quoted(number.as_str()).replace('"', ""),
+            Self::Toml(DeValue::Datetime(_)) => "a date or time".to_owned(),
+            Self::Toml(DeValue::Array(_)) => "a list".to_owned(),
+            Self::Toml(DeValue::Table(_)) => "a section".to_owned(),
+        };
+        format!("expected {expected}, found {found}")
+    }
+}
+
+/// Why a text is no address: people write names, or leave one half out.
+fn wrong_address(text: &str) -> String {
+    let found = quoted(text);
+    if text.parse::<std::net::Ipv6Addr>().is_ok() {
+        return format!("{found} has no port; write \"[{text}]:8012\"");
+    }
+    if text.parse::<IpAddr>().is_ok() {
+        return format!("{found} has no port; write \"{text}:8012\"");
+    }
+    let Some((host, port)) = text.rsplit_once(':') else {
+        return format!(
+            "expected an IP address and a port, like \"127.0.0.1:8012\", found {found}"
+        );
+    };
+    let Ok(port) = port.parse::<u16>() else {
+        return format!("{found} has no port from 0 to 65535 behind its last ':'");
+    };
+    if host.is_empty() {
+        return format!("{found} has no IP address; \"0.0.0.0:{port}\" is every interface");
+    }
+    format!(
+        "{found} has no IP address (names are not looked up); write one, like \"127.0.0.1:{port}\""
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<&str, &str>) {
+        let found = Value::Text(text).address();
+        let found = found.map(|address| address.to_string());
+        assert_eq!(found.as_deref().map_err(String::as_str), expected, "{text}");
+    }
+
+    #[test]
+    fn an_address_is_an_ip_address_and_a_port() {
+        check("127.0.0.1:0", Ok("127.0.0.1:0"));
+        check(" [::1]:8012 ", Ok("[::1]:8012"));
+        check(
+            "localhost:8012",
+            Err(
+                "\"localhost:8012\" has no IP address (names are not looked up); write one, like \"127.0.0.1:8012\"",
+            ),
+        );
+        check("::1", Err("\"::1\" has no port; write \"[::1]:8012\""));
+        check(
+            "10.0.0.1",
+            Err("\"10.0.0.1\" has no port; write \"10.0.0.1:8012\""),
+        );
+        check(
+            ":8012",
+            Err("\":8012\" has no IP address; \"0.0.0.0:8012\" is every interface"),
+        );
+        check(
+            "10.0.0.1:65536",
+            Err("\"10.0.0.1:65536\" has no port from 0 to 65535 behind its last ':'"),
+        );
+        check(
+            "8012",
+            Err("expected an IP address and a port, like \"127.0.0.1:8012\", found \"8012\""),
+        );
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_quoted_at_a_readable_length() {
+        let long = "x".repeat(1 << 20);
+        let message = Value::Text(&long).whole(1..=2).unwrap_err();
+        assert!(message.len() < 200, "{message}");
+    }
+}

@@ -1,0 +1,22 @@
+//! Where log lines go and how they look: standard error, as text for people or as JSON for programs.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt, registry};
+
+use crate::config::{LogConfig, LogFormat};
+
+/// Starts logging for the whole process. A second call changes nothing.
+pub fn start(config: &LogConfig) {
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    let lines = match config.format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    // Fails only when there is a subscriber already, and then that one has the say.
+    let _ = registry()
+        .with(lines.with_filter(config.filter.clone()))
+        .try_init();
+}

@@ -1,0 +1,166 @@
+//! What is done with a request: find its revision, count it, pass it on, pass the answer back.
+//!
+//! What must not live here: bytes on connections, in either direction.
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use reporter_runtime::ConcurrencyReporter;
+
+use crate::body::{Body, Held};
+use crate::revision::backend::Backend;
+use crate::revision::name::{Naming, NotFound};
+use crate::revision::{Revisions, Target};
+use crate::server::client::Client;
+use crate::server::limits::Limits;
+use crate::upstream::{Lease, Upstream, UpstreamError};
+
+mod headers;
+mod refusal;
+
+use refusal::Refusal;
+
+/// What all workers share.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) revisions: Arc<Revisions>,
+    pub(crate) reporter: ConcurrencyReporter,
+    pub(crate) cluster_domain: Arc<str>,
+    pub(crate) limits: Limits,
+}
+
+/// One worker's proxy.
+pub(crate) struct Proxy {
+    services: Services,
+    pub(crate) upstream: Upstream,
+}
+
+impl Proxy {
+    pub(crate) fn new(services: Services) -> Self {
+        Self {
+            upstream: Upstream::new(services.limits),
+            services,
+        }
+    }
+
+    /// The answer to a request, whatever happens.
+    ///
+    /// Dropping this, or the answer's body at any point, ends the request: the reporter hears of
+    /// it, and the connection to the backend is closed.
+    pub(crate) async fn answer(
+        &self,
+        request: Request<Incoming>,
+        client: &Arc<Client>,
+    ) -> Response<Body> {
+        let has_body = !request.body().is_end_stream();
+        let mut held = Held::new(client.on_request(has_body));
+        match self.pass_on(request, client, &mut held).await {
+            Ok((response, lease)) => response.map(|body| Body::relayed(body, lease, held)),
+            Err(refusal) => refusal.into_response(held),
+        }
+    }
+
+    async fn pass_on(
+        &self,
+        mut request: Request<Incoming>,
+        client: &Client,
+        held: &mut Held,
+    ) -> Result<(Response<Incoming>, Lease), Refusal> {
+        check(&request)?;
+        let target = self.find(&request)?;
+        held.count(self.services.reporter.track(&target.key));
+        let backend = capacity(&target)?;
+        let old_client = request.version() < Version::HTTP_11;
+        headers::to_backend(&mut request, &client.address, &backend.host);
+        let (mut response, lease) = self
+            .upstream
+            .send(&backend, request)
+            .await
+            .and_then(
+                |(response, lease)| match headers::has_unknown_coding(response.headers()) {
+                    true => Err(UpstreamError::TransferCoding(backend.address)),
+                    false => Ok((response, lease)),
+                },
+            )
+            .inspect(|_| note_success(&target, &backend))
+            .map_err(|error| failure(&target, &backend, error))?;
+        headers::to_client(&mut response);
+        if old_client && response.body().size_hint().exact().is_none() {
+            client.answer_ends_with_close();
+        }
+        Ok((response, lease))
+    }
+
+    fn find(&self, request: &Request<Incoming>) -> Result<Arc<Target>, Refusal> {
+        let naming = Naming::of(request.uri(), request.headers());
+        let domain = &*self.services.cluster_domain;
+        let name = naming.name(domain);
+        self.services.revisions.find(&name).ok_or_else(|| {
+            let unknown = NotFound {
+                name,
+                naming: &naming,
+                domain,
+            };
+            Refusal::new(StatusCode::NOT_FOUND, unknown)
+        })
+    }
+}
+
+/// Waits until `target` has capacity for one more request, and picks the backend that has it.
+///
+/// Whoever is counted waits here, so that waiting counts as concurrency.
+fn capacity(target: &Target) -> Result<Arc<Backend>, Refusal> {
+    target.backends.next().cloned().ok_or_else(|| {
+        Refusal::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            format_args!("revision {} has no backends", target.key),
+        )
+    })
+}
+
+/// Refuses what cannot be passed on without changing what it says.
+fn check(request: &Request<Incoming>) -> Result<(), Refusal> {
+    if request.method() == Method::CONNECT {
+        return Err(Refusal::new(
+            StatusCode::BAD_GATEWAY,
+            "CONNECT is not supported",
+        ));
+    }
+    if headers::has_unknown_coding(request.headers()) {
+        return Err(Refusal::new(
+            StatusCode::NOT_IMPLEMENTED,
+            "of the transfer codings only chunked is supported",
+        ));
+    }
+    let hosts = request.headers().get_all(http::header::HOST).iter().count();
+    // RFC 9112, 3.2: exactly one. Only HTTP/1.0 did not have it.
+    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+        return Err(Refusal::new(
+            StatusCode::BAD_REQUEST,
+            format_args!("the request has {hosts} Host headers instead of one"),
+        ));
+    }
+    Ok(())
+}
+
+fn note_success(target: &Target, backend: &Backend) {
+    if backend.changes_to(false) {
+        tracing::info!(revision = %target.key, backend = %backend.address, "backend answers again");
+    }
+}
+
+fn failure(target: &Target, backend: &Backend, error: UpstreamError) -> Refusal {
+    if let UpstreamError::RequestBody(source) = &error {
+        tracing::debug!(revision = %target.key, %source, "request body failed");
+        return Refusal::new(StatusCode::BAD_REQUEST, error);
+    }
+    if backend.changes_to(true) {
+        tracing::warn!(revision = %target.key, %error);
+    }
+    Refusal::new(
+        StatusCode::BAD_GATEWAY,
+        format_args!("revision {}: {error}", target.key),
+    )
+}

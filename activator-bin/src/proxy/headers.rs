@@ -1,0 +1,172 @@
+//! What a proxy changes in the head of a request and of its answer.
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
+use http_body::Body;
+
+use crate::revision::name::{NAMESPACE, REVISION};
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
+const PROXY_REQUEST: HeaderName = HeaderName::from_static("k-proxy-request");
+
+/// What belongs to one connection and is never passed on, besides `Connection` and what it lists.
+const HOP_BY_HOP: [HeaderName; 8] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Makes `request` one that goes to the backend called `host`, for the client at `client`.
+pub(super) fn to_backend(
+    request: &mut Request<impl Body>,
+    client: &HeaderValue,
+    host: &HeaderValue,
+) {
+    let framing = Framing::of(request.body());
+    *request.version_mut() = Version::HTTP_11;
+    let original_host = take_authority(request.uri_mut());
+    let headers = request.headers_mut();
+    let wants_trailers = tokens(headers, TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
+    remove_hop_by_hop(headers, framing);
+    if wants_trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if framing == Framing::Chunked {
+        // Hyper would send a GET without its body otherwise.
+        headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    }
+    headers.remove(NAMESPACE);
+    headers.remove(REVISION);
+    let host_header = headers.insert(HOST, host.clone());
+    if let Some(original) = original_host.or(host_header)
+        && !headers.contains_key(ORIGINAL_HOST)
+    {
+        headers.insert(ORIGINAL_HOST, original);
+    }
+    headers.insert(PROXY_REQUEST, HeaderValue::from_static("activator"));
+    add_forwarded_for(headers, client);
+}
+
+/// Makes `response` one that goes to the client.
+pub(super) fn to_client(response: &mut Response<impl Body>) {
+    let framing = Framing::of(response.body());
+    let length = response.body().size_hint().exact();
+    *response.version_mut() = Version::HTTP_11;
+    let headers = response.headers_mut();
+    remove_hop_by_hop(headers, framing);
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let first = lengths.next();
+    let is_plain = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
+    // Only one plain number means the same to everybody behind us.
+    if first.is_some() && (!first.is_some_and(is_plain) || lengths.next().is_some()) {
+        headers.remove(CONTENT_LENGTH);
+        if let (Framing::Length, Some(length)) = (framing, length) {
+            headers.insert(CONTENT_LENGTH, length.into());
+        }
+    }
+    if framing == Framing::Chunked {
+        headers.remove(CONTENT_LENGTH);
+    }
+}
+
+/// Whether a body is coded in a way that only its sender's neighbour could undo.
+pub(super) fn has_unknown_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => false,
+        (Some(coding), None) => !coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => true,
+    }
+}
+
+/// How the end of a message's body is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// There is no body.
+    Empty,
+    /// The length is known.
+    Length,
+    /// It isn't; trailers are possible.
+    Chunked,
+}
+
+impl Framing {
+    fn of(body: &impl Body) -> Self {
+        match (body.is_end_stream(), body.size_hint().exact()) {
+            (true, _) => Self::Empty,
+            (false, Some(_)) => Self::Length,
+            (false, None) => Self::Chunked,
+        }
+    }
+}
+
+/// Leaves of a request target what a server is sent; answers the host that it named.
+fn take_authority(uri: &mut Uri) -> Option<HeaderValue> {
+    uri.authority()?;
+    let parts = std::mem::take(uri).into_parts();
+    let path = parts.path_and_query;
+    *uri = path
+        .unwrap_or_else(|| PathAndQuery::from_static("/"))
+        .into();
+    let authority = parts.authority?;
+    let host = authority
+        .as_str()
+        .rsplit_once('@')
+        .map_or(authority.as_str(), |(_user, host)| host);
+    HeaderValue::try_from(host).ok()
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
+    if headers.contains_key(CONNECTION) {
+        let listed: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+        for name in listed.iter().flat_map(split) {
+            if let Ok(name) = HeaderName::from_bytes(name) {
+                headers.remove(name);
+            }
+        }
+        headers.remove(CONNECTION);
+    }
+    for name in &HOP_BY_HOP {
+        // Hyper sends only trailers that are announced.
+        if *name != TRAILER || framing != Framing::Chunked {
+            headers.remove(name);
+        }
+    }
+}
+
+fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
+    let mut all = Vec::new();
+    for earlier in headers.get_all(FORWARDED_FOR) {
+        all.extend_from_slice(earlier.as_bytes());
+        all.extend_from_slice(b", ");
+    }
+    let value = match all.is_empty() {
+        true => client.clone(),
+        false => {
+            all.extend_from_slice(client.as_bytes());
+            HeaderValue::from_maybe_shared(bytes::Bytes::from(all))
+                .expect("header values joined by a comma are a header value")
+        }
+    };
+    headers.insert(FORWARDED_FOR, value);
+}
+
+fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+    headers.get_all(name).into_iter().flat_map(split)
+}
+
+/// What stands between the commas of a value, without the spaces around it.
+fn split(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let parts = value.as_bytes().split(|&byte| byte == b',');
+    parts.map(<[u8]>::trim_ascii)
+}

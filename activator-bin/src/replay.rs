@@ -1,0 +1,172 @@
+//! What the reporter would have said: a recorded history in, its batches out. No clock, no network.
+
+mod input;
+mod line;
+mod output;
+
+use std::collections::HashMap;
+use std::io::{self, BufWriter, Read, Write};
+
+use reporter_core::{
+    Accounting, Cause, Refused, Report, Reporter, ReqEvent, RevisionKey, StatMessage, Timestamp,
+};
+
+pub use input::LINE_LIMIT;
+pub use line::LineError;
+pub(crate) use line::{HistoryLine, Op};
+
+/// What a replay that came to its end has to say besides its output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The lines that were read, blank ones included.
+    pub lines: u64,
+    /// How many `out` found nothing in flight. Each was refused and changed nothing.
+    pub unmatched_outs: u64,
+    /// The line of the first of them.
+    pub first_unmatched: Option<u64>,
+}
+
+/// Why a replay stopped before the end of its history.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A line is not part of a history.
+    #[error("line {number}: {wrong}")]
+    BadLine {
+        /// Which, from 1.
+        number: u64,
+        /// What is wrong with it.
+        wrong: LineError,
+    },
+    /// The history can't be read any further.
+    #[error("cannot read: {0}")]
+    Read(io::Error),
+    /// The output can't be written any further.
+    #[error("cannot write: {0}")]
+    Write(io::Error),
+}
+
+/// Drives a reporter with the history in `input` and writes a line for every batch.
+///
+/// Both are buffered here. Lines are written at the latest when the next read may have to wait, so
+/// a history that is still being written is followed as it grows. Memory is bounded by the keys
+/// and the requests in flight, whatever the history's length.
+///
+/// Blank lines are skipped. An `out` that finds nothing in flight is refused, counted, and does not
+/// end the replay, because it does not end a reporter either.
+///
+/// # Errors
+/// A line that is no part of a history ends the replay, as does trouble with `input` or `output`.
+/// What came before has been written.
+pub fn replay(
+    input: impl Read,
+    output: impl Write,
+    accounting: Accounting,
+) -> Result<Summary, ReplayError> {
+    let mut replay = Replay {
+        reporter: Reporter::new(accounting),
+        in_flight: HashMap::new(),
+        report: Report::default(),
+        output: BufWriter::with_capacity(1 << 16, output),
+        summary: Summary::default(),
+    };
+    let outcome = replay.run(input);
+    let flushed = replay.output.flush().map_err(ReplayError::Write);
+    outcome.and(flushed)?;
+    Ok(replay.summary)
+}
+
+struct Replay<W: Write> {
+    reporter: Reporter,
+    in_flight: HashMap<u64, RevisionKey>,
+    report: Report,
+    output: BufWriter<W>,
+    summary: Summary,
+}
+
+impl<W: Write> Replay<W> {
+    fn run(&mut self, input: impl Read) -> Result<(), ReplayError> {
+        let mut lines = input::Lines::new(input);
+        loop {
+            if lines.may_wait() {
+                self.output.flush().map_err(ReplayError::Write)?;
+            }
+            let Some(line) = lines.next().map_err(ReplayError::Read)? else {
+                return Ok(());
+            };
+            self.summary.lines += 1;
+            let number = self.summary.lines;
+            let batch = line
+                .and_then(HistoryLine::parse)
+                .and_then(|line| line.map_or(Ok(None), |line| self.apply(line)))
+                .map_err(|wrong| ReplayError::BadLine { number, wrong })?;
+            if let Some((at, cause)) = batch {
+                output::write(&mut self.output, at, cause, &mut self.report)
+                    .map_err(ReplayError::Write)?;
+            }
+        }
+    }
+
+    /// Applies a line; what it led to is then in `report`, if it led to anything.
+    fn apply(&mut self, line: HistoryLine<'_>) -> Result<Option<(Timestamp, Cause)>, LineError> {
+        let now = Timestamp::from_nanos(line.t_ns);
+        self.report.messages.clear();
+        self.report.gauges.clear();
+        self.report.forgotten.clear();
+        match line.op {
+            Op::In => {
+                let key = line.key()?.ok_or(LineError::NoKey)?;
+                let id = line.id.ok_or(LineError::NoId)?;
+                if self.in_flight.insert(id, key.clone()).is_some() {
+                    return Err(LineError::IdInFlight { id });
+                }
+                let message = self.on_event(&ReqEvent::req_in(key), now);
+                self.report.messages.extend(message);
+                let first = !self.report.messages.is_empty();
+                Ok(first.then_some((now, Cause::FirstRequest)))
+            }
+            Op::Out => {
+                match self.key_of_out(&line)? {
+                    Some(key) => drop(self.on_event(&ReqEvent::req_out(key), now)),
+                    None => self.count_unmatched(),
+                }
+                Ok(None)
+            }
+            Op::Tick => {
+                self.reporter.on_tick(now, &mut self.report);
+                let silent = self.report.messages.is_empty() && self.report.gauges.is_empty();
+                Ok((!silent).then_some((now, Cause::Tick)))
+            }
+        }
+    }
+
+    /// The revision of the request that ends; none when no such request is in flight.
+    fn key_of_out(&mut self, line: &HistoryLine<'_>) -> Result<Option<RevisionKey>, LineError> {
+        let key = line.key()?;
+        let Some(id) = line.id else {
+            // A reporter that is told of requests by events knows no ids: the key has to do.
+            return key.map(Some).ok_or(LineError::NoId);
+        };
+        match (self.in_flight.remove(&id), key) {
+            (Some(came), Some(went)) if came != went => Err(LineError::OtherKey { id, came, went }),
+            (came, _) => Ok(came),
+        }
+    }
+
+    fn on_event(&mut self, event: &ReqEvent, now: Timestamp) -> Option<StatMessage> {
+        match self.reporter.on_event(event, now) {
+            Ok(message) => message,
+            Err(Refused::UnmatchedOut(_)) => {
+                self.count_unmatched();
+                None
+            }
+            Err(Refused::KeyLimitReached(_)) => None,
+        }
+    }
+
+    fn count_unmatched(&mut self) {
+        self.summary.unmatched_outs += 1;
+        self.summary
+            .first_unmatched
+            .get_or_insert(self.summary.lines);
+    }
+}

@@ -1,0 +1,118 @@
+//! One line of a history: how it is written, how it is read, and what can be wrong with it.
+
+use std::borrow::Cow;
+
+use reporter_core::{KeyError, RevisionKey};
+use serde::{Deserialize, Serialize};
+
+/// One line of a history. Further fields are ignored.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct HistoryLine<'a> {
+    /// Nanoseconds from an origin that the whole history shares.
+    pub(crate) t_ns: u64,
+    pub(crate) op: Op,
+    /// The request's number; a number is free again when its request has ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<u64>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<Cow<'a, str>>,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Op {
+    /// A request came.
+    In,
+    /// A request went.
+    Out,
+    /// A period ended.
+    Tick,
+}
+
+/// Why a line is no part of a history.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineError {
+    /// It is longer than any line that belongs here.
+    #[error("is longer than {} MiB", super::LINE_LIMIT >> 20)]
+    TooLong,
+    /// It is something else than an object.
+    #[error("is no JSON object")]
+    NoObject,
+    /// It is no JSON, or a field is not what it has to be.
+    #[error("column {column}: {message}")]
+    Json {
+        /// In bytes, from 1.
+        column: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// An `in` without an `id`, or an `out` with neither `id` nor `key`.
+    #[error("`id` is missing")]
+    NoId,
+    /// An `in` without a `key`.
+    #[error("`key` is missing")]
+    NoKey,
+    /// The key is no `namespace/name`.
+    #[error("key: {0}")]
+    Key(KeyError),
+    /// A second request with the number of one that has not ended.
+    #[error("the request with id {id} has not ended yet")]
+    IdInFlight {
+        /// The number.
+        id: u64,
+    },
+    /// A request came for one revision and went for another.
+    #[error("the request with id {id} came for {came} and goes for {went}")]
+    OtherKey {
+        /// The number.
+        id: u64,
+        /// The key that it came with.
+        came: RevisionKey,
+        /// The key that it goes with.
+        went: RevisionKey,
+    },
+}
+
+impl<'a> HistoryLine<'a> {
+    /// Reads a line; none when it is blank.
+    pub(super) fn parse(line: &'a [u8]) -> Result<Option<Self>, LineError> {
+        let line_start = line.trim_ascii_start();
+        if line_start.is_empty() {
+            return Ok(None);
+        }
+        // Fields in the order of an array would otherwise do as well.
+        if !line_start.starts_with(b"{") {
+            return Err(LineError::NoObject);
+        }
+        serde_json::from_slice(line).map(Some).map_err(|error| {
+            let text = error.to_string();
+            // The position within the line is said apart, "line 1" would only confuse.
+            let message = text
+                .rsplit_once(" at line ")
+                .map_or(&*text, |(what, _)| what);
+            LineError::Json {
+                column: error.column(),
+                message: shortened(message),
+            }
+        })
+    }
+
+    pub(super) fn key(&self) -> Result<Option<RevisionKey>, LineError> {
+        let parse = |text: &Cow<'_, str>| text.parse().map_err(LineError::Key);
+        self.key.as_ref().map(parse).transpose()
+    }
+}
+
+/// Enough of a message, which may quote a hostile text, with nothing in it that a terminal would obey.
+fn shortened(message: &str) -> String {
+    const LIMIT: usize = 200;
+    let start = message.chars().take(LIMIT);
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    let mut text: String = start.map(visible).collect();
+    if message.chars().nth(LIMIT).is_some() {
+        text.push_str("...");
+    }
+    text
+}

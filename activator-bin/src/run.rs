@@ -1,0 +1,125 @@
+//! The running program: from a configuration to the exit code.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
+
+use anyhow::Context;
+use reporter_runtime::Stopped;
+use tokio::runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::Config;
+
+mod activator;
+mod error;
+mod metrics;
+mod recording;
+mod sinks;
+
+pub use crate::server::limits::Limits;
+pub use activator::{Activator, Options};
+pub use error::StartError;
+
+/// Runs the activator until a signal ends it, and reports what is left to report.
+///
+/// The history of what the reporter is told is written to `record`. A second signal ends the process
+/// at once, with exit code 1.
+///
+/// # Errors
+/// It could not start; nothing was served then.
+pub fn run(config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
+    // Signals have a runtime of their own, so that they are heard whatever the others are at.
+    let main = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?;
+    main.block_on(async {
+        let mut signals = Signals::new().context("cannot listen for signals")?;
+        let first_look = FirstLook::new(&config);
+        let options = Options {
+            record,
+            ..Options::default()
+        };
+        let drain_timeout = config.drain_timeout;
+        let activator = Activator::start(config, options)?;
+        first_look.log(activator.http_addr());
+        let name = signals.next().await;
+        tracing::info!("{name}: no new connections, {drain_timeout:?} for the requests in flight; once more to end at once");
+        tokio::select! {
+            biased;
+            stopped = activator.stop() => log_undelivered(&stopped),
+            name = signals.next() => {
+                tracing::warn!("{name} after that: ending at once");
+                std::process::exit(1);
+            }
+        }
+        Ok(())
+    })
+}
+
+fn log_undelivered(stopped: &Stopped) {
+    for (sink, outcome) in &stopped.sinks {
+        if let Err(error) = outcome {
+            tracing::error!(sink, %error);
+        }
+    }
+    tracing::info!("stopped");
+}
+
+/// The signals that end the program.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for the next one; answers its name.
+    ///
+    /// Cancel-safe.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// A request to try.
+struct FirstLook {
+    namespace: String,
+    name: String,
+}
+
+impl FirstLook {
+    fn new(config: &Config) -> Self {
+        let key = config.revisions.first().map(|revision| &revision.key);
+        Self {
+            namespace: key.map_or("default", |key| key.namespace()).into(),
+            name: key.map_or("hello", |key| key.name()).into(),
+        }
+    }
+
+    fn log(&self, address: SocketAddr) {
+        let Self { namespace, name } = self;
+        let address = SocketAddr::new(reachable(address.ip()), address.port());
+        tracing::info!(
+            "serving, try: curl -H 'Knative-Serving-Namespace: {namespace}' -H 'Knative-Serving-Revision: {name}' http://{address}/"
+        );
+    }
+}
+
+/// An address that a listener on `ip` can be reached at from this machine.
+fn reachable(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}

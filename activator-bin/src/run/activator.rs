@@ -1,0 +1,225 @@
+//! An activator in this process: what belongs to it, and in which order it starts and stops.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reporter_metrics::Exporter;
+use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped, SystemClock};
+use tokio::runtime::{self, Runtime};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::{Limits, StartError, metrics, recording, sinks};
+use crate::config::{Config, Readiness};
+use crate::drain::Drain;
+use crate::proxy::Services;
+use crate::revision::Revisions;
+use crate::server::{Worker, listen};
+use crate::{admin, echo};
+
+/// How long a write that blocks may hold up the end.
+const CONTROL_STOP: Duration = Duration::from_secs(1);
+
+/// What is not configuration; the default is what production wants.
+#[derive(Default)]
+pub struct Options {
+    /// Bounds on what peers may take.
+    pub limits: Limits,
+    /// Sinks besides those in the configuration.
+    pub sinks: Vec<Box<dyn StatSink>>,
+    /// Where the history of what the reporter is told is written; nowhere by default.
+    pub record: Option<PathBuf>,
+}
+
+/// A running activator. Dropping it ends everything at once, without a last report.
+pub struct Activator {
+    http: SocketAddr,
+    admin: SocketAddr,
+    drain: Drain,
+    drain_timeout: Duration,
+    flush_timeout: Duration,
+    workers: Vec<Worker>,
+    reporter: ConcurrencyReporter,
+    reporter_task: ReporterTask,
+    recording: Option<JoinHandle<()>>,
+    control: Control,
+}
+
+impl Activator {
+    /// Binds every port and opens every file, then starts.
+    ///
+    /// With port 0 in the configuration a free port is taken.
+    ///
+    /// # Errors
+    /// A port or a file is not to be had, or the machine has nothing left. Nothing was served.
+    pub fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
+        let http = bind("http", config.listen.http, config.workers)?;
+        let admin = bind("admin", config.listen.admin, 1)?;
+        let control = Control::start()?;
+        let entered = control.enter();
+
+        if config.echo {
+            let echo = echo::start()?;
+            for revision in &mut config.revisions {
+                revision.backends = vec![echo];
+            }
+        }
+        let revisions = Arc::new(Revisions::new(&config.revisions));
+        let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&revisions) as _);
+        let settings = &config.reporter;
+        let clock = SystemClock::new();
+        let sinks = sinks::open(&config, clock, &exporter)?;
+        let mut builder = ConcurrencyReporter::builder(settings.accounting)
+            .clock(clock)
+            .interval(settings.interval)
+            .max_tracked_keys(settings.max_tracked_keys)
+            .flush_timeout(settings.flush_timeout)
+            .metrics(exporter.revision_gauges());
+        for sink in sinks.sinks.into_iter().chain(options.sinks) {
+            builder = builder.sink(sink);
+        }
+        let mut recording = None;
+        if let Some(path) = options.record {
+            let (recorded, writing) = recording::start(builder, path)?;
+            builder = recorded;
+            recording = Some(writing);
+        }
+        let (reporter, reporter_task) = builder.spawn();
+
+        let (drain, draining) = Drain::new();
+        let services = Services {
+            revisions,
+            reporter: reporter.clone(),
+            cluster_domain: config.cluster_domain.as_str().into(),
+            limits: options.limits,
+        };
+        let address = |listeners: &[std::net::TcpListener]| listeners[0].local_addr();
+        let (http_addr, admin_addr) = (address(&http)?, address(&admin)?);
+        let workers = http.into_iter().enumerate().map(|(index, listener)| {
+            Worker::start(index, listener, services.clone(), draining.clone())
+        });
+        let workers = workers.collect::<io::Result<_>>()?;
+        let metrics = metrics::render(exporter, reporter.clone());
+        let readiness = admin::Readiness {
+            draining: draining.clone(),
+            links: match config.readiness {
+                Readiness::Serving => Vec::new(),
+                Readiness::Autoscaler => sinks.links,
+            },
+        };
+        for listener in admin {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(admin::serve(
+                listener,
+                Arc::clone(&metrics),
+                readiness.clone(),
+            ));
+        }
+        drop(entered);
+        Ok(Self {
+            http: http_addr,
+            admin: admin_addr,
+            drain,
+            drain_timeout: config.drain_timeout,
+            flush_timeout: config.reporter.flush_timeout,
+            workers,
+            reporter,
+            reporter_task,
+            recording,
+            control,
+        })
+    }
+
+    /// Where requests are served.
+    #[must_use]
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where the admin port is.
+    #[must_use]
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// The reporter that counts the requests.
+    #[must_use]
+    pub fn reporter(&self) -> &ConcurrencyReporter {
+        &self.reporter
+    }
+
+    /// Accepts no more connections, lets the requests in flight end for at most the drain time-out,
+    /// then has the last report delivered for at most the flush time-out.
+    ///
+    /// Can be awaited on any tokio runtime. Cancellation ends everything at once.
+    pub async fn stop(self) -> Stopped {
+        self.drain.begin(self.drain_timeout);
+        for worker in self.workers {
+            worker.ended().await;
+        }
+        let stopped = self.reporter_task.stop().await;
+        drop(self.reporter);
+        if let Some(recording) = self.recording
+            && timeout(self.flush_timeout, recording).await.is_err()
+        {
+            tracing::error!("the recording of the history is not complete");
+        }
+        self.control.stop().await;
+        stopped
+    }
+}
+
+/// The runtime of everything that is not on a request's way.
+struct Control(Option<Runtime>);
+
+impl Control {
+    fn start() -> io::Result<Self> {
+        // Two threads, so that a report of very many revisions holds up neither health nor a first request's message.
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("control")
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Waits until its tasks are gone, and their sockets with them.
+    async fn stop(mut self) {
+        if let Some(runtime) = self.0.take() {
+            let stopping = move || runtime.shutdown_timeout(CONTROL_STOP);
+            // An error means that the caller's own runtime is going down.
+            let _ = tokio::task::spawn_blocking(stopping).await;
+        }
+    }
+
+    fn enter(&self) -> runtime::EnterGuard<'_> {
+        self.0
+            .as_ref()
+            .expect("it is taken only by the drop")
+            .enter()
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Waiting for it is forbidden where other tasks run.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn bind(
+    setting: &'static str,
+    address: SocketAddr,
+    sockets: usize,
+) -> Result<Vec<std::net::TcpListener>, StartError> {
+    listen::bind(address, sockets).map_err(|source| StartError::Listen {
+        setting,
+        address,
+        source,
+    })
+}

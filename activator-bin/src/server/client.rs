@@ -1,0 +1,126 @@
+//! What is known of the client at the other end of a connection, and what that connection is at.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use http::HeaderValue;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
+
+/// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
+/// priority data, and a socket that is not registered for such data never has any other. Elsewhere
+/// than on Linux it is noticed by whoever reads.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const CLOSED: Interest = Interest::PRIORITY.add(Interest::ERROR);
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const CLOSED: Interest = Interest::ERROR;
+
+/// One client's connection, as seen by those who serve it. All of them are on one thread: the
+/// atomics only make it `Send`, no order between them matters.
+pub(crate) struct Client {
+    /// Its address as a header value.
+    pub(crate) address: HeaderValue,
+    /// Kept apart from the reading half, which has one owner.
+    socket: OwnedWriteHalf,
+    phase: AtomicU8,
+    may_be_unread: AtomicBool,
+    ends_with_close: AtomicBool,
+}
+
+/// What a connection is at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Phase {
+    /// The client has sent nothing yet.
+    New,
+    /// A part of a request's head has come.
+    Head,
+    /// A request is being served.
+    Request,
+    /// The last request is over and no further one has begun.
+    Idle,
+}
+
+impl Client {
+    pub(crate) fn new(address: IpAddr, socket: OwnedWriteHalf) -> Self {
+        Self {
+            address: HeaderValue::try_from(address.to_canonical().to_string())
+                .expect("an address is printed in visible ASCII"),
+            socket,
+            phase: AtomicU8::new(Phase::New as u8),
+            may_be_unread: AtomicBool::new(false),
+            ends_with_close: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.socket.as_ref()
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::New,
+            1 => Phase::Head,
+            2 => Phase::Request,
+            _ => Phase::Idle,
+        }
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    /// Bytes have come.
+    pub(crate) fn on_bytes(&self) {
+        if matches!(self.phase(), Phase::New | Phase::Idle) {
+            self.set_phase(Phase::Head);
+        }
+    }
+
+    /// A request's head is complete; its exchange ends when the answer drops the mark.
+    pub(crate) fn on_request(self: &Arc<Self>, has_body: bool) -> Exchange {
+        self.set_phase(Phase::Request);
+        self.may_be_unread.store(has_body, Ordering::Relaxed);
+        Exchange(Arc::clone(self))
+    }
+
+    /// Whether the connection may end with a part of the last request unread.
+    pub(crate) fn may_be_unread(&self) -> bool {
+        self.phase() == Phase::Head || self.may_be_unread.load(Ordering::Relaxed)
+    }
+
+    /// The end of the answer under way can only be told by closing the connection.
+    pub(crate) fn answer_ends_with_close(&self) {
+        self.ends_with_close.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until the client has closed its side of the connection, whether or not anybody reads.
+    ///
+    /// Over HTTP/1 that is how a client goes away, also one that still could read. It is heard
+    /// while bytes wait unread too, because a request that waits for its backend reads nothing.
+    pub(crate) async fn gone(&self) {
+        // An error means that the runtime is shutting down: everybody is gone.
+        let _ = self.socket().ready(CLOSED).await;
+    }
+
+    /// Closes the connection; so that the client notices when the answer under way is not complete.
+    pub(crate) fn close(self, complete: bool) {
+        if !complete && self.ends_with_close.load(Ordering::Relaxed) {
+            // Without an orderly end. Best effort: the socket is about to be closed anyway.
+            let _ = self.socket().set_zero_linger();
+        }
+        // Dropping the half would say goodbye in an orderly way.
+        self.socket.forget();
+    }
+}
+
+/// While it lives, its request is being served.
+pub(crate) struct Exchange(Arc<Client>);
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.0.set_phase(Phase::Idle);
+    }
+}

@@ -1,0 +1,110 @@
+//! The bytes of a client's connection, as hyper reads and writes them.
+
+use std::io::{self, IoSlice};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::{Sleep, sleep};
+
+use super::client::Client;
+
+/// How long the rest of a request is still read after its answer.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Both directions of a connection.
+pub(super) struct Stream {
+    read: OwnedReadHalf,
+    client: Arc<Client>,
+    /// Since our side was closed.
+    lingering: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stream {
+    pub(super) fn new(read: OwnedReadHalf, client: Arc<Client>) -> Self {
+        Self {
+            read,
+            client,
+            lingering: None,
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.read).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.client.on_bytes();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let socket = self.client.socket();
+        loop {
+            ready!(socket.poll_write_ready(cx))?;
+            match socket.try_write_vectored(bufs) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Nothing is buffered here.
+        Poll::Ready(Ok(()))
+    }
+
+    /// Closes our side. When the last request may have an unread rest, that is read and thrown away
+    /// until the client has seen our end and closes too, for a bounded time: a socket that is
+    /// closed with unread bytes in it resets the connection, and the answer may be lost on its way.
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.lingering.is_none() {
+            SockRef::from(self.client.socket()).shutdown(Shutdown::Write)?;
+            self.lingering = Some(Box::pin(sleep(LINGER)));
+        }
+        let Self {
+            read,
+            client,
+            lingering,
+        } = &mut *self;
+        let over = |until: &mut Pin<Box<Sleep>>, cx: &mut _| until.as_mut().poll(cx).is_ready();
+        while client.may_be_unread() && !lingering.as_mut().is_none_or(|until| over(until, cx)) {
+            let mut scrap = [0; 16 * 1024];
+            let mut scrap = ReadBuf::new(&mut scrap);
+            ready!(Pin::new(&mut *read).poll_read(cx, &mut scrap))?;
+            if scrap.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}

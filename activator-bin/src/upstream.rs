@@ -1,0 +1,183 @@
+//! A request's way to its backend and the answer's way back, up to where the answer's body begins.
+//!
+//! What must not live here: which backend it is, and what a proxy changes in a message.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+
+use crate::revision::backend::Backend;
+use crate::server::limits::Limits;
+
+mod connect;
+mod error;
+mod pool;
+
+pub(crate) use error::UpstreamError;
+pub(crate) use pool::{Lease, Pool};
+
+/// One worker's connections to the backends.
+pub(crate) struct Upstream {
+    http: http1::Builder,
+    pool: Rc<Pool>,
+    limits: Limits,
+}
+
+/// An open connection, ready for one request at a time.
+type Connection = http1::SendRequest<Incoming>;
+
+impl Upstream {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let mut http = http1::Builder::new();
+        http.max_buf_size(limits.head);
+        Self {
+            http,
+            pool: Rc::new(Pool::new(&limits)),
+            limits,
+        }
+    }
+
+    /// Sends `request` to `backend` and waits for the head of the answer.
+    ///
+    /// A connection of the pool may turn out to have been closed while it was idle. As long as
+    /// nothing of the request has been sent it is tried on another one; after that, never.
+    ///
+    /// Cancellation closes the connection, so the backend notices.
+    pub(crate) async fn send(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Incoming>,
+    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+        let address = backend.address;
+        while let Some(mut connection) = self.pool.take(address) {
+            match connection.try_send_request(request).await {
+                Ok(response) => return self.accept(backend, response, connection),
+                Err(mut failed) => match failed.take_message() {
+                    Some(unsent) => request = unsent,
+                    None => return Err(UpstreamError::exchange(address, failed.into_error())),
+                },
+            }
+        }
+        let mut connection = connect::connect(&self.http, address, self.limits).await?;
+        match connection.try_send_request(request).await {
+            Ok(response) => self.accept(backend, response, connection),
+            Err(failed) => Err(UpstreamError::exchange(address, failed.into_error())),
+        }
+    }
+
+    fn accept(
+        &self,
+        backend: &Arc<Backend>,
+        response: Response<Incoming>,
+        connection: Connection,
+    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return Err(UpstreamError::Switched(backend.address));
+        }
+        let lease = Lease::new(Rc::clone(&self.pool), backend.address, connection);
+        Ok((response, lease))
+    }
+
+    /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].
+    pub(crate) fn sweep(&self) {
+        self.pool.sweep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener, TcpStream};
+    use std::time::Duration;
+
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+    use tokio::io::AsyncWriteExt;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::revision::backend::Backends;
+
+    /// A request without a body, as it comes from a client.
+    async fn request() -> Request<Incoming> {
+        let (mut client, server) = tokio::io::duplex(1_024);
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        let (sender, mut requests) = mpsc::unbounded_channel();
+        let service = service_fn(move |request: Request<Incoming>| {
+            sender.send(request).unwrap();
+            pending::<hyper::Result<Response<String>>>()
+        });
+        let serving = hyper::server::conn::http1::Builder::new()
+            .serve_connection(TokioIo::new(server), service);
+        tokio::select! {
+            request = requests.recv() => request.unwrap(),
+            _ = serving => unreachable!("the service never answers"),
+        }
+    }
+
+    fn answer(listener: &TcpListener) -> TcpStream {
+        let (mut socket, _) = listener.accept().unwrap();
+        let _ = socket.read(&mut [0; 1_024]).unwrap();
+        socket
+            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+            .unwrap();
+        socket
+    }
+
+    /// Has a backend close an idle connection, then sends a request, before or after the closing
+    /// could be heard of. The backend would answer on a further connection.
+    fn send_after_close(heard: bool) -> Result<(), UpstreamError> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address: SocketAddr = listener.local_addr().unwrap();
+        let backends = Backends::new(&[address]);
+        let backend = backends.next().unwrap();
+        let (mut wake, woken) = {
+            let pair = TcpListener::bind("127.0.0.1:0").unwrap();
+            let wake = TcpStream::connect(pair.local_addr().unwrap()).unwrap();
+            let (woken, _) = pair.accept().unwrap();
+            woken.set_nonblocking(true).unwrap();
+            (wake, woken)
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(Default::default())
+            .unwrap();
+        runtime.block_on(async {
+            let upstream = Upstream::new(Limits::default());
+            let woken = tokio::net::TcpStream::from_std(woken).unwrap();
+            let (first, second) = (request().await, request().await);
+            let answering = std::thread::spawn(move || (answer(&listener), listener));
+            let (_, mut lease) = upstream.send(backend, first).await.ok().unwrap();
+            lease.give_back();
+            let (socket, listener) = answering.join().unwrap();
+            drop(socket);
+            if heard {
+                // Both events are waiting when the runtime looks for them, so this task goes on
+                // before the connection's own task has seen that it is closed.
+                wake.write_all(b"x").unwrap();
+                std::thread::sleep(Duration::from_millis(50));
+                woken.readable().await.unwrap();
+            }
+            std::thread::spawn(move || answer(&listener));
+            upstream.send(backend, second).await.map(|_| ())
+        })
+    }
+
+    #[test]
+    fn a_request_that_was_not_sent_is_tried_on_another_connection() {
+        assert!(send_after_close(true).is_ok());
+    }
+
+    #[test]
+    fn a_request_that_was_sent_is_never_tried_again() {
+        let outcome = send_after_close(false);
+        assert!(
+            matches!(outcome, Err(UpstreamError::Lost { .. })),
+            "{outcome:?}"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! Idle connections to the backends: the one that was used last is used next, so that the others can expire.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+
+use super::Connection;
+use crate::server::limits::Limits;
+
+/// One worker's idle connections.
+pub(crate) struct Pool {
+    idle: RefCell<HashMap<SocketAddr, Vec<Idle>, FixedState>>,
+    per_backend: usize,
+    /// How many sweeps an idle connection outlives.
+    sweeps_kept: u64,
+    sweeps: Cell<u64>,
+}
+
+struct Idle {
+    connection: Connection,
+    /// The number of sweeps before it became idle: no clock is read on a request's way.
+    since: u64,
+}
+
+impl Pool {
+    /// How often to sweep.
+    pub(crate) const SWEEP: Duration = Duration::from_secs(5);
+
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            idle: RefCell::default(),
+            per_backend: limits.backend_idle_connections,
+            sweeps_kept: limits
+                .backend_idle_timeout
+                .as_secs()
+                .div_ceil(Self::SWEEP.as_secs()),
+            sweeps: Cell::new(0),
+        }
+    }
+
+    /// The connection to `backend` that became idle last, of those that are still open.
+    pub(super) fn take(&self, backend: SocketAddr) -> Option<Connection> {
+        let mut idle = self.idle.borrow_mut();
+        let stack = idle.get_mut(&backend)?;
+        while let Some(Idle { connection, .. }) = stack.pop() {
+            if connection.is_ready() {
+                return Some(connection);
+            }
+        }
+        None
+    }
+
+    fn put(&self, backend: SocketAddr, connection: Connection) {
+        let mut idle = self.idle.borrow_mut();
+        let stack = idle.entry(backend).or_default();
+        if stack.len() < self.per_backend {
+            stack.push(Idle {
+                connection,
+                since: self.sweeps.get(),
+            });
+        }
+    }
+
+    /// Drops connections that have been idle for too long or were closed, and backends without any.
+    pub(super) fn sweep(&self) {
+        self.sweeps.set(self.sweeps.get() + 1);
+        let kept = |idle: &Idle| {
+            self.sweeps.get() - idle.since <= self.sweeps_kept && idle.connection.is_ready()
+        };
+        self.idle.borrow_mut().retain(|_, stack| {
+            stack.retain(kept);
+            !stack.is_empty()
+        });
+    }
+}
+
+/// A connection while its request is served. Dropping it before it was given back closes the connection.
+pub(crate) struct Lease {
+    pool: Rc<Pool>,
+    backend: SocketAddr,
+    connection: Option<Connection>,
+}
+
+impl Lease {
+    pub(super) fn new(pool: Rc<Pool>, backend: SocketAddr, connection: Connection) -> Self {
+        Self {
+            pool,
+            backend,
+            connection: Some(connection),
+        }
+    }
+
+    /// Makes the connection available to further requests, once the answer is complete.
+    ///
+    /// A connection that is not ready then has to be closed, or still sends the rest of a request
+    /// that was answered early: hyper finishes that and closes it.
+    pub(crate) fn give_back(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && connection.is_ready()
+        {
+            self.pool.put(self.backend, connection);
+        }
+    }
+}

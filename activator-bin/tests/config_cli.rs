@@ -1,0 +1,128 @@
+//! The command line around the configuration: what is accepted, and which exit code answers.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn activator(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_activator"))
+        .args(arguments)
+        .env_clear()
+        .envs(variables.iter().copied())
+        .output()
+        .expect("it starts and ends")
+}
+
+fn check(arguments: &[&str], variables: &[(&str, &str)], code: i32, stderr: &str) {
+    let output = activator(arguments, variables);
+    assert_eq!(
+        String::from_utf8_lossy(&output.stderr),
+        stderr,
+        "{arguments:?}"
+    );
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+}
+
+fn file(name: &str, content: &str) -> String {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::write(&path, content).expect("the directory is there to be written to");
+    path.into_os_string().into_string().expect("UTF-8")
+}
+
+#[test]
+fn a_good_configuration_is_checked_in_silence_with_and_without_the_word_run() {
+    let full = file("full.toml", include_str!("config/full.toml"));
+    check(&["--check"], &[], 0, "");
+    check(&["run", "--check"], &[], 0, "");
+    check(&["--check", "--config", &full], &[], 0, "");
+    check(&["run", "--config", &full, "--check"], &[], 0, "");
+}
+
+#[test]
+fn a_bad_configuration_ends_with_code_78_and_all_its_errors() {
+    let bad = file("bad.toml", "workers = 0\n");
+    let one = format!(
+        "activator: the configuration has 1 error\n{bad}:1:11: workers: expected a whole number from 1 to 1024, found 0\n"
+    );
+    check(&["--config", &bad], &[], 78, &one);
+    check(&["run", "--config", &bad], &[], 78, &one);
+    check(&[], &[("ACTIVATOR_CONFIG", &bad)], 78, &one);
+    let three = format!(
+        "activator: the configuration has 3 errors\n\
+         {bad}:1:11: workers: expected a whole number from 1 to 1024, found 0\n\
+         ACTIVATOR_LISTEN_HTTP: listen.http: expected an IP address and a port, like \"127.0.0.1:8012\", found \"x\"\n\
+         --reporter-interval: reporter.interval: expected a duration with its unit, \"10ms\" to \"1h\", found \"0s\"\n"
+    );
+    let variables = [("ACTIVATOR_LISTEN_HTTP", "x")];
+    check(
+        &["--config", &bad, "--reporter-interval", "0s"],
+        &variables,
+        78,
+        &three,
+    );
+}
+
+#[test]
+fn the_flag_for_the_file_wins_over_its_variable_and_an_empty_variable_is_none() {
+    let bad = file("ignored.toml", "workers = 0\n");
+    let good = file("good.toml", "workers = 1\n");
+    check(
+        &["--check", "--config", &good],
+        &[("ACTIVATOR_CONFIG", &bad)],
+        0,
+        "",
+    );
+    check(&["--check"], &[("ACTIVATOR_CONFIG", "")], 0, "");
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_bad_configuration() {
+    let stderr = "activator: the configuration has 1 error\n\
+                  /nonexistent.toml: cannot be read: No such file or directory (os error 2)\n";
+    check(&["--config", "/nonexistent.toml"], &[], 78, stderr);
+}
+
+#[test]
+fn wrong_usage_ends_with_code_2() {
+    for arguments in [
+        &["--colour"][..],
+        &["walk"],
+        &["run", "extra"],
+        &["--workers"],
+        &["--workers", "1", "--workers", "2"],
+        &["--config", "a.toml", "replay"],
+    ] {
+        let output = activator(arguments, &[]);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(!output.stderr.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_names_every_flag_its_default_and_the_exit_codes() {
+    let output = activator(&["--help"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8_lossy(&output.stdout);
+    let run = activator(&["run", "--help"], &[]);
+    let run = String::from_utf8_lossy(&run.stdout);
+    for setting in activator_bin::config::SCALARS {
+        let flag = format!("--{} ", setting.flag());
+        assert!(help.contains(&flag), "{flag}");
+        assert!(run.contains(&flag), "{flag}");
+        assert!(run.contains(setting.help), "{}", setting.help);
+    }
+    for word in [
+        "78 bad configuration",
+        "[default: 127.0.0.1:8012]",
+        "[default: the machine's cores]",
+    ] {
+        assert!(help.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn version_is_the_packages() {
+    let output = activator(&["--version"], &[]);
+    assert_eq!(output.status.code(), Some(0));
+    let expected = format!("activator {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}

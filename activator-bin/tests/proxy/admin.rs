@@ -1,0 +1,38 @@
+//! The admin port.
+
+use crate::client::Client;
+use crate::harness::start;
+
+#[tokio::test]
+async fn the_admin_port_serves_health_and_metrics() {
+    let activator = start(&[]);
+    let mut client = Client::connect(activator.admin_addr()).await;
+    for (path, status, body) in [
+        ("/livez", 200, "ok\n"),
+        ("/readyz", 200, "ok\n"),
+        ("/", 404, ""),
+    ] {
+        let answer = client
+            .ask(&format!("GET {path} HTTP/1.1\r\nHost: x\r\n"))
+            .await;
+        assert_eq!((answer.status(), &*answer.body), (status, body), "{path}");
+    }
+    let answer = client.ask("GET /metrics HTTP/1.1\r\nHost: x\r\n").await;
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    for line in [
+        concat!(
+            "activator_build_info{version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\"} 1\n"
+        ),
+        "activator_tracked_keys 0\n",
+        "activator_unmatched_out_total 0\n",
+        "activator_untracked_requests_total 0\n",
+        "process_cpu_seconds_total ",
+    ] {
+        assert!(answer.body.contains(line), "{line:?} in {}", answer.body);
+    }
+}

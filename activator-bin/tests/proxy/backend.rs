@@ -1,0 +1,61 @@
+//! Backends that do exactly what a test wants.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::client::{Client, Message};
+use crate::harness::PATIENCE;
+
+/// A backend whose connections the test serves itself, in the order in which they are accepted.
+pub(crate) struct Backend {
+    pub(crate) address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Backend {
+    pub(crate) async fn bind() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self {
+            address: listener.local_addr().unwrap(),
+            listener,
+        }
+    }
+
+    pub(crate) async fn accept(&self) -> Client {
+        let accepted = timeout(PATIENCE, self.listener.accept()).await;
+        Client::new(accepted.expect("the proxy connects").unwrap().0)
+    }
+
+    /// Accepts a connection and reads one request from it.
+    pub(crate) async fn request(&self) -> (Client, Message) {
+        let mut connection = self.accept().await;
+        let message = connection.message().await;
+        (connection, message)
+    }
+}
+
+/// A backend that answers every request with `answer`; the requests come out of the receiver.
+pub(crate) async fn answering(
+    answer: &'static str,
+) -> (SocketAddr, mpsc::UnboundedReceiver<Message>) {
+    let backend = Backend::bind().await;
+    let address = backend.address;
+    let (sender, requests) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = backend.listener.accept().await.unwrap();
+            let sender = sender.clone();
+            tokio::spawn(async move {
+                let mut connection = Client::new(socket);
+                while !connection.is_over().await {
+                    let _ = sender.send(connection.message().await);
+                    connection.send(answer).await;
+                }
+            });
+        }
+    });
+    (address, requests)
+}

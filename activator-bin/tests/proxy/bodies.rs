@@ -1,0 +1,167 @@
+//! Bodies of any size, in both directions at once.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use activator_bin::run::{Activator, Options};
+
+use crate::backend::Backend;
+use crate::harness::{Ask, HELLO, PATIENCE, config, start};
+
+/// The byte at a position of a body: a lost, doubled or misplaced piece shows.
+fn byte_at(position: usize) -> u8 {
+    (position ^ (position >> 8) ^ (position >> 16)) as u8
+}
+
+fn piece(from: usize, length: usize) -> Vec<u8> {
+    (from..from + length).map(byte_at).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_large_body_goes_up_and_comes_down_at_the_same_time() {
+    const SIZE: usize = 64 << 20;
+    const PIECE: usize = 100_000;
+    let mut config = config(&[]);
+    config.echo = true;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let mut client = activator.connect().await;
+    client
+        .send(format!(
+            "POST / HTTP/1.1\r\n{HELLO}Content-Length: {SIZE}\r\n\r\n"
+        ))
+        .await;
+    let head = client.head().await;
+    assert_eq!(head.header("content-length"), Some(&*SIZE.to_string()));
+    let (mut read, mut write) = client.socket.into_split();
+    let up = tokio::spawn(async move {
+        for from in (0..SIZE).step_by(PIECE) {
+            write
+                .write_all(&piece(from, PIECE.min(SIZE - from)))
+                .await
+                .unwrap();
+        }
+        write
+    });
+    let mut received = 0;
+    let mut buffer = vec![0; PIECE];
+    while received < SIZE {
+        let length = timeout(PATIENCE, read.read(&mut buffer))
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(length > 0);
+        assert_eq!(buffer[..length], piece(received, length), "from {received}");
+        received += length;
+    }
+    drop(up.await.unwrap());
+    activator.until_in_flight(0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_slows_the_backend_down() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    let (mut connection, _) = backend.request().await;
+    connection
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")
+        .await;
+    let chunk = vec![b'x'; 1 << 16];
+    let mut sent = 0;
+    let stuck = Duration::from_millis(300);
+    while timeout(stuck, connection.socket.write_all(&chunk))
+        .await
+        .is_ok()
+    {
+        sent += chunk.len();
+        // The kernel's buffers of both connections take some megabytes.
+        assert!(sent < 100 << 20, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_read_does_not_stop_the_upload() {
+    const SIZE: usize = 8 << 20;
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client
+        .send(format!(
+            "POST / HTTP/1.1\r\n{HELLO}Content-Length: {SIZE}\r\n\r\n"
+        ))
+        .await;
+    let mut connection = backend.accept().await;
+    connection.head().await;
+    connection
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")
+        .await;
+    let (mut read, mut write) = connection.socket.into_split();
+    let answering = tokio::spawn(async move {
+        let chunk = vec![b'x'; 1 << 16];
+        while write.write_all(&chunk).await.is_ok() {}
+    });
+    // The client reads nothing of that.
+    let up = tokio::spawn(async move {
+        client.send(vec![b'y'; SIZE]).await;
+        client
+    });
+    let mut upload = vec![0; SIZE];
+    timeout(PATIENCE, read.read_exact(&mut upload))
+        .await
+        .unwrap()
+        .unwrap();
+    drop(up.await.unwrap());
+    activator.until_in_flight(0).await;
+    timeout(PATIENCE, answering).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn each_piece_arrives_when_it_is_sent() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client
+        .send(format!(
+            "POST / HTTP/1.1\r\n{HELLO}Transfer-Encoding: chunked\r\n\r\n"
+        ))
+        .await;
+    let mut connection = backend.accept().await;
+    let head = connection.head().await;
+    assert_eq!(head.header("transfer-encoding"), Some("chunked"));
+    connection
+        .send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        .await;
+    assert_eq!(
+        client.head().await.header("transfer-encoding"),
+        Some("chunked")
+    );
+    for _ in 0..3 {
+        client.send("4\r\nping\r\n").await;
+        assert_eq!(connection.bytes(9).await, b"4\r\nping\r\n");
+        connection.send("pong").await;
+        assert_eq!(client.bytes(9).await, b"4\r\npong\r\n");
+    }
+    client.send("0\r\n\r\n").await;
+    assert_eq!(connection.bytes(5).await, b"0\r\n\r\n");
+    drop(connection);
+    assert_eq!(client.bytes(5).await, b"0\r\n\r\n");
+    activator.until_in_flight(0).await;
+}
+
+#[tokio::test]
+async fn a_request_of_any_method_keeps_its_body_and_its_trailers() {
+    for method in ["GET", "HEAD", "DELETE", "POST", "OPTIONS"] {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client
+            .send(format!("{method} / HTTP/1.1\r\n{HELLO}Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 9\r\n\r\n"))
+            .await;
+        let (_connection, request) = backend.request().await;
+        assert_eq!(request.header("trailer"), Some("X-Sum"), "{method}");
+        assert_eq!(request.body, "abcx-sum: 9\r\n", "{method}");
+    }
+}

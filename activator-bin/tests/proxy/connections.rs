@@ -1,0 +1,211 @@
+//! What connections are used for, on both sides, and when they are closed.
+
+use std::time::{Duration, Instant};
+
+use tokio::io::AsyncWriteExt;
+
+use activator_bin::run::{Activator, Limits, Options};
+
+use crate::backend::{Backend, answering};
+use crate::harness::{Ask, HELLO, config, start};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\n{HELLO}")
+}
+
+#[tokio::test]
+async fn a_clients_requests_share_one_connection_to_the_backend() {
+    for answer in [
+        OK,
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\n\r\n",
+    ] {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client.send(format!("{}\r\n", get("/"))).await;
+        let mut connection = backend.accept().await;
+        for _ in 0..5 {
+            connection.message().await;
+            connection.send(answer).await;
+            client.message().await;
+            client.send(format!("{}\r\n", get("/"))).await;
+        }
+        // Also when a request has a body.
+        connection.message().await;
+        connection.send(answer).await;
+        client.message().await;
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\n{HELLO}Content-Length: 3\r\n\r\nabc"
+            ))
+            .await;
+        assert_eq!(connection.message().await.body, "abc");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_the_backend_has_closed_is_not_used() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    for round in 0..20 {
+        client.send(format!("{}\r\n", get("/"))).await;
+        let (mut connection, _) = backend.request().await;
+        connection.send(OK).await;
+        assert_eq!(client.message().await.status(), 200, "round {round}");
+        connection.socket.shutdown().await.unwrap();
+        // The proxy closes its side once it has heard: what is sent before that is lost for good.
+        assert_eq!(connection.rest().await.0, "");
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_closes_after_each_answer_is_connected_to_each_time() {
+    for head in ["HTTP/1.1 200 OK\r\nconnection: close", "HTTP/1.0 200 OK"] {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        for _ in 0..5 {
+            client.send(format!("{}\r\n", get("/"))).await;
+            let (mut connection, _) = backend.request().await;
+            connection
+                .send(format!("{head}\r\ncontent-length: 2\r\n\r\nok"))
+                .await;
+            assert_eq!(client.message().await.body, "ok");
+            assert_eq!(connection.rest().await.0, "");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    let paths = ["/1", "/2", "/3", "/4"];
+    let requests: String = paths.iter().map(|path| get(path) + "\r\n").collect();
+    client.send(requests).await;
+    let mut connection = backend.accept().await;
+    for path in paths {
+        let request = connection.message().await;
+        assert_eq!(request.first_line, format!("GET {path} HTTP/1.1"));
+        assert_eq!(activator.in_flight(), 1);
+        let length = path.len();
+        connection
+            .send(format!(
+                "HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{path}"
+            ))
+            .await;
+        // An answer does not wait for the next one.
+        assert_eq!(client.message().await.body, path);
+    }
+    activator.until_in_flight(0).await;
+}
+
+#[tokio::test]
+async fn a_client_that_expects_a_hundred_is_told_to_continue() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client
+        .send(format!(
+            "POST / HTTP/1.1\r\n{HELLO}Content-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        ))
+        .await;
+    let mut connection = backend.accept().await;
+    connection.head().await;
+    assert_eq!(client.head().await.first_line, "HTTP/1.1 100 Continue");
+    client.send("abc").await;
+    assert_eq!(connection.bytes(3).await, b"abc");
+    connection.send(OK).await;
+    assert_eq!(client.message().await.body, "ok");
+}
+
+#[tokio::test]
+async fn a_client_that_expects_a_hundred_is_not_asked_for_a_body_that_nobody_wants() {
+    let activator = start(&[]);
+    let mut client = activator.connect().await;
+    let answer = client
+        .ask(&format!(
+            "POST / HTTP/1.1\r\n{HELLO}Content-Length: 3\r\nExpect: 100-continue\r\n"
+        ))
+        .await;
+    assert_eq!(answer.status(), 503);
+}
+
+#[tokio::test]
+async fn a_client_that_asks_for_it_is_disconnected_after_the_answer() {
+    let (address, _requests) = answering(OK).await;
+    let activator = start(&[address]);
+    for request in [
+        format!("{}Connection: close\r\n", get("/")),
+        format!("GET / HTTP/1.0\r\n{HELLO}"),
+    ] {
+        let mut client = activator.connect().await;
+        let answer = client.ask(&request).await;
+        assert_eq!(answer.body, "ok");
+        assert_ne!(answer.header("connection"), Some("keep-alive"));
+        let (rest, end) = client.rest().await;
+        assert_eq!((&*rest, end.is_ok()), ("", true));
+    }
+    let mut client = activator.connect().await;
+    let request = format!("GET / HTTP/1.0\r\n{HELLO}Connection: keep-alive\r\n");
+    for _ in 0..2 {
+        let answer = client.ask(&request).await;
+        assert_eq!(answer.header("connection"), Some("keep-alive"));
+    }
+}
+
+#[tokio::test]
+async fn a_head_has_to_come_in_time_and_an_idle_connection_may_stay() {
+    const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
+    let (address, _requests) = answering(OK).await;
+    let options = Options {
+        limits: Limits {
+            head_timeout: HEAD_TIMEOUT,
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let activator = Activator::start(config(&[address]), options).unwrap();
+    // Nothing at all; a part; a part, byte after byte; a part after a whole request.
+    for before in ["", "GET / HT"] {
+        let mut client = activator.connect().await;
+        client.send(before).await;
+        let begin = Instant::now();
+        assert_eq!(client.rest().await.0, "");
+        assert!(begin.elapsed() >= HEAD_TIMEOUT / 2);
+    }
+    let mut client = activator.connect().await;
+    client.ask(&get("/")).await;
+    tokio::time::sleep(HEAD_TIMEOUT * 2).await;
+    client.ask(&get("/")).await;
+    client.send("G").await;
+    let mut drips = 0;
+    let mut drip = tokio::time::interval(HEAD_TIMEOUT / 10);
+    // The first byte starts the clock, not the last one.
+    while !client.is_closed() && drips < 100 {
+        drip.tick().await;
+        // Once it is closed this fails, as it should.
+        let _ = client.socket.try_write(b"E");
+        drips += 1;
+    }
+    assert!(drips < 50, "{drips}");
+    assert_eq!(activator.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_long_is_refused() {
+    let activator = start(&[]);
+    for length in [70_000, 1_000_000] {
+        let mut client = activator.connect().await;
+        let long = "x".repeat(length);
+        let answer = client.ask(&format!("{}X-Long: {long}\r\n", get("/"))).await;
+        assert_eq!(answer.status(), 431);
+        assert!(client.rest().await.1.is_ok());
+    }
+    assert_eq!(activator.reporter().tracked_keys(), 0);
+}

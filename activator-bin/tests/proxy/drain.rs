@@ -1,0 +1,143 @@
+//! The end of service.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+
+use crate::backend::{Backend, answering};
+use crate::client::Client;
+use crate::harness::{Ask, HELLO, PATIENCE, config, start};
+use activator_bin::run::{Activator, Options};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+fn get() -> String {
+    format!("GET / HTTP/1.1\r\n{HELLO}")
+}
+
+/// From outside there is no other way to see that the drain has begun on every worker.
+async fn until_refused(http: SocketAddr) {
+    let refused = tokio::time::timeout(PATIENCE, async {
+        while TcpStream::connect(http).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    refused.await.expect("new connections are refused");
+}
+
+#[tokio::test]
+async fn idle_connections_are_closed_and_nothing_waits_for_them() {
+    let (address, _requests) = answering(OK).await;
+    let activator = start(&[address]);
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        let mut client = activator.connect().await;
+        client.ask(&get()).await;
+        clients.push(client);
+    }
+    let begin = Instant::now();
+    activator.stop().await;
+    assert!(begin.elapsed() < PATIENCE / 4, "{:?}", begin.elapsed());
+    for mut client in clients {
+        let (rest, end) = client.rest().await;
+        assert_eq!((&*rest, end.is_ok()), ("", true));
+    }
+}
+
+#[tokio::test]
+async fn a_request_in_flight_ends_and_its_connection_with_it() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let (http, admin) = (activator.http_addr(), activator.admin_addr());
+    let mut waiting = activator.connect().await;
+    waiting.send(get() + "\r\n").await;
+    let (mut connection, _) = backend.request().await;
+    let mut reading = activator.connect().await;
+    reading.send(get() + "\r\n").await;
+    let (mut streaming, _) = backend.request().await;
+    streaming
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc")
+        .await;
+    reading.head().await;
+    let mut checking = Client::connect(admin).await;
+    let ready = "GET /readyz HTTP/1.1\r\nHost: x\r\n";
+    assert_eq!(checking.ask(ready).await.status(), 200);
+
+    let stopping = tokio::spawn(activator.stop());
+    until_refused(http).await;
+    let answer = checking.ask(ready).await;
+    assert_eq!(
+        (answer.status(), &*answer.body),
+        (503, "not ready: shutting down\n")
+    );
+    let live = checking.ask("GET /livez HTTP/1.1\r\nHost: x\r\n").await;
+    assert_eq!(live.status(), 200);
+    assert!(!stopping.is_finished());
+
+    connection.send(OK).await;
+    let answer = waiting.message().await;
+    assert_eq!(
+        (&*answer.body, answer.header("connection")),
+        ("ok", Some("close"))
+    );
+    assert!(waiting.rest().await.1.is_ok());
+    streaming.send("def").await;
+    assert_eq!(reading.bytes(6).await, b"abcdef");
+    assert!(reading.rest().await.1.is_ok());
+    stopping.await.unwrap();
+    assert!(TcpStream::connect(admin).await.is_err());
+}
+
+#[tokio::test]
+async fn a_head_that_is_on_its_way_is_still_served() {
+    let (address, _requests) = answering(OK).await;
+    let activator = start(&[address]);
+    let http = activator.http_addr();
+    let mut client = activator.connect().await;
+    client.send("GET / HT").await;
+    // Connected, but not a byte yet.
+    let mut silent = activator.connect().await;
+    let stopping = tokio::spawn(activator.stop());
+    until_refused(http).await;
+    client.send(format!("TP/1.1\r\n{HELLO}\r\n")).await;
+    let answer = client.message().await;
+    assert_eq!(
+        (&*answer.body, answer.header("connection")),
+        ("ok", Some("close"))
+    );
+    silent.send(get() + "\r\n").await;
+    assert_eq!(silent.message().await.body, "ok");
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_time_is_cut() {
+    let backend = Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    config.drain_timeout = Duration::from_millis(200);
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let reporter = activator.reporter().clone();
+    let mut client = activator.connect().await;
+    client.send(get() + "\r\n").await;
+    let (mut connection, _) = backend.request().await;
+    activator.stop().await;
+    assert_eq!(client.rest().await.0, "");
+    assert_eq!(connection.rest().await.0, "");
+    // The last report was cut after that, and has forgotten nobody who was still in flight.
+    assert_eq!(reporter.in_flight(&crate::harness::hello()).unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn dropping_an_activator_ends_it_at_once() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let http = activator.http_addr();
+    let mut client = activator.connect().await;
+    client.send(get() + "\r\n").await;
+    let (mut connection, _) = backend.request().await;
+    drop(activator);
+    assert_eq!(client.rest().await.0, "");
+    assert_eq!(connection.rest().await.0, "");
+    until_refused(http).await;
+}

@@ -1,0 +1,279 @@
+//! Clients that go away: whenever that is, their slot is free at once and the backend hears of it.
+//!
+//! Each test says by its backend how far the request had come.
+
+use tokio::io::AsyncWriteExt;
+
+use crate::backend::Backend;
+use crate::client::Client;
+use crate::harness::{Ask, HELLO, PATIENCE, start, until};
+
+/// How a client goes away.
+#[derive(Clone, Copy, Debug)]
+enum Leave {
+    /// Says goodbye, as a program that is killed does.
+    Close,
+    /// Says goodbye in one direction, but would still read.
+    HalfClose,
+    /// Slams the door.
+    Reset,
+}
+
+const WAYS: [Leave; 3] = [Leave::Close, Leave::HalfClose, Leave::Reset];
+
+/// Keeps a half-closed client alive.
+async fn leave(mut client: Client, how: Leave) -> Option<Client> {
+    match how {
+        Leave::Close => None,
+        Leave::HalfClose => {
+            client.socket.shutdown().await.unwrap();
+            Some(client)
+        }
+        Leave::Reset => {
+            client.socket.set_zero_linger().unwrap();
+            None
+        }
+    }
+}
+
+fn get() -> String {
+    format!("GET / HTTP/1.1\r\n{HELLO}\r\n")
+}
+
+#[tokio::test]
+async fn before_the_head_is_complete() {
+    for how in WAYS {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client.send(format!("GET / HTTP/1.1\r\n{HELLO}")).await;
+        let kept = leave(client, how).await;
+        if let Some(mut client) = kept {
+            assert_eq!(client.rest().await.0, "", "{how:?}");
+        }
+        // Only counted requests are tracked.
+        assert_eq!(activator.reporter().tracked_keys(), 0, "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn after_the_head_and_before_the_body() {
+    for how in WAYS {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\n{HELLO}Content-Length: 5\r\n\r\n"
+            ))
+            .await;
+        let mut connection = backend.accept().await;
+        connection.head().await;
+        assert_eq!(activator.in_flight(), 1);
+        let _kept = leave(client, how).await;
+        activator.until_in_flight(0).await;
+        assert_eq!(connection.rest().await.0, "", "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn in_the_middle_of_the_upload() {
+    for how in WAYS {
+        for (framing, part) in [
+            ("Content-Length: 5", "ab"),
+            ("Transfer-Encoding: chunked", "2\r\nab\r\n"),
+        ] {
+            let backend = Backend::bind().await;
+            let activator = start(&[backend.address]);
+            let mut client = activator.connect().await;
+            client
+                .send(format!("POST / HTTP/1.1\r\n{HELLO}{framing}\r\n\r\n{part}"))
+                .await;
+            let mut connection = backend.accept().await;
+            connection.head().await;
+            assert_eq!(connection.bytes(part.len()).await, part.as_bytes());
+            assert_eq!(activator.in_flight(), 1);
+            let _kept = leave(client, how).await;
+            activator.until_in_flight(0).await;
+            // The backend must not take what it has for a complete upload.
+            assert_eq!(connection.rest().await.0, "", "{how:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_the_middle_of_an_upload_that_the_backend_does_not_read() {
+    for how in WAYS {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client
+            .send(format!(
+                "POST / HTTP/1.1\r\n{HELLO}Content-Length: 1000000000\r\n\r\n"
+            ))
+            .await;
+        let mut connection = backend.accept().await;
+        connection.head().await;
+        // Until every buffer on the way is full.
+        let chunk = vec![b'x'; 1 << 20];
+        let stuck = std::time::Duration::from_millis(300);
+        while tokio::time::timeout(stuck, client.socket.write_all(&chunk))
+            .await
+            .is_ok()
+        {}
+        assert_eq!(activator.in_flight(), 1);
+        let _kept = leave(client, how).await;
+        if matches!(how, Leave::Reset) {
+            activator.until_in_flight(0).await;
+        }
+        // A goodbye stands behind the bytes that nobody reads, in the client's own kernel.
+        drop(connection);
+        activator.until_in_flight(0).await;
+    }
+}
+
+#[tokio::test]
+async fn while_the_backend_thinks() {
+    for how in WAYS {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client.send(get()).await;
+        let (mut connection, _) = backend.request().await;
+        assert_eq!(activator.in_flight(), 1);
+        let _kept = leave(client, how).await;
+        activator.until_in_flight(0).await;
+        assert_eq!(connection.rest().await.0, "", "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_backend_thinks_and_further_requests_wait_behind() {
+    for how in WAYS {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client.send(get().repeat(3)).await;
+        let (mut connection, _) = backend.request().await;
+        let _kept = leave(client, how).await;
+        activator.until_in_flight(0).await;
+        assert_eq!(connection.rest().await.0, "", "{how:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_backend_is_being_connected_to() {
+    let full = FullListener::new().await;
+    let activator = start(&[full.address]);
+    let mut client = activator.connect().await;
+    client.send(get()).await;
+    activator.until_in_flight(1).await;
+    drop(client);
+    activator.until_in_flight(0).await;
+}
+
+/// A listener that takes no more connections: the kernel lets those who try wait.
+pub(crate) struct FullListener {
+    pub(crate) address: std::net::SocketAddr,
+    _listener: socket2::Socket,
+    _queue: Vec<std::net::TcpStream>,
+}
+
+impl FullListener {
+    pub(crate) async fn new() -> Self {
+        let listener =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+        listener.bind(&any.into()).unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap().as_socket().unwrap();
+        let mut queue = Vec::new();
+        let soon = std::time::Duration::from_millis(200);
+        while let Ok(socket) = std::net::TcpStream::connect_timeout(&address, soon) {
+            queue.push(socket);
+            assert!(
+                queue.len() < 100,
+                "the kernel takes any number of connections"
+            );
+        }
+        Self {
+            address,
+            _listener: listener,
+            _queue: queue,
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_the_middle_of_the_answer() {
+    for how in WAYS {
+        for head in [
+            "content-length: 10",
+            "transfer-encoding: chunked",
+            "x-until: close",
+        ] {
+            let backend = Backend::bind().await;
+            let activator = start(&[backend.address]);
+            let mut client = activator.connect().await;
+            client.send(get()).await;
+            let (mut connection, _) = backend.request().await;
+            connection
+                .send(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n3\r\nabc\r\n"))
+                .await;
+            client.head().await;
+            client.bytes(3).await;
+            assert_eq!(activator.in_flight(), 1);
+            let _kept = leave(client, how).await;
+            activator.until_in_flight(0).await;
+            assert_eq!(connection.rest().await.0, "", "{how:?} {head}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn in_the_middle_of_an_answer_that_the_client_does_not_read() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(get()).await;
+    let (mut connection, _) = backend.request().await;
+    connection.send("HTTP/1.1 200 OK\r\n\r\n").await;
+    let chunk = vec![b'x'; 1 << 20];
+    let stuck = std::time::Duration::from_millis(300);
+    while tokio::time::timeout(stuck, connection.socket.write_all(&chunk))
+        .await
+        .is_ok()
+    {}
+    assert_eq!(activator.in_flight(), 1);
+    drop(client);
+    activator.until_in_flight(0).await;
+    let failing = tokio::time::timeout(PATIENCE, async {
+        while connection.socket.write_all(&chunk).await.is_ok() {}
+    });
+    failing.await.expect("the backend notices");
+}
+
+#[tokio::test]
+async fn after_an_answer_is_complete() {
+    for how in WAYS {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client.send(get()).await;
+        let (mut connection, _) = backend.request().await;
+        connection
+            .send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+            .await;
+        assert_eq!(client.message().await.body, "ok");
+        activator.until_in_flight(0).await;
+        let _kept = leave(client, how).await;
+        // The backend's connection is another client's next.
+        let mut other = activator.connect().await;
+        drop(activator.connect().await);
+        other.send(get()).await;
+        until("a request on some connection", || {
+            activator.in_flight() == 1
+        })
+        .await;
+    }
+}

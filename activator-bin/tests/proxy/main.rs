@@ -1,0 +1,16 @@
+//! The proxy end to end, in this process: real sockets on the loopback interface on both sides.
+#![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+mod admin;
+mod backend;
+mod bodies;
+mod client;
+mod connections;
+mod counts;
+mod drain;
+mod failures;
+mod gone;
+mod harness;
+mod headers;
+mod naming;
+mod start;

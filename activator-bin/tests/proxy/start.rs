@@ -1,0 +1,80 @@
+//! Starting, and what can be in the way.
+
+use std::path::PathBuf;
+
+use activator_bin::config::{JsonLinesConfig, SinkConfig};
+use activator_bin::run::{Activator, Options};
+
+use crate::harness::{Ask, HELLO, config, start};
+
+#[tokio::test]
+async fn the_echo_server_says_what_it_was_asked_and_returns_what_it_was_sent() {
+    let mut config = config(&[]);
+    config.echo = true;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let mut client = activator.connect().await;
+    let answer = client.ask(&format!("GET /a?b HTTP/1.1\r\n{HELLO}")).await;
+    assert_eq!((answer.status(), &*answer.body), (200, "GET /a?b\n"));
+    let answer = client
+        .ask(&format!(
+            "POST / HTTP/1.1\r\n{HELLO}Content-Type: text/x\r\nContent-Length: 3\r\n\r\nabc"
+        ))
+        .await;
+    assert_eq!((answer.status(), &*answer.body), (200, "abc"));
+    assert_eq!(answer.header("content-type"), Some("text/x"));
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_with_its_setting() {
+    let first = start(&[]);
+    // Also when it is another activator that has it, although listeners could share it.
+    for (setting, address) in [("http", first.http_addr()), ("admin", first.admin_addr())] {
+        let mut config = config(&[]);
+        match setting {
+            "http" => config.listen.http = address,
+            _ => config.listen.admin = address,
+        }
+        let error = Activator::start(config, Options::default()).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            format!("cannot listen on {address}: address in use; change `{setting}` in `[listen]`")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_sink_that_cannot_be_opened_is_named() {
+    let mut config = config(&[]);
+    config.sinks = vec![SinkConfig::JsonLines(JsonLinesConfig {
+        path: Some(PathBuf::from("/nowhere/at/all")),
+    })];
+    let error = Activator::start(config, Options::default()).err().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "cannot append to /nowhere/at/all: entity not found; change `path` of the `[[sink]]`"
+    );
+}
+
+#[tokio::test]
+async fn a_sink_in_a_file_is_appended_to() {
+    let path = std::env::temp_dir().join(format!("activator-sink-{}", std::process::id()));
+    std::fs::write(&path, "before\n").unwrap();
+    let mut config = config(&[]);
+    config.echo = true;
+    config.sinks = vec![SinkConfig::JsonLines(JsonLinesConfig {
+        path: Some(path.clone()),
+    })];
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let mut client = activator.connect().await;
+    client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await;
+    activator.stop().await;
+    let lines = std::fs::read_to_string(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let mut lines = lines.lines();
+    assert_eq!(lines.next(), Some("before"));
+    let first = lines.next().unwrap();
+    assert!(
+        first.contains(r#""cause":"first_request","messages":[{"key":"default/hello""#),
+        "{first}"
+    );
+}

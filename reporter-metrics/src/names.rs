@@ -1,0 +1,140 @@
+//! The one table of all metrics: every name, label and help text that `/metrics` can show stands here.
+//!
+//! What must not live here: how a value comes about.
+
+/// Everything that can appear in `/metrics`. What nobody records does not appear.
+pub const METRICS: &[Metric] = TABLE;
+
+/// What is known of a metric before anything is recorded.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Metric {
+    /// Its name in the Prometheus text.
+    pub name: &'static str,
+    /// How its values behave.
+    pub kind: Kind,
+    /// What is counted or measured, in words.
+    pub unit: &'static str,
+    /// The names of its labels, in the order of the text.
+    pub labels: &'static [&'static str],
+    /// What it means, in one line.
+    pub help: &'static str,
+}
+
+/// How a metric's values behave.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations by size; with the upper bounds of the buckets, the infinite one left out.
+    Histogram(&'static [f64]),
+}
+
+impl Kind {
+    /// The word for it in the Prometheus text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram(_) => "histogram",
+        }
+    }
+}
+
+/// From a loopback's round trip to the time after which a link counts as dead.
+const LINK_BUCKETS: &[f64] = &[
+    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
+];
+/// From a free slot to the default time-out of a request.
+const WAIT_BUCKETS: &[f64] = &[
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
+];
+/// Those of OpenTelemetry's `http.server.request.duration`.
+const REQUEST_BUCKETS: &[f64] = &[
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+macro_rules! table {
+    ($($id:ident: $kind:expr, $name:literal $labels:expr, $unit:literal, $help:literal;)*) => {
+        $(pub(crate) const $id: Metric = Metric {
+            name: $name,
+            kind: $kind,
+            unit: $unit,
+            labels: &$labels,
+            help: $help,
+        };)*
+        const TABLE: &[Metric] = &[$($id),*];
+    };
+}
+
+table! {
+    REVISION_CONCURRENCY: Kind::Gauge, "kn_revision_request_concurrency"
+        ["k8s_namespace_name", "kn_service_name", "kn_configuration_name", "kn_revision_name"], "requests",
+        "Concurrent requests, queued ones included, as of the last tick.";
+    REVISION_QUEUED: Kind::Gauge, "kn_revision_request_queued"
+        ["k8s_namespace_name", "kn_revision_name"], "requests",
+        "Requests that wait for capacity.";
+    REVISION_ACTIVE: Kind::Gauge, "kn_revision_request_active"
+        ["k8s_namespace_name", "kn_revision_name"], "requests",
+        "Requests that have capacity and are being proxied.";
+
+    TRACKED_KEYS: Kind::Gauge, "activator_tracked_keys" [], "revisions",
+        "Revisions that the reporter tracks.";
+    UNMATCHED_OUTS: Kind::Counter, "activator_unmatched_out_total" [], "events",
+        "Ends of requests that were refused because nothing was in flight.";
+    UNTRACKED_REQUESTS: Kind::Counter, "activator_untracked_requests_total" [], "requests",
+        "Requests that were served but not counted because as many revisions were tracked as may be.";
+
+    LINK_REACHABLE: Kind::Gauge, "kn_activator_stats_conn_reachable" ["peer"], "boolean",
+        "1 while the link to the receiver of stats is up.";
+    LINK_ERRORS: Kind::Counter, "kn_activator_stats_conn_errors_total" ["peer"], "errors",
+        "Links to the receiver of stats that broke or were refused.";
+    FRAMES: Kind::Counter, "activator_stats_frames_total" ["peer", "outcome"], "frames",
+        "Frames of stats by outcome: confirmed, or requeued because the link broke first.";
+    PENDING_KEYS: Kind::Gauge, "activator_stats_pending_keys" ["peer"], "revisions",
+        "Revisions with stats that wait in the outbox.";
+    CONFIRM: Kind::Histogram(LINK_BUCKETS), "activator_stats_confirm_seconds" ["peer"], "seconds",
+        "From a frame of stats on the socket to its confirmation.";
+    FIRST_REPORT: Kind::Histogram(LINK_BUCKETS), "activator_first_report_seconds" [], "seconds",
+        "From the first request for a revision to the frame on the socket that reports it.";
+
+    QUEUE_REJECTIONS: Kind::Counter, "activator_queue_rejections_total" ["reason"], "requests",
+        "Requests refused because a queue was full, by the limit that was reached.";
+    QUEUE_WAIT: Kind::Histogram(WAIT_BUCKETS), "activator_queue_wait_seconds" [], "seconds",
+        "How long requests waited for capacity.";
+    BACKEND_PROBES: Kind::Counter, "activator_backend_probes_total" ["outcome"], "probes",
+        "Probes of backends by outcome.";
+    BACKENDS: Kind::Gauge, "activator_backends" ["state"], "backends",
+        "Backends by state.";
+
+    ERRORS: Kind::Counter, "activator_errors_total" ["reason"], "requests",
+        "Requests that did not end as their backend meant, by reason.";
+    REQUEST_DURATION: Kind::Histogram(REQUEST_BUCKETS), "http_server_request_duration_seconds"
+        ["http_request_method", "url_scheme", "network_protocol_version", "http_response_status_code"], "seconds",
+        "From a request's head to the end of its response, aborted ones included (no status: the client left before there was one).";
+
+    BUILD_INFO: Kind::Gauge, "activator_build_info" ["version"], "constant",
+        "Always 1; the labels say what runs.";
+    CONFIG_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_config_last_reload_success" [], "boolean",
+        "Whether the configuration was good when it was last read.";
+
+    PROCESS_CPU: Kind::Counter, "process_cpu_seconds_total" [], "seconds",
+        "User and system CPU time spent.";
+    PROCESS_OPEN_FDS: Kind::Gauge, "process_open_fds" [], "descriptors",
+        "Open file descriptors.";
+    PROCESS_MAX_FDS: Kind::Gauge, "process_max_fds" [], "descriptors",
+        "The most file descriptors that may be open; 0 means no limit.";
+    PROCESS_VIRTUAL_MEMORY: Kind::Gauge, "process_virtual_memory_bytes" [], "bytes",
+        "Virtual memory.";
+    PROCESS_VIRTUAL_MEMORY_MAX: Kind::Gauge, "process_virtual_memory_max_bytes" [], "bytes",
+        "The most virtual memory there may be; 0 means no limit.";
+    PROCESS_RESIDENT_MEMORY: Kind::Gauge, "process_resident_memory_bytes" [], "bytes",
+        "Resident memory.";
+    PROCESS_START_TIME: Kind::Gauge, "process_start_time_seconds" [], "seconds",
+        "When the process started, since 1970.";
+    PROCESS_THREADS: Kind::Gauge, "process_threads" [], "threads",
+        "Threads of the process.";
+}

@@ -1,0 +1,160 @@
+//! The series of revisions: values are held here and recorded anew for each text.
+//!
+//! What must not live here: the text, and how requests are counted.
+//!
+//! A series is what the lister knows *and* what has a value here, both asked at the moment of the
+//! text. So a revision that is gone has no series, and one that came back has only its new labels.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use reporter_core::{RevisionKey, RevisionLister};
+
+use crate::names;
+use crate::registry::Registry;
+use crate::revisions::requests::Counts;
+
+mod gauges;
+mod requests;
+
+pub use gauges::RevisionGauges;
+pub use requests::{Active, Queued, RevisionRequests};
+
+/// The values of all revisions.
+pub(crate) struct Revisions {
+    lister: Arc<dyn RevisionLister>,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    revisions: HashMap<RevisionKey, Values>,
+    ticks: u64,
+}
+
+/// What is known of one revision.
+#[derive(Clone, Default)]
+struct Values {
+    /// As of the last tick that had it.
+    concurrency: Option<f64>,
+    /// The number of that tick.
+    tick: u64,
+    /// Since it was first asked for.
+    requests: Option<Arc<Counts>>,
+}
+
+impl Revisions {
+    pub(crate) fn new(lister: Arc<dyn RevisionLister>) -> Self {
+        Self {
+            lister,
+            table: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn requests(&self, key: &RevisionKey) -> RevisionRequests {
+        let mut table = self.table.lock();
+        let values = table.revisions.entry(key.clone()).or_default();
+        RevisionRequests::new(Arc::clone(values.requests.get_or_insert_default()))
+    }
+
+    pub(crate) fn is_known(&self, key: &RevisionKey) -> bool {
+        self.lister.revision(key).is_some()
+    }
+
+    /// Records every series that there is now.
+    pub(crate) fn record(&self, registry: &Registry) {
+        // Copied, so that a tick does not wait for the text of thousands of revisions.
+        let revisions: Vec<(RevisionKey, Values)> = {
+            let table = self.table.lock();
+            let revisions = table.revisions.iter();
+            revisions
+                .map(|(key, values)| (key.clone(), values.clone()))
+                .collect()
+        };
+        for (key, values) in revisions {
+            let Some(revision) = self.lister.revision(&key) else {
+                continue;
+            };
+            let (namespace, name) = (key.namespace(), key.name());
+            if let Some(concurrency) = values.concurrency {
+                let labels = [namespace, &revision.service, &revision.configuration, name];
+                registry
+                    .gauge(&names::REVISION_CONCURRENCY, &labels)
+                    .set(concurrency);
+            }
+            if let Some(requests) = values.requests {
+                let gauge = |metric| registry.gauge(metric, &[namespace, name]);
+                gauge(&names::REVISION_QUEUED).set(requests.queued() as f64);
+                gauge(&names::REVISION_ACTIVE).set(requests.active() as f64);
+            }
+        }
+    }
+
+    /// Takes the values of a tick, and forgets revisions that are gone.
+    fn on_tick<'a>(&self, gauges: impl Iterator<Item = (&'a RevisionKey, f64)>) {
+        let Table { revisions, ticks } = &mut *self.table.lock();
+        *ticks += 1;
+        for (key, concurrency) in gauges {
+            // The usual case first: a look-up without a copy of the key.
+            let values = match revisions.get_mut(key) {
+                Some(values) => values,
+                None => revisions.entry(key.clone()).or_default(),
+            };
+            values.concurrency = Some(concurrency);
+            values.tick = *ticks;
+        }
+        revisions.retain(|key, values| {
+            if values.tick == *ticks || self.is_known(key) {
+                return true;
+            }
+            values.concurrency = None;
+            // Who still holds the counts finds them again here when the revision comes back, so a
+            // request is never counted out of other counts than it was counted into. Further
+            // holders come from this table only, so none can appear while it is locked.
+            let held = |counts: &Arc<Counts>| Arc::strong_count(counts) > 1;
+            values.requests.as_ref().is_some_and(held)
+        });
+        // Memory follows the revisions down, with slack so that one that comes and goes moves nothing.
+        if revisions.capacity() > 64 && revisions.len() < revisions.capacity() / 4 {
+            let room = revisions.len() * 2;
+            revisions.shrink_to(room);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reporter_core::{Gauge, MetricsBackend, Revision};
+
+    use super::*;
+
+    struct NoRevisions;
+
+    impl RevisionLister for NoRevisions {
+        fn revision(&self, _: &RevisionKey) -> Option<Revision> {
+            None
+        }
+    }
+
+    #[test]
+    fn what_nobody_knows_and_nobody_holds_is_forgotten() {
+        let revisions = Arc::new(Revisions::new(Arc::new(NoRevisions)));
+        let registry = Arc::new(Registry::new());
+        let mut gauges = RevisionGauges::new(Arc::clone(&revisions), registry);
+        let key: RevisionKey = "default/a".parse().unwrap();
+        let length = || revisions.table.lock().revisions.len();
+
+        let held = revisions.requests(&key);
+        let request = held.activate();
+        drop(held);
+        gauges.on_tick(&[Gauge {
+            key,
+            concurrency: 1.0,
+        }]);
+        assert_eq!(length(), 1);
+        drop(request);
+        gauges.on_tick(&[]);
+        assert_eq!(length(), 0);
+    }
+}

@@ -1,0 +1,306 @@
+//! What each event does to the text.
+
+use std::time::Duration;
+
+use reporter_metrics::{BackendState, ErrorReason, Exporter, METRICS, ProbeOutcome, QueueLimit};
+
+use crate::lister::{exporter, samples};
+use crate::served::GET;
+
+const MS: Duration = Duration::from_millis(1);
+
+/// After `events`, the series whose names start with `prefix` are `expected`, those at 0 left out.
+#[track_caller]
+fn check(events: impl FnOnce(&Exporter), prefix: &str, expected: &[&str]) {
+    let (exporter, _lister) = exporter();
+    events(&exporter);
+    let mut lines = samples(&exporter, prefix);
+    lines.retain(|line| !line.ends_with(" 0"));
+    assert_eq!(lines, expected);
+}
+
+#[test]
+fn the_link_is_reachable_from_its_connect_to_its_end() {
+    const REACHABLE: &str = "kn_activator_stats_conn_reachable{peer=\"autoscaler\"} 1";
+    const ERRORS: &str = "kn_activator_stats_conn_errors_total{peer=\"autoscaler\"}";
+    let check_link = |events: &str, expected: &[&str]| {
+        let apply = |exporter: &Exporter| {
+            let link = exporter.link("autoscaler");
+            for event in events.split_whitespace() {
+                match event {
+                    "connected" => link.link_up(),
+                    "failed" => link.connect_failed(),
+                    "broken" => link.link_down(),
+                    "closed" => link.link_closed(),
+                    event => panic!("{event} is no event"),
+                }
+            }
+        };
+        check(apply, "kn_activator_stats", expected);
+    };
+    check_link("", &[]);
+    check_link("connected", &[REACHABLE]);
+    check_link("failed failed", &[&format!("{ERRORS} 2")]);
+    check_link("connected broken", &[&format!("{ERRORS} 1")]);
+    check_link(
+        "connected broken failed connected",
+        &[&format!("{ERRORS} 2"), REACHABLE],
+    );
+    check_link("connected closed", &[]);
+}
+
+#[test]
+fn what_has_not_happened_yet_shows_as_0() {
+    let (exporter, _lister) = exporter();
+    exporter.link("autoscaler");
+    exporter.errors();
+    assert_eq!(
+        samples(&exporter, "kn_activator_stats_conn_reachable"),
+        ["kn_activator_stats_conn_reachable{peer=\"autoscaler\"} 0"]
+    );
+    assert_eq!(
+        samples(&exporter, "activator_errors_total").len(),
+        ErrorReason::ALL.len()
+    );
+}
+
+#[test]
+fn frames_and_pending_keys_are_those_of_their_peer() {
+    let events = |exporter: &Exporter| {
+        let (one, other) = (exporter.link("one"), exporter.link("other"));
+        one.frame_confirmed(MS);
+        one.frame_confirmed(MS);
+        one.frames_requeued(3);
+        other.frame_confirmed(MS);
+        other.pending_keys(9);
+        other.pending_keys(7);
+    };
+    check(
+        events,
+        "activator_stats_frames",
+        &[
+            "activator_stats_frames_total{peer=\"one\",outcome=\"confirmed\"} 2",
+            "activator_stats_frames_total{peer=\"one\",outcome=\"requeued\"} 3",
+            "activator_stats_frames_total{peer=\"other\",outcome=\"confirmed\"} 1",
+        ],
+    );
+    check(
+        events,
+        "activator_stats_pending",
+        &["activator_stats_pending_keys{peer=\"other\"} 7"],
+    );
+}
+
+#[test]
+fn totals_of_the_reporter_never_shrink() {
+    check(
+        |exporter| {
+            let reporter = exporter.reporter();
+            reporter.tracked_keys(5);
+            reporter.tracked_keys(4);
+            reporter.unmatched_outs(5);
+            reporter.unmatched_outs(4);
+            reporter.untracked_requests(3);
+        },
+        "activator_un",
+        &[
+            "activator_unmatched_out_total 5",
+            "activator_untracked_requests_total 3",
+        ],
+    );
+    check(
+        |exporter| exporter.reporter().tracked_keys(4),
+        "activator_tracked_keys",
+        &["activator_tracked_keys 4"],
+    );
+}
+
+#[test]
+fn a_backend_is_in_one_state_at_a_time() {
+    use BackendState::{Probing, Ready, SetAside};
+    let check_moves = |moves: &[(Option<BackendState>, Option<BackendState>)],
+                       expected: &[&str]| {
+        let apply = |exporter: &Exporter| {
+            let backends = exporter.backends();
+            moves
+                .iter()
+                .for_each(|&(from, to)| backends.moved(from, to));
+        };
+        check(apply, "activator_backends", expected);
+    };
+    let new = (None, Some(Probing));
+    let passed = (Some(Probing), Some(Ready));
+    let failed = (Some(Ready), Some(SetAside));
+    let gone = (Some(SetAside), None);
+    let probing = "activator_backends{state=\"probing\"} 1";
+    let ready = "activator_backends{state=\"ready\"} 1";
+    let set_aside = "activator_backends{state=\"set_aside\"} 1";
+    check_moves(&[new], &[probing]);
+    check_moves(&[new, passed], &[ready]);
+    check_moves(&[new, passed, new], &[probing, ready]);
+    check_moves(&[new, passed, failed], &[set_aside]);
+    check_moves(&[new, passed, failed, gone], &[]);
+}
+
+#[test]
+fn each_label_value_has_a_series_of_its_own() {
+    /// The `n`th value happens `n` times, counted from 1.
+    fn check_all<T: Copy>(
+        name: &str,
+        label: &str,
+        all: &[T],
+        text: impl Fn(T) -> &'static str,
+        count: impl Fn(&Exporter, T),
+    ) {
+        let (exporter, _lister) = exporter();
+        let mut expected = Vec::new();
+        for (n, &value) in (1..).zip(all) {
+            (0..n).for_each(|_| count(&exporter, value));
+            expected.push(format!("{name}{{{label}=\"{}\"}} {n}", text(value)));
+        }
+        expected.sort_unstable();
+        assert_eq!(samples(&exporter, name), expected);
+    }
+    check_all(
+        "activator_errors_total",
+        "reason",
+        &ErrorReason::ALL,
+        ErrorReason::as_str,
+        |exporter, reason| exporter.errors().count(reason),
+    );
+    check_all(
+        "activator_queue_rejections_total",
+        "reason",
+        &QueueLimit::ALL,
+        QueueLimit::as_str,
+        |exporter, limit| exporter.queue().rejected(limit),
+    );
+    check_all(
+        "activator_backend_probes_total",
+        "outcome",
+        &ProbeOutcome::ALL,
+        ProbeOutcome::as_str,
+        |exporter, outcome| exporter.backends().probed(outcome),
+    );
+}
+
+#[test]
+fn the_last_reading_of_the_configuration_counts() {
+    let check_readings = |readings: &[bool], expected: &str| {
+        let (exporter, _lister) = exporter();
+        let config = exporter.config();
+        readings.iter().for_each(|&good| config.loaded(good));
+        let expected = format!("activator_config_last_reload_success {expected}");
+        assert_eq!(samples(&exporter, "activator_config"), [expected]);
+    };
+    check_readings(&[true], "1");
+    check_readings(&[true, false], "0");
+    check_readings(&[true, false, true], "1");
+}
+
+#[test]
+fn an_observation_is_in_every_bucket_that_is_large_enough() {
+    /// `below` of the observations (in milliseconds) are at most `bound`, a bucket's.
+    #[track_caller]
+    fn check_bucket(
+        name: &str,
+        observe: impl Fn(&Exporter, Duration),
+        observations: &[u64],
+        (bound, below): (&str, usize),
+    ) {
+        let (exporter, _lister) = exporter();
+        for &millis in observations {
+            observe(&exporter, Duration::from_millis(millis));
+        }
+        let buckets = samples(&exporter, &format!("{name}_bucket"));
+        let bucket = buckets
+            .iter()
+            .find(|line| line.contains(&format!("le=\"{bound}\"")));
+        let count = bucket.and_then(|line| line.rsplit(' ').next());
+        assert_eq!(count, Some(below.to_string().as_str()), "{buckets:?}");
+        let sums = samples(&exporter, &format!("{name}_sum"));
+        let sum: u64 = observations.iter().sum();
+        let read: f64 = sums[0]
+            .rsplit(' ')
+            .next()
+            .expect("a value")
+            .parse()
+            .expect("a number");
+        assert!((read - sum as f64 / 1_000.0).abs() < 1e-9, "{sums:?}");
+    }
+    let confirm = |exporter: &Exporter, d| exporter.link("autoscaler").frame_confirmed(d);
+    let first = |exporter: &Exporter, d| exporter.link("autoscaler").first_report(d);
+    let wait = |exporter: &Exporter, d| exporter.queue().waited(d);
+    let served = |exporter: &Exporter, d| exporter.requests().served(GET, d);
+    check_bucket(
+        "activator_stats_confirm_seconds",
+        confirm,
+        &[0, 1, 2],
+        ("0.001", 2),
+    );
+    check_bucket(
+        "activator_stats_confirm_seconds",
+        confirm,
+        &[9_999, 10_001],
+        ("10", 1),
+    );
+    check_bucket(
+        "activator_first_report_seconds",
+        first,
+        &[0, 1, 2],
+        ("0.0025", 3),
+    );
+    check_bucket(
+        "activator_first_report_seconds",
+        first,
+        &[60_000],
+        ("10", 0),
+    );
+    check_bucket(
+        "activator_queue_wait_seconds",
+        wait,
+        &[200, 300_000],
+        ("0.25", 1),
+    );
+    check_bucket(
+        "activator_queue_wait_seconds",
+        wait,
+        &[200, 300_000],
+        ("300", 2),
+    );
+    check_bucket(
+        "http_server_request_duration_seconds",
+        served,
+        &[5, 6],
+        ("0.005", 1),
+    );
+    check_bucket(
+        "http_server_request_duration_seconds",
+        served,
+        &[5, 6],
+        ("0.01", 2),
+    );
+    check_bucket(
+        "http_server_request_duration_seconds",
+        served,
+        &[5, 11_000],
+        ("+Inf", 2),
+    );
+}
+
+#[test]
+fn the_process_is_measured() {
+    let (exporter, _lister) = exporter();
+    let value = |name: &str| -> f64 {
+        let lines = samples(&exporter, name);
+        let value = lines[0].rsplit(' ').next().expect("a sample has a value");
+        value.parse().expect("a value is a number")
+    };
+    for metric in METRICS {
+        // Without a limit the limits are 0; so is the CPU time of a process that has just begun.
+        let may_be_0 = metric.name.contains("_max_") || metric.name.contains("_cpu_");
+        if metric.name.starts_with("process_") && !may_be_0 {
+            assert!(value(metric.name) > 0.0, "{}", metric.name);
+        }
+    }
+}

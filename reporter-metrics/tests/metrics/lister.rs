@@ -1,0 +1,61 @@
+//! Revisions that come and go as a test says.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use reporter_core::{Gauge, Revision, RevisionKey, RevisionLister};
+use reporter_metrics::Exporter;
+
+/// Knows what it was last told.
+#[derive(Default)]
+pub(crate) struct Lister(Mutex<HashMap<RevisionKey, Revision>>);
+
+impl Lister {
+    /// From now on there is a revision `key` of that service and configuration.
+    pub(crate) fn insert(&self, key: &str, service: &str, configuration: &str) {
+        let revision = Revision {
+            service: service.into(),
+            configuration: configuration.into(),
+        };
+        self.0.lock().insert(self::key(key), revision);
+    }
+
+    /// From now on there is no revision `key`.
+    pub(crate) fn remove(&self, key: &str) {
+        self.0.lock().remove(&self::key(key));
+    }
+}
+
+impl RevisionLister for Lister {
+    fn revision(&self, key: &RevisionKey) -> Option<Revision> {
+        self.0.lock().get(key).cloned()
+    }
+}
+
+/// An exporter with a lister that knows nothing yet.
+pub(crate) fn exporter() -> (Exporter, Arc<Lister>) {
+    let lister = Arc::new(Lister::default());
+    (Exporter::new("1.2.3", lister.clone()), lister)
+}
+
+pub(crate) fn key(text: &str) -> RevisionKey {
+    text.parse().expect("a test's key is valid")
+}
+
+/// What a tick hands over.
+pub(crate) fn gauges(values: &[(&str, f64)]) -> Vec<Gauge> {
+    let gauge = |&(key, concurrency): &(&str, f64)| Gauge {
+        key: self::key(key),
+        concurrency,
+    };
+    values.iter().map(gauge).collect()
+}
+
+/// The lines of the text that belong to series whose name starts with `prefix`, in order.
+pub(crate) fn samples(exporter: &Exporter, prefix: &str) -> Vec<String> {
+    let text = exporter.render();
+    crate::exposition::parse(&text).expect("the text is valid");
+    let lines = text.lines().filter(|line| line.starts_with(prefix));
+    lines.map(str::to_owned).collect()
+}

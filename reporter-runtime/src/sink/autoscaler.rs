@@ -1,0 +1,116 @@
+//! Batches to Knative's autoscaler: confirmed, in order, over a WebSocket that comes and goes.
+//!
+//! What must not live here: rules of merging and confirming (they are the outbox's), metrics libraries.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::sync::{mpsc, watch};
+
+use self::connect::Connector;
+use self::delivery::Delivery;
+use super::{StatSink, Undelivered};
+use crate::{Clock, Dispatch, SystemClock};
+
+mod backoff;
+mod config;
+mod connect;
+mod delivery;
+mod endpoint;
+mod failure;
+mod first_reports;
+mod link;
+mod observer;
+mod pulse;
+mod tls;
+mod wire;
+
+pub use config::{AutoscalerConfig, InvalidAutoscalerConfig, InvalidField};
+pub use failure::LinkFailure;
+pub use observer::LinkObserver;
+pub use tls::TlsError;
+
+/// Delivers every count to an autoscaler at least once, and exactly once while no link breaks.
+///
+/// Behind each frame goes a ping with the frame's number. The receiver answers it once it has taken
+/// the frame in, and that pong lets go of the frame; what a broken link leaves without a pong is
+/// sent again. While there is no link, reports wait merged per key ([`Outbox`](reporter_core::Outbox)).
+///
+/// The link counts as up from the first pong on, so a peer that takes connections and does nothing
+/// with them never does.
+///
+/// ```
+/// use reporter_runtime::sink::autoscaler::{AutoscalerConfig, AutoscalerSink};
+///
+/// let config = AutoscalerConfig::new("ws://autoscaler.knative-serving.svc.cluster.local:8080");
+/// let sink = AutoscalerSink::try_new("autoscaler", "activator-0", config)?;
+/// let link_up = sink.link_up();
+/// assert!(!*link_up.borrow());
+/// # Ok::<(), reporter_runtime::sink::autoscaler::InvalidAutoscalerConfig>(())
+/// ```
+pub struct AutoscalerSink {
+    name: String,
+    pod_name: Arc<str>,
+    config: AutoscalerConfig,
+    connector: Connector,
+    clock: Box<dyn Clock>,
+    observer: Box<dyn LinkObserver>,
+    up: watch::Sender<bool>,
+}
+
+impl AutoscalerSink {
+    /// A sink that is called `name` in logs and reports for the pod `pod_name`. It connects once it runs.
+    ///
+    /// # Errors
+    /// Names every field of `config` that is out of its range.
+    pub fn try_new(
+        name: impl Into<String>,
+        pod_name: impl Into<Arc<str>>,
+        config: AutoscalerConfig,
+    ) -> Result<Self, InvalidAutoscalerConfig> {
+        let (endpoint, tls) = config.parse()?;
+        let pod_name = pod_name.into();
+        Ok(Self {
+            name: name.into(),
+            connector: Connector {
+                endpoint,
+                tls,
+                handshake_timeout: config.handshake_timeout,
+                frame_max: Connector::frame_max(&pod_name, config.max_frame_messages),
+            },
+            pod_name,
+            config,
+            clock: Box::new(SystemClock::new()),
+            observer: Box::new(()),
+            up: watch::Sender::new(false),
+        })
+    }
+
+    /// Tells `observer` how the link does. `clock` is the reporter's own: first requests are timed by it.
+    #[must_use]
+    pub fn observer(mut self, clock: impl Clock, observer: impl LinkObserver) -> Self {
+        self.clock = Box::new(clock);
+        self.observer = Box::new(observer);
+        self
+    }
+
+    /// Whether the link is up, now and from now on.
+    #[must_use]
+    pub fn link_up(&self) -> watch::Receiver<bool> {
+        self.up.subscribe()
+    }
+}
+
+#[async_trait]
+impl StatSink for AutoscalerSink {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    async fn run(
+        self: Box<Self>,
+        mailbox: mpsc::Receiver<Arc<Dispatch>>,
+    ) -> Result<(), Undelivered> {
+        Delivery::new(*self, mailbox).run().await
+    }
+}

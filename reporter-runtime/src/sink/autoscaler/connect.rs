@@ -1,0 +1,110 @@
+//! From an address to an open WebSocket: look-up, TCP, TLS, handshake.
+
+use std::io;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use super::LinkFailure;
+use super::endpoint::Endpoint;
+use super::tls::Tls;
+use super::wire;
+
+/// A receiver has nothing to say but pongs and a goodbye, both at most 125 bytes.
+const READ_MAX: usize = 4 * 1024;
+/// Room for answers to the peer's pings, on top of a frame.
+const PONGS_MAX: usize = 16 * 1024;
+
+pub(super) type Socket = WebSocketStream<Box<dyn Transport>>;
+
+/// TCP, or TLS on it.
+pub(super) trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
+
+/// Makes connections to one peer.
+#[derive(Debug)]
+pub(super) struct Connector {
+    pub(super) endpoint: Endpoint,
+    /// Set for `wss://`.
+    pub(super) tls: Option<Tls>,
+    pub(super) handshake_timeout: Duration,
+    /// The most bytes of one frame's payload.
+    pub(super) frame_max: usize,
+}
+
+impl Connector {
+    pub(super) fn frame_max(pod_name: &str, max_frame_messages: usize) -> usize {
+        max_frame_messages * (wire::MESSAGE_MAX + pod_name.len())
+    }
+
+    /// Tries once.
+    ///
+    /// Cancel-safe: nothing is left of a try that was dropped, but a look-up may go on in a thread
+    /// of the runtime's until the system gives up.
+    pub(super) async fn connect(&self) -> Result<Socket, LinkFailure> {
+        let limit = self.handshake_timeout;
+        match timeout(limit, self.try_connect()).await {
+            Ok(result) => result,
+            Err(_) => Err(LinkFailure::HandshakeTimeout { limit }),
+        }
+    }
+
+    async fn try_connect(&self) -> Result<Socket, LinkFailure> {
+        let tcp = self.connect_tcp().await?;
+        let transport: Box<dyn Transport> = match &self.tls {
+            None => Box::new(tcp),
+            Some(tls) => Box::new(self.start_tls(tls, tcp).await?),
+        };
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_MAX)
+            .max_frame_size(Some(READ_MAX))
+            .max_message_size(Some(READ_MAX))
+            // A frame and its ping leave in one piece, at the flush.
+            .write_buffer_size(self.frame_max + PONGS_MAX)
+            .max_write_buffer_size(self.frame_max + 2 * PONGS_MAX);
+        let request = self.endpoint.uri.clone();
+        let (socket, _) = client_async_with_config(request, transport, Some(config)).await?;
+        Ok(socket)
+    }
+
+    async fn connect_tcp(&self) -> Result<TcpStream, LinkFailure> {
+        let Endpoint { host, port, .. } = &self.endpoint;
+        let look_up = lookup_host((host.as_str(), *port)).await;
+        let addresses = look_up.map_err(|error| LinkFailure::LookUp {
+            host: host.clone(),
+            error,
+        })?;
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in addresses {
+            match TcpStream::connect(address).await {
+                Ok(tcp) => {
+                    // A first request's message waits for no other.
+                    tcp.set_nodelay(true).map_err(LinkFailure::Connect)?;
+                    return Ok(tcp);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(LinkFailure::Connect(last))
+    }
+
+    async fn start_tls(
+        &self,
+        tls: &Tls,
+        tcp: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, LinkFailure> {
+        let config = tls.client_config()?;
+        let name = ServerName::try_from(self.endpoint.host.clone())
+            .map_err(|error| LinkFailure::Tls(io::Error::other(error)))?;
+        let connector = TlsConnector::from(config);
+        connector.connect(name, tcp).await.map_err(LinkFailure::Tls)
+    }
+}

@@ -1,0 +1,50 @@
+//! Running other programs from the root of the workspace.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// The root of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("xtask is a member below the root")
+}
+
+/// A command at the root of the workspace; `line` is split at blanks.
+pub(crate) fn command(line: &str) -> Command {
+    let mut words = line.split_whitespace();
+    let program = match words.next().expect("a command line has a first word") {
+        // The cargo that runs this task, so that both use one toolchain.
+        "cargo" => std::env::var("CARGO").unwrap_or_else(|_| "cargo".into()),
+        program => program.into(),
+    };
+    let mut command = Command::new(program);
+    command.args(words).current_dir(root());
+    command
+}
+
+/// Prints and runs a command; fails when it fails.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
+    eprintln!("$ {command:?}");
+    let status = command
+        .status()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    ensure!(status.success(), "{command:?} failed: {status}");
+    Ok(())
+}
+
+/// What a command prints on standard output; fails when it fails.
+pub(crate) fn output(command: &mut Command) -> Result<String> {
+    let output = command
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .with_context(|| format!("cannot start {command:?}"))?;
+    ensure!(
+        output.status.success(),
+        "{command:?} failed: {}",
+        output.status
+    );
+    String::from_utf8(output.stdout).with_context(|| format!("{command:?} did not print text"))
+}

@@ -1,0 +1,46 @@
+//! The scenes: the release build of the activator among programs that are not ours.
+
+mod activator;
+mod bodies;
+mod first_look;
+mod http;
+mod load;
+mod nginx;
+mod process;
+
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::command::{self, command};
+
+/// A scene by its name. What it prints is its measurement.
+type Scene = (&'static str, fn() -> Result<()>);
+
+const SCENES: &[Scene] = &[
+    ("first-look", first_look::run),
+    ("bodies", bodies::run),
+    ("load", load::run),
+    ("killed-load", load::run_killed),
+];
+
+pub(crate) fn run(only: Option<&str>) -> Result<()> {
+    command::run(&mut command(
+        "cargo build --release --package activator-bin",
+    ))?;
+    let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
+    let mut passed = 0;
+    for (name, scene) in SCENES.iter().filter(|(name, _)| wanted(name)) {
+        eprintln!("\nscene {name}");
+        let start = Instant::now();
+        scene().with_context(|| format!("scene {name}"))?;
+        eprintln!(
+            "scene {name}: passed in {:.1} s",
+            start.elapsed().as_secs_f64()
+        );
+        passed += 1;
+    }
+    ensure!(passed > 0, "no scene is called {only:?}");
+    println!("{passed} passed, 0 failed");
+    Ok(())
+}

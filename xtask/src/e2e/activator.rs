@@ -1,0 +1,104 @@
+//! The program under test, in front of the revisions that a scene wants.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use super::http::get;
+use super::process::{Process, Scratch, free_address, wait_for_listener, wait_until};
+use crate::command::root;
+
+/// A running activator. It is killed when this is dropped.
+pub(crate) struct Activator {
+    pub(crate) process: Process,
+    pub(crate) http: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    _scratch: Scratch,
+}
+
+impl Activator {
+    /// Starts the release build with `config` (TOML) behind the sections that every scene needs:
+    /// free ports, and batches to nowhere.
+    pub(crate) fn start(config: &str) -> Result<Self> {
+        let scratch = Scratch::new("activator")?;
+        let (http, admin) = (free_address()?, free_address()?);
+        let file = scratch.path("activator.toml");
+        let text = format!("{config}\n[listen]\nhttp = \"{http}\"\nadmin = \"{admin}\"\n");
+        std::fs::write(&file, text)?;
+        let process = Process::start(
+            std::process::Command::new(program())
+                .arg("--config")
+                .arg(&file)
+                .stdout(Stdio::null()),
+        )?;
+        wait_for_listener(admin)?;
+        wait_for_listener(http)?;
+        Ok(Self {
+            process,
+            http,
+            admin,
+            _scratch: scratch,
+        })
+    }
+
+    /// The value of every series of a metric, by its labels.
+    pub(crate) fn series(&self, metric: &str) -> Result<BTreeMap<String, f64>> {
+        let answer = get(self.admin, "/metrics", "")?;
+        ensure!(answer.status == 200, "/metrics answers {}", answer.status);
+        let mut series = BTreeMap::new();
+        for line in answer.body.lines() {
+            let Some((name, value)) = line.rsplit_once(' ') else {
+                continue;
+            };
+            let (name, labels) = name.split_once('{').unwrap_or((name, ""));
+            if name == metric {
+                let value = value
+                    .parse()
+                    .with_context(|| format!("a number in {line:?}"))?;
+                series.insert(labels.trim_end_matches('}').to_owned(), value);
+            }
+        }
+        Ok(series)
+    }
+
+    /// Waits until the concurrency of every revision is 0, for at most `limit`; there must be some.
+    pub(crate) fn wait_for_idle(&self, limit: Duration) -> Result<()> {
+        wait_until("a revision's gauge is not 0", limit, || {
+            let gauges = self.series("kn_revision_request_concurrency")?;
+            Ok((!gauges.is_empty() && gauges.values().all(|&value| value == 0.0)).then_some(()))
+        })
+    }
+
+    /// SIGTERM, and its exit with success.
+    pub(crate) fn stop(mut self) -> Result<()> {
+        self.process.signal("TERM")?;
+        let status = self.process.wait(Duration::from_secs(40))?;
+        ensure!(status.success(), "the activator ended with {status}");
+        Ok(())
+    }
+}
+
+/// The release build.
+pub(crate) fn program() -> std::path::PathBuf {
+    root().join("target/release/activator")
+}
+
+/// A revision's section in the configuration.
+pub(crate) fn revision(name: &str, backends: &[SocketAddr]) -> String {
+    let backends: Vec<_> = backends
+        .iter()
+        .map(|backend| format!("\"{backend}\""))
+        .collect();
+    format!(
+        "[[revision]]\nnamespace = \"default\"\nname = \"{name}\"\nservice = \"{name}\"\nconfiguration = \"{name}\"\nbackends = [{}]\n",
+        backends.join(", ")
+    )
+}
+
+/// The header lines that choose a revision.
+pub(crate) fn choose(name: &str) -> String {
+    format!("Knative-Serving-Namespace: default\r\nKnative-Serving-Revision: {name}\r\n")
+}

@@ -1,0 +1,43 @@
+//! What the README shows: the program without a configuration, and one request.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use super::activator::{choose, program};
+use super::http::get;
+use super::process::{Process, wait_for_listener};
+
+pub(crate) fn run() -> Result<()> {
+    let mut activator = Process::start(Command::new(program()).stdout(Stdio::piped()))?;
+    let stdout = activator.child().stdout.take().context("stdout is piped")?;
+    let (sender, lines) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if sender.send((Instant::now(), line)).is_err() {
+                break;
+            }
+        }
+    });
+    let address = "127.0.0.1:8012".parse()?;
+    wait_for_listener(address)?;
+
+    let asked = Instant::now();
+    let answer = get(address, "/", &choose("hello"))?;
+    ensure!(answer.status == 200, "status {}", answer.status);
+    let (seen, line) = lines.recv_timeout(Duration::from_secs(1))?;
+    let after = seen.duration_since(asked);
+    println!("{line}\nfirst-request message {after:?} after the request");
+    ensure!(
+        line.contains(r#""cause":"first_request""#) && line.contains(r#""key":"default/hello""#)
+    );
+    ensure!(after < Duration::from_millis(50), "later than 50 ms");
+
+    activator.signal("TERM")?;
+    let status = activator.wait(Duration::from_secs(10))?;
+    ensure!(status.success(), "the activator ended with {status}");
+    Ok(())
+}

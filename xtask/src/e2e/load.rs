@@ -1,0 +1,61 @@
+//! wrk at 200 connections: no error while it runs, nothing in flight when it is gone.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::activator::{Activator, choose, revision};
+use super::nginx::Nginx;
+use super::process::{Process, wait_until};
+use crate::command::output;
+
+/// Two ticks, and some time for the question itself.
+const TWO_TICKS: Duration = Duration::from_millis(2_500);
+
+pub(crate) fn run() -> Result<()> {
+    let nginx = Nginx::start()?;
+    let activator = Activator::start(&revision("files", &[nginx.address]))?;
+    let report = output(&mut wrk(&activator, 20))?;
+    println!("{report}");
+    // wrk prints these lines only when there is something to count.
+    for trouble in ["Socket errors", "Non-2xx"] {
+        ensure!(!report.contains(trouble), "wrk saw errors");
+    }
+    activator.wait_for_idle(TWO_TICKS)?;
+    println!("resident memory {} KiB", activator.process.resident_kib()?);
+    activator.stop()
+}
+
+pub(crate) fn run_killed() -> Result<()> {
+    let nginx = Nginx::start()?;
+    let activator = Activator::start(&revision("files", &[nginx.address]))?;
+    let wrk = Process::start(wrk(&activator, 20).stdout(Stdio::null()))?;
+    wait_until(
+        "no revision's gauge is above 0",
+        Duration::from_secs(10),
+        || {
+            let gauges = activator.series("kn_revision_request_concurrency")?;
+            Ok(gauges.values().any(|&value| value > 0.0).then_some(()))
+        },
+    )?;
+    wrk.signal("KILL")?;
+    let killed = std::time::Instant::now();
+    activator.wait_for_idle(TWO_TICKS)?;
+    println!(
+        "all gauges are 0 again {:?} after the kill",
+        killed.elapsed()
+    );
+    activator.stop()
+}
+
+fn wrk(activator: &Activator, seconds: u32) -> Command {
+    let mut wrk = Command::new("wrk");
+    wrk.args(["--threads", "2", "--connections", "200", "--latency"]);
+    wrk.args(["--duration", &format!("{seconds}s")]);
+    for header in choose("files").lines() {
+        wrk.args(["--header", header]);
+    }
+    wrk.arg(format!("http://{}/1k", activator.http));
+    wrk
+}
