@@ -28,7 +28,7 @@ pub trait StatSink: Send + 'static {
     /// When it returns early or panics, the reporter goes on without it, and what it misses counts too.
     ///
     /// # Errors
-    /// Says what it could not deliver in the end.
+    /// Says what it could not deliver in the end, which it has logged with the reason.
     async fn run(
         self: Box<Self>,
         mailbox: mpsc::Receiver<Arc<Dispatch>>,
