@@ -111,6 +111,7 @@ fn a_cold_key_hit_by_all_threads_at_once_has_one_first_request() {
         for other in others {
             other.join().unwrap();
         }
+        assert_eq!(model.shards.tracked_keys(), 1);
         let cut = model.outgoing.tick(true);
         drop(mine);
         let [first, tick] = &cut.dispatches[..] else {

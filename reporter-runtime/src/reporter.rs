@@ -17,6 +17,9 @@ use crate::sink::StatSink;
 use crate::task::{Loop, ReporterTask};
 use crate::{Clock, SystemClock};
 
+/// The longest interval or time-out: a longer one could be more than the machine's clock counts to.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
+
 /// Counts requests from any thread. A clone counts for the same reporter.
 #[derive(Clone)]
 pub struct ConcurrencyReporter {
@@ -93,17 +96,17 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// The length of a reporting period; 1 s by default.
+    /// The length of a reporting period; 1 s by default, 10 years at most.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval;
+        self.interval = interval.min(LONGEST);
         self
     }
 
-    /// How long the sinks may flush at the end; 5 s by default.
+    /// How long the sinks may flush at the end; 5 s by default, 10 years at most.
     #[must_use]
     pub fn flush_timeout(mut self, timeout: Duration) -> Self {
-        self.flush_timeout = timeout;
+        self.flush_timeout = timeout.min(LONGEST);
         self
     }
 

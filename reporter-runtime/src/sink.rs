@@ -18,13 +18,17 @@ pub trait StatSink: Send + 'static {
 
     /// Delivers what comes out of `mailbox` until that ends, then flushes.
     ///
-    /// A sink that falls behind finds what waited merged per key ([`Outbox`](reporter_core::Outbox)): nothing is lost, and
+    /// A sink that falls behind finds what waited merged per key ([`Outbox`](reporter_core::Outbox)): no count is lost, and
     /// the mailbox stays bounded. The world outside (a full disk, an absent peer) is the sink's own
-    /// to retry, count and log. It is dropped when it is still running at the end of the reporter's
-    /// flush time-out.
+    /// to retry, count and log.
+    ///
+    /// It may be dropped at any await: when it is still running at the end of the reporter's flush
+    /// time-out. Then what it had not finished when the reporter stopped counts as not delivered; a
+    /// sink that takes dispatches in before it delivers them had better end by itself before that.
+    /// When it returns early or panics, the reporter goes on without it, and what it misses counts too.
     ///
     /// # Errors
-    /// Says what it could not deliver in the end.
+    /// Says what it could not deliver in the end, which it has logged with the reason.
     async fn run(
         self: Box<Self>,
         mailbox: mpsc::Receiver<Arc<Dispatch>>,

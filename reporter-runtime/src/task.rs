@@ -16,7 +16,7 @@ use crate::sink::Undelivered;
 /// Events that are applied in one go before anything else gets a turn.
 const EVENTS_AT_ONCE: usize = 256;
 
-/// The running reporter. Dropping it stops the task without a last report.
+/// The running reporter. Dropping it stops the task without a last report; the sinks then flush in their own time.
 pub struct ReporterTask {
     stop: oneshot::Sender<Instant>,
     task: JoinHandle<Stopped>,

@@ -121,11 +121,7 @@ impl Outlet {
     }
 
     fn on_early_end(&mut self, end: Result<Result<(), Undelivered>, JoinError>) {
-        let reason = match &end {
-            Ok(Ok(())) => "it returned".to_owned(),
-            Ok(Err(undelivered)) => undelivered.to_string(),
-            Err(error) => error.to_string(),
-        };
+        let reason = self.on_end(&end);
         tracing::error!(
             sink = self.name,
             reason,
@@ -133,18 +129,24 @@ impl Outlet {
         );
         self.running = None;
         self.room = None;
-        self.on_end(&end);
         if let Some(dispatch) = self.backlog.take() {
             self.lose(dispatch.requests());
         }
     }
 
-    /// Adds what a sink that ended like this did not deliver of what it had taken, as far as can be known.
-    fn on_end(&mut self, end: &Result<Result<(), Undelivered>, JoinError>) {
+    /// Adds what a sink that ended like this did not deliver of what it had taken, as far as can be
+    /// known; answers in words how it ended.
+    fn on_end(&mut self, end: &Result<Result<(), Undelivered>, JoinError>) -> String {
         match end {
-            Ok(Ok(())) => {}
-            Ok(Err(undelivered)) => self.lose(undelivered.requests),
-            Err(_) => self.lose(self.handed.iter().sum()),
+            Ok(Ok(())) => "it returned".to_owned(),
+            Ok(Err(undelivered)) => {
+                self.lose(undelivered.requests);
+                undelivered.to_string()
+            }
+            Err(error) => {
+                self.lose(self.handed.iter().sum());
+                error.to_string()
+            }
         }
     }
 
@@ -157,6 +159,8 @@ impl Outlet {
     ///
     /// Not cancel-safe: what the sink has not taken yet is lost.
     pub(super) async fn close(mut self, deadline: Instant) -> Result<(), Undelivered> {
+        let mut reason = "it had ended before".to_owned();
+        let mut told = None;
         if let Some(Running { mailbox, mut task }) = self.running.take() {
             let flush = async {
                 if let Some(room) = self.room.take() {
@@ -168,25 +172,30 @@ impl Outlet {
             };
             match timeout_at(deadline, flush).await {
                 Ok(end) => {
-                    if let Err(error) = &end {
-                        tracing::error!(sink = self.name, %error, "the sink has failed");
-                    }
-                    self.on_end(&end);
+                    reason = self.on_end(&end);
+                    told = end.ok().and_then(Result::err);
                 }
                 Err(_) => {
                     task.abort();
-                    tracing::error!(sink = self.name, "the sink has not flushed in time");
+                    reason = "it has not flushed in time".to_owned();
                     self.lose(self.backlog.requests() + self.handed.iter().sum::<u64>());
                 }
             }
         }
-        match self.lost {
-            None => Ok(()),
-            Some(undelivered) => {
-                tracing::error!(sink = self.name, error = %undelivered, "the sink has ended");
-                Err(undelivered)
-            }
+        let Some(undelivered) = self.lost else {
+            return Ok(());
+        };
+        // A sink that knows what it lost has logged it.
+        if told != Some(undelivered) {
+            let requests = undelivered.requests;
+            tracing::error!(
+                sink = self.name,
+                requests,
+                reason,
+                "the counts of these requests were not delivered"
+            );
         }
+        Err(undelivered)
     }
 }
 

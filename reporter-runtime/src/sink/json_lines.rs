@@ -60,12 +60,17 @@ impl<W: AsyncWrite + Unpin + Send + 'static> StatSink for JsonLines<W> {
                 continue;
             }
             if let Err(error) = self.write(&dispatch, &mailbox).await {
-                tracing::error!(sink = self.name, %error, "cannot write, and there is no time left");
                 let mut requests = dispatch.requests();
                 // A line behind a torn one would be torn as well.
                 while let Some(dispatch) = mailbox.recv().await {
                     requests += dispatch.requests();
                 }
+                tracing::error!(
+                    sink = self.name,
+                    %error,
+                    requests,
+                    "gave up: the counts of these requests could not be written"
+                );
                 return Err(Undelivered { requests });
             }
         }

@@ -176,7 +176,7 @@ async fn a_writer_that_never_recovers_is_given_up_at_the_stop_and_its_requests_a
     let lines: Vec<_> = log.take().into_iter().map(|line| line.1).collect();
     let expected = [
         r#"cannot write, trying again every second sink="lines" error=broken pipe"#,
-        r#"cannot write, and there is no time left sink="lines" error=broken pipe"#,
+        r#"gave up: the counts of these requests could not be written sink="lines" error=broken pipe requests=3"#,
     ];
     assert_eq!(lines, expected);
 }

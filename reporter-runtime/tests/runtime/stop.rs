@@ -101,14 +101,11 @@ async fn check_stuck(taken: usize, lost: u64) {
         ("healthy".to_owned(), Ok(())),
     ];
     assert_eq!(stopped.sinks, expected);
-    let lines: Vec<_> = log.take().into_iter().map(|(_, line)| line).collect();
-    let expected = [
-        r#"the sink has not flushed in time sink="stuck""#.to_owned(),
-        format!(
-            r#"the sink has ended sink="stuck" error=reports of {lost} requests were not delivered"#
-        ),
-    ];
-    assert_eq!(lines, expected);
+    let line = format!(
+        "the counts of these requests were not delivered sink=\"stuck\" requests={lost} \
+         reason=\"it has not flushed in time\""
+    );
+    assert_eq!(log.take(), [(Level::ERROR, line)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -154,6 +151,17 @@ async fn a_sender_that_was_given_room_and_does_not_use_it_cannot_hold_up_the_sto
     let (seen, stopped) = scene.stop().await;
     // Half of the 5 s that the sinks have for flushing.
     assert_eq!(seen, ["0 first a 1/1", "2501 tick a 1024/1024"]);
+    assert_eq!(stopped.sinks, [("healthy".to_owned(), Ok(()))]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_times_there_are_can_be_asked_for() {
+    let scene = Scene::with(Accounting::Snapshot, |builder| {
+        builder.interval(Duration::MAX).flush_timeout(Duration::MAX)
+    });
+    let _guard = scene.track("a");
+    let (seen, stopped) = scene.stop().await;
+    assert_eq!(seen, ["0 first a 1/1", "0 tick a 1/1"]);
     assert_eq!(stopped.sinks, [("healthy".to_owned(), Ok(()))]);
 }
 

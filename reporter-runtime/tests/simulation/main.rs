@@ -1,6 +1,6 @@
 //! A seeded simulation of the whole reporter with its sinks, in virtual time.
 //!
-//! `SIMULATION_SEED=7 cargo test -p reporter-runtime --test simulation` runs one seed and prints all of it.
+//! `SIMULATION_SEED=7 cargo test -p reporter-runtime --test simulation` runs one seed; all that came of it is printed if it breaks a rule, or with `-- --nocapture`.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
