@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use reporter_runtime::Builder;
+use reporter_runtime::sink::json_lines::FileWriter;
 use tokio::task::JoinHandle;
 
 use super::StartError;
@@ -20,7 +21,7 @@ pub(super) fn start(
     path: PathBuf,
 ) -> Result<(Builder, JoinHandle<()>), StartError> {
     let file = match std::fs::File::create(&path) {
-        Ok(file) => tokio::fs::File::from_std(file),
+        Ok(file) => FileWriter::new(file),
         Err(source) => return Err(StartError::Record { path, source }),
     };
     let (builder, history) = builder.record(CAPACITY);
