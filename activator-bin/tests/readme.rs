@@ -1,0 +1,156 @@
+//! The README's tables say what the code says. With `UPDATE_README=1` these tests write them instead.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
+
+use activator_bin::config::{
+    AUTOSCALER, Default, JSON_LINES, REVISION, SCALARS, Setting, SinkConfig,
+};
+use activator_bin::config::{Config, Sources};
+use activator_bin::run::{Activator, Options};
+use reporter_metrics::METRICS;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+
+/// The tests of this file may all want to write it.
+static WRITING: Mutex<()> = Mutex::new(());
+
+/// A table of settings, each with its flag when it has one.
+fn settings<T>(settings: &[Setting<T>], flags: bool) -> String {
+    let mut table = match flags {
+        true => "| field | default | flag | what it is |\n|---|---|---|---|\n".to_owned(),
+        false => "| field | default | what it is |\n|---|---|---|\n".to_owned(),
+    };
+    for setting in settings {
+        let default = match setting.default {
+            Default::Is(value) => format!("`{value}`"),
+            Default::Found(what, _) => what.to_owned(),
+            Default::Unset => "unset".to_owned(),
+            Default::Required => "required".to_owned(),
+        };
+        let flag = match flags {
+            true => format!(" `--{}` |", setting.flag()),
+            false => String::new(),
+        };
+        let line = writeln!(
+            table,
+            "| `{}` | {default} |{flag} {} |",
+            setting.field, setting.help
+        );
+        line.expect("a string takes any text");
+    }
+    table
+}
+
+/// Compares what stands between the README's marks for the table `name`.
+#[track_caller]
+fn check(name: &str, table: &str) {
+    let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
+    let readme = std::fs::read_to_string(README).expect("there is a README");
+    let (begin, end) = (
+        format!("<!-- {name} -->\n"),
+        format!("<!-- end of {name} -->"),
+    );
+    let (before, rest) = readme.split_once(&begin).expect("the table's first mark");
+    let (found, after) = rest.split_once(&end).expect("the table's last mark");
+    let table = format!("\n{table}\n");
+    if std::env::var_os("UPDATE_README").is_some() {
+        let readme = format!("{before}{begin}{table}{end}{after}");
+        std::fs::write(README, readme).expect("the README can be written");
+    } else {
+        assert_eq!(
+            found, table,
+            "run this test with UPDATE_README=1 to mend the README"
+        );
+    }
+}
+
+#[test]
+fn the_tables_of_settings_are_those_of_the_code() {
+    check("settings", &settings(SCALARS, true));
+    check("json-lines sink", &settings(JSON_LINES, false));
+    check("autoscaler sink", &settings(AUTOSCALER, false));
+    check("revision", &settings(REVISION, false));
+}
+
+#[tokio::test]
+async fn the_table_of_metrics_has_every_metric_that_a_running_activator_shows() {
+    let mut config = embedded();
+    let link = "[[sink]]\nkind = \"autoscaler\"\nurl = \"ws://127.0.0.1:1\"\n";
+    let file = Sources::default()
+        .check(Some(("activator.toml", link.as_bytes())))
+        .expect("the link's defaults are good");
+    config.sinks = file.sinks;
+    assert!(matches!(config.sinks[..], [SinkConfig::Autoscaler(_)]));
+    let activator = Activator::start(config, Options::default()).expect("all ports are free ones");
+    let request =
+        "GET / HTTP/1.1\r\nHost: hello.default.svc.cluster.local\r\nConnection: close\r\n\r\n";
+    get(activator.http_addr(), request).await;
+    // Ends the period, so that the request's revision has its gauge.
+    let admin = activator.admin_addr();
+    let mut text = String::new();
+    for _ in 0..200 {
+        text = get(
+            admin,
+            "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+        )
+        .await;
+        if text.contains("kn_revision_request_concurrency{") {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+    }
+    let shown: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|line| line.split(' ').next())
+        .filter(|name| !name.starts_with("process_"))
+        .collect();
+    let mut table = "| metric | kind | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    for metric in METRICS.iter().filter(|metric| shown.contains(metric.name)) {
+        let labels: Vec<_> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{label}`"))
+            .collect();
+        let line = writeln!(
+            table,
+            "| `{}` | {} | {} | {} |",
+            metric.name,
+            metric.kind.as_str(),
+            labels.join(", "),
+            metric.help
+        );
+        line.expect("a string takes any text");
+    }
+    assert!(shown.contains("kn_revision_request_concurrency"), "{text}");
+    check("metrics", &table);
+    activator.stop().await;
+}
+
+/// The embedded default, on free ports.
+fn embedded() -> Config {
+    let mut config = Config::embedded();
+    config.listen.http.set_port(0);
+    config.listen.admin.set_port(0);
+    config.reporter.interval = std::time::Duration::from_millis(50);
+    config.reporter.flush_timeout = std::time::Duration::from_millis(50);
+    config
+}
+
+async fn get(address: std::net::SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("it listens");
+    stream
+        .write_all(request.as_bytes())
+        .await
+        .expect("it takes a request");
+    let mut answer = String::new();
+    stream
+        .read_to_string(&mut answer)
+        .await
+        .expect("it answers in text");
+    answer
+}
