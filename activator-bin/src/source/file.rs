@@ -19,6 +19,8 @@ pub struct FileSource {
     running: Config,
     /// What was logged as needing a restart.
     told: Vec<&'static str>,
+    /// What was wrong with the file when it was read last.
+    problems: Option<Problems>,
     hangup: Signal,
     /// None before the first look.
     watch: Option<Watch>,
@@ -40,21 +42,25 @@ impl FileSource {
             path,
             running,
             told: Vec::new(),
+            problems: None,
             hangup: signal(SignalKind::hangup())?,
             watch: None,
         })
     }
 
-    /// Waits for a reason to read the file.
-    async fn reason(&mut self) {
+    /// Waits for a reason to read the file; true when somebody wants to hear of it in any case.
+    async fn reason(&mut self) -> bool {
         let Some(watch) = &mut self.watch else {
             // The file may have changed between its being read at the start and now.
             self.watch = Some(Watch::new(self.path.clone()).await);
-            return;
+            return false;
         };
         tokio::select! {
-            () = watch.changed() => {}
-            _ = self.hangup.recv() => tracing::info!("SIGHUP: reading the configuration again"),
+            () = watch.changed() => false,
+            _ = self.hangup.recv() => {
+                tracing::info!("SIGHUP: reading the configuration again");
+                true
+            }
         }
     }
 
@@ -73,11 +79,24 @@ impl FileSource {
 #[async_trait]
 impl RevisionSource for FileSource {
     async fn changed(&mut self) -> Result<Vec<RevisionConfig>, Problems> {
-        self.reason().await;
-        let sources = Arc::clone(&self.sources);
-        let loading = tokio::task::spawn_blocking(move || sources.load());
-        let config = loading.await.expect("no file makes the loading panic")?;
-        self.tell_restart(&config);
-        Ok(config.revisions)
+        loop {
+            let asked = self.reason().await;
+            let sources = Arc::clone(&self.sources);
+            let loading = tokio::task::spawn_blocking(move || sources.load());
+            match loading.await.expect("no file makes the loading panic") {
+                Ok(config) => {
+                    self.problems = None;
+                    self.tell_restart(&config);
+                    return Ok(config.revisions);
+                }
+                Err(problems) => {
+                    let known = self.problems.as_ref() == Some(&problems);
+                    self.problems = Some(problems.clone());
+                    if asked || !known {
+                        return Err(problems);
+                    }
+                }
+            }
+        }
     }
 }

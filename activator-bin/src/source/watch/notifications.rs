@@ -89,3 +89,73 @@ fn is_complete(path: &Path) -> bool {
     let metadata = path.symlink_metadata();
     metadata.is_ok_and(|it| it.is_symlink() || it.nlink() > 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File, remove_file, rename};
+    use std::io::Write;
+    use std::os::unix::fs::symlink;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// Longer than the kernel takes for a notification; who waits longer has failed.
+    const PATIENCE: Duration = Duration::from_secs(10);
+    /// Long enough for a notification that should not be there to be seen.
+    const SILENCE: Duration = Duration::from_millis(50);
+
+    #[tokio::test]
+    async fn the_end_of_each_change_is_news_and_nothing_else_is() {
+        let root = std::env::temp_dir().join(format!("activator-news-{}", std::process::id()));
+        fs::create_dir_all(root.join("elsewhere")).unwrap();
+        let at = |name: &str| root.join(name);
+        fs::write(at("file"), "1").unwrap();
+        let mut notifications = Notifications::new(&at("file")).unwrap();
+        let mut open = None;
+        let steps: &mut [(&str, bool, &mut dyn FnMut())] = &mut [
+            ("a write in place", true, &mut || {
+                fs::write(at("file"), "2").unwrap();
+            }),
+            ("reading", false, &mut || drop(fs::read(at("file")))),
+            ("a file beside it", false, &mut || {
+                fs::write(at("beside"), "3").unwrap();
+            }),
+            ("a rename over it", true, &mut || {
+                rename(at("beside"), at("file")).unwrap();
+            }),
+            ("its removal", false, &mut || {
+                remove_file(at("file")).unwrap();
+            }),
+            ("the start of a new one", false, &mut || {
+                let mut file = File::create(at("file")).unwrap();
+                file.write_all(b"half").unwrap();
+                open = Some(file);
+            }),
+            ("its replacement by a link", true, &mut || {
+                fs::write(at("elsewhere/file"), "4").unwrap();
+                remove_file(at("file")).unwrap();
+                symlink("elsewhere/file", at("file")).unwrap();
+            }),
+            ("a write behind the link", true, &mut || {
+                fs::write(at("elsewhere/file"), "5").unwrap();
+            }),
+            ("its replacement by a hard link", true, &mut || {
+                remove_file(at("file")).unwrap();
+                fs::hard_link(at("elsewhere/file"), at("file")).unwrap();
+            }),
+            ("a write where it was", false, &mut || {
+                fs::write(at("elsewhere/file"), "6").unwrap();
+            }),
+        ];
+        for (step, expected, change) in steps {
+            change();
+            let patience = if *expected { PATIENCE } else { SILENCE };
+            let news = timeout(patience, notifications.next()).await.is_ok();
+            assert_eq!(news, *expected, "{step}");
+            notifications.follow(&at("file"));
+        }
+        fs::remove_dir_all(root).unwrap();
+    }
+}
