@@ -221,9 +221,10 @@ async fn what_the_admin_port_set_stays_when_the_file_changes_elsewhere() {
     it.serves("b", true).await;
     it.write("activator.toml", text("a b c"));
     it.serves("b c", true).await;
-    it.write("activator.toml", text("b c"));
-    it.write("activator.toml", text("a b c"));
-    it.serves("a b c", true).await;
+    it.write("activator.toml", text("b d"));
+    it.serves("b d", true).await;
+    it.write("activator.toml", text("a b d"));
+    it.serves("a b d", true).await;
 }
 
 #[tokio::test]
