@@ -1,4 +1,4 @@
-//! The admin port: metrics and health, for operators and the platform. Nothing of the proxy's traffic comes here.
+//! The admin port: metrics, health and revisions, for operators and the platform. Nothing of the proxy's traffic comes here.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::drain::Draining;
+
+mod revisions;
+
+pub(crate) use revisions::Access;
 
 /// How long a request's head may take to come, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -50,8 +54,14 @@ impl Readiness {
 }
 
 /// Serves the admin port until its runtime ends, during a drain as well.
-pub(crate) async fn serve(listener: TcpListener, metrics: Render, readiness: Readiness) {
-    let service = TowerToHyperService::new(router(Admin { metrics, readiness }));
+pub(crate) async fn serve(
+    listener: TcpListener,
+    metrics: Render,
+    readiness: Readiness,
+    access: Access,
+) {
+    let router = router(Admin { metrics, readiness }).merge(revisions::router(access));
+    let service = TowerToHyperService::new(router);
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new());
     http.header_read_timeout(HEAD_TIMEOUT);

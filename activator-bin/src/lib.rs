@@ -13,4 +13,5 @@ pub mod replay;
 pub mod revision;
 pub mod run;
 mod server;
+pub mod source;
 mod upstream;

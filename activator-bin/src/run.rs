@@ -1,5 +1,6 @@
 //! The running program: from a configuration to the exit code.
 
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -8,7 +9,8 @@ use reporter_runtime::Stopped;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::Config;
+use crate::config::{Config, Sources};
+use crate::source::{FileSource, RevisionSource};
 
 mod activator;
 mod error;
@@ -22,12 +24,14 @@ pub use error::StartError;
 
 /// Runs the activator until a signal ends it, and reports what is left to report.
 ///
+/// `config` is what was loaded from `sources`. When there is a file in these, it is followed.
+///
 /// The history of what the reporter is told is written to `record`. A second signal ends the process
 /// at once, with exit code 1.
 ///
 /// # Errors
 /// It could not start; nothing was served then.
-pub fn run(config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
+pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
     // Signals have a runtime of their own, so that they are heard whatever the others are at.
     let main = runtime::Builder::new_current_thread()
         .enable_all()
@@ -37,6 +41,7 @@ pub fn run(config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
         let mut signals = Signals::new().context("cannot listen for signals")?;
         let first_look = FirstLook::new(&config);
         let options = Options {
+            source: follow(sources, &config).context("cannot listen for SIGHUP")?,
             record,
             ..Options::default()
         };
@@ -57,6 +62,14 @@ pub fn run(config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
     })
 }
 
+fn follow(sources: &Sources, config: &Config) -> io::Result<Option<Box<dyn RevisionSource>>> {
+    let Some(path) = sources.file.clone() else {
+        return Ok(None);
+    };
+    let source = FileSource::try_new(path, sources.clone(), config.clone())?;
+    Ok(Some(Box::new(source)))
+}
+
 fn log_undelivered(stopped: &Stopped) {
     for (sink, outcome) in &stopped.sinks {
         if let Err(error) = outcome {
@@ -73,7 +86,7 @@ struct Signals {
 }
 
 impl Signals {
-    fn new() -> std::io::Result<Self> {
+    fn new() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

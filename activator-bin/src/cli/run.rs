@@ -43,7 +43,8 @@ fn start(sources: &Sources, config: Config, record: Option<PathBuf>) -> Result<(
     for warning in sources.misspelt_variables() {
         tracing::warn!("{warning}");
     }
-    activator::run(config, record).map_err(|error| fail(Exit::Failure, &format_args!("{error:#}")))
+    activator::run(sources, config, record)
+        .map_err(|error| fail(Exit::Failure, &format_args!("{error:#}")))
 }
 
 fn bad_configuration(problems: Problems) -> Exit {

@@ -18,6 +18,7 @@ use crate::drain::Drain;
 use crate::proxy::Services;
 use crate::revision::Revisions;
 use crate::server::{Worker, listen};
+use crate::source::{self, RevisionSource};
 use crate::{admin, echo};
 
 /// How long a write that blocks may hold up the end.
@@ -30,6 +31,8 @@ pub struct Options {
     pub limits: Limits,
     /// Sinks besides those in the configuration.
     pub sinks: Vec<Box<dyn StatSink>>,
+    /// Where new sets of revisions come from; nowhere by default.
+    pub source: Option<Box<dyn RevisionSource>>,
     /// Where the history of what the reporter is told is written; nowhere by default.
     pub record: Option<PathBuf>,
 }
@@ -67,7 +70,7 @@ impl Activator {
                 revision.backends = vec![echo];
             }
         }
-        let revisions = Arc::new(Revisions::new(&config.revisions));
+        let revisions = Arc::new(Revisions::new(std::mem::take(&mut config.revisions)));
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&revisions) as _);
         let settings = &config.reporter;
         let clock = SystemClock::new();
@@ -90,6 +93,17 @@ impl Activator {
         let (reporter, reporter_task) = builder.spawn();
 
         let (drain, draining) = Drain::new();
+        let config_metrics = exporter.config();
+        config_metrics.loaded(true);
+        if let Some(source) = options.source {
+            let revisions = Arc::clone(&revisions);
+            tokio::spawn(source::follow(source, revisions, config_metrics));
+        }
+        let access = admin::Access {
+            revisions: Arc::clone(&revisions),
+            write: config.admin.write,
+            inherited: config.throttle.clone(),
+        };
         let services = Services {
             revisions,
             reporter: reporter.clone(),
@@ -116,6 +130,7 @@ impl Activator {
                 listener,
                 Arc::clone(&metrics),
                 readiness.clone(),
+                access.clone(),
             ));
         }
         drop(entered);

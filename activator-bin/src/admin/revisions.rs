@@ -1,0 +1,139 @@
+//! `/v1/revisions`: what is served, to be seen and, where it is allowed, to be changed.
+//!
+//! JSON with the fields of `[[revision]]`. A change takes effect as a whole and at once, or not at
+//! all. It stays until the file changes the same revision, or until the end of the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use reporter_core::RevisionKey;
+use serde_json::{Value as Json, json};
+use tokio::time::timeout;
+
+use crate::config::{RevisionConfig, ThrottleConfig};
+use crate::revision::Revisions;
+
+/// The largest body: room for 40,000 backends.
+const BODY_LIMIT: usize = 1 << 20;
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the requests work on.
+#[derive(Clone)]
+pub(crate) struct Access {
+    pub(crate) revisions: Arc<Revisions>,
+    /// Whether changes are allowed.
+    pub(crate) write: bool,
+    /// What a revision inherits.
+    pub(crate) inherited: ThrottleConfig,
+}
+
+/// An answer that is no success: a sentence a line.
+struct Refused(StatusCode, String);
+
+type Answer = Result<Response, Refused>;
+type Parts = Path<(String, String)>;
+
+pub(super) fn router(access: Access) -> Router {
+    let one = get(show).put(put).delete(delete);
+    Router::new()
+        .route("/v1/revisions", get(list))
+        .route("/v1/revisions/{namespace}/{name}", one)
+        .with_state(Arc::new(access))
+}
+
+async fn list(State(access): State<Arc<Access>>) -> Response {
+    let revisions = access.revisions.configs();
+    let revisions: Vec<Json> = revisions.iter().map(|it| it.to_json()).collect();
+    json(StatusCode::OK, &json!({ "revisions": revisions }))
+}
+
+async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> Answer {
+    let key = key(&parts)?;
+    let config = access.revisions.config(&key);
+    let config = config.ok_or_else(|| not_found(&key))?;
+    Ok(json(StatusCode::OK, &config.to_json()))
+}
+
+async fn put(State(access): State<Arc<Access>>, Path(parts): Parts, body: Body) -> Answer {
+    access.check_write()?;
+    let key = key(&parts)?;
+    let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await;
+    let body = body.map_err(|_| {
+        let why = format!("the body did not come within {BODY_TIMEOUT:?}");
+        Refused(StatusCode::REQUEST_TIMEOUT, why)
+    })?;
+    let body = body.map_err(|error| {
+        let broken = Refused(StatusCode::BAD_REQUEST, format!("body: {error}"));
+        let large = "the body is larger than 1 MiB".to_owned();
+        match std::error::Error::source(&error) {
+            Some(cause) if cause.is::<http_body_util::LengthLimitError>() => {
+                Refused(StatusCode::PAYLOAD_TOO_LARGE, large)
+            }
+            _ => broken,
+        }
+    })?;
+    let config = RevisionConfig::from_json(&key, &body, &access.inherited);
+    let config =
+        config.map_err(|problems| Refused(StatusCode::BAD_REQUEST, problems.to_string()))?;
+    let shown = config.to_json();
+    let status = match access.revisions.put(config) {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    tracing::info!(revision = %key, "set over the admin port");
+    Ok(json(status, &shown))
+}
+
+async fn delete(State(access): State<Arc<Access>>, Path(parts): Parts) -> Answer {
+    access.check_write()?;
+    let key = key(&parts)?;
+    match access.revisions.remove(&key) {
+        true => {
+            tracing::info!(revision = %key, "removed over the admin port");
+            Ok(StatusCode::NO_CONTENT.into_response())
+        }
+        false => Err(not_found(&key)),
+    }
+}
+
+impl Access {
+    fn check_write(&self) -> Result<(), Refused> {
+        match self.write {
+            true => Ok(()),
+            false => Err(Refused(
+                StatusCode::FORBIDDEN,
+                "changes over the admin port are off; [admin] write = true turns them on".into(),
+            )),
+        }
+    }
+}
+
+fn key((namespace, name): &(String, String)) -> Result<RevisionKey, Refused> {
+    RevisionKey::try_new(namespace, name)
+        .map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("path: {error}")))
+}
+
+fn not_found(key: &RevisionKey) -> Refused {
+    let why = format!("there is no revision {key}");
+    Refused(StatusCode::NOT_FOUND, why)
+}
+
+fn json(status: StatusCode, json: &Json) -> Response {
+    let headers = [(CONTENT_TYPE, "application/json")];
+    (status, headers, format!("{json}\n")).into_response()
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let Self(status, why) = self;
+        (status, format!("{why}\n")).into_response()
+    }
+}

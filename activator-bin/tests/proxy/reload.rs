@@ -1,0 +1,249 @@
+//! The configuration file is followed, however it is changed.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use activator_bin::config::Sources;
+use activator_bin::run::{Activator, Options};
+use activator_bin::source::FileSource;
+
+use crate::client::Client;
+use crate::harness::PATIENCE;
+
+/// An activator that follows a file in a directory of its own.
+struct Following {
+    activator: Activator,
+    directory: PathBuf,
+}
+
+const LISTEN: &str = "[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
+
+/// A whole file that serves revisions of these names.
+fn text(names: &str) -> String {
+    let revision = |name| format!("[[revision]]\nnamespace = \"ns\"\nname = \"{name}\"\n");
+    let revisions: String = names.split_whitespace().map(revision).collect();
+    format!("workers = 1\n[admin]\nwrite = true\n{LISTEN}{revisions}")
+}
+
+impl Following {
+    /// `prepare` makes `activator.toml` in the directory that it is given.
+    fn start(test: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("reload-{test}"));
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir_all(&directory).unwrap();
+        prepare(&directory);
+        let file = directory.join("activator.toml");
+        let sources = Sources {
+            file: Some(file.clone()),
+            ..Sources::default()
+        };
+        let config = sources.load().unwrap();
+        let source = FileSource::try_new(file, sources, config.clone()).unwrap();
+        let options = Options {
+            source: Some(Box::new(source)),
+            ..Options::default()
+        };
+        let activator = Activator::start(config, options).unwrap();
+        Self {
+            activator,
+            directory,
+        }
+    }
+
+    /// With a plain file that serves revisions of these names.
+    fn plain(test: &str, names: &str) -> Self {
+        Self::start(test, |directory| {
+            fs::write(directory.join("activator.toml"), text(names)).unwrap();
+        })
+    }
+
+    async fn ask(&self, request: &str) -> String {
+        let mut client = Client::connect(self.activator.admin_addr()).await;
+        let request = format!("{request} HTTP/1.1\r\nHost: x\r\n");
+        client.ask(&request).await.body
+    }
+
+    /// The names of the revisions that are served, and whether the last reading was good.
+    async fn state(&self) -> (String, bool) {
+        let list = self.ask("GET /v1/revisions").await;
+        let names = list.split("\"name\":\"").skip(1);
+        let names: Vec<_> = names.filter_map(|rest| rest.split('"').next()).collect();
+        let metrics = self.ask("GET /metrics").await;
+        let good = metrics.contains("\nactivator_config_last_reload_success 1\n");
+        (names.join(" "), good)
+    }
+
+    /// Waits until exactly these are served: a file is followed on another thread.
+    async fn serves(&self, names: &str, good: bool) {
+        let mut last = Default::default();
+        let waiting = async {
+            loop {
+                last = self.state().await;
+                if last == (names.to_owned(), good) {
+                    return;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            }
+        };
+        let in_time = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(in_time.is_ok(), "{last:?} instead of {names:?}, {good}");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    fn rename(&self, from: &str, to: &str) {
+        fs::rename(self.path(from), self.path(to)).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_written_in_place_is_followed() {
+    let it = Following::plain("in-place", "a");
+    it.serves("a", true).await;
+    it.write("activator.toml", text("a b"));
+    it.serves("a b", true).await;
+    it.write("activator.toml", text("b"));
+    it.serves("b", true).await;
+}
+
+#[tokio::test]
+async fn a_file_that_another_one_is_renamed_over_is_followed_again_and_again() {
+    let it = Following::plain("rename", "a");
+    for names in ["b", "b c", "c d e"] {
+        it.write("new", text(names));
+        it.rename("new", "activator.toml");
+        it.serves(names, true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_mounted_config_map_is_followed() {
+    let it = Following::start("mounted", |directory| {
+        fs::create_dir(directory.join("..v1")).unwrap();
+        fs::write(directory.join("..v1/activator.toml"), text("a")).unwrap();
+        symlink("..v1", directory.join("..data")).unwrap();
+        symlink("..data/activator.toml", directory.join("activator.toml")).unwrap();
+    });
+    it.serves("a", true).await;
+    for (version, names) in [("..v2", "a b"), ("..v3", "b")] {
+        fs::create_dir(it.path(version)).unwrap();
+        it.write(&format!("{version}/activator.toml"), text(names));
+        symlink(version, it.path("..data_tmp")).unwrap();
+        it.rename("..data_tmp", "..data");
+        it.serves(names, true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_link_that_is_made_anew_is_followed() {
+    let it = Following::start("link", |directory| {
+        fs::write(directory.join("one"), text("a")).unwrap();
+        symlink("one", directory.join("activator.toml")).unwrap();
+    });
+    it.write("two", text("b"));
+    fs::remove_file(it.path("activator.toml")).unwrap();
+    symlink("two", it.path("activator.toml")).unwrap();
+    it.serves("b", true).await;
+    it.write("two", text("c"));
+    it.serves("c", true).await;
+}
+
+#[tokio::test]
+async fn a_directory_that_is_replaced_as_a_whole_is_followed() {
+    let it = Following::start("directory", |directory| {
+        fs::create_dir(directory.join("v")).unwrap();
+        fs::write(directory.join("v/activator.toml"), text("a")).unwrap();
+        symlink(
+            directory.join("v/activator.toml"),
+            directory.join("activator.toml"),
+        )
+        .unwrap();
+    });
+    it.serves("a", true).await;
+    fs::create_dir(it.path("w")).unwrap();
+    it.write("w/activator.toml", text("b"));
+    it.rename("v", "old");
+    it.rename("w", "v");
+    it.serves("b", true).await;
+    it.write("v/activator.toml", text("c"));
+    it.serves("c", true).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_changes_nothing_until_it_is_back() {
+    let it = Following::plain("gone", "a");
+    it.serves("a", true).await;
+    fs::remove_file(it.path("activator.toml")).unwrap();
+    it.serves("a", false).await;
+    it.write("activator.toml", text("a b"));
+    it.serves("a b", true).await;
+}
+
+#[tokio::test]
+async fn a_bad_file_changes_nothing_and_is_told_until_there_is_a_good_one() {
+    let it = Following::plain("bad", "a");
+    it.serves("a", true).await;
+    for bad in ["workers = 0\n[[revision]]\n", "[[revision", "\u{0}"] {
+        it.write("activator.toml", bad);
+        it.serves("a", false).await;
+        it.write("activator.toml", text("a"));
+        it.serves("a", true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_being_written_is_not_read_before_its_end() {
+    use std::io::Write;
+    let it = Following::plain("half", "a b");
+    it.serves("a b", true).await;
+    let mut file = fs::File::create(it.path("activator.toml")).unwrap();
+    file.write_all(text("c").as_bytes()).unwrap();
+    file.sync_all().unwrap();
+    assert_eq!(it.state().await, ("a b".to_owned(), true));
+    file.write_all(text("d").split_once(LISTEN).unwrap().1.as_bytes())
+        .unwrap();
+    drop(file);
+    it.serves("c d", true).await;
+}
+
+#[tokio::test]
+async fn what_the_admin_port_set_stays_when_the_file_changes_elsewhere() {
+    let it = Following::plain("admin", "a b");
+    it.serves("a b", true).await;
+    it.ask("DELETE /v1/revisions/ns/a").await;
+    it.serves("b", true).await;
+    it.write("activator.toml", text("a b c"));
+    it.serves("b c", true).await;
+    it.write("activator.toml", text("b d"));
+    it.serves("b d", true).await;
+    it.write("activator.toml", text("a b d"));
+    it.serves("a b d", true).await;
+}
+
+#[tokio::test]
+async fn many_changes_in_a_row_end_with_the_last_one() {
+    let it = Following::plain("many", "a");
+    for round in 0..200 {
+        it.write("new", text(&format!("r{round}")));
+        it.rename("new", "activator.toml");
+    }
+    it.serves("r199", true).await;
+}
+
+#[tokio::test]
+async fn requests_find_a_revision_as_soon_as_the_file_names_it() {
+    let it = Following::plain("requests", "a");
+    let mut client = Client::connect(it.activator.http_addr()).await;
+    let get = "GET / HTTP/1.1\r\nHost: b.ns.svc.cluster.local\r\n";
+    assert_eq!(client.ask(get).await.status(), 404);
+    it.write("activator.toml", text("a b"));
+    it.serves("a b", true).await;
+    assert_eq!(client.ask(get).await.status(), 503);
+}

@@ -1,0 +1,183 @@
+//! `/v1/revisions` on the admin port.
+
+use std::net::SocketAddr;
+
+use activator_bin::config::AdminConfig;
+use activator_bin::run::{Activator, Options};
+
+use crate::backend::answering;
+use crate::client::{Client, Message};
+use crate::harness::{Ask, HELLO, config};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+fn start(backends: &[SocketAddr], write: bool) -> Activator {
+    let mut config = config(backends);
+    config.admin = AdminConfig { write };
+    Activator::start(config, Options::default()).unwrap()
+}
+
+async fn ask(activator: &Activator, request: &str, body: &str) -> Message {
+    let mut client = Client::connect(activator.admin_addr()).await;
+    let length = match body.is_empty() {
+        true => String::new(),
+        false => format!("Content-Length: {}\r\n", body.len()),
+    };
+    let head = format!("{request} HTTP/1.1\r\nHost: x\r\n{length}\r\n");
+    client.send(head + body).await;
+    client.message().await
+}
+
+/// Each line is sent in turn; `=` are the status and the body of the answer.
+async fn check(write: bool, cases: &[(&str, &str, u16, &str)]) {
+    let activator = start(&["127.0.0.1:1".parse().unwrap()], write);
+    for (request, body, status, expected) in cases {
+        let answer = ask(&activator, request, body).await;
+        let expected = match expected.is_empty() {
+            true => String::new(),
+            false => format!("{expected}\n"),
+        };
+        assert_eq!(
+            (answer.status(), answer.body),
+            (*status, expected),
+            "{request} {body}"
+        );
+    }
+}
+
+const SHOWN: &str = r#"{"backends":["127.0.0.1:1"],"configuration":"hello","container_concurrency":0,"name":"hello","namespace":"default","probe":"tcp","queue_depth":100,"service":"hello"}"#;
+const BARE: &str = r#"{"backends":[],"container_concurrency":0,"name":"new","namespace":"ns","probe":"tcp","queue_depth":100}"#;
+
+#[tokio::test]
+async fn revisions_are_shown_set_and_removed() {
+    let whole = r#"{"backends":["[::1]:80"],"configuration":"c","container_concurrency":3,"name":"hello","namespace":"default","probe":"none","queue_depth":4,"service":"s"}"#;
+    let both = format!(r#"{{"revisions":[{whole},{BARE}]}}"#);
+    check(
+        true,
+        &[
+            ("GET /v1/revisions/default/hello", "", 200, SHOWN),
+            ("PUT /v1/revisions/default/hello", whole, 200, whole),
+            ("PUT /v1/revisions/ns/new", "{}", 201, BARE),
+            ("PUT /v1/revisions/ns/new", BARE, 200, BARE),
+            ("GET /v1/revisions", "", 200, &both),
+            ("DELETE /v1/revisions/default/hello", "", 204, ""),
+            (
+                "DELETE /v1/revisions/default/hello",
+                "",
+                404,
+                "there is no revision default/hello",
+            ),
+            (
+                "GET /v1/revisions/default/hello",
+                "",
+                404,
+                "there is no revision default/hello",
+            ),
+            (
+                "GET /v1/revisions",
+                "",
+                200,
+                &format!(r#"{{"revisions":[{BARE}]}}"#),
+            ),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn without_the_right_to_write_revisions_are_only_shown() {
+    let off = "changes over the admin port are off; [admin] write = true turns them on";
+    check(
+        false,
+        &[
+            ("PUT /v1/revisions/default/hello", "{}", 403, off),
+            ("DELETE /v1/revisions/default/hello", "", 403, off),
+            ("GET /v1/revisions/default/hello", "", 200, SHOWN),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_refused_with_all_that_is_wrong_and_changes_nothing() {
+    let put = "PUT /v1/revisions/default/hello";
+    let wrong = r#"{"nam": 1, "name": "other", "service": "A", "probe": "http", "queue_depth": 1.5,
+        "container_concurrency": -1, "backends": ["127.0.0.1:80", "x", 7, "127.0.0.1:80", "127.0.0.1:0"]}"#;
+    let problems = r#"body: backends[1]: expected an IP address and a port, like "127.0.0.1:8012", found "x"
+body: backends[2]: expected an IP address and a port, like "127.0.0.1:8012", found 7
+body: backends[3]: "127.0.0.1:80" is in the list already
+body: backends[4]: "127.0.0.1:0" has port 0, where nobody listens
+body: container_concurrency: expected a whole number from 0 to 1000000, found -1
+body: nam: unknown field; did you mean "name"?
+body: name: expected "hello", as in the path, found "other"
+body: probe: expected "knative" or "tcp" or "none", found "http"
+body: queue_depth: expected a whole number from 0 to 100000000, found 1.5
+body: service: "A": 'A' at byte 0 is not a lower-case letter, a digit, '-' or '.'"#;
+    let key = "path: namespace \"a.b\": '.' at byte 1 is not a lower-case letter, a digit or '-'";
+    let deep = "[".repeat(100_000);
+    check(
+        true,
+        &[
+            (put, wrong, 400, problems),
+            (put, "[]", 400, "body: expected an object, found a list"),
+            (
+                put,
+                "{\"backends\": {}}",
+                400,
+                "body: backends: expected a list of addresses, like [\"10.0.0.1:8012\"], found an object",
+            ),
+            (
+                put,
+                "",
+                400,
+                "body: is not JSON: EOF while parsing a value at line 1 column 0",
+            ),
+            (
+                put,
+                &deep,
+                400,
+                "body: is not JSON: recursion limit exceeded at line 1 column 128",
+            ),
+            ("PUT /v1/revisions/a.b/hello", "{}", 400, key),
+            ("GET /v1/revisions/a.b/hello", "", 400, key),
+            ("POST /v1/revisions/default/hello", "{}", 405, ""),
+            ("DELETE /v1/revisions", "", 405, ""),
+            ("GET /v1/revisions/default", "", 404, ""),
+            ("GET /v1/revisions/default/hello", "", 200, SHOWN),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_body_of_more_than_a_mebibyte_is_refused() {
+    let large = " ".repeat((1 << 20) + 1);
+    let fits = format!("{}{{}}", " ".repeat((1 << 20) - 2));
+    let path = "PUT /v1/revisions/ns/new";
+    let refusal = "the body is larger than 1 MiB";
+    check(
+        true,
+        &[(path, &large, 413, refusal), (path, &fits, 201, BARE)],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn requests_follow_what_the_admin_port_says() {
+    let (first, mut at_first) = answering(OK).await;
+    let (second, mut at_second) = answering(OK).await;
+    let activator = start(&[first], true);
+    let mut client = activator.connect().await;
+    let get = format!("GET / HTTP/1.1\r\n{HELLO}");
+    assert_eq!(client.ask(&get).await.status(), 200);
+    assert!(at_first.recv().await.is_some());
+    let path = "/v1/revisions/default/hello";
+    let body = format!(r#"{{"backends": ["{second}"]}}"#);
+    let answer = ask(&activator, &format!("PUT {path}"), &body).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(client.ask(&get).await.status(), 200);
+    assert!(at_second.recv().await.is_some() && at_first.is_empty());
+    let answer = ask(&activator, &format!("DELETE {path}"), "").await;
+    assert_eq!(answer.status(), 204);
+    assert_eq!(client.ask(&get).await.status(), 404);
+}
