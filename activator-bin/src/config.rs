@@ -2,8 +2,10 @@
 
 mod embedded;
 mod file;
+mod json;
 mod load;
 mod problem;
+mod restart;
 mod revision;
 mod scalars;
 mod setting;
@@ -43,6 +45,12 @@ pub struct Config {
     pub listen: Listen,
     /// How requests are counted.
     pub reporter: ReporterConfig,
+    /// How requests wait for capacity.
+    pub throttle: ThrottleConfig,
+    /// How backends are probed.
+    pub probe: ProbeConfig,
+    /// What the admin port lets its clients do.
+    pub admin: AdminConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where reports go; nowhere when empty.
@@ -67,7 +75,7 @@ pub enum Readiness {
 pub struct Listen {
     /// Requests to be proxied.
     pub http: SocketAddr,
-    /// `/metrics`, `/livez`, `/readyz`.
+    /// `/metrics`, `/livez`, `/readyz`, `/v1/revisions`.
     pub admin: SocketAddr,
 }
 
@@ -82,6 +90,47 @@ pub struct ReporterConfig {
     pub max_tracked_keys: usize,
     /// How long sinks may flush at shutdown; 5 s by default.
     pub flush_timeout: Duration,
+}
+
+/// How requests wait for capacity.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ThrottleConfig {
+    /// The most requests that wait for one revision, unless it says otherwise; 10,000 by default.
+    pub queue_depth: usize,
+    /// The most requests that wait for all revisions together; 100,000 by default.
+    pub max_queued_requests: usize,
+}
+
+/// How backends are probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeConfig {
+    /// The pause after a failed probe; 200 ms by default.
+    pub frequency: Duration,
+    /// How long a probe may take at first; 300 ms by default.
+    pub timeout: Duration,
+    /// How long one may take of a backend that others timed out on; 10 s by default, `timeout` at least.
+    pub max_timeout: Duration,
+    /// The most probes at once; 100 by default.
+    pub max_parallel: usize,
+}
+
+/// What the admin port lets its clients do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Whether they may change revisions; `false` by default.
+    pub write: bool,
+}
+
+/// How a backend shows that it is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Probe {
+    /// It answers `GET /healthz`, sent as Knative's activator sends it, with 200 and the body `queue`.
+    Knative,
+    /// It takes a TCP connection.
+    #[default]
+    Tcp,
+    /// It is ready as soon as it is named.
+    None,
 }
 
 /// What is logged, and how.
@@ -125,6 +174,12 @@ pub struct RevisionConfig {
     pub key: RevisionKey,
     /// Its service and configuration.
     pub revision: Revision,
+    /// The most requests that one of its instances gets at once; 0, the default, is no limit.
+    pub container_concurrency: u32,
+    /// The most requests that wait for it; `queue_depth` of `[throttle]` by default.
+    pub queue_depth: usize,
+    /// How its instances show that they are ready; `tcp` by default.
+    pub probe: Probe,
     /// Where its instances listen. No address is in it twice.
     pub backends: Vec<SocketAddr>,
 }

@@ -112,7 +112,7 @@ impl Proxy {
 ///
 /// Whoever is counted waits here, so that waiting counts as concurrency.
 fn capacity(target: &Target) -> Result<Arc<Backend>, Refusal> {
-    target.backends.next().cloned().ok_or_else(|| {
+    target.backends.next().ok_or_else(|| {
         Refusal::new(
             StatusCode::SERVICE_UNAVAILABLE,
             format_args!("revision {} has no backends", target.key),

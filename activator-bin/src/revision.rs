@@ -1,52 +1,125 @@
 //! The revisions that are served, and how a request finds its own. Nothing here counts or connects.
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
 use indexmap::{Equivalent, IndexMap};
+use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 
 use crate::config::RevisionConfig;
 
 pub(crate) mod backend;
 pub(crate) mod name;
+mod target;
+#[cfg(test)]
+mod tests;
 
-use backend::Backends;
 use name::Name;
+pub(crate) use target::Target;
 
 /// The table of revisions. Readers never wait: a change replaces the table as a whole.
+///
+/// Per revision the latest word counts, whoever said it. The source says something of a revision
+/// only where its set differs from its set before; so what the admin port set stays until the source
+/// changes that very revision. Nothing is kept beyond the process: a start knows the source alone.
 #[derive(Default)]
 pub struct Revisions {
     table: ArcSwap<Table>,
+    /// What the source said last. Whoever changes anything holds this lock.
+    source: Mutex<BTreeMap<RevisionKey, Arc<RevisionConfig>>>,
 }
 
 type Table = IndexMap<TableKey, Arc<Target>, FixedState>;
 
-/// A revision that is served.
-pub(crate) struct Target {
-    pub(crate) key: RevisionKey,
-    pub(crate) revision: Revision,
-    pub(crate) backends: Backends,
+/// What became of the revisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Served from now on.
+    pub added: usize,
+    /// Served as before, but otherwise.
+    pub changed: usize,
+    /// Not served any more.
+    pub removed: usize,
 }
 
 impl Revisions {
-    /// A table of these revisions; of two with the same key the later one counts.
+    /// A table of these revisions, the source's first set; of two with the same key the later one counts.
     #[must_use]
-    pub fn new(revisions: &[RevisionConfig]) -> Self {
-        let entry = |config: &RevisionConfig| {
-            let target = Target {
-                key: config.key.clone(),
-                revision: config.revision.clone(),
-                backends: Backends::new(&config.backends),
-            };
-            (TableKey(config.key.clone()), Arc::new(target))
-        };
-        let table: Table = revisions.iter().map(entry).collect();
-        Self {
-            table: ArcSwap::from_pointee(table),
+    pub fn new(revisions: Vec<RevisionConfig>) -> Self {
+        let new = Self::default();
+        new.replace(revisions);
+        new
+    }
+
+    /// Takes the set that the source has now. A revision of which it says nothing new stays untouched.
+    pub fn replace(&self, revisions: Vec<RevisionConfig>) -> Changes {
+        let arc = |config: RevisionConfig| (config.key.clone(), Arc::new(config));
+        let now: BTreeMap<_, _> = revisions.into_iter().map(arc).collect();
+        let mut source = self.source.lock();
+        let before = std::mem::replace(&mut *source, now);
+        let news = source
+            .iter()
+            .filter(|(key, config)| before.get(*key) != Some(config));
+        let gone = before.keys().filter(|key| !source.contains_key(*key));
+        self.change(news.map(|(_, config)| config), gone)
+    }
+
+    /// Serves the revision as `config` says; true when it was not served before.
+    pub fn put(&self, config: RevisionConfig) -> bool {
+        let _source = self.source.lock();
+        self.change([&Arc::new(config)], []).added > 0
+    }
+
+    /// Serves the revision no longer; false when it was not served.
+    pub fn remove(&self, key: &RevisionKey) -> bool {
+        let _source = self.source.lock();
+        self.change([], [key]).removed > 0
+    }
+
+    /// The revision as it is served.
+    #[must_use]
+    pub fn config(&self, key: &RevisionKey) -> Option<Arc<RevisionConfig>> {
+        let table = self.table.load();
+        table.get(&name_of(key)).map(|target| target.config())
+    }
+
+    /// All revisions as they are served at one moment, in the order of their keys.
+    #[must_use]
+    pub fn configs(&self) -> Vec<Arc<RevisionConfig>> {
+        let source = self.source.lock();
+        let mut configs: Vec<_> = self.table.load().values().map(|it| it.config()).collect();
+        drop(source);
+        configs.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        configs
+    }
+
+    /// Makes one change of many; the caller holds the lock.
+    fn change<'a>(
+        &self,
+        put: impl IntoIterator<Item = &'a Arc<RevisionConfig>>,
+        remove: impl IntoIterator<Item = &'a RevisionKey>,
+    ) -> Changes {
+        let mut changes = Changes::default();
+        let mut table = Table::clone(&self.table.load());
+        for config in put {
+            match table.get(&name_of(&config.key)) {
+                Some(target) => changes.changed += usize::from(target.apply(config)),
+                None => {
+                    let target = Arc::new(Target::new(config));
+                    table.insert(TableKey(config.key.clone()), target);
+                    changes.added += 1;
+                }
+            }
         }
+        for key in remove {
+            changes.removed += usize::from(table.swap_remove(&name_of(key)).is_some());
+        }
+        self.table.store(Arc::new(table));
+        changes
     }
 
     /// The revision that goes by `name`.
@@ -57,30 +130,24 @@ impl Revisions {
 
 impl RevisionLister for Revisions {
     fn revision(&self, key: &RevisionKey) -> Option<Revision> {
-        let name = Name {
-            namespace: key.namespace(),
-            name: key.name(),
-        };
-        let table = self.table.load();
-        table.get(&name).map(|target| target.revision.clone())
+        self.config(key).map(|config| config.revision.clone())
     }
 }
 
 /// A key as the table hashes it: like the [`Name`] that it is looked up by, so that nothing is copied for a look-up.
+#[derive(Clone)]
 struct TableKey(RevisionKey);
 
-impl TableKey {
-    fn name(&self) -> Name<'_> {
-        Name {
-            namespace: self.0.namespace(),
-            name: self.0.name(),
-        }
+fn name_of(key: &RevisionKey) -> Name<'_> {
+    Name {
+        namespace: key.namespace(),
+        name: key.name(),
     }
 }
 
 impl Hash for TableKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.name().hash(state);
+        name_of(&self.0).hash(state);
     }
 }
 
@@ -94,6 +161,6 @@ impl Eq for TableKey {}
 
 impl Equivalent<TableKey> for Name<'_> {
     fn equivalent(&self, key: &TableKey) -> bool {
-        *self == key.name()
+        *self == name_of(&key.0)
     }
 }

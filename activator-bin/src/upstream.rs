@@ -151,7 +151,7 @@ mod tests {
             let woken = tokio::net::TcpStream::from_std(woken).unwrap();
             let (first, second) = (request().await, request().await);
             let answering = std::thread::spawn(move || (answer(&listener), listener));
-            let (_, mut lease) = upstream.send(backend, first).await.ok().unwrap();
+            let (_, mut lease) = upstream.send(&backend, first).await.ok().unwrap();
             lease.give_back();
             let (socket, listener) = answering.join().unwrap();
             drop(socket);
@@ -163,7 +163,7 @@ mod tests {
                 woken.readable().await.unwrap();
             }
             std::thread::spawn(move || answer(&listener));
-            upstream.send(backend, second).await.map(|_| ())
+            upstream.send(&backend, second).await.map(|_| ())
         })
     }
 

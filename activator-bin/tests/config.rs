@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::config::{
-    Config, JsonLinesConfig, LogFormat, Readiness, SCALARS, SinkConfig, Sources,
+    Config, JsonLinesConfig, LogFormat, Probe, Readiness, SCALARS, SinkConfig, Sources,
 };
 use proptest::prelude::*;
 use reporter_core::Accounting;
@@ -109,7 +109,17 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
         first.backends,
         ["127.0.0.1:9001", "[::1]:9002"].map(address)
     );
+    assert_eq!(first.container_concurrency, 10);
+    assert_eq!((first.queue_depth, first.probe), (50, Probe::Knative));
     assert_eq!(second.key, "default/bare".parse().unwrap());
+    assert_eq!(second.container_concurrency, 0);
+    assert_eq!((second.queue_depth, second.probe), (500, Probe::Tcp));
+    assert_eq!(config.throttle.max_queued_requests, 5_000);
+    assert_eq!(config.probe.frequency, Duration::from_millis(100));
+    assert_eq!(config.probe.timeout, Duration::from_millis(400));
+    assert_eq!(config.probe.max_timeout, Duration::from_secs(5));
+    assert_eq!(config.probe.max_parallel, 20);
+    assert!(config.admin.write);
     assert!(!config.echo);
     let [stdout, file, SinkConfig::Autoscaler(link)] = config.sinks.as_slice() else {
         panic!("three sinks, not {:?}", config.sinks);
@@ -178,6 +188,40 @@ fn a_configuration_is_called_like_its_service_and_a_service_is_nobodys_default()
     check("", "", "");
     check("service = \"s\"", "s", "s");
     check("configuration = \"c\"", "", "c");
+}
+
+#[test]
+fn a_revision_inherits_the_depth_of_its_queue_from_wherever_it_is_said() {
+    let sources = Sources {
+        flags: vec![("throttle.queue_depth", "7".to_owned())],
+        ..Sources::default()
+    };
+    let file = "[throttle]\nqueue_depth = 8\n[[revision]]\nnamespace = \"a\"\nname = \"b\"";
+    for file in [None, Some(("activator.toml", file.as_bytes()))] {
+        let config = sources.check(file).expect("a good configuration");
+        assert_eq!(config.revisions[0].queue_depth, 7, "{file:?}");
+    }
+}
+
+#[test]
+fn every_setting_but_the_revisions_is_named_when_it_needs_a_restart() {
+    let (defaults, full) = (load(""), load(include_str!("config/full.toml")));
+    let mut all: Vec<&str> = SCALARS.iter().map(|setting| setting.field).collect();
+    all.push("sink");
+    assert_eq!(sorted(full.restart_needed(&defaults)), sorted(all.clone()));
+    // Nobody inherits the depth who would not take it over at once.
+    all.retain(|field| *field != "throttle.queue_depth");
+    assert_eq!(sorted(defaults.restart_needed(&full)), sorted(all));
+    let changed = Config {
+        revisions: Vec::new(),
+        ..full.clone()
+    };
+    assert_eq!(full.restart_needed(&changed), [""; 0]);
+}
+
+fn sorted(mut names: Vec<&'static str>) -> Vec<&'static str> {
+    names.sort_unstable();
+    names
 }
 
 #[test]

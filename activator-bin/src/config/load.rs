@@ -11,12 +11,13 @@ use reporter_core::Accounting;
 
 use super::file::{Places, Reader, Section};
 use super::problem::{Place, Problems, quoted};
+use super::revision::Draft;
 use super::scalars::SCALARS;
 use super::setting::apply_defaults;
 use super::value::Value;
 use super::{
-    Config, Listen, LogConfig, LogFormat, Readiness, ReporterConfig, SinkConfig, embedded,
-    revision, sink, unknown,
+    AdminConfig, Config, Listen, LogConfig, LogFormat, ProbeConfig, Readiness, ReporterConfig,
+    SinkConfig, ThrottleConfig, embedded, revision, sink, unknown,
 };
 
 /// The largest file that is read: room for a hundred thousand revisions, none for `/dev/zero`.
@@ -60,12 +61,16 @@ impl Sources {
     pub fn check(&self, file: Option<(&str, &[u8])>) -> Result<Config, Problems> {
         let mut problems = Problems::default();
         let mut places = Places::new();
-        let mut config = match file {
-            None => embedded::config(),
+        let (mut config, revisions) = match file {
+            None => (embedded::config(), vec![embedded::revision()]),
             Some((name, bytes)) => read_file(name, bytes, &mut places, &mut problems),
         };
         self.apply_variables(&mut config, &mut places, &mut problems);
         self.apply_flags(&mut config, &mut places, &mut problems);
+        // Not before: a flag may say what a revision inherits.
+        let inherited = &config.throttle;
+        let whole = |draft: Draft| draft.finish(inherited);
+        config.revisions = revisions.into_iter().filter_map(whole).collect();
         check_together(&config, &places, &mut problems);
         problems.into_result(config)
     }
@@ -143,8 +148,14 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     }
 }
 
-fn read_file(name: &str, bytes: &[u8], places: &mut Places, problems: &mut Problems) -> Config {
+fn read_file(
+    name: &str,
+    bytes: &[u8],
+    places: &mut Places,
+    problems: &mut Problems,
+) -> (Config, Vec<Draft>) {
     let mut config = defaults();
+    let mut revisions = Vec::new();
     let (text, valid) = match std::str::from_utf8(bytes) {
         Ok(text) => (text, true),
         Err(error) => {
@@ -162,10 +173,10 @@ fn read_file(name: &str, bytes: &[u8], places: &mut Places, problems: &mut Probl
         let root = Section::root(&table, name);
         *places = reader.read(&root, SCALARS, &["sink", "revision"], &mut config);
         config.sinks = sink::read_all(&mut reader, &root);
-        config.revisions = revision::read_all(&mut reader, &root);
+        revisions = revision::read_all(&mut reader, &root);
     }
     problems.append(reader.problems);
-    config
+    (config, revisions)
 }
 
 /// Every scalar at its default, and nothing else.
@@ -187,6 +198,17 @@ pub(super) fn defaults() -> Config {
             max_tracked_keys: 0,
             flush_timeout: Duration::ZERO,
         },
+        throttle: ThrottleConfig {
+            queue_depth: 0,
+            max_queued_requests: 0,
+        },
+        probe: ProbeConfig {
+            frequency: Duration::ZERO,
+            timeout: Duration::ZERO,
+            max_timeout: Duration::ZERO,
+            max_parallel: 0,
+        },
+        admin: AdminConfig { write: false },
         log: LogConfig {
             filter: Default::default(),
             format: LogFormat::Text,
@@ -214,6 +236,14 @@ fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
         };
         let message = format!("takes port {}, as does {other}", http.port());
         problems.push(place, field, message);
+    }
+    if config.probe.max_timeout < config.probe.timeout && !problems.mention("probe.") {
+        let field = "probe.max_timeout";
+        problems.push(
+            place(field),
+            field,
+            "is shorter than probe.timeout".to_owned(),
+        );
     }
     let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));
     let autoscaler = config.readiness == Readiness::Autoscaler;

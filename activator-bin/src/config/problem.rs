@@ -33,6 +33,8 @@ pub enum Place {
         /// In characters, from 1.
         column: usize,
     },
+    /// In a request to the admin port.
+    Body,
     /// In the environment variable of that name.
     Variable(String),
     /// In the flag of that name.
@@ -113,6 +115,7 @@ impl fmt::Display for Place {
             Self::Default => f.write_str("default"),
             Self::File { name, line: 0, .. } => f.write_str(name),
             Self::File { name, line, column } => write!(f, "{name}:{line}:{column}"),
+            Self::Body => f.write_str("body"),
             Self::Variable(name) | Self::Flag(name) => f.write_str(name),
         }
     }

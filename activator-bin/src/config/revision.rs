@@ -1,23 +1,93 @@
-//! The sections `[[revision]]`: what is served, and where its instances listen.
+//! What can be said of a revision, and the sections `[[revision]]` that say it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use reporter_core::{Revision, RevisionKey};
 
-use super::RevisionConfig;
-use super::file::{Reader, Section};
-use super::setting::Default::{Required, Unset};
+use super::file::{Element, Reader, Section};
+use super::setting::Default::{Is, Required, Unset};
 use super::setting::{Setting, set};
 use super::value::Value;
+use super::{Probe, RevisionConfig, ThrottleConfig};
 
-/// What one section says, before it is known to be whole.
+/// The range of every bound on a queue.
+pub(super) const QUEUE_DEPTH: RangeInclusive<usize> = 0..=100_000_000;
+
+/// The ways to find out whether a backend is ready, by name.
+pub(super) const PROBES: &[(&str, Probe)] = &[
+    ("knative", Probe::Knative),
+    ("tcp", Probe::Tcp),
+    ("none", Probe::None),
+];
+
+/// What was said of one revision, before it is known to be whole.
 #[derive(Default)]
 pub struct Draft {
     namespace: String,
     name: String,
-    service: String,
+    pub(super) service: String,
     configuration: Option<String>,
+    container_concurrency: u32,
+    queue_depth: Option<usize>,
+    probe: Probe,
+    backends: Vec<SocketAddr>,
+}
+
+impl Draft {
+    pub(super) fn new(namespace: &str, name: &str) -> Self {
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// None when it has no name; a name that is wrong or missing was reported where it should stand.
+    fn key(&self) -> Option<RevisionKey> {
+        RevisionKey::try_new(&self.namespace, &self.name).ok()
+    }
+
+    /// The revision, with what it does not say as `[throttle]` says; none when it has no name.
+    pub(super) fn finish(self, inherited: &ThrottleConfig) -> Option<RevisionConfig> {
+        let configuration = self.configuration.as_deref().unwrap_or(&self.service);
+        Some(RevisionConfig {
+            key: self.key()?,
+            revision: Revision {
+                service: self.service.as_str().into(),
+                configuration: configuration.into(),
+            },
+            container_concurrency: self.container_concurrency,
+            queue_depth: self.queue_depth.unwrap_or(inherited.queue_depth),
+            probe: self.probe,
+            backends: self.backends,
+        })
+    }
+
+    /// Takes the backends from a list, and tells `problem` for which index what is wrong.
+    pub(super) fn read_backends<'a>(
+        &mut self,
+        values: impl Iterator<Item = Value<'a>>,
+        mut problem: impl FnMut(usize, String),
+    ) {
+        let mut seen = BTreeSet::new();
+        for (index, value) in values.enumerate() {
+            match value.address() {
+                Ok(address) if address.port() == 0 => {
+                    problem(
+                        index,
+                        format!("\"{address}\" has port 0, where nobody listens"),
+                    );
+                }
+                Ok(address) if !seen.insert(address) => {
+                    problem(index, format!("\"{address}\" is in the list already"));
+                }
+                Ok(address) => self.backends.push(address),
+                Err(message) => problem(index, message),
+            }
+        }
+    }
 }
 
 /// The settings of a revision that are one value.
@@ -51,18 +121,49 @@ pub static REVISION: &[Setting<Draft>] = &[
             )
         },
     ),
+    Setting::new(
+        "container_concurrency",
+        Is("0"),
+        "The most requests that one of its instances gets at once; 0 is no limit",
+        |draft, value| {
+            let whole = value.whole(0..=1_000_000);
+            let whole = whole.map(|it| u32::try_from(it).expect("a million is less"));
+            set(&mut draft.container_concurrency, whole)
+        },
+    ),
+    Setting::new(
+        "queue_depth",
+        Unset,
+        "The most requests that wait for it; queue_depth of [throttle] when unset",
+        |draft, value| set(&mut draft.queue_depth, value.whole(QUEUE_DEPTH).map(Some)),
+    ),
+    Setting::new(
+        "probe",
+        Is("tcp"),
+        "How its instances show that they are ready: knative, tcp or none",
+        |draft, value| set(&mut draft.probe, value.choice(PROBES)),
+    ),
 ];
 
+/// How the list of a revision's instances is called.
+pub(super) const BACKENDS: &str = "backends";
+/// What it has to be.
+pub(super) const BACKENDS_EXPECTED: &str = "a list of addresses, like [\"10.0.0.1:8012\"]";
+
 /// Reads the sections `[[revision]]`.
-pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<RevisionConfig> {
+pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Draft> {
     let mut seen = BTreeMap::new();
     let mut revisions = Vec::new();
     for section in reader.sections(root, "revision") {
         let mut draft = Draft::default();
-        reader.read(&section, REVISION, &["backends"], &mut draft);
-        let backends = read_backends(reader, &section);
-        // A part that is wrong or missing has been reported where it stands.
-        let Ok(key) = RevisionKey::try_new(&draft.namespace, &draft.name) else {
+        reader.read(&section, REVISION, &[BACKENDS], &mut draft);
+        let backends = reader.elements(&section, BACKENDS, BACKENDS_EXPECTED);
+        let values = backends.iter().map(|element| Value::Toml(element.value));
+        draft.read_backends(values, |index, message| {
+            let Element { name, place, .. } = &backends[index];
+            reader.problems.push(place.clone(), name.as_str(), message);
+        });
+        let Some(key) = draft.key() else {
             continue;
         };
         if let Some(other) = seen.insert(key.clone(), section.name.clone()) {
@@ -70,38 +171,9 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Revis
             reader.problems.push(section.place, section.name, message);
             continue;
         }
-        let configuration = draft.configuration.as_deref().unwrap_or(&draft.service);
-        revisions.push(RevisionConfig {
-            key,
-            revision: Revision {
-                service: draft.service.as_str().into(),
-                configuration: configuration.into(),
-            },
-            backends,
-        });
+        revisions.push(draft);
     }
     revisions
-}
-
-fn read_backends(reader: &mut Reader<'_>, section: &Section<'_>) -> Vec<SocketAddr> {
-    let expected = "a list of addresses, like [\"10.0.0.1:8012\"]";
-    let mut seen = BTreeSet::new();
-    let mut backends = Vec::new();
-    for element in reader.elements(section, "backends", expected) {
-        match Value::Toml(element.value).address() {
-            Ok(address) if address.port() == 0 => {
-                let message = format!("\"{address}\" has port 0, where nobody listens");
-                reader.problems.push(element.place, element.name, message);
-            }
-            Ok(address) if !seen.insert(address) => {
-                let message = format!("\"{address}\" is in the list already");
-                reader.problems.push(element.place, element.name, message);
-            }
-            Ok(address) => backends.push(address),
-            Err(message) => reader.problems.push(element.place, element.name, message),
-        }
-    }
-    backends
 }
 
 fn namespace(value: &Value<'_>) -> Result<String, String> {

@@ -3,7 +3,7 @@
 use super::setting::Default::{Found, Is};
 use super::setting::{Setting, set};
 use super::value::Value;
-use super::{Config, LogFormat, Readiness};
+use super::{Config, LogFormat, Readiness, revision};
 use reporter_core::Accounting;
 
 /// All settings that are one value, in the order in which they are documented.
@@ -53,7 +53,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "listen.admin",
         Is("127.0.0.1:9090"),
-        "Address and port of /metrics, /livez and /readyz",
+        "Address and port of /metrics, /livez, /readyz and /v1/revisions",
         |config, value| set(&mut config.listen.admin, value.address()),
     ),
     Setting::new(
@@ -85,6 +85,59 @@ pub static SCALARS: &[Setting<Config>] = &[
             let slot = &mut config.reporter.flush_timeout;
             set(slot, value.duration("0s"..="1h"))
         },
+    ),
+    Setting::new(
+        "throttle.queue_depth",
+        Is("10000"),
+        "The most requests that wait for one revision, unless it says otherwise",
+        |config, value| {
+            let slot = &mut config.throttle.queue_depth;
+            set(slot, value.whole(revision::QUEUE_DEPTH))
+        },
+    ),
+    Setting::new(
+        "throttle.max_queued_requests",
+        Is("100000"),
+        "The most requests that wait for all revisions together",
+        |config, value| {
+            let slot = &mut config.throttle.max_queued_requests;
+            set(slot, value.whole(revision::QUEUE_DEPTH))
+        },
+    ),
+    Setting::new(
+        "probe.frequency",
+        Is("200ms"),
+        "The pause after a failed probe of a backend",
+        |config, value| set(&mut config.probe.frequency, value.duration("10ms"..="1m")),
+    ),
+    Setting::new(
+        "probe.timeout",
+        Is("300ms"),
+        "How long a probe may take at first",
+        |config, value| set(&mut config.probe.timeout, value.duration("10ms"..="1m")),
+    ),
+    Setting::new(
+        "probe.max_timeout",
+        Is("10s"),
+        "How long a probe may take of a backend that others timed out on",
+        |config, value| {
+            set(
+                &mut config.probe.max_timeout,
+                value.duration("10ms"..="10m"),
+            )
+        },
+    ),
+    Setting::new(
+        "probe.max_parallel",
+        Is("100"),
+        "The most probes at once",
+        |config, value| set(&mut config.probe.max_parallel, value.whole(2..=10_000)),
+    ),
+    Setting::new(
+        "admin.write",
+        Is("false"),
+        "Whether clients of the admin port may change revisions: true or false",
+        |config, value| set(&mut config.admin.write, value.truth()),
     ),
     Setting::new(
         "log",

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use reporter_core::RevisionKey;
+use serde_json::Value as Json;
 use toml::de::DeValue;
 use tracing_subscriber::filter::Targets;
 
@@ -18,6 +19,8 @@ pub(super) enum Value<'a> {
     Text(&'a str),
     /// In the file: of one of TOML's types.
     Toml(&'a DeValue<'a>),
+    /// In a request to the admin port: of one of JSON's types.
+    Json(&'a Json),
 }
 
 impl Value<'_> {
@@ -50,12 +53,25 @@ impl Value<'_> {
             Self::Toml(DeValue::Integer(number)) => {
                 usize::from_str_radix(number.as_str(), number.radix()).ok()
             }
-            Self::Toml(_) => None,
+            Self::Json(Json::Number(number)) => {
+                number.as_u64().and_then(|number| number.try_into().ok())
+            }
+            Self::Toml(_) | Self::Json(_) => None,
         };
         number.filter(|it| range.contains(it)).ok_or_else(|| {
             let (least, most) = range.into_inner();
             self.instead_of(&format!("a whole number from {least} to {most}"))
         })
+    }
+
+    /// Yes or no.
+    pub(super) fn truth(&self) -> Result<bool, String> {
+        let truth = match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(DeValue::Boolean(truth)) => Some(*truth),
+            Self::Toml(_) | Self::Json(_) => None,
+        };
+        truth.ok_or_else(|| self.instead_of("true or false"))
     }
 
     /// A number in `range`, with or without a fraction.
@@ -64,7 +80,7 @@ impl Value<'_> {
             Self::Text(text) => text.trim().parse().ok(),
             Self::Toml(DeValue::Integer(number)) => number.as_str().parse().ok(),
             Self::Toml(DeValue::Float(number)) => number.as_str().parse().ok(),
-            Self::Toml(_) => None,
+            Self::Toml(_) | Self::Json(_) => None,
         };
         number.filter(|it| range.contains(it)).ok_or_else(|| {
             let (least, most) = range.into_inner();
@@ -117,7 +133,8 @@ impl Value<'_> {
         match self {
             Self::Text(text) => Ok(text),
             Self::Toml(DeValue::String(text)) => Ok(text),
-            Self::Toml(_) => Err(self.instead_of(expected)),
+            Self::Json(Json::String(text)) => Ok(text),
+            Self::Toml(_) | Self::Json(_) => Err(self.instead_of(expected)),
         }
     }
 
@@ -130,8 +147,11 @@ impl Value<'_> {
             Self::Toml(DeValue::Integer(number)) => quoted(&number.to_string()).replace('"', ""),
             Self::Toml(DeValue::Float(number)) => quoted(number.as_str()).replace('"', ""),
             Self::Toml(DeValue::Datetime(_)) => "a date or time".to_owned(),
-            Self::Toml(DeValue::Array(_)) => "a list".to_owned(),
+            Self::Toml(DeValue::Array(_)) | Self::Json(Json::Array(_)) => "a list".to_owned(),
             Self::Toml(DeValue::Table(_)) => "a section".to_owned(),
+            Self::Json(Json::String(text)) => quoted(text),
+            Self::Json(Json::Object(_)) => "an object".to_owned(),
+            Self::Json(plain @ (Json::Null | Json::Bool(_) | Json::Number(_))) => plain.to_string(),
         };
         format!("expected {expected}, found {found}")
     }

@@ -1,14 +1,16 @@
 //! Where a revision's instances listen, and whose turn it is.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use arc_swap::ArcSwap;
 use http::HeaderValue;
 
 /// The backends of one revision.
 pub(crate) struct Backends {
-    all: Box<[Arc<Backend>]>,
+    all: ArcSwap<Box<[Arc<Backend>]>>,
     next: AtomicUsize,
 }
 
@@ -25,18 +27,36 @@ impl Backends {
     pub(crate) fn new(addresses: &[SocketAddr]) -> Self {
         let backend = |&address| Arc::new(Backend::new(address));
         Self {
-            all: addresses.iter().map(backend).collect(),
+            all: ArcSwap::from_pointee(addresses.iter().map(backend).collect()),
             next: AtomicUsize::new(0),
         }
     }
 
+    /// These are the backends from now on; one that was there before stays as it is.
+    pub(super) fn set(&self, addresses: &[SocketAddr]) {
+        let all = self.all.load();
+        let before: HashMap<_, _> = all
+            .iter()
+            .map(|backend| (backend.address, backend))
+            .collect();
+        let backend = |address| match before.get(address) {
+            Some(backend) => Arc::clone(backend),
+            None => Arc::new(Backend::new(*address)),
+        };
+        let now = addresses.iter().map(backend).collect();
+        self.all.store(Arc::new(now));
+    }
+
     /// The next one in turn, or none when there are none.
-    pub(crate) fn next(&self) -> Option<&Arc<Backend>> {
-        match &*self.all {
+    pub(crate) fn next(&self) -> Option<Arc<Backend>> {
+        match &***self.all.load() {
             [] => None,
-            [only] => Some(only),
+            [only] => Some(Arc::clone(only)),
             // Wrapping around skips a turn once in a long while, which is nobody's loss.
-            all => Some(&all[self.next.fetch_add(1, Ordering::Relaxed) % all.len()]),
+            all => {
+                let turn = self.next.fetch_add(1, Ordering::Relaxed);
+                Some(Arc::clone(&all[turn % all.len()]))
+            }
         }
     }
 }

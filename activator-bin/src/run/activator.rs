@@ -67,7 +67,7 @@ impl Activator {
                 revision.backends = vec![echo];
             }
         }
-        let revisions = Arc::new(Revisions::new(&config.revisions));
+        let revisions = Arc::new(Revisions::new(std::mem::take(&mut config.revisions)));
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&revisions) as _);
         let settings = &config.reporter;
         let clock = SystemClock::new();

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use activator_bin::config::{
-    Config, Listen, LogConfig, LogFormat, Readiness, ReporterConfig, RevisionConfig,
+    AdminConfig, Config, Listen, LogConfig, LogFormat, Probe, ProbeConfig, Readiness,
+    ReporterConfig, RevisionConfig, ThrottleConfig,
 };
 use activator_bin::run::{Activator, Options};
 use reporter_core::{Accounting, Revision, RevisionKey};
@@ -37,6 +38,17 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             flush_timeout: Duration::from_secs(5),
         },
         readiness: Readiness::Serving,
+        throttle: ThrottleConfig {
+            queue_depth: 100,
+            max_queued_requests: 1_000,
+        },
+        probe: ProbeConfig {
+            frequency: Duration::from_millis(20),
+            timeout: Duration::from_millis(300),
+            max_timeout: Duration::from_secs(1),
+            max_parallel: 100,
+        },
+        admin: AdminConfig { write: false },
         log: LogConfig {
             filter: Default::default(),
             format: LogFormat::Text,
@@ -48,6 +60,9 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
                 service: "hello".into(),
                 configuration: "hello".into(),
             },
+            container_concurrency: 0,
+            queue_depth: 100,
+            probe: Probe::Tcp,
             backends: backends.to_vec(),
         }],
         echo: false,

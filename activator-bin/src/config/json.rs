@@ -1,0 +1,114 @@
+//! A revision as JSON: the same fields as in the file, checked by the same rules.
+
+use reporter_core::RevisionKey;
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use super::problem::{Place, Problems};
+use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, REVISION};
+use super::setting::apply_defaults;
+use super::value::Value;
+use super::{RevisionConfig, ThrottleConfig, unknown};
+
+/// The fields as they are written.
+#[derive(Serialize)]
+struct Fields<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    service: &'a str,
+    configuration: &'a str,
+    container_concurrency: u32,
+    queue_depth: usize,
+    probe: &'a str,
+    backends: &'a [std::net::SocketAddr],
+}
+
+impl RevisionConfig {
+    /// The revision `key` from an object with the fields of `[[revision]]`.
+    ///
+    /// `namespace` and `name` may be left out; when they are there they have to be the key's. What
+    /// is left out is as it would be in the file, `inherited` being its `[throttle]`.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    pub fn from_json(
+        key: &RevisionKey,
+        json: &[u8],
+        inherited: &ThrottleConfig,
+    ) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let mut draft = Draft::new(key.namespace(), key.name());
+        apply_defaults(REVISION, &mut draft);
+        match serde_json::from_slice(json) {
+            Ok(Json::Object(fields)) => read(&fields, key, &mut draft, &mut problems),
+            Ok(other) => {
+                let message = Value::Json(&other).instead_of("an object");
+                problems.push(Place::Body, "", message);
+            }
+            Err(error) => problems.push(Place::Body, "", format!("is not JSON: {error}")),
+        }
+        let draft = problems.into_result(draft)?;
+        Ok(draft.finish(inherited).expect("the key has been checked"))
+    }
+
+    /// The object with all fields.
+    #[must_use]
+    pub fn to_json(&self) -> Json {
+        let probe = PROBES.iter().find(|(_, probe)| *probe == self.probe);
+        // Empty is how the file leaves a name out; it is no value that a field may have.
+        let fields = Fields {
+            namespace: self.key.namespace(),
+            name: self.key.name(),
+            service: &self.revision.service,
+            configuration: &self.revision.configuration,
+            container_concurrency: self.container_concurrency,
+            queue_depth: self.queue_depth,
+            probe: probe.expect("the table has them all").0,
+            backends: &self.backends,
+        };
+        let mut json = serde_json::to_value(fields).expect("strings, numbers and lists");
+        if let Some(fields) = json.as_object_mut() {
+            fields.retain(|_, value| value != "");
+        }
+        json
+    }
+}
+
+fn read(fields: &Map<String, Json>, key: &RevisionKey, draft: &mut Draft, problems: &mut Problems) {
+    for (name, value) in fields {
+        let outcome = match (name.as_str(), REVISION.iter().find(|it| it.field == name)) {
+            ("namespace", _) => same(value, key.namespace()),
+            ("name", _) => same(value, key.name()),
+            (BACKENDS, _) => read_backends(value, draft, problems),
+            (_, Some(setting)) => setting.apply(draft, &Value::Json(value)),
+            (_, None) => {
+                let message = unknown::field("", name, REVISION, &[BACKENDS]);
+                problems.push(Place::Body, unknown::path("", name), message);
+                continue;
+            }
+        };
+        if let Err(message) = outcome {
+            problems.push(Place::Body, name, message);
+        }
+    }
+}
+
+fn same(value: &Json, expected: &str) -> Result<(), String> {
+    match value == expected {
+        true => Ok(()),
+        false => {
+            let expected = format!("{expected:?}, as in the path");
+            Err(Value::Json(value).instead_of(&expected))
+        }
+    }
+}
+
+fn read_backends(value: &Json, draft: &mut Draft, problems: &mut Problems) -> Result<(), String> {
+    let Json::Array(values) = value else {
+        return Err(Value::Json(value).instead_of(BACKENDS_EXPECTED));
+    };
+    draft.read_backends(values.iter().map(Value::Json), |index, message| {
+        problems.push(Place::Body, format!("{BACKENDS}[{index}]"), message);
+    });
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! What becomes of the table when the source and the admin port take turns.
+
+use super::*;
+
+/// `name` or `name=backends`, to a revision in one namespace with backends at these ports.
+fn revision(text: &str) -> RevisionConfig {
+    let (name, ports) = text.split_once('=').unwrap_or((text, ""));
+    let address = |port: &str| format!("127.0.0.1:{port}").parse().unwrap();
+    let ports = ports.split('+').filter(|port| !port.is_empty());
+    RevisionConfig {
+        key: key(name),
+        revision: Revision {
+            service: "".into(),
+            configuration: "".into(),
+        },
+        container_concurrency: 0,
+        queue_depth: 1,
+        probe: Default::default(),
+        backends: ports.map(address).collect(),
+    }
+}
+
+fn key(name: &str) -> RevisionKey {
+    RevisionKey::try_new("ns", name).unwrap()
+}
+
+fn file(text: &str) -> Vec<RevisionConfig> {
+    text.split_whitespace().map(revision).collect()
+}
+
+/// The whole table, written as above.
+fn state(revisions: &Revisions) -> String {
+    let text = |config: &Arc<RevisionConfig>| {
+        let ports: Vec<String> = config
+            .backends
+            .iter()
+            .map(|backend| backend.port().to_string())
+            .collect();
+        let found = revisions.find(&name_of(&config.key)).unwrap();
+        let turns = config.backends.iter().map(|_| found.backends.next());
+        let turns: std::collections::BTreeSet<_> =
+            turns.map(|backend| backend.unwrap().address).collect();
+        assert_eq!(turns, config.backends.iter().copied().collect());
+        match ports.is_empty() {
+            true => config.key.name().to_owned(),
+            false => format!("{}={}", config.key.name(), ports.join("+")),
+        }
+    };
+    let all: Vec<String> = revisions.configs().iter().map(text).collect();
+    all.join(" ")
+}
+
+/// Steps and the table after each: `file ...` is a new set of the file, `put ...` and `remove ...`
+/// are the admin port's.
+#[track_caller]
+fn check(steps: &[(&str, &str)]) {
+    let revisions = Revisions::default();
+    for (index, (step, expected)) in steps.iter().enumerate() {
+        let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+        match verb {
+            "file" => drop(revisions.replace(file(rest))),
+            "put" => drop(revisions.put(revision(rest))),
+            "remove" => drop(revisions.remove(&key(rest))),
+            _ => panic!("{step}"),
+        }
+        assert_eq!(state(&revisions), *expected, "step {index}: {step}");
+    }
+}
+
+#[test]
+fn the_source_replaces_its_own_set() {
+    check(&[
+        ("file a=1 b=2", "a=1 b=2"),
+        ("file b=2 c", "b=2 c"),
+        ("file b=3+4 c", "b=3+4 c"),
+        ("file", ""),
+    ]);
+}
+
+#[test]
+fn what_the_admin_port_set_stays_until_the_source_changes_that_revision() {
+    check(&[
+        ("file a=1 b=2", "a=1 b=2"),
+        ("put a=9", "a=9 b=2"),
+        ("put d=4", "a=9 b=2 d=4"),
+        ("file a=1 b=3", "a=9 b=3 d=4"),
+        ("file a=2 b=3", "a=2 b=3 d=4"),
+        ("put a=9", "a=9 b=3 d=4"),
+        ("file b=3", "b=3 d=4"),
+        ("file b=3 d=5", "b=3 d=5"),
+    ]);
+}
+
+#[test]
+fn what_the_admin_port_removed_is_back_when_the_source_changes_it() {
+    check(&[
+        ("file a=1 b=2", "a=1 b=2"),
+        ("remove a", "b=2"),
+        ("remove a", "b=2"),
+        ("file a=1 b=3", "b=3"),
+        ("file a=2 b=3", "a=2 b=3"),
+    ]);
+}
+
+#[test]
+fn each_change_is_counted_once_and_none_is_none() {
+    let changes = |added, changed, removed| Changes {
+        added,
+        changed,
+        removed,
+    };
+    let revisions = Revisions::new(file("a=1 b=2"));
+    assert_eq!(revisions.replace(file("b=2 a=1")), changes(0, 0, 0));
+    assert_eq!(revisions.replace(file("a=2 c d")), changes(2, 1, 1));
+    assert!(!revisions.put(revision("a=3")));
+    assert!(revisions.put(revision("e")));
+    assert!(revisions.remove(&key("a")) && !revisions.remove(&key("a")));
+    assert_eq!(revisions.replace(Vec::new()), changes(0, 0, 2));
+}
+
+#[test]
+fn a_revision_that_stays_is_the_same_object_and_one_that_comes_back_is_another() {
+    let revisions = Revisions::new(file("a=1 b=1"));
+    let find = |name| {
+        revisions.find(&Name {
+            namespace: "ns",
+            name,
+        })
+    };
+    let (a, b) = (find("a").unwrap(), find("b").unwrap());
+    let backend = b.backends.next().unwrap();
+    revisions.replace(file("a=1 b=1+2"));
+    assert!(Arc::ptr_eq(&a, &find("a").unwrap()));
+    assert!(Arc::ptr_eq(&b, &find("b").unwrap()));
+    let kept = [b.backends.next(), b.backends.next()];
+    let kept = kept.iter().flatten().filter(|it| Arc::ptr_eq(it, &backend));
+    assert_eq!(kept.count(), 1);
+    revisions.replace(file("a=1"));
+    revisions.replace(file("a=1 b=1"));
+    assert!(!Arc::ptr_eq(&b, &find("b").unwrap()));
+}
