@@ -1,3 +1,4 @@
 //! The activator as a library: what the binary assembles, and what its tests drive in-process.
 
 pub mod config;
+pub mod throttle;
