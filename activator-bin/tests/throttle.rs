@@ -11,6 +11,10 @@ use std::time::Duration;
 use activator_bin::throttle::{Limits, QueueBound, QueueBudget, Slot, Throttle, ThrottleError};
 use parking_lot::Mutex;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
+use tokio::time::timeout;
+
+/// Far beyond what anything here takes.
+const BOUND: Duration = Duration::from_secs(10);
 
 fn backend(number: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number], 80))
@@ -55,7 +59,8 @@ async fn arrive_all(throttle: &Throttle, count: usize) -> Vec<JoinHandle<Answer>
 }
 
 async fn answer(request: JoinHandle<Answer>) -> Answer {
-    request.await.expect("no request panics")
+    let answered = timeout(BOUND, request).await;
+    answered.expect("in time").expect("no request panics")
 }
 
 #[tokio::test]
@@ -81,7 +86,7 @@ async fn those_who_waited_go_in_order_of_arrival_and_never_more_than_the_limit()
     }
     assert_eq!((throttle.queued(), throttle.active()), (500, 0));
     throttle.add_backend(backend(1));
-    requests.join_all().await;
+    timeout(BOUND, requests.join_all()).await.expect("in time");
     assert!(order.lock().iter().copied().eq(0..500));
     assert_eq!(most.load(Ordering::Relaxed), 3);
     assert_eq!((throttle.queued(), throttle.active()), (0, 0));
@@ -293,10 +298,11 @@ fn several_runtimes_share_a_throttle_while_backends_come_and_go() {
                         if (request + number).is_multiple_of(5) {
                             // A client that does not wait long: it leaves at any moment, or not at all.
                             let patience = Duration::from_micros(request as u64);
-                            let _ = tokio::time::timeout(patience, throttle.acquire()).await;
+                            let _ = timeout(patience, throttle.acquire()).await;
                             return;
                         }
-                        let mut slot = throttle.acquire().await.expect("room for all");
+                        let acquired = timeout(BOUND, throttle.acquire()).await;
+                        let mut slot = acquired.expect("in time").expect("room for all");
                         if request % 50 == 1 {
                             slot = slot.retry_elsewhere().await.expect("the revision is there");
                         }

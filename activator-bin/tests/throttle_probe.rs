@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Far beyond what anything here takes.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_secs(10);
 
 async fn listen(address: &str) -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind(address).await.expect("the port is free");

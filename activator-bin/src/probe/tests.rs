@@ -1,3 +1,5 @@
+//! The prober in paused time, in front of scripted backends.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
@@ -106,7 +108,8 @@ impl Scene {
     }
 
     async fn slot(&self) -> Slot {
-        self.throttle.acquire().await.expect("room in the queue")
+        let acquired = timeout(HOUR, self.throttle.acquire()).await;
+        acquired.expect("in time").expect("room in the queue")
     }
 
     /// Lets time pass in which no slot becomes free.
@@ -143,6 +146,19 @@ fn up_from(time: Duration) -> impl Fn(SocketAddr, Duration) -> (Duration, ProbeO
         true => (Duration::ZERO, ProbeOutcome::Refused),
         false => (Duration::ZERO, ProbeOutcome::Ok),
     }
+}
+
+#[test]
+fn outcomes_have_the_names_of_their_metric() {
+    let outcomes = [
+        ProbeOutcome::Ok,
+        ProbeOutcome::Refused,
+        ProbeOutcome::Timeout,
+        ProbeOutcome::Status,
+        ProbeOutcome::Body,
+    ];
+    let names = ["ok", "refused", "timeout", "status", "body"];
+    assert_eq!(outcomes.map(ProbeOutcome::as_str), names);
 }
 
 #[tokio::test(start_paused = true)]
@@ -271,7 +287,8 @@ async fn a_backend_that_takes_probes_but_no_requests_does_not_go_round_without_a
     scene.prober.set_backends(vec![backend(1)]);
     let mut slot = scene.slot().await;
     for _ in 0..10 {
-        slot = slot.retry_elsewhere().await.expect("the revision is there");
+        let retried = timeout(HOUR, slot.retry_elsewhere()).await;
+        slot = retried.expect("in time").expect("the revision is there");
     }
     assert_eq!(scene.start.elapsed(), ms(2_000));
 }
@@ -316,7 +333,8 @@ async fn without_a_probe_a_backend_is_ready_when_it_is_named() {
     assert_eq!(scene.start.elapsed(), Duration::ZERO);
     assert_eq!(scene.probed_at(backend(1)), []);
 
-    let _again = slot.retry_elsewhere().await.expect("it is back");
+    let retried = timeout(HOUR, slot.retry_elsewhere()).await;
+    let _again = retried.expect("in time").expect("the revision is there");
     assert!(scene.start.elapsed() >= 5 * SECOND);
     let probes = scene.seen.probes.lock();
     assert!(

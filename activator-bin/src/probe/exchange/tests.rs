@@ -1,3 +1,5 @@
+//! Probes of real sockets that answer anything.
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 

@@ -1,3 +1,5 @@
+//! Who is picked, as tables, and what comes and goes under load.
+
 use std::collections::BTreeMap;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! The breaker, one rule at a time.
+
 use super::*;
 
 fn backend(number: u8) -> SocketAddr {
