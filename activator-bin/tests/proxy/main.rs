@@ -13,4 +13,6 @@ mod gone;
 mod harness;
 mod headers;
 mod naming;
+mod outside_probes;
+mod queue;
 mod start;
