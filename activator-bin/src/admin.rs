@@ -42,7 +42,8 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    fn check(&self) -> Result<(), &'static str> {
+    /// Says in a line why it is not ready.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.draining.has_begun() {
             return Err("not ready: shutting down\n");
         }

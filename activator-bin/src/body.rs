@@ -9,10 +9,12 @@ use hyper::body::Incoming;
 use reporter_runtime::InFlight;
 
 use crate::server::client::Exchange;
+use crate::throttle::Slot;
 use crate::upstream::Lease;
 
 /// What a request holds until it is over.
 pub(crate) struct Held {
+    slot: Option<Slot>,
     in_flight: Option<InFlight>,
     _exchange: Exchange,
 }
@@ -21,9 +23,15 @@ impl Held {
     /// By a request that is not counted yet.
     pub(crate) fn new(exchange: Exchange) -> Self {
         Self {
+            slot: None,
             in_flight: None,
             _exchange: exchange,
         }
+    }
+
+    /// The backend that answers has this slot taken by the request.
+    pub(crate) fn occupy(&mut self, slot: Slot) {
+        self.slot = Some(slot);
     }
 
     pub(crate) fn count(&mut self, in_flight: InFlight) {
@@ -46,8 +54,9 @@ enum Content {
 
 impl Body {
     pub(crate) fn whole(text: impl Into<Bytes>, held: Held) -> Self {
+        let text = text.into();
         Self {
-            content: Content::Whole(Some(text.into())),
+            content: Content::Whole((!text.is_empty()).then_some(text)),
             _held: held,
         }
     }

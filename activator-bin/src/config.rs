@@ -21,6 +21,7 @@ use reporter_core::{Accounting, Revision, RevisionKey};
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use tracing_subscriber::filter::Targets;
 
+pub use crate::probe::Probe;
 pub use load::Sources;
 pub use problem::{Place, Problem, Problems};
 pub use revision::REVISION;
@@ -119,18 +120,6 @@ pub struct ProbeConfig {
 pub struct AdminConfig {
     /// Whether they may change revisions; `false` by default.
     pub write: bool,
-}
-
-/// How a backend shows that it is ready.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Probe {
-    /// It answers `GET /healthz`, sent as Knative's activator sends it, with 200 and the body `queue`.
-    Knative,
-    /// It takes a TCP connection.
-    #[default]
-    Tcp,
-    /// It is ready as soon as it is named.
-    None,
 }
 
 /// What is logged, and how.

@@ -7,19 +7,24 @@ use std::sync::Arc;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use reporter_metrics::QueueMetrics;
 use reporter_runtime::ConcurrencyReporter;
 
+use crate::admin::Readiness;
 use crate::body::{Body, Held};
 use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
-use crate::upstream::{Lease, Upstream, UpstreamError};
+use crate::upstream::{Failed, Lease, Upstream, UpstreamError};
 
+mod capacity;
 mod headers;
+mod outside_probe;
 mod refusal;
 
+use capacity::Capacity;
 use refusal::Refusal;
 
 /// What all workers share.
@@ -27,6 +32,8 @@ use refusal::Refusal;
 pub(crate) struct Services {
     pub(crate) revisions: Arc<Revisions>,
     pub(crate) reporter: ConcurrencyReporter,
+    pub(crate) queue: QueueMetrics,
+    pub(crate) readiness: Readiness,
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) limits: Limits,
 }
@@ -51,11 +58,14 @@ impl Proxy {
     /// it, and the connection to the backend is closed.
     pub(crate) async fn answer(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         client: &Arc<Client>,
     ) -> Response<Body> {
         let has_body = !request.body().is_end_stream();
         let mut held = Held::new(client.on_request(has_body));
+        if let Some(probe) = outside_probe::take(request.headers_mut()) {
+            return probe.answer(&self.services.readiness, held);
+        }
         match self.pass_on(request, client, &mut held).await {
             Ok((response, lease)) => response.map(|body| Body::relayed(body, lease, held)),
             Err(refusal) => refusal.into_response(held),
@@ -71,26 +81,46 @@ impl Proxy {
         check(&request)?;
         let target = self.find(&request)?;
         held.count(self.services.reporter.track(&target.key));
-        let backend = capacity(&target)?;
+        let capacity = Capacity::new(&target, &self.services.queue);
+        let mut slot = capacity.wait().await?;
+        let mut backend = target.backends.at(slot.backend());
         let old_client = request.version() < Version::HTTP_11;
         headers::to_backend(&mut request, &client.address, &backend.host);
-        let (mut response, lease) = self
-            .upstream
-            .send(&backend, request)
-            .await
-            .and_then(
-                |(response, lease)| match headers::has_unknown_coding(response.headers()) {
-                    true => Err(UpstreamError::TransferCoding(backend.address)),
-                    false => Ok((response, lease)),
-                },
-            )
-            .inspect(|_| note_success(&target, &backend))
-            .map_err(|error| failure(&target, &backend, error))?;
+        let (mut response, lease) = loop {
+            match self.exchange(&backend, request).await {
+                Ok(answer) => break answer,
+                Err(Failed {
+                    error,
+                    unsent: Some(unsent),
+                }) => {
+                    note_failure(&target, &backend, &error);
+                    slot = capacity.wait_elsewhere(slot).await?;
+                    backend = target.backends.at(slot.backend());
+                    request = *unsent;
+                    headers::set_host(&mut request, &backend.host);
+                }
+                Err(Failed { error, .. }) => return Err(failure(&target, &backend, error)),
+            }
+        };
+        note_success(&target, &backend);
+        held.occupy(slot);
         headers::to_client(&mut response);
         if old_client && response.body().size_hint().exact().is_none() {
             client.answer_ends_with_close();
         }
         Ok((response, lease))
+    }
+
+    async fn exchange(
+        &self,
+        backend: &Arc<Backend>,
+        request: Request<Incoming>,
+    ) -> Result<(Response<Incoming>, Lease), Failed> {
+        let (response, lease) = self.upstream.send(backend, request).await?;
+        match headers::has_unknown_coding(response.headers()) {
+            true => Err(UpstreamError::TransferCoding(backend.address).into()),
+            false => Ok((response, lease)),
+        }
     }
 
     fn find(&self, request: &Request<Incoming>) -> Result<Arc<Target>, Refusal> {
@@ -106,18 +136,6 @@ impl Proxy {
             Refusal::new(StatusCode::NOT_FOUND, unknown)
         })
     }
-}
-
-/// Waits until `target` has capacity for one more request, and picks the backend that has it.
-///
-/// Whoever is counted waits here, so that waiting counts as concurrency.
-fn capacity(target: &Target) -> Result<Arc<Backend>, Refusal> {
-    target.backends.next().ok_or_else(|| {
-        Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            format_args!("revision {} has no backends", target.key),
-        )
-    })
 }
 
 /// Refuses what cannot be passed on without changing what it says.
@@ -151,14 +169,18 @@ fn note_success(target: &Target, backend: &Backend) {
     }
 }
 
+fn note_failure(target: &Target, backend: &Backend, error: &UpstreamError) {
+    if backend.changes_to(true) {
+        tracing::warn!(revision = %target.key, %error);
+    }
+}
+
 fn failure(target: &Target, backend: &Backend, error: UpstreamError) -> Refusal {
     if let UpstreamError::RequestBody(source) = &error {
         tracing::debug!(revision = %target.key, %source, "request body failed");
         return Refusal::new(StatusCode::BAD_REQUEST, error);
     }
-    if backend.changes_to(true) {
-        tracing::warn!(revision = %target.key, %error);
-    }
+    note_failure(target, backend, &error);
     Refusal::new(
         StatusCode::BAD_GATEWAY,
         format_args!("revision {}: {error}", target.key),

@@ -1,4 +1,4 @@
-//! The revisions that are served, and how a request finds its own. Nothing here counts or connects.
+//! The revisions that are served, and how a request finds its own. Nothing here passes requests on.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -14,11 +14,13 @@ use crate::config::RevisionConfig;
 
 pub(crate) mod backend;
 pub(crate) mod name;
+mod shared;
 mod target;
 #[cfg(test)]
 mod tests;
 
 use name::Name;
+pub use shared::Shared;
 pub(crate) use target::Target;
 
 /// The table of revisions. Readers never wait: a change replaces the table as a whole.
@@ -26,8 +28,8 @@ pub(crate) use target::Target;
 /// Per revision the latest word counts, whoever said it. The source says something of a revision
 /// only where its set differs from its set before; so what the admin port set stays until the source
 /// changes that very revision. Nothing is kept beyond the process: a start knows the source alone.
-#[derive(Default)]
 pub struct Revisions {
+    shared: Shared,
     table: ArcSwap<Table>,
     /// What the source said last. Whoever changes anything holds this lock.
     source: Mutex<BTreeMap<RevisionKey, Arc<RevisionConfig>>>,
@@ -49,8 +51,12 @@ pub struct Changes {
 impl Revisions {
     /// A table of these revisions, the source's first set; of two with the same key the later one counts.
     #[must_use]
-    pub fn new(revisions: Vec<RevisionConfig>) -> Self {
-        let new = Self::default();
+    pub fn new(revisions: Vec<RevisionConfig>, shared: Shared) -> Self {
+        let new = Self {
+            shared,
+            table: ArcSwap::default(),
+            source: Mutex::default(),
+        };
         new.replace(revisions);
         new
     }
@@ -74,7 +80,7 @@ impl Revisions {
         self.change([&Arc::new(config)], []).added > 0
     }
 
-    /// Serves the revision no longer; false when it was not served.
+    /// Serves the revision no longer, and answers those who wait for it; false when it was not served.
     pub fn remove(&self, key: &RevisionKey) -> bool {
         let _source = self.source.lock();
         self.change([], [key]).removed > 0
@@ -107,19 +113,30 @@ impl Revisions {
         let mut table = Table::clone(&self.table.load());
         for config in put {
             match table.get(&name_of(&config.key)) {
-                Some(target) => changes.changed += usize::from(target.apply(config)),
+                Some(target) => changes.changed += usize::from(target.apply(config, &self.shared)),
                 None => {
-                    let target = Arc::new(Target::new(config));
+                    let target = Arc::new(Target::new(config, &self.shared));
                     table.insert(TableKey(config.key.clone()), target);
                     changes.added += 1;
                 }
             }
         }
-        for key in remove {
-            changes.removed += usize::from(table.swap_remove(&name_of(key)).is_some());
-        }
+        let remove = remove.into_iter();
+        let removed: Vec<_> = remove
+            .filter_map(|key| table.swap_remove(&name_of(key)))
+            .collect();
+        changes.removed = removed.len();
         self.table.store(Arc::new(table));
+        // Only now: nobody may find a revision that is closed.
+        for target in removed {
+            target.throttle.close();
+        }
         changes
+    }
+
+    /// All that are served now, in no order.
+    pub(crate) fn targets(&self) -> Vec<Arc<Target>> {
+        self.table.load().values().cloned().collect()
     }
 
     /// The revision that goes by `name`.

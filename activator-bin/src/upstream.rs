@@ -16,7 +16,7 @@ mod connect;
 mod error;
 mod pool;
 
-pub(crate) use error::UpstreamError;
+pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use pool::{Lease, Pool};
 
 /// One worker's connections to the backends.
@@ -45,26 +45,38 @@ impl Upstream {
     /// A connection of the pool may turn out to have been closed while it was idle. As long as
     /// nothing of the request has been sent it is tried on another one; after that, never.
     ///
+    /// # Errors
+    /// With the request, when the backend cannot be connected to. It is as it came.
+    ///
     /// Cancellation closes the connection, so the backend notices.
     pub(crate) async fn send(
         &self,
         backend: &Arc<Backend>,
         mut request: Request<Incoming>,
-    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
+    ) -> Result<(Response<Incoming>, Lease), Failed> {
         let address = backend.address;
         while let Some(mut connection) = self.pool.take(address) {
             match connection.try_send_request(request).await {
-                Ok(response) => return self.accept(backend, response, connection),
+                Ok(response) => return Ok(self.accept(backend, response, connection)?),
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => request = unsent,
-                    None => return Err(UpstreamError::exchange(address, failed.into_error())),
+                    None => {
+                        return Err(UpstreamError::exchange(address, failed.into_error()).into());
+                    }
                 },
             }
         }
-        let mut connection = connect::connect(&self.http, address, self.limits).await?;
+        let connected = connect::connect(&self.http, address, self.limits).await;
+        let mut connection = match connected {
+            Ok(connection) => connection,
+            Err(error) => {
+                let unsent = error.is_unreachable().then(|| Box::new(request));
+                return Err(Failed { error, unsent });
+            }
+        };
         match connection.try_send_request(request).await {
-            Ok(response) => self.accept(backend, response, connection),
-            Err(failed) => Err(UpstreamError::exchange(address, failed.into_error())),
+            Ok(response) => Ok(self.accept(backend, response, connection)?),
+            Err(failed) => Err(UpstreamError::exchange(address, failed.into_error()).into()),
         }
     }
 
@@ -100,7 +112,6 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::revision::backend::Backends;
 
     /// A request without a body, as it comes from a client.
     async fn request() -> Request<Incoming> {
@@ -130,11 +141,10 @@ mod tests {
 
     /// Has a backend close an idle connection, then sends a request, before or after the closing
     /// could be heard of. The backend would answer on a further connection.
-    fn send_after_close(heard: bool) -> Result<(), UpstreamError> {
+    fn send_after_close(heard: bool) -> Result<(), Failed> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
-        let backends = Backends::new(&[address]);
-        let backend = backends.next().unwrap();
+        let backend = Arc::new(Backend::new(address));
         let (mut wake, woken) = {
             let pair = TcpListener::bind("127.0.0.1:0").unwrap();
             let wake = TcpStream::connect(pair.local_addr().unwrap()).unwrap();
@@ -176,7 +186,13 @@ mod tests {
     fn a_request_that_was_sent_is_never_tried_again() {
         let outcome = send_after_close(false);
         assert!(
-            matches!(outcome, Err(UpstreamError::Lost { .. })),
+            matches!(
+                outcome,
+                Err(Failed {
+                    error: UpstreamError::Lost { .. },
+                    unsent: None
+                })
+            ),
             "{outcome:?}"
         );
     }

@@ -22,13 +22,15 @@ label_values! {
     /// How a probe ended.
     pub enum ProbeOutcome {
         /// The backend passed.
-        Passed = "passed",
-        /// No connection came about.
+        Ok = "ok",
+        /// There was no connection, or it broke before an answer.
         Refused = "refused",
         /// There was no answer in time.
-        TimedOut = "timed_out",
-        /// There was an answer, but not that of a ready backend.
-        BadAnswer = "bad_answer",
+        Timeout = "timeout",
+        /// The answer's status was not that of a ready backend.
+        Status = "status",
+        /// The answer's body was not that of a ready backend.
+        Body = "body",
     }
 }
 
@@ -49,14 +51,9 @@ impl BackendMetrics {
         }
     }
 
-    /// A backend changed its state; it comes from no state when it is new and goes to none when it is gone.
-    pub fn moved(&self, from: Option<BackendState>, to: Option<BackendState>) {
-        if let Some(from) = from {
-            self.states[from as usize].decrement(1.0);
-        }
-        if let Some(to) = to {
-            self.states[to as usize].increment(1.0);
-        }
+    /// So many backends are in that state now.
+    pub fn count(&self, state: BackendState, backends: usize) {
+        self.states[state as usize].set(backends as f64);
     }
 
     /// A probe ended.

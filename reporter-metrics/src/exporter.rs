@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use metrics_process::Collector;
-use reporter_core::{RevisionKey, RevisionLister};
+use reporter_core::RevisionLister;
 
 use crate::backends::BackendMetrics;
 use crate::config::ConfigMetrics;
@@ -41,18 +41,22 @@ impl Exporter {
         }
     }
 
-    /// The text for `GET /metrics`: metrics in the order of their names.
+    /// The text for `GET /metrics`: metrics in the order of their names. `requests` are those of
+    /// the revisions that are served now, each of them once.
     ///
     /// Takes time in proportion to the number of revisions and reads `/proc`, so it does not belong
     /// on a thread that must not block.
     #[must_use]
-    pub fn render(&self) -> String {
+    pub fn render(&self, requests: impl IntoIterator<Item = RevisionRequests>) -> String {
         metrics::with_local_recorder(self.registry.recorder(), || self.process.collect());
         let fixed = self.registry.render();
         // Series can't be taken out of a recorder, so those of revisions live in one that is made
         // for this text alone.
         let revisions = Registry::new();
         self.revisions.record(&revisions);
+        for requests in requests {
+            requests.record(&revisions);
+        }
         sorted([fixed.as_str(), revisions.render().as_str()])
     }
 
@@ -63,13 +67,6 @@ impl Exporter {
     #[must_use]
     pub fn revision_gauges(&self) -> RevisionGauges {
         RevisionGauges::new(Arc::clone(&self.revisions), Arc::clone(&self.registry))
-    }
-
-    /// Counts the queued and active requests of `key`.
-    ///
-    /// To be asked for once per revision and kept: this takes a lock, counting does not.
-    pub fn revision_requests(&self, key: &RevisionKey) -> RevisionRequests {
-        self.revisions.requests(key)
     }
 
     /// What the reporter says of itself.

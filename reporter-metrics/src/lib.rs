@@ -25,7 +25,7 @@
 //! let key: RevisionKey = "default/hello-00001".parse()?;
 //! gauges.on_tick(&[Gauge { key, concurrency: 2.0 }]);
 //!
-//! let text = exporter.render();
+//! let text = exporter.render([]);
 //! assert!(text.contains("activator_build_info{version=\"1.2.3\"} 1\n"));
 //! assert!(text.contains("activator_errors_total{reason=\"backend_refused\"} 1\n"));
 //! assert!(text.contains(concat!(
@@ -66,4 +66,4 @@ pub use names::{Kind, METRICS, Metric};
 pub use queue::{QueueLimit, QueueMetrics};
 pub use reporter::ReporterMetrics;
 pub use requests::{HttpVersion, RequestMetrics, Scheme, Served};
-pub use revisions::{Active, Queued, RevisionGauges, RevisionRequests};
+pub use revisions::{RevisionGauges, RevisionRequests};

@@ -1,4 +1,4 @@
-//! The series of revisions: values are held here and recorded anew for each text.
+//! The series of revisions: concurrency is held here and recorded anew for each text.
 //!
 //! What must not live here: the text, and how requests are counted.
 //!
@@ -13,13 +13,12 @@ use reporter_core::{RevisionKey, RevisionLister};
 
 use crate::names;
 use crate::registry::Registry;
-use crate::revisions::requests::Counts;
 
 mod gauges;
 mod requests;
 
 pub use gauges::RevisionGauges;
-pub use requests::{Active, Queued, RevisionRequests};
+pub use requests::RevisionRequests;
 
 /// The values of all revisions.
 pub(crate) struct Revisions {
@@ -37,11 +36,9 @@ struct Table {
 #[derive(Clone, Default)]
 struct Values {
     /// As of the last tick that had it.
-    concurrency: Option<f64>,
+    concurrency: f64,
     /// The number of that tick.
     tick: u64,
-    /// Since it was first asked for.
-    requests: Option<Arc<Counts>>,
 }
 
 impl Revisions {
@@ -50,12 +47,6 @@ impl Revisions {
             lister,
             table: Mutex::default(),
         }
-    }
-
-    pub(crate) fn requests(&self, key: &RevisionKey) -> RevisionRequests {
-        let mut table = self.table.lock();
-        let values = table.revisions.entry(key.clone()).or_default();
-        RevisionRequests::new(Arc::clone(values.requests.get_or_insert_default()))
     }
 
     pub(crate) fn is_known(&self, key: &RevisionKey) -> bool {
@@ -77,17 +68,10 @@ impl Revisions {
                 continue;
             };
             let (namespace, name) = (key.namespace(), key.name());
-            if let Some(concurrency) = values.concurrency {
-                let labels = [namespace, &revision.service, &revision.configuration, name];
-                registry
-                    .gauge(&names::REVISION_CONCURRENCY, &labels)
-                    .set(concurrency);
-            }
-            if let Some(requests) = values.requests {
-                let gauge = |metric| registry.gauge(metric, &[namespace, name]);
-                gauge(&names::REVISION_QUEUED).set(requests.queued() as f64);
-                gauge(&names::REVISION_ACTIVE).set(requests.active() as f64);
-            }
+            let labels = [namespace, &revision.service, &revision.configuration, name];
+            registry
+                .gauge(&names::REVISION_CONCURRENCY, &labels)
+                .set(values.concurrency);
         }
     }
 
@@ -101,20 +85,10 @@ impl Revisions {
                 Some(values) => values,
                 None => revisions.entry(key.clone()).or_default(),
             };
-            values.concurrency = Some(concurrency);
+            values.concurrency = concurrency;
             values.tick = *ticks;
         }
-        revisions.retain(|key, values| {
-            if values.tick == *ticks || self.is_known(key) {
-                return true;
-            }
-            values.concurrency = None;
-            // Who still holds the counts finds them again here when the revision comes back, so a
-            // request is never counted out of other counts than it was counted into. Further
-            // holders come from this table only, so none can appear while it is locked.
-            let held = |counts: &Arc<Counts>| Arc::strong_count(counts) > 1;
-            values.requests.as_ref().is_some_and(held)
-        });
+        revisions.retain(|key, values| values.tick == *ticks || self.is_known(key));
         // Memory follows the revisions down, with slack so that one that comes and goes moves nothing.
         if revisions.capacity() > 64 && revisions.len() < revisions.capacity() / 4 {
             let room = revisions.len() * 2;
@@ -125,7 +99,7 @@ impl Revisions {
 
 #[cfg(test)]
 mod tests {
-    use reporter_core::{Gauge, MetricsBackend, Revision};
+    use reporter_core::{MetricsBackend, Revision};
 
     use super::*;
 
@@ -138,22 +112,16 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_and_nobody_holds_is_forgotten() {
+    fn what_nobody_knows_and_no_tick_has_is_forgotten() {
         let revisions = Arc::new(Revisions::new(Arc::new(NoRevisions)));
         let registry = Arc::new(Registry::new());
         let mut gauges = RevisionGauges::new(Arc::clone(&revisions), registry);
         let key: RevisionKey = "default/a".parse().unwrap();
         let length = || revisions.table.lock().revisions.len();
 
-        let held = revisions.requests(&key);
-        let request = held.activate();
-        drop(held);
-        gauges.on_tick(&[Gauge {
-            key,
-            concurrency: 1.0,
-        }]);
+        let value = (&key, 1.0);
+        revisions.on_tick([value].into_iter());
         assert_eq!(length(), 1);
-        drop(request);
         gauges.on_tick(&[]);
         assert_eq!(length(), 0);
     }

@@ -15,7 +15,7 @@ impl RevisionLister for NoRevisions {
 }
 
 fn resident_bytes(exporter: &Exporter) -> f64 {
-    let text = exporter.render();
+    let text = exporter.render([]);
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix("process_resident_memory_bytes "));

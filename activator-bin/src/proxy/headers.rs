@@ -57,6 +57,11 @@ pub(super) fn to_backend(
     add_forwarded_for(headers, client);
 }
 
+/// Makes `request`, which was made one to a backend already, one that goes to the backend called `host`.
+pub(super) fn set_host(request: &mut Request<impl Body>, host: &HeaderValue) {
+    request.headers_mut().insert(HOST, host.clone());
+}
+
 /// Makes `response` one that goes to the client.
 pub(super) fn to_client(response: &mut Response<impl Body>) {
     let framing = Framing::of(response.body());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::body::{Body, Held};
@@ -12,6 +12,7 @@ use crate::body::{Body, Held};
 pub(super) struct Refusal {
     status: StatusCode,
     text: String,
+    retry_after: Option<HeaderValue>,
 }
 
 impl Refusal {
@@ -19,6 +20,15 @@ impl Refusal {
         Self {
             status,
             text: format!("{why}\n"),
+            retry_after: None,
+        }
+    }
+
+    /// A refusal that may be none in a second.
+    pub(super) fn for_now(status: StatusCode, why: impl fmt::Display) -> Self {
+        Self {
+            retry_after: Some(HeaderValue::from_static("1")),
+            ..Self::new(status, why)
         }
     }
 
@@ -31,6 +41,9 @@ impl Refusal {
             HeaderValue::from_static("text/plain; charset=utf-8"),
         );
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(delay) = self.retry_after {
+            headers.insert(RETRY_AFTER, delay);
+        }
         response
     }
 }

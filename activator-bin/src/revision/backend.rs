@@ -1,18 +1,20 @@
-//! Where a revision's instances listen, and whose turn it is.
+//! A revision's instances as the proxy sees them: how each is called, and how it did last.
+//!
+//! What must not live here: which of them gets a request (the throttle's), which are ready (the prober's).
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
+use foldhash::fast::FixedState;
 use http::HeaderValue;
 
-/// The backends of one revision.
-pub(crate) struct Backends {
-    all: ArcSwap<Box<[Arc<Backend>]>>,
-    next: AtomicUsize,
-}
+/// The backends of one revision by their addresses.
+pub(crate) struct Backends(ArcSwap<ByAddress>);
+
+type ByAddress = HashMap<SocketAddr, Arc<Backend>, FixedState>;
 
 /// One instance.
 pub(crate) struct Backend {
@@ -24,45 +26,35 @@ pub(crate) struct Backend {
 }
 
 impl Backends {
-    pub(crate) fn new(addresses: &[SocketAddr]) -> Self {
-        let backend = |&address| Arc::new(Backend::new(address));
-        Self {
-            all: ArcSwap::from_pointee(addresses.iter().map(backend).collect()),
-            next: AtomicUsize::new(0),
-        }
+    pub(super) fn new(addresses: &[SocketAddr]) -> Self {
+        let backends = Self(ArcSwap::default());
+        backends.set(addresses);
+        backends
     }
 
     /// These are the backends from now on; one that was there before stays as it is.
     pub(super) fn set(&self, addresses: &[SocketAddr]) {
-        let all = self.all.load();
-        let before: HashMap<_, _> = all
-            .iter()
-            .map(|backend| (backend.address, backend))
-            .collect();
-        let backend = |address| match before.get(address) {
-            Some(backend) => Arc::clone(backend),
-            None => Arc::new(Backend::new(*address)),
-        };
-        let now = addresses.iter().map(backend).collect();
-        self.all.store(Arc::new(now));
+        let before = self.0.load();
+        let backend = |&address| (address, find(&before, address));
+        self.0
+            .store(Arc::new(addresses.iter().map(backend).collect()));
     }
 
-    /// The next one in turn, or none when there are none.
-    pub(crate) fn next(&self) -> Option<Arc<Backend>> {
-        match &***self.all.load() {
-            [] => None,
-            [only] => Some(Arc::clone(only)),
-            // Wrapping around skips a turn once in a long while, which is nobody's loss.
-            all => {
-                let turn = self.next.fetch_add(1, Ordering::Relaxed);
-                Some(Arc::clone(&all[turn % all.len()]))
-            }
-        }
+    /// The backend at this address. One that has left meanwhile can still be called.
+    pub(crate) fn at(&self, address: SocketAddr) -> Arc<Backend> {
+        find(&self.0.load(), address)
+    }
+}
+
+fn find(backends: &ByAddress, address: SocketAddr) -> Arc<Backend> {
+    match backends.get(&address) {
+        Some(backend) => Arc::clone(backend),
+        None => Arc::new(Backend::new(address)),
     }
 }
 
 impl Backend {
-    fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
             host: HeaderValue::try_from(address.to_string())

@@ -20,6 +20,12 @@ fn revision(text: &str) -> RevisionConfig {
     }
 }
 
+/// Revisions whose probers never get to run.
+fn served(text: &str) -> Revisions {
+    let shared = Shared::new(&crate::config::Config::embedded(), |_| ());
+    Revisions::new(file(text), shared)
+}
+
 fn key(name: &str) -> RevisionKey {
     RevisionKey::try_new("ns", name).unwrap()
 }
@@ -37,10 +43,7 @@ fn state(revisions: &Revisions) -> String {
             .map(|backend| backend.port().to_string())
             .collect();
         let found = revisions.find(&name_of(&config.key)).unwrap();
-        let turns = config.backends.iter().map(|_| found.backends.next());
-        let turns: std::collections::BTreeSet<_> =
-            turns.map(|backend| backend.unwrap().address).collect();
-        assert_eq!(turns, config.backends.iter().copied().collect());
+        assert!(Arc::ptr_eq(&found.config(), config));
         match ports.is_empty() {
             true => config.key.name().to_owned(),
             false => format!("{}={}", config.key.name(), ports.join("+")),
@@ -54,7 +57,11 @@ fn state(revisions: &Revisions) -> String {
 /// are the admin port's.
 #[track_caller]
 fn check(steps: &[(&str, &str)]) {
-    let revisions = Revisions::default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let revisions = served("");
     for (index, (step, expected)) in steps.iter().enumerate() {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
         match verb {
@@ -102,14 +109,14 @@ fn what_the_admin_port_removed_is_back_when_the_source_changes_it() {
     ]);
 }
 
-#[test]
-fn each_change_is_counted_once_and_none_is_none() {
+#[tokio::test]
+async fn each_change_is_counted_once_and_none_is_none() {
     let changes = |added, changed, removed| Changes {
         added,
         changed,
         removed,
     };
-    let revisions = Revisions::new(file("a=1 b=2"));
+    let revisions = served("a=1 b=2");
     assert_eq!(revisions.replace(file("b=2 a=1")), changes(0, 0, 0));
     assert_eq!(revisions.replace(file("a=2 c d")), changes(2, 1, 1));
     assert!(!revisions.put(revision("a=3")));
@@ -118,9 +125,9 @@ fn each_change_is_counted_once_and_none_is_none() {
     assert_eq!(revisions.replace(Vec::new()), changes(0, 0, 2));
 }
 
-#[test]
-fn a_revision_that_stays_is_the_same_object_and_one_that_comes_back_is_another() {
-    let revisions = Revisions::new(file("a=1 b=1"));
+#[tokio::test]
+async fn a_revision_that_stays_is_the_same_object_and_one_that_comes_back_is_another() {
+    let revisions = served("a=1 b=1");
     let find = |name| {
         revisions.find(&Name {
             namespace: "ns",
@@ -128,14 +135,32 @@ fn a_revision_that_stays_is_the_same_object_and_one_that_comes_back_is_another()
         })
     };
     let (a, b) = (find("a").unwrap(), find("b").unwrap());
-    let backend = b.backends.next().unwrap();
+    let backend = |port: u16| b.backends.at(([127, 0, 0, 1], port).into());
+    let (kept, unknown) = (backend(1), backend(2));
     revisions.replace(file("a=1 b=1+2"));
     assert!(Arc::ptr_eq(&a, &find("a").unwrap()));
     assert!(Arc::ptr_eq(&b, &find("b").unwrap()));
-    let kept = [b.backends.next(), b.backends.next()];
-    let kept = kept.iter().flatten().filter(|it| Arc::ptr_eq(it, &backend));
-    assert_eq!(kept.count(), 1);
+    assert!(Arc::ptr_eq(&kept, &backend(1)));
+    assert!(!Arc::ptr_eq(&unknown, &backend(2)) && Arc::ptr_eq(&backend(2), &backend(2)));
     revisions.replace(file("a=1"));
     revisions.replace(file("a=1 b=1"));
     assert!(!Arc::ptr_eq(&b, &find("b").unwrap()));
+}
+
+#[tokio::test]
+async fn a_revision_that_is_removed_takes_no_requests_any_more() {
+    use crate::throttle::ThrottleError;
+    let revisions = served("a b");
+    let find = |name| revisions.find(&name_of(&key(name))).unwrap();
+    let (a, b) = (find("a"), find("b"));
+    revisions.remove(&key("a"));
+    assert_eq!(
+        a.throttle.acquire().await.err(),
+        Some(ThrottleError::RevisionGone)
+    );
+    revisions.replace(Vec::new());
+    assert_eq!(
+        b.throttle.acquire().await.err(),
+        Some(ThrottleError::RevisionGone)
+    );
 }

@@ -16,7 +16,7 @@ use super::{Limits, StartError, metrics, recording, sinks};
 use crate::config::{Config, Readiness};
 use crate::drain::Drain;
 use crate::proxy::Services;
-use crate::revision::Revisions;
+use crate::revision::{Revisions, Shared};
 use crate::server::{Worker, listen};
 use crate::source::{self, RevisionSource};
 use crate::{admin, echo};
@@ -45,6 +45,7 @@ pub struct Activator {
     drain_timeout: Duration,
     flush_timeout: Duration,
     workers: Vec<Worker>,
+    revisions: Arc<Revisions>,
     reporter: ConcurrencyReporter,
     reporter_task: ReporterTask,
     recording: Option<JoinHandle<()>>,
@@ -70,8 +71,12 @@ impl Activator {
                 revision.backends = vec![echo];
             }
         }
-        let revisions = Arc::new(Revisions::new(std::mem::take(&mut config.revisions)));
-        let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&revisions) as _);
+        let late = Arc::new(metrics::LateLister::default());
+        let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&late) as _);
+        let shared = Shared::new(&config, metrics::probes(&exporter));
+        let revisions = Revisions::new(std::mem::take(&mut config.revisions), shared);
+        let revisions = Arc::new(revisions);
+        late.set(&revisions);
         let settings = &config.reporter;
         let clock = SystemClock::new();
         let sinks = sinks::open(&config, clock, &exporter)?;
@@ -104,9 +109,18 @@ impl Activator {
             write: config.admin.write,
             inherited: config.throttle.clone(),
         };
+        let readiness = admin::Readiness {
+            draining: draining.clone(),
+            links: match config.readiness {
+                Readiness::Serving => Vec::new(),
+                Readiness::Autoscaler => sinks.links,
+            },
+        };
         let services = Services {
-            revisions,
+            revisions: Arc::clone(&revisions),
             reporter: reporter.clone(),
+            queue: exporter.queue(),
+            readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
             limits: options.limits,
         };
@@ -116,14 +130,7 @@ impl Activator {
             Worker::start(index, listener, services.clone(), draining.clone())
         });
         let workers = workers.collect::<io::Result<_>>()?;
-        let metrics = metrics::render(exporter, reporter.clone());
-        let readiness = admin::Readiness {
-            draining: draining.clone(),
-            links: match config.readiness {
-                Readiness::Serving => Vec::new(),
-                Readiness::Autoscaler => sinks.links,
-            },
-        };
+        let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions));
         for listener in admin {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(admin::serve(
@@ -141,6 +148,7 @@ impl Activator {
             drain_timeout: config.drain_timeout,
             flush_timeout: config.reporter.flush_timeout,
             workers,
+            revisions,
             reporter,
             reporter_task,
             recording,
@@ -158,6 +166,12 @@ impl Activator {
     #[must_use]
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// The revisions that are served.
+    #[must_use]
+    pub fn revisions(&self) -> &Revisions {
+        &self.revisions
     }
 
     /// The reporter that counts the requests.

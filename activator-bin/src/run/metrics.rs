@@ -1,19 +1,82 @@
-//! Where the reporter and the metrics meet: neither knows the other.
+//! Where the parts that know figures and the metrics meet: neither knows the other.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use reporter_metrics::Exporter;
+use reporter_core::{Revision, RevisionKey, RevisionLister};
+use reporter_metrics::{BackendMetrics, BackendState, Exporter, RevisionRequests};
 use reporter_runtime::ConcurrencyReporter;
 
 use crate::admin::Render;
+use crate::probe::ProbeOutcome;
+use crate::revision::{Revisions, Target};
 
-/// The text of `/metrics`, with the reporter's own figures as of the moment when it is asked for.
-pub(super) fn render(exporter: Exporter, reporter: ConcurrencyReporter) -> Render {
+/// The revisions for the metrics, which have to be there first: probes are counted from the start.
+#[derive(Default)]
+pub(super) struct LateLister(OnceLock<Arc<Revisions>>);
+
+impl LateLister {
+    /// These are the revisions. The first word counts.
+    pub(super) fn set(&self, revisions: &Arc<Revisions>) {
+        self.0.get_or_init(|| Arc::clone(revisions));
+    }
+}
+
+impl RevisionLister for LateLister {
+    fn revision(&self, key: &RevisionKey) -> Option<Revision> {
+        self.0.get()?.revision(key)
+    }
+}
+
+/// Counts what comes of probes.
+pub(super) fn probes(exporter: &Exporter) -> impl Fn(ProbeOutcome) + Send + Sync + 'static {
+    use reporter_metrics::ProbeOutcome as Counted;
+    let backends = exporter.backends();
+    move |outcome| {
+        backends.probed(match outcome {
+            ProbeOutcome::Ok => Counted::Ok,
+            ProbeOutcome::Refused => Counted::Refused,
+            ProbeOutcome::Timeout => Counted::Timeout,
+            ProbeOutcome::Status => Counted::Status,
+            ProbeOutcome::Body => Counted::Body,
+        });
+    }
+}
+
+/// The text of `/metrics`, with all figures as of the moment when it is asked for.
+pub(super) fn render(
+    exporter: Exporter,
+    reporter: ConcurrencyReporter,
+    revisions: Arc<Revisions>,
+) -> Render {
     let figures = exporter.reporter();
+    let backends = exporter.backends();
     Arc::new(move || {
         figures.tracked_keys(reporter.tracked_keys());
         figures.unmatched_outs(reporter.unmatched_outs());
         figures.untracked_requests(reporter.untracked_requests());
-        exporter.render()
+        let targets = revisions.targets();
+        count_backends(&backends, &targets);
+        exporter.render(targets.iter().map(|target| requests(target)))
     })
+}
+
+fn count_backends(metrics: &BackendMetrics, targets: &[Arc<Target>]) {
+    let (mut ready, mut probing, mut set_aside) = (0, 0, 0);
+    for target in targets {
+        let counts = target.prober.counts();
+        ready += counts.ready;
+        probing += counts.probing;
+        set_aside += counts.set_aside;
+    }
+    metrics.count(BackendState::Ready, ready);
+    metrics.count(BackendState::Probing, probing);
+    metrics.count(BackendState::SetAside, set_aside);
+}
+
+fn requests(target: &Target) -> RevisionRequests {
+    RevisionRequests {
+        key: target.key.clone(),
+        queued: target.throttle.queued(),
+        active: target.throttle.active(),
+    }
 }

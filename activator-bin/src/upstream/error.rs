@@ -4,6 +4,9 @@ use std::error::Error;
 use std::io;
 use std::net::SocketAddr;
 
+use http::Request;
+use hyper::body::Incoming;
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamError {
@@ -36,7 +39,43 @@ pub(crate) enum UpstreamError {
     RequestBody(#[source] hyper::Error),
 }
 
+/// A request that got no answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub(crate) struct Failed {
+    pub(crate) error: UpstreamError,
+    /// The request, when its backend could not be reached: nothing of it was sent.
+    pub(crate) unsent: Option<Box<Request<Incoming>>>,
+}
+
+impl From<UpstreamError> for Failed {
+    fn from(error: UpstreamError) -> Self {
+        Self {
+            error,
+            unsent: None,
+        }
+    }
+}
+
 impl UpstreamError {
+    /// Whether it is the backend that cannot be reached, and not this machine that is out of something.
+    pub(crate) fn is_unreachable(&self) -> bool {
+        use io::ErrorKind as Kind;
+        let Self::Connect { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.kind(),
+            Kind::ConnectionRefused
+                | Kind::ConnectionReset
+                | Kind::ConnectionAborted
+                | Kind::HostUnreachable
+                | Kind::NetworkUnreachable
+                | Kind::NetworkDown
+                | Kind::TimedOut
+        )
+    }
+
     pub(super) fn exchange(backend: SocketAddr, error: hyper::Error) -> Self {
         if error.is_user() {
             return Self::RequestBody(error);

@@ -1,6 +1,7 @@
 //! Backends that do exactly what a test wants.
 
 use std::net::SocketAddr;
+use std::task::{Context, Waker};
 
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -17,7 +18,11 @@ pub(crate) struct Backend {
 
 impl Backend {
     pub(crate) async fn bind() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::bind_to(([127, 0, 0, 1], 0).into()).await
+    }
+
+    pub(crate) async fn bind_to(address: SocketAddr) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         Self {
             address: listener.local_addr().unwrap(),
             listener,
@@ -27,6 +32,13 @@ impl Backend {
     pub(crate) async fn accept(&self) -> Client {
         let accepted = timeout(PATIENCE, self.listener.accept()).await;
         Client::new(accepted.expect("the proxy connects").unwrap().0)
+    }
+
+    /// Whether nobody connects, without waiting.
+    pub(crate) fn is_silent(&self) -> bool {
+        let mut accept = std::pin::pin!(self.listener.accept());
+        let mut cx = Context::from_waker(Waker::noop());
+        accept.as_mut().poll(&mut cx).is_pending()
     }
 
     /// Accepts a connection and reads one request from it.

@@ -126,7 +126,9 @@ async fn a_client_that_expects_a_hundred_is_told_to_continue() {
 
 #[tokio::test]
 async fn a_client_that_expects_a_hundred_is_not_asked_for_a_body_that_nobody_wants() {
-    let activator = start(&[]);
+    let mut config = config(&[]);
+    config.throttle.max_queued_requests = 0;
+    let activator = Activator::start(config, Options::default()).unwrap();
     let mut client = activator.connect().await;
     let answer = client
         .ask(&format!(

@@ -17,7 +17,7 @@ fn get() -> String {
 }
 
 /// From outside there is no other way to see that the drain has begun on every worker.
-async fn until_refused(http: SocketAddr) {
+pub(crate) async fn until_refused(http: SocketAddr) {
     let refused = tokio::time::timeout(PATIENCE, async {
         while TcpStream::connect(http).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -1,15 +1,10 @@
 //! Backends that fail: the client is told what happened, or its connection is cut, never more and never less.
 
 use std::io::ErrorKind;
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use activator_bin::run::{Activator, Limits, Options};
 
 use crate::backend::{Backend, answering};
 use crate::client::Message;
-use crate::gone::FullListener;
-use crate::harness::{Ask, HELLO, config, start};
+use crate::harness::{Ask, HELLO, start};
 
 fn get() -> String {
     format!("GET / HTTP/1.1\r\n{HELLO}")
@@ -23,57 +18,6 @@ fn check(answer: &Message, status: u16, text: &str) {
         Some("text/plain; charset=utf-8")
     );
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-}
-
-async fn free_address() -> SocketAddr {
-    Backend::bind().await.address
-}
-
-#[tokio::test]
-async fn a_revision_without_backends_is_unavailable_and_its_requests_count() {
-    let activator = start(&[]);
-    let mut client = activator.connect().await;
-    let answer = client.ask(&get()).await;
-    check(&answer, 503, "revision default/hello has no backends\n");
-    assert_eq!(activator.reporter().tracked_keys(), 1);
-    activator.until_in_flight(0).await;
-}
-
-#[tokio::test]
-async fn a_backend_that_refuses_is_named() {
-    let address = free_address().await;
-    let activator = start(&[address]);
-    let mut client = activator.connect().await;
-    // The client's connection outlives the failure.
-    for _ in 0..2 {
-        let answer = client.ask(&get()).await;
-        let text = format!(
-            "revision default/hello: cannot connect to backend {address}: connection refused\n"
-        );
-        check(&answer, 502, &text);
-        activator.until_in_flight(0).await;
-    }
-}
-
-#[tokio::test]
-async fn a_backend_that_does_not_take_the_connection_is_given_up() {
-    let full = FullListener::new().await;
-    let options = Options {
-        limits: Limits {
-            connect_timeout: Duration::from_millis(100),
-            ..Limits::default()
-        },
-        ..Options::default()
-    };
-    let activator = Activator::start(config(&[full.address]), options).unwrap();
-    let mut client = activator.connect().await;
-    let answer = client.ask(&get()).await;
-    let text = format!(
-        "revision default/hello: cannot connect to backend {}: timed out\n",
-        full.address
-    );
-    check(&answer, 502, &text);
-    activator.until_in_flight(0).await;
 }
 
 /// What a backend does with a request before it closes the connection.
@@ -239,18 +183,4 @@ async fn an_answer_that_comes_before_the_upload_is_read_arrives() {
         assert_eq!(answer.status(), 404);
         assert!(client.rest().await.1.is_ok());
     }
-}
-
-#[tokio::test]
-async fn backends_are_used_in_turn_and_a_dead_one_fails_only_its_share() {
-    let (alive, mut requests) = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
-    let activator = start(&[alive, free_address().await]);
-    let mut client = activator.connect().await;
-    let mut statuses = Vec::new();
-    for _ in 0..6 {
-        statuses.push(client.ask(&get()).await.status());
-    }
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 200, 200, 502, 502, 502]);
-    assert!(requests.recv().await.is_some());
 }

@@ -62,7 +62,8 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             },
             container_concurrency: 0,
             queue_depth: 100,
-            probe: Probe::Tcp,
+            // The connections that backends get are those of requests.
+            probe: Probe::None,
             backends: backends.to_vec(),
         }],
         echo: false,

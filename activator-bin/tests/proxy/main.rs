@@ -13,6 +13,8 @@ mod gone;
 mod harness;
 mod headers;
 mod naming;
+mod outside_probes;
+mod queue;
 mod reload;
 mod revisions;
 mod start;

@@ -116,30 +116,19 @@ fn totals_of_the_reporter_never_shrink() {
 }
 
 #[test]
-fn a_backend_is_in_one_state_at_a_time() {
-    use BackendState::{Probing, Ready, SetAside};
-    let check_moves = |moves: &[(Option<BackendState>, Option<BackendState>)],
-                       expected: &[&str]| {
-        let apply = |exporter: &Exporter| {
-            let backends = exporter.backends();
-            moves
-                .iter()
-                .for_each(|&(from, to)| backends.moved(from, to));
-        };
-        check(apply, "activator_backends", expected);
+fn the_last_count_of_each_state_of_backends_counts() {
+    use BackendState::{Probing, Ready};
+    let apply = |exporter: &Exporter| {
+        let backends = exporter.backends();
+        backends.count(Probing, 1);
+        backends.count(Ready, 2);
+        backends.count(Ready, 3);
     };
-    let new = (None, Some(Probing));
-    let passed = (Some(Probing), Some(Ready));
-    let failed = (Some(Ready), Some(SetAside));
-    let gone = (Some(SetAside), None);
-    let probing = "activator_backends{state=\"probing\"} 1";
-    let ready = "activator_backends{state=\"ready\"} 1";
-    let set_aside = "activator_backends{state=\"set_aside\"} 1";
-    check_moves(&[new], &[probing]);
-    check_moves(&[new, passed], &[ready]);
-    check_moves(&[new, passed, new], &[probing, ready]);
-    check_moves(&[new, passed, failed], &[set_aside]);
-    check_moves(&[new, passed, failed, gone], &[]);
+    let expected = [
+        "activator_backends{state=\"probing\"} 1",
+        "activator_backends{state=\"ready\"} 3",
+    ];
+    check(apply, "activator_backends", &expected);
 }
 
 #[test]

@@ -54,7 +54,7 @@ pub(crate) fn gauges(values: &[(&str, f64)]) -> Vec<Gauge> {
 
 /// The lines of the text that belong to series whose name starts with `prefix`, in order.
 pub(crate) fn samples(exporter: &Exporter, prefix: &str) -> Vec<String> {
-    let text = exporter.render();
+    let text = exporter.render([]);
     crate::exposition::parse(&text).expect("the text is valid");
     let lines = text.lines().filter(|line| line.starts_with(prefix));
     lines.map(str::to_owned).collect()

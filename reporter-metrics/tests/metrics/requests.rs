@@ -5,88 +5,58 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reporter_core::MetricsBackend;
-use reporter_metrics::Exporter;
+use reporter_metrics::{Exporter, RevisionRequests};
 
 use crate::exposition::parse;
-use crate::lister::{exporter, gauges, key, samples};
+use crate::lister::{exporter, gauges, key};
 
-/// The series of the revision `default/a`; those of its requests without their labels.
-fn requests(exporter: &Exporter) -> Vec<String> {
-    let lines = samples(exporter, "kn_revision_request_").into_iter();
-    let label = "{k8s_namespace_name=\"default\",kn_revision_name=\"a\"}";
-    lines
-        .map(|line| line.replace("kn_revision_request_", "").replace(label, ""))
-        .collect()
+/// The requests of a revision.
+fn requests(key: &str, queued: usize, active: usize) -> RevisionRequests {
+    RevisionRequests {
+        key: self::key(key),
+        queued,
+        active,
+    }
 }
 
 #[test]
-fn a_request_is_queued_then_active_then_over() {
-    let (exporter, lister) = exporter();
-    lister.insert("default/a", "one", "one");
-    let revision = exporter.revision_requests(&key("default/a"));
-    assert_eq!(requests(&exporter), ["active 0", "queued 0"]);
-    let waiting = revision.queue();
-    let impatient = revision.queue();
-    assert_eq!(requests(&exporter), ["active 0", "queued 2"]);
-    drop(impatient);
-    let lucky = exporter.revision_requests(&key("default/a")).activate();
-    assert_eq!(requests(&exporter), ["active 1", "queued 1"]);
-    let active = waiting.activate();
-    assert_eq!(requests(&exporter), ["active 2", "queued 0"]);
-    drop((active, lucky));
-    assert_eq!(requests(&exporter), ["active 0", "queued 0"]);
+fn each_text_has_the_requests_that_it_is_made_of_and_no_others() {
+    let (exporter, _lister) = exporter();
+    let check = |all: Vec<RevisionRequests>, expected: &[&str]| {
+        let text = exporter.render(all);
+        parse(&text).expect("the text is valid");
+        let mut lines: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("kn_revision_request_"))
+            .collect();
+        lines.sort_unstable();
+        assert_eq!(lines, expected);
+    };
+    check(
+        vec![requests("default/a", 2, 1), requests("other/b", 0, 0)],
+        &[
+            "active{k8s_namespace_name=\"default\",kn_revision_name=\"a\"} 1",
+            "active{k8s_namespace_name=\"other\",kn_revision_name=\"b\"} 0",
+            "queued{k8s_namespace_name=\"default\",kn_revision_name=\"a\"} 2",
+            "queued{k8s_namespace_name=\"other\",kn_revision_name=\"b\"} 0",
+        ],
+    );
+    check(
+        vec![requests("default/a", 0, 3)],
+        &[
+            "active{k8s_namespace_name=\"default\",kn_revision_name=\"a\"} 3",
+            "queued{k8s_namespace_name=\"default\",kn_revision_name=\"a\"} 0",
+        ],
+    );
+    check(Vec::new(), &[]);
 }
 
-#[test]
-fn requests_in_flight_survive_the_absence_of_their_revision() {
-    let (exporter, lister) = exporter();
-    let mut revision_gauges = exporter.revision_gauges();
-    lister.insert("default/a", "one", "one");
-    let request = exporter.revision_requests(&key("default/a")).activate();
-    revision_gauges.on_tick(&gauges(&[("default/a", 1.0)]));
-    lister.remove("default/a");
-    assert_eq!(requests(&exporter), [""; 0]);
-    revision_gauges.on_tick(&[]);
-    lister.insert("default/a", "two", "two");
-    let back = exporter.revision_requests(&key("default/a"));
-    // The concurrency was measured before it was gone.
-    assert_eq!(requests(&exporter), ["active 1", "queued 0"]);
-    let queued = back.queue();
-    drop(request);
-    assert_eq!(requests(&exporter), ["active 0", "queued 1"]);
-
-    lister.remove("default/a");
-    drop((back, queued));
-    revision_gauges.on_tick(&[]);
-    lister.insert("default/a", "two", "two");
-    assert_eq!(requests(&exporter), [""; 0]);
-}
-
-#[test]
-fn requests_counted_on_many_threads_add_up() {
-    let (exporter, lister) = exporter();
-    lister.insert("default/a", "one", "one");
-    let kept: Vec<_> = std::thread::scope(|scope| {
-        let work = || {
-            let revision = exporter.revision_requests(&key("default/a"));
-            for _ in 0..1_000 {
-                let _over = revision.queue().activate();
-                let _impatient = revision.queue();
-            }
-            (revision.queue(), revision.activate())
-        };
-        let threads: Vec<_> = (0..4).map(|_| scope.spawn(work)).collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
-        joined.map(|kept| kept.expect("no thread panics")).collect()
-    });
-    assert_eq!(requests(&exporter), ["active 4", "queued 4"]);
-    drop(kept);
-    assert_eq!(requests(&exporter), ["active 0", "queued 0"]);
-}
+const REVISIONS: [&str; 4] = ["default/a", "default/b", "default/c", "default/d"];
 
 /// Whether the text is valid and no revision has two series of one metric.
 fn check_text(exporter: &Exporter) -> Result<(), String> {
-    for family in parse(&exporter.render())? {
+    let all = REVISIONS.map(|key| requests(key, 1, 1));
+    for family in parse(&exporter.render(all))? {
         let mut revisions = BTreeSet::new();
         for sample in &family.samples {
             let revision = sample.labels.get("kn_revision_name");
@@ -100,7 +70,6 @@ fn check_text(exporter: &Exporter) -> Result<(), String> {
 
 #[test]
 fn texts_are_valid_while_ticks_and_changes_go_on() {
-    const REVISIONS: [&str; 4] = ["default/a", "default/b", "default/c", "default/d"];
     let (exporter, lister) = exporter();
     let mut revision_gauges = exporter.revision_gauges();
     let done = AtomicBool::new(false);
@@ -123,10 +92,7 @@ fn texts_are_valid_while_ticks_and_changes_go_on() {
         });
         scope.spawn(|| {
             while running() {
-                for name in REVISIONS {
-                    let _active = exporter.revision_requests(&key(name)).queue().activate();
-                    exporter.queue().waited(Duration::ZERO);
-                }
+                exporter.queue().waited(Duration::ZERO);
             }
         });
         let outcome = (0..200).try_for_each(|_| check_text(&exporter));

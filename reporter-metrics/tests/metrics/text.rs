@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reporter_core::MetricsBackend;
 use reporter_metrics::{
-    Exporter, HttpVersion, Kind, METRICS, Metric, RequestMetrics, Scheme, Served,
+    Exporter, HttpVersion, Kind, METRICS, Metric, RequestMetrics, RevisionRequests, Scheme, Served,
 };
 
 use crate::exposition::{Family, parse};
@@ -16,7 +16,6 @@ use crate::lister::{Lister, exporter, gauges, key};
 fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     let (exporter, lister) = exporter();
     lister.insert("default/hello", "hello", "hello");
-    let _ = exporter.revision_requests(&key("default/hello"));
     exporter
         .revision_gauges()
         .on_tick(&gauges(&[("default/hello", 1.0)]));
@@ -40,8 +39,21 @@ fn serve(requests: &RequestMetrics, method: &str, status: Option<u16>) {
     requests.served(served, Duration::from_millis(20));
 }
 
+/// `default/hello` without requests.
+fn idle() -> Option<RevisionRequests> {
+    Some(RevisionRequests {
+        key: key("default/hello"),
+        queued: 0,
+        active: 0,
+    })
+}
+
 fn families(exporter: &Exporter) -> BTreeMap<String, Family> {
-    let families = parse(&exporter.render()).expect("the text is valid");
+    named(&exporter.render([]))
+}
+
+fn named(text: &str) -> BTreeMap<String, Family> {
+    let families = parse(text).expect("the text is valid");
     let named = families.into_iter();
     named.map(|family| (family.name.clone(), family)).collect()
 }
@@ -49,7 +61,7 @@ fn families(exporter: &Exporter) -> BTreeMap<String, Family> {
 #[test]
 fn what_the_text_shows_is_what_the_table_says() {
     let (exporter, _lister) = exporter_with_everything();
-    let families = families(&exporter);
+    let families = named(&exporter.render(idle()));
     let table: BTreeMap<String, &Metric> = METRICS
         .iter()
         .map(|metric| (metric.name.to_owned(), metric))
@@ -113,7 +125,7 @@ fn metrics_and_series_stand_in_the_same_order_each_time() {
         revision_gauges.on_tick(&gauges(&[(&format!("default/{name}"), 0.0)]));
     }
     let series = || {
-        let families = parse(&exporter.render()).expect("the text is valid");
+        let families = parse(&exporter.render(idle())).expect("the text is valid");
         let names: Vec<_> = families.iter().map(|family| family.name.clone()).collect();
         assert!(names.is_sorted(), "{names:?}");
         let samples = families.into_iter().flat_map(|family| family.samples);

@@ -1,0 +1,192 @@
+//! The prober of a revision: finds out which of its backends are ready, and tells the throttle.
+//!
+//! A backend is probed until it is found ready, then left alone until the throttle sets it aside.
+//! What must not live here: who gets a slot (the [throttle](crate::throttle)'s), where lists of
+//! backends come from.
+
+mod attempts;
+mod exchange;
+mod pace;
+mod task;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use reporter_core::RevisionKey;
+use tokio::sync::{Semaphore, watch};
+
+use self::exchange::{Network, Tcp};
+use self::task::{Targets, Task};
+use crate::throttle::Throttle;
+
+/// How a backend shows that it is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Probe {
+    /// It answers `GET /healthz`, sent as Knative's activator sends it, with 200 and the body `queue`.
+    Knative,
+    /// It takes a TCP connection.
+    #[default]
+    Tcp,
+    /// It is ready as soon as it is named. Set aside, it has to take a TCP connection first.
+    None,
+}
+
+/// How a revision's backends are probed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProbeSettings {
+    /// How a backend shows that it is ready.
+    pub probe: Probe,
+    /// The pause after a failed probe. It grows to a twentieth of the time that a backend has been failing, up to 1 s.
+    pub frequency: Duration,
+    /// How long a probe may take at first.
+    pub timeout: Duration,
+    /// How long one may take that runs beside those for a backend that they time out on; it doubles up to this.
+    pub max_timeout: Duration,
+}
+
+impl Default for ProbeSettings {
+    /// A TCP connection, every 200 ms, within 300 ms or up to 10 s.
+    fn default() -> Self {
+        Self {
+            probe: Probe::Tcp,
+            frequency: Duration::from_millis(200),
+            timeout: Duration::from_millis(300),
+            max_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What came of one probe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProbeOutcome {
+    /// The backend is ready.
+    Ok,
+    /// There was no connection, or it broke before an answer.
+    Refused,
+    /// It took too long.
+    Timeout,
+    /// The answer's status was not 200.
+    Status,
+    /// The answer's body was not `queue`.
+    Body,
+}
+
+impl ProbeOutcome {
+    /// As metrics and logs call it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Refused => "refused",
+            Self::Timeout => "timeout",
+            Self::Status => "status",
+            Self::Body => "body",
+        }
+    }
+}
+
+/// What the probers of all revisions share: the bound on parallel probes, and who hears of each outcome.
+pub struct Probes {
+    network: Box<dyn Network>,
+    /// For probes with the short time-out. A probe with a long one never takes up room here, so that
+    /// slow backends, however many, do not hold up others.
+    quick: Semaphore,
+    patient: Semaphore,
+    on_outcome: Box<dyn Fn(ProbeOutcome) + Send + Sync>,
+}
+
+impl Probes {
+    /// At most `max_parallel` probes at once (2 at least): half of them with the short time-out, half with longer ones.
+    #[must_use]
+    pub fn new(
+        max_parallel: usize,
+        on_outcome: impl Fn(ProbeOutcome) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        Self::over(Tcp, max_parallel, on_outcome)
+    }
+
+    fn over(
+        network: impl Network + 'static,
+        max_parallel: usize,
+        on_outcome: impl Fn(ProbeOutcome) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let half = (max_parallel / 2).clamp(1, Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            network: Box::new(network),
+            quick: Semaphore::new(half),
+            patient: Semaphore::new(half),
+            on_outcome: Box::new(on_outcome),
+        })
+    }
+}
+
+/// A revision's backends by what they are right now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BackendCounts {
+    /// Part of the throttle's capacity.
+    pub ready: usize,
+    /// New, and not found ready so far.
+    pub probing: usize,
+    /// Set aside, and not found ready again so far.
+    pub set_aside: usize,
+}
+
+/// Keeps the ready backends of one throttle up to date. Probing ends when it is dropped; what is ready then stays so.
+pub struct Prober {
+    targets: watch::Sender<Targets>,
+    counts: Arc<Mutex<BackendCounts>>,
+}
+
+impl Prober {
+    /// Starts a prober without backends in a task on the current tokio runtime.
+    ///
+    /// A throttle has one prober. `revision` is what logs call it.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime.
+    #[must_use = "probing ends when it is dropped"]
+    pub fn spawn(
+        revision: RevisionKey,
+        throttle: Throttle,
+        settings: ProbeSettings,
+        probes: Arc<Probes>,
+    ) -> Self {
+        let (sender, targets) = watch::channel(Targets {
+            settings,
+            backends: Vec::new(),
+        });
+        let counts = Arc::default();
+        let task = Task::new(revision, throttle, probes, targets, Arc::clone(&counts));
+        tokio::spawn(task.run());
+        Self {
+            targets: sender,
+            counts,
+        }
+    }
+
+    /// The revision's backends from now on. Those that were there before stay as they are.
+    ///
+    /// A backend that is gone leaves the capacity, a new one joins it when it is ready. Named twice it
+    /// counts once.
+    pub fn set_backends(&self, backends: Vec<SocketAddr>) {
+        self.targets
+            .send_modify(|targets| targets.backends = backends);
+    }
+
+    /// Changes how backends are probed that are not ready. Those that are stay so.
+    pub fn set_settings(&self, settings: ProbeSettings) {
+        self.targets
+            .send_modify(|targets| targets.settings = settings);
+    }
+
+    /// The revision's backends by what they are right now.
+    #[must_use]
+    pub fn counts(&self) -> BackendCounts {
+        *self.counts.lock()
+    }
+}
+
+#[cfg(test)]
+mod tests;

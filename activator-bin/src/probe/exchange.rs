@@ -1,0 +1,87 @@
+//! One probe over the network: what is sent, and what the answer says.
+
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Collected, Empty, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::ProbeOutcome;
+
+/// What a ready backend answers.
+const READY: &[u8] = b"queue";
+/// More than a probe's answer needs; what a hostile backend sends beyond is not kept.
+const MAX_HEAD: usize = 8 * 1024;
+
+/// What goes over the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exchange {
+    Knative,
+    Tcp,
+}
+
+/// Where probes go: the network, or a test's idea of it.
+#[async_trait]
+pub(super) trait Network: Send + Sync {
+    /// Probes once. It has no bound in time of its own, and may be dropped at any moment.
+    async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome;
+}
+
+/// The network.
+pub(super) struct Tcp;
+
+#[async_trait]
+impl Network for Tcp {
+    async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome {
+        let Ok(stream) = TcpStream::connect(backend).await else {
+            return ProbeOutcome::Refused;
+        };
+        match exchange {
+            Exchange::Tcp => ProbeOutcome::Ok,
+            Exchange::Knative => ask(stream, backend).await.unwrap_or(ProbeOutcome::Refused),
+        }
+    }
+}
+
+async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutcome> {
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(MAX_HEAD)
+        .handshake(TokioIo::new(stream))
+        .await?;
+    let answer = async {
+        let response = sender.send_request(request(backend)).await?;
+        if response.status() != StatusCode::OK {
+            return Ok(ProbeOutcome::Status);
+        }
+        let body = Limited::new(response.into_body(), READY.len());
+        Ok(match body.collect().await.map(Collected::to_bytes) {
+            Ok(body) if body == READY => ProbeOutcome::Ok,
+            _ => ProbeOutcome::Body,
+        })
+    };
+    let drive = async {
+        // Once it has ended, what it has read so far still has to be looked at.
+        let _ = connection.await;
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        answer = answer => answer,
+        () = drive => unreachable!("it is pending for ever"),
+    }
+}
+
+fn request(backend: SocketAddr) -> Request<Empty<Bytes>> {
+    Request::get("/healthz")
+        .header(header::HOST, backend.to_string())
+        .header(header::USER_AGENT, "Knative-Activator-Probe")
+        .header("K-Network-Probe", "queue")
+        .body(Empty::new())
+        .expect("a path, names and values that are all valid")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,432 @@
+//! The prober in paused time, in front of scripted backends.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::exchange::Exchange;
+use super::*;
+use crate::throttle::{Limits, QueueBudget, Slot};
+
+const SECOND: Duration = Duration::from_secs(1);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// After how long which answer comes to a probe that starts at that time.
+type Script = Box<dyn Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync>;
+
+/// Backends as a test wants them, and what they saw.
+struct Scripted {
+    start: Instant,
+    script: Script,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    probes: Mutex<Vec<(u64, SocketAddr, Exchange)>>,
+    outcomes: Mutex<Vec<ProbeOutcome>>,
+    parallel: AtomicUsize,
+    most_parallel: AtomicUsize,
+}
+
+/// Counts a probe as running until it ends or is given up.
+struct Running<'a>(&'a Seen);
+
+impl<'a> Running<'a> {
+    fn start(seen: &'a Seen) -> Self {
+        let parallel = seen.parallel.fetch_add(1, Ordering::Relaxed) + 1;
+        seen.most_parallel.fetch_max(parallel, Ordering::Relaxed);
+        Self(seen)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.parallel.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Network for Scripted {
+    async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome {
+        let _running = Running::start(&self.seen);
+        let at = self.start.elapsed();
+        let probe = (at.as_millis() as u64, backend, exchange);
+        self.seen.probes.lock().push(probe);
+        let (takes, outcome) = (self.script)(backend, at);
+        sleep(takes).await;
+        outcome
+    }
+}
+
+struct Scene {
+    start: Instant,
+    throttle: Throttle,
+    prober: Prober,
+    seen: Arc<Seen>,
+}
+
+impl Scene {
+    fn new(
+        settings: ProbeSettings,
+        max_parallel: usize,
+        script: impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync + 'static,
+    ) -> Self {
+        let (start, seen) = (Instant::now(), Arc::new(Seen::default()));
+        let network = Scripted {
+            start,
+            script: Box::new(script),
+            seen: Arc::clone(&seen),
+        };
+        let heard = Arc::clone(&seen);
+        let on_outcome = move |outcome| heard.outcomes.lock().push(outcome);
+        let probes = Probes::over(network, max_parallel, on_outcome);
+        let limits = Limits {
+            container_concurrency: 1,
+            queue_depth: 1_000,
+        };
+        let throttle = Throttle::new(limits, QueueBudget::new(1_000));
+        let revision = "default/hello".parse().expect("a valid key");
+        let prober = Prober::spawn(revision, throttle.clone(), settings, probes);
+        Self {
+            start,
+            throttle,
+            prober,
+            seen,
+        }
+    }
+
+    fn tcp(
+        script: impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(ProbeSettings::default(), 100, script)
+    }
+
+    async fn slot(&self) -> Slot {
+        let acquired = timeout(HOUR, self.throttle.acquire()).await;
+        acquired.expect("in time").expect("room in the queue")
+    }
+
+    /// Lets time pass in which no slot becomes free.
+    async fn nothing_for(&self, time: Duration) {
+        let waited = timeout(time, self.throttle.acquire()).await;
+        assert!(waited.is_err(), "{waited:?} at {:?}", self.start.elapsed());
+    }
+
+    /// When this backend was probed, in ms.
+    fn probed_at(&self, backend: SocketAddr) -> Vec<u64> {
+        let probes = self.seen.probes.lock();
+        let own = probes.iter().filter(|(_, probed, _)| *probed == backend);
+        own.map(|(at, _, _)| *at).collect()
+    }
+
+    #[track_caller]
+    fn assert_counts(&self, ready: usize, probing: usize, set_aside: usize) {
+        let expected = BackendCounts {
+            ready,
+            probing,
+            set_aside,
+        };
+        assert_eq!(self.prober.counts(), expected);
+    }
+}
+
+fn backend(number: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, number], 80))
+}
+
+/// Refuses until then, takes every connection from then on.
+fn up_from(time: Duration) -> impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) {
+    move |_, now| match now < time {
+        true => (Duration::ZERO, ProbeOutcome::Refused),
+        false => (Duration::ZERO, ProbeOutcome::Ok),
+    }
+}
+
+#[test]
+fn outcomes_have_the_names_of_their_metric() {
+    let outcomes = [
+        ProbeOutcome::Ok,
+        ProbeOutcome::Refused,
+        ProbeOutcome::Timeout,
+        ProbeOutcome::Status,
+        ProbeOutcome::Body,
+    ];
+    let names = ["ok", "refused", "timeout", "status", "body"];
+    assert_eq!(outcomes.map(ProbeOutcome::as_str), names);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_held_request_goes_with_the_first_good_probe() {
+    let scene = Scene::tcp(up_from(ms(450)));
+    scene.prober.set_backends(vec![backend(1)]);
+    let slot = scene.slot().await;
+    assert_eq!(slot.backend(), backend(1));
+    assert_eq!(scene.start.elapsed(), ms(600));
+    assert_eq!(scene.probed_at(backend(1)), [0, 200, 400, 600]);
+    let refused = ProbeOutcome::Refused;
+    let outcomes = [refused, refused, refused, ProbeOutcome::Ok];
+    assert_eq!(*scene.seen.outcomes.lock(), outcomes);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ready_backend_is_not_probed_again() {
+    let scene = Scene::tcp(up_from(Duration::ZERO));
+    scene.prober.set_backends(vec![backend(1)]);
+    let _slot = scene.slot().await;
+    scene.nothing_for(HOUR).await;
+    assert_eq!(scene.probed_at(backend(1)), [0]);
+    scene.assert_counts(1, 0, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_behind_a_slow_link_is_found_ready() {
+    // A probe takes that long; ready after that long. What times out starts the next longer one.
+    for (takes, ready_after) in [
+        (299, 299),
+        (400, 300 + 400),
+        (1_000, 300 + 600 + 1_000),
+        (5_000, 300 + 600 + 1_200 + 2_400 + 4_800 + 5_000),
+    ] {
+        let scene = Scene::tcp(move |_, _| (ms(takes), ProbeOutcome::Ok));
+        scene.prober.set_backends(vec![backend(1)]);
+        let _slot = scene.slot().await;
+        assert_eq!(scene.start.elapsed(), ms(ready_after), "{takes} ms");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_hung_is_found_soon_after_it_is_ready() {
+    const HUNG: Duration = Duration::from_secs(30);
+    let scene = Scene::tcp(|_, now| match now < HUNG {
+        true => (HOUR, ProbeOutcome::Refused),
+        false => (Duration::ZERO, ProbeOutcome::Ok),
+    });
+    scene.prober.set_backends(vec![backend(1)]);
+    let _slot = scene.slot().await;
+    let found = scene.start.elapsed() - HUNG;
+    assert!(found <= SECOND + ms(300), "{found:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_stays_dead_is_probed_ever_more_rarely_but_often_enough() {
+    let scene = Scene::tcp(|_, _| (Duration::ZERO, ProbeOutcome::Refused));
+    scene.prober.set_backends(vec![backend(1)]);
+    scene.nothing_for(HOUR).await;
+    let probes = scene.probed_at(backend(1));
+    let pauses: Vec<u64> = probes.windows(2).map(|two| two[1] - two[0]).collect();
+    assert!(pauses.is_sorted());
+    assert_eq!((pauses[0], pauses[pauses.len() - 1]), (200, 1_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn slow_backends_delay_no_other() {
+    // Room for one probe with the short time-out: the longer ones take none of it.
+    let scene = Scene::new(ProbeSettings::default(), 2, |probed, _| {
+        match probed == backend(1) {
+            true => (HOUR, ProbeOutcome::Refused),
+            false => (Duration::ZERO, ProbeOutcome::Ok),
+        }
+    });
+    scene.prober.set_backends(vec![backend(1)]);
+    scene.nothing_for(60 * SECOND).await;
+    scene.prober.set_backends((1..100).map(backend).collect());
+    let before = Instant::now();
+    let mut slots = Vec::new();
+    for _ in 2..100 {
+        slots.push(scene.slot().await);
+    }
+    assert!(before.elapsed() <= ms(300), "{:?}", before.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn parallel_probes_are_bounded() {
+    let scene = Scene::new(ProbeSettings::default(), 10, |_, _| {
+        (HOUR, ProbeOutcome::Refused)
+    });
+    scene.prober.set_backends((0..200).map(backend).collect());
+    scene.nothing_for(60 * SECOND).await;
+    assert_eq!(scene.seen.most_parallel.load(Ordering::Relaxed), 10);
+    for number in 0..200 {
+        assert!(!scene.probed_at(backend(number)).is_empty(), "{number}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_set_aside_is_probed_until_it_is_back() {
+    let down = Arc::new(Mutex::new(false));
+    let is_down = Arc::clone(&down);
+    let scene = Scene::tcp(move |_, _| match *is_down.lock() {
+        true => (Duration::ZERO, ProbeOutcome::Refused),
+        false => (Duration::ZERO, ProbeOutcome::Ok),
+    });
+    scene.prober.set_backends(vec![backend(1)]);
+    let slot = scene.slot().await;
+    scene.nothing_for(10 * SECOND).await;
+
+    *down.lock() = true;
+    let retried = timeout(ms(500), slot.retry_elsewhere()).await;
+    assert!(retried.is_err(), "its only backend is down");
+    assert_eq!(scene.probed_at(backend(1)), [0, 10_000, 10_200, 10_400]);
+    scene.assert_counts(0, 0, 1);
+
+    *down.lock() = false;
+    assert_eq!(scene.slot().await.backend(), backend(1));
+    assert_eq!(scene.start.elapsed(), ms(10_600));
+    scene.assert_counts(1, 0, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_takes_probes_but_no_requests_does_not_go_round_without_a_pause() {
+    let scene = Scene::tcp(up_from(Duration::ZERO));
+    scene.prober.set_backends(vec![backend(1)]);
+    let mut slot = scene.slot().await;
+    for _ in 0..10 {
+        let retried = timeout(HOUR, slot.retry_elsewhere()).await;
+        slot = retried.expect("in time").expect("the revision is there");
+    }
+    assert_eq!(scene.start.elapsed(), ms(2_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_is_removed_while_it_is_probed_never_joins() {
+    let scene = Scene::tcp(|_, _| (ms(100), ProbeOutcome::Ok));
+    scene.prober.set_backends(vec![backend(1), backend(2)]);
+    scene.nothing_for(ms(50)).await;
+    scene.assert_counts(0, 2, 0);
+    scene.prober.set_backends(vec![backend(2)]);
+    let slot = scene.slot().await;
+    assert_eq!(slot.backend(), backend(2));
+    scene.nothing_for(HOUR).await;
+    scene.assert_counts(1, 0, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ready_backend_that_is_removed_leaves_at_once() {
+    let scene = Scene::tcp(up_from(Duration::ZERO));
+    scene
+        .prober
+        .set_backends(vec![backend(1), backend(1), backend(2)]);
+    let slots = [scene.slot().await, scene.slot().await];
+    scene.prober.set_backends(vec![backend(2)]);
+    scene.nothing_for(ms(1)).await;
+    assert_eq!(scene.throttle.ready_backends(), 1);
+    drop(slots);
+    assert_eq!(scene.slot().await.backend(), backend(2));
+    assert_eq!(scene.probed_at(backend(2)), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_probe_a_backend_is_ready_when_it_is_named() {
+    let settings = ProbeSettings {
+        probe: Probe::None,
+        ..ProbeSettings::default()
+    };
+    let scene = Scene::new(settings, 100, up_from(5 * SECOND));
+    scene.prober.set_backends(vec![backend(1)]);
+    let slot = scene.slot().await;
+    assert_eq!(scene.start.elapsed(), Duration::ZERO);
+    assert!(scene.probed_at(backend(1)).is_empty());
+
+    let retried = timeout(HOUR, slot.retry_elsewhere()).await;
+    let _again = retried.expect("in time").expect("the revision is there");
+    assert!(scene.start.elapsed() >= 5 * SECOND);
+    let probes = scene.seen.probes.lock();
+    assert!(
+        probes
+            .iter()
+            .all(|(_, _, exchange)| *exchange == Exchange::Tcp)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_settings_apply_to_those_that_are_not_ready() {
+    let settings = ProbeSettings {
+        probe: Probe::Knative,
+        ..ProbeSettings::default()
+    };
+    let scene = Scene::new(settings, 100, |probed, _| match probed == backend(1) {
+        true => (Duration::ZERO, ProbeOutcome::Ok),
+        false => (Duration::ZERO, ProbeOutcome::Status),
+    });
+    scene.prober.set_backends(vec![backend(1), backend(2)]);
+    let _first = scene.slot().await;
+    scene.nothing_for(SECOND).await;
+    scene.assert_counts(1, 1, 0);
+    scene.prober.set_settings(ProbeSettings {
+        probe: Probe::None,
+        ..settings
+    });
+    assert_eq!(scene.slot().await.backend(), backend(2));
+    assert_eq!(scene.start.elapsed(), SECOND);
+    assert_eq!(scene.probed_at(backend(1)), [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn probing_ends_with_the_prober() {
+    let scene = Scene::tcp(up_from(SECOND));
+    scene.prober.set_backends(vec![backend(1)]);
+    scene.nothing_for(ms(500)).await;
+    let Scene {
+        throttle,
+        prober,
+        seen,
+        ..
+    } = scene;
+    drop(prober);
+    assert!(timeout(HOUR, throttle.acquire()).await.is_err());
+    assert_eq!(seen.probes.lock().len(), 3);
+    assert_eq!(seen.parallel.load(Ordering::Relaxed), 0);
+}
+
+/// What is logged on this thread, line by line.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_of_state_is_logged_once() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .with_ansi(false)
+        .without_time()
+        .with_target(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let up = |now: &Duration| (SECOND..2 * SECOND).contains(now) || *now >= 60 * SECOND;
+    let scene = Scene::tcp(move |_, now| match up(&now) {
+        true => (Duration::ZERO, ProbeOutcome::Ok),
+        false => (Duration::ZERO, ProbeOutcome::Refused),
+    });
+    scene.prober.set_backends(vec![backend(1)]);
+    let slot = scene.slot().await;
+    scene.nothing_for(5 * SECOND).await;
+    let retried = timeout(HOUR, slot.retry_elsewhere()).await;
+    let _again = retried.expect("in time").expect("the revision is there");
+    let expected = [
+        " INFO backend is not ready revision=default/hello backend=10.0.0.1:80 outcome=\"refused\"",
+        " INFO backend is ready revision=default/hello backend=10.0.0.1:80",
+        " WARN backend is set aside: a request could not reach it revision=default/hello backend=10.0.0.1:80",
+        " INFO backend is not ready revision=default/hello backend=10.0.0.1:80 outcome=\"refused\"",
+        " INFO backend is ready revision=default/hello backend=10.0.0.1:80",
+    ];
+    let logged = String::from_utf8(log.0.lock().clone()).expect("it is text");
+    assert_eq!(logged.lines().collect::<Vec<_>>(), expected);
+}

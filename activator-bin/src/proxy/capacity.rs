@@ -1,0 +1,67 @@
+//! The wait for capacity, and what the client hears when there will be none.
+
+use std::time::Instant;
+
+use http::StatusCode;
+use reporter_metrics::{QueueLimit, QueueMetrics};
+
+use super::refusal::Refusal;
+use crate::revision::Target;
+use crate::throttle::{QueueBound, Slot, ThrottleError};
+
+/// The capacity of one revision, as its requests ask for it.
+///
+/// Whoever is counted waits here, so that waiting counts as concurrency.
+pub(super) struct Capacity<'a> {
+    target: &'a Target,
+    queue: &'a QueueMetrics,
+}
+
+impl<'a> Capacity<'a> {
+    pub(super) fn new(target: &'a Target, queue: &'a QueueMetrics) -> Self {
+        Self { target, queue }
+    }
+
+    /// Waits until there is capacity for one more request.
+    ///
+    /// Dropping the future leaves the queue.
+    pub(super) async fn wait(&self) -> Result<Slot, Refusal> {
+        match self.target.throttle.try_acquire() {
+            Some(slot) => Ok(slot),
+            None => self.timed(self.target.throttle.acquire()).await,
+        }
+    }
+
+    /// Waits for capacity in place of that which `slot` could not reach.
+    ///
+    /// Dropping the future leaves the queue.
+    pub(super) async fn wait_elsewhere(&self, slot: Slot) -> Result<Slot, Refusal> {
+        self.timed(slot.retry_elsewhere()).await
+    }
+
+    async fn timed(
+        &self,
+        wait: impl Future<Output = Result<Slot, ThrottleError>>,
+    ) -> Result<Slot, Refusal> {
+        let begin = Instant::now();
+        let slot = wait.await.map_err(|error| self.refusal(error))?;
+        self.queue.waited(begin.elapsed());
+        Ok(slot)
+    }
+
+    fn refusal(&self, error: ThrottleError) -> Refusal {
+        match error {
+            ThrottleError::QueueFull(bound) => {
+                self.queue.rejected(match bound {
+                    QueueBound::QueueDepth => QueueLimit::Revision,
+                    QueueBound::MaxQueuedRequests => QueueLimit::Total,
+                });
+                Refusal::for_now(StatusCode::SERVICE_UNAVAILABLE, error)
+            }
+            ThrottleError::RevisionGone => {
+                let why = format_args!("revision {} was removed", self.target.key);
+                Refusal::new(StatusCode::NOT_FOUND, why)
+            }
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Probes of the platform on the data port: they are answered here, and are no requests to anybody.
+
+use http::header::USER_AGENT;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+
+use super::refusal::Refusal;
+use crate::admin::Readiness;
+use crate::body::{Body, Held};
+
+const KUBELET_PROBE: HeaderName = HeaderName::from_static("k-kubelet-probe");
+const NETWORK_PROBE: HeaderName = HeaderName::from_static("k-network-probe");
+const NETWORK_HASH: HeaderName = HeaderName::from_static("k-network-hash");
+
+/// Who asks, and for what.
+pub(super) enum OutsideProbe {
+    /// The kubelet, whether this process is ready.
+    Health,
+    /// The ingress, whether it reaches what it was told of by this hash.
+    Network(Option<HeaderValue>),
+    /// Somebody, whether this is the component of that name.
+    Component(HeaderValue),
+}
+
+/// The probe that a request with these headers is. From any other request it takes the hash, which
+/// means something to the next hop as well.
+pub(super) fn take(headers: &mut HeaderMap) -> Option<OutsideProbe> {
+    let is_set = |value: &&HeaderValue| !value.is_empty();
+    let agent = headers.get(USER_AGENT);
+    if agent.is_some_and(|agent| agent.as_bytes().starts_with(b"kube-probe/"))
+        || headers.get(KUBELET_PROBE).filter(is_set).is_some()
+    {
+        return Some(OutsideProbe::Health);
+    }
+    let probe = headers.get(NETWORK_PROBE).filter(is_set);
+    if probe.is_some_and(|name| name == "probe") {
+        let hash = headers.get(NETWORK_HASH).filter(is_set);
+        return Some(OutsideProbe::Network(hash.cloned()));
+    }
+    let component = probe.cloned().map(OutsideProbe::Component);
+    headers.remove(NETWORK_HASH);
+    component
+}
+
+impl OutsideProbe {
+    pub(super) fn answer(self, readiness: &Readiness, held: Held) -> Response<Body> {
+        let refuse = |status, why: &str, held| Refusal::new(status, why).into_response(held);
+        match self {
+            Self::Health => match readiness.check() {
+                Ok(()) => Response::new(Body::whole("", held)),
+                Err(why) => refuse(StatusCode::INTERNAL_SERVER_ERROR, why.trim_end(), held),
+            },
+            Self::Network(Some(hash)) => {
+                let mut response = Response::new(Body::whole("", held));
+                response.headers_mut().insert(NETWORK_HASH, hash);
+                response
+            }
+            Self::Network(None) => {
+                let why = r#"a probe request must contain a non-empty "K-Network-Hash" header"#;
+                refuse(StatusCode::BAD_REQUEST, why, held)
+            }
+            Self::Component(name) if name == "activator" => {
+                Response::new(Body::whole("activator", held))
+            }
+            Self::Component(name) => {
+                let name = escaped(&String::from_utf8_lossy(name.as_bytes()));
+                let why = format!("unexpected probe header value: {name:?}");
+                refuse(StatusCode::BAD_REQUEST, &why, held)
+            }
+        }
+    }
+}
+
+/// `text` as it may stand in HTML.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for char in text.chars() {
+        match char {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&#34;"),
+            '\'' => escaped.push_str("&#39;"),
+            char => escaped.push(char),
+        }
+    }
+    escaped
+}

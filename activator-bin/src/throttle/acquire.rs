@@ -1,0 +1,131 @@
+//! The wait of one request for its slot, as a future.
+
+use std::mem;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::breaker::{Grant, Refused, Ticket, Turn};
+use super::error::{QueueBound, ThrottleError};
+use super::shared::{Shared, Waiter};
+use super::slot::Slot;
+
+/// Dropped before its end it leaves the queue, and a slot that it was granted by then goes to the next waiter.
+pub(super) struct Acquire<'a> {
+    shared: &'a Arc<Shared>,
+    state: State,
+}
+
+enum State {
+    /// A newcomer.
+    Arriving,
+    /// It had a slot, and could not reach that slot's backend.
+    Retrying(Grant),
+    Waiting(Ticket),
+    Done,
+}
+
+type Outcome = Poll<Result<Slot, ThrottleError>>;
+
+impl<'a> Acquire<'a> {
+    pub(super) fn arriving(shared: &'a Arc<Shared>) -> Self {
+        let state = State::Arriving;
+        Self { shared, state }
+    }
+
+    pub(super) fn retrying(shared: &'a Arc<Shared>, grant: Grant) -> Self {
+        let state = State::Retrying(grant);
+        Self { shared, state }
+    }
+
+    fn arrive(&mut self, cx: &mut Context<'_>) -> Outcome {
+        let mut breaker = self.shared.breaker.lock();
+        if let Some(grant) = breaker.try_acquire(rand::random) {
+            return Poll::Ready(Ok(Slot::new(self.shared, grant)));
+        }
+        match breaker.may_wait() {
+            Ok(()) => {}
+            Err(Refused::Closed) => return Poll::Ready(Err(ThrottleError::RevisionGone)),
+            Err(Refused::QueueFull) => {
+                let bound = QueueBound::QueueDepth;
+                return Poll::Ready(Err(ThrottleError::QueueFull(bound)));
+            }
+        }
+        let Some(place) = self.shared.budget.place() else {
+            let bound = QueueBound::MaxQueuedRequests;
+            return Poll::Ready(Err(ThrottleError::QueueFull(bound)));
+        };
+        let ticket = breaker.enqueue(Waiter::new(cx.waker().clone(), place));
+        self.state = State::Waiting(ticket);
+        Poll::Pending
+    }
+
+    fn retry(&mut self, grant: Grant, cx: &mut Context<'_>) -> Outcome {
+        let waiter = Waiter::new(cx.waker().clone(), self.shared.budget.place_beyond());
+        let mut breaker = self.shared.breaker.lock();
+        let ticket = match breaker.retry(grant, waiter) {
+            Ok(ticket) => ticket,
+            Err(waiter) => {
+                drop(breaker);
+                drop(waiter);
+                return Poll::Ready(Err(ThrottleError::RevisionGone));
+            }
+        };
+        let next = breaker.grant_next(rand::random);
+        let turn = match breaker.turn(ticket) {
+            Turn::Granted(grant) => Some(grant),
+            Turn::Waiting(_) | Turn::Closed => None,
+        };
+        drop(breaker);
+        self.shared.set_aside.notify_one();
+        if let Some(grant) = turn {
+            // At most one was granted, so `next` is this very request, which need not be woken.
+            return Poll::Ready(Ok(Slot::new(self.shared, grant)));
+        }
+        self.state = State::Waiting(ticket);
+        if let Some(waiter) = next {
+            waiter.wake();
+        }
+        Poll::Pending
+    }
+
+    fn wait(&mut self, ticket: Ticket, cx: &mut Context<'_>) -> Outcome {
+        // Declared before the lock is taken, so that it is dropped after it is free again.
+        let _stale_waker;
+        let mut breaker = self.shared.breaker.lock();
+        match breaker.turn(ticket) {
+            Turn::Granted(grant) => Poll::Ready(Ok(Slot::new(self.shared, grant))),
+            Turn::Closed => Poll::Ready(Err(ThrottleError::RevisionGone)),
+            Turn::Waiting(waiter) => {
+                if !waiter.waker.will_wake(cx.waker()) {
+                    _stale_waker = mem::replace(&mut waiter.waker, cx.waker().clone());
+                }
+                self.state = State::Waiting(ticket);
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Future for Acquire<'_> {
+    type Output = Result<Slot, ThrottleError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Outcome {
+        match mem::replace(&mut self.state, State::Done) {
+            State::Arriving => self.arrive(cx),
+            State::Retrying(grant) => self.retry(grant, cx),
+            State::Waiting(ticket) => self.wait(ticket, cx),
+            State::Done => unreachable!("an async fn awaits it, and so polls it to its end only"),
+        }
+    }
+}
+
+impl Drop for Acquire<'_> {
+    fn drop(&mut self) {
+        match mem::replace(&mut self.state, State::Done) {
+            State::Arriving | State::Done => {}
+            State::Retrying(grant) => self.shared.release(grant),
+            State::Waiting(ticket) => self.shared.cancel(ticket),
+        }
+    }
+}

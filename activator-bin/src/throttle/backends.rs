@@ -1,0 +1,216 @@
+//! The backends of a revision as the breaker sees them: which are ready, how busy each is, which is next.
+//!
+//! What must not live here: who waits (the breaker's), how readiness is found out (the prober's).
+
+mod vacancies;
+
+use std::net::SocketAddr;
+
+use slab::Slab;
+
+use self::vacancies::Vacancies;
+
+/// With at most this limit per backend the first one with a free slot is taken, with more they take turns.
+const FIRST_FREE_UP_TO: u32 = 3;
+
+#[derive(Debug)]
+pub(super) struct Backends {
+    /// 0 is no limit.
+    container_concurrency: u32,
+    /// The ready ones, and those that left with requests in flight until the last of these is out.
+    known: Slab<Backend>,
+    /// Those that may be picked, in the order of their text "ip:port". A rank is a position in here.
+    ready: Vec<usize>,
+    vacancies: Vacancies,
+    /// Where the next round starts: one rank after the last pick.
+    next: usize,
+    in_flight: usize,
+}
+
+#[derive(Debug)]
+struct Backend {
+    address: SocketAddr,
+    in_flight: usize,
+    /// Its position among the ready ones.
+    rank: Option<usize>,
+    /// How many times it became ready. A complaint about an earlier time says nothing about this one.
+    epoch: u32,
+}
+
+/// One slot of one backend: whoever has it gives it back exactly once.
+#[derive(Debug)]
+#[must_use = "the slot is lost unless it is given back"]
+pub(super) struct Taken {
+    /// Stays that backend's for as long as any of its slots is taken.
+    index: usize,
+    epoch: u32,
+    pub(super) address: SocketAddr,
+}
+
+impl Backends {
+    pub(super) fn new(container_concurrency: u32) -> Self {
+        Self {
+            container_concurrency,
+            known: Slab::new(),
+            ready: Vec::new(),
+            vacancies: Vacancies::default(),
+            next: 0,
+            in_flight: 0,
+        }
+    }
+
+    /// Takes a slot of the backend whose turn it is; none when all are full.
+    pub(super) fn take(&mut self, draw: impl FnOnce() -> u64) -> Option<Taken> {
+        let rank = match self.container_concurrency {
+            0 => self.least_loaded_of_two(draw),
+            1..=FIRST_FREE_UP_TO => self.vacancies.first_from(0),
+            _ => {
+                let upwards = self.vacancies.first_from(self.next);
+                upwards.or_else(|| self.vacancies.first_from(0))
+            }
+        }?;
+        self.next = rank + 1;
+        let index = self.ready[rank];
+        let backend = &mut self.known[index];
+        backend.in_flight += 1;
+        self.in_flight += 1;
+        if !has_room(self.container_concurrency, backend.in_flight) {
+            self.vacancies.set(rank, false);
+        }
+        Some(Taken {
+            index,
+            epoch: backend.epoch,
+            address: backend.address,
+        })
+    }
+
+    /// The better of two that are drawn; between equals the first one drawn, so that a tie is as random as the draw.
+    fn least_loaded_of_two(&self, draw: impl FnOnce() -> u64) -> Option<usize> {
+        let count = self.ready.len();
+        if count < 2 {
+            return count.checked_sub(1);
+        }
+        let draw = draw();
+        let one = scale(draw as u32, count);
+        let other = scale((draw >> 32) as u32, count - 1);
+        // The second draw leaves out the first one's rank.
+        let other = other + usize::from(other >= one);
+        let load = |rank: usize| self.known[self.ready[rank]].in_flight;
+        Some(if load(other) < load(one) { other } else { one })
+    }
+
+    /// Gives a slot back, also one of a backend that is ready no more.
+    pub(super) fn release(&mut self, taken: Taken) {
+        self.in_flight -= 1;
+        let backend = &mut self.known[taken.index];
+        backend.in_flight -= 1;
+        let in_flight = backend.in_flight;
+        match backend.rank {
+            Some(rank) if has_room(self.container_concurrency, in_flight) => {
+                self.vacancies.set(rank, true);
+            }
+            Some(_) => {}
+            None if in_flight == 0 => {
+                self.known.remove(taken.index);
+            }
+            None => {}
+        }
+    }
+
+    /// Makes a backend ready. Requests that were in flight on this address when it left still count against its limit.
+    pub(super) fn add(&mut self, address: SocketAddr) {
+        let known = self.index_of(address);
+        if known.is_some_and(|index| self.known[index].rank.is_some()) {
+            return;
+        }
+        let index = known.unwrap_or_else(|| {
+            self.known.insert(Backend {
+                address,
+                in_flight: 0,
+                rank: None,
+                epoch: 0,
+            })
+        });
+        let backend = &mut self.known[index];
+        backend.epoch = backend.epoch.wrapping_add(1);
+        let text = address.to_string();
+        let rank = self
+            .ready
+            .partition_point(|&index| self.known[index].address.to_string() < text);
+        self.ready.insert(rank, index);
+        self.next += usize::from(rank < self.next);
+        self.rank_anew();
+    }
+
+    /// Takes a backend out of the ready ones; false when it was none of them. Its slots stay taken until they are given back.
+    pub(super) fn remove(&mut self, address: SocketAddr) -> bool {
+        let Some(index) = self.index_of(address) else {
+            return false;
+        };
+        let Some(rank) = self.known[index].rank.take() else {
+            return false;
+        };
+        self.ready.remove(rank);
+        self.next -= usize::from(rank < self.next);
+        if self.known[index].in_flight == 0 {
+            self.known.remove(index);
+        }
+        self.rank_anew();
+        true
+    }
+
+    /// Whether the backend has been ready ever since that slot was taken.
+    pub(super) fn is_still_ready(&self, taken: &Taken) -> bool {
+        let backend = &self.known[taken.index];
+        backend.rank.is_some() && backend.epoch == taken.epoch
+    }
+
+    /// Changes the limit. Requests above a lower one end in their own time.
+    pub(super) fn set_container_concurrency(&mut self, container_concurrency: u32) {
+        self.container_concurrency = container_concurrency;
+        self.rank_anew();
+    }
+
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    fn index_of(&self, address: SocketAddr) -> Option<usize> {
+        self.known
+            .iter()
+            .find_map(|(index, backend)| (backend.address == address).then_some(index))
+    }
+
+    fn rank_anew(&mut self) {
+        for (rank, &index) in self.ready.iter().enumerate() {
+            self.known[index].rank = Some(rank);
+        }
+        let (limit, known) = (self.container_concurrency, &self.known);
+        let vacant = |&index: &usize| has_room(limit, known[index].in_flight);
+        self.vacancies.reset(self.ready.iter().map(vacant));
+    }
+}
+
+fn has_room(container_concurrency: u32, in_flight: usize) -> bool {
+    container_concurrency == 0 || in_flight < container_concurrency as usize
+}
+
+/// `draw`, evenly spread over `0..count`.
+fn scale(draw: u32, count: usize) -> usize {
+    ((u64::from(draw) * count as u64) >> 32) as usize
+}
+
+#[cfg(test)]
+impl Backends {
+    /// Whether nothing at all is kept.
+    pub(super) fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.ready.is_empty() && self.in_flight == 0
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,340 @@
+//! Random histories against a naive model, which keeps lists and looks at all of them every time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What may happen. Numbers pick one of what is there at that moment.
+#[derive(Clone, Debug)]
+enum Op {
+    Arrive,
+    Cancel(usize),
+    Collect(usize),
+    Release(usize),
+    Retry(usize),
+    Add(u8),
+    Remove(u8),
+    SetContainerConcurrency(u32),
+    SetQueueDepth(usize),
+    Close,
+}
+
+/// The obvious way to keep the same books.
+#[derive(Default)]
+struct Model {
+    container_concurrency: u32,
+    queue_depth: usize,
+    closed: bool,
+    arrivals: u64,
+    waiting: BTreeSet<u64>,
+    /// Granted, collected or not: the arrival and its backend.
+    slots: BTreeMap<u64, SocketAddr>,
+    /// In the order of their texts.
+    ready: BTreeMap<String, SocketAddr>,
+    /// Turns go on behind this one.
+    last_pick: Option<String>,
+}
+
+impl Model {
+    fn load(&self, backend: SocketAddr) -> usize {
+        self.slots.values().filter(|&&slot| slot == backend).count()
+    }
+
+    fn has_room(&self, backend: SocketAddr) -> bool {
+        let limit = self.container_concurrency as usize;
+        limit == 0 || self.load(backend) < limit
+    }
+
+    fn with_room(&self) -> Vec<&String> {
+        let with_room = |(_, backend): &(_, &SocketAddr)| self.has_room(**backend);
+        let ready = self.ready.iter().filter(with_room);
+        ready.map(|(text, _)| text).collect()
+    }
+
+    fn remove(&mut self, backend: SocketAddr) -> bool {
+        let text = backend.to_string();
+        let was_ready = self.ready.remove(&text).is_some();
+        if was_ready && self.last_pick.as_ref() == Some(&text) {
+            // Turns go on from the same place, which is now behind its neighbour.
+            let below = self.ready.range(..text).next_back();
+            self.last_pick = below.map(|(text, _)| text.clone());
+        }
+        was_ready
+    }
+
+    /// Checks that this backend was a right one, and notes that it was taken.
+    fn take(&mut self, arrival: u64, backend: SocketAddr) {
+        let picked = backend.to_string();
+        let with_room = self.with_room();
+        assert!(with_room.contains(&&picked), "{picked} is not free");
+        match self.container_concurrency {
+            0 => {
+                let less_loaded = |&&text: &&&String| {
+                    let other = self.ready[text];
+                    other != backend && self.load(other) < self.load(backend)
+                };
+                let better = with_room.iter().filter(less_loaded).count();
+                assert!(
+                    with_room.len() == 1 || better < with_room.len() - 1,
+                    "{picked} is the most loaded one"
+                );
+            }
+            1..=3 => assert_eq!(with_room.first(), Some(&&picked)),
+            _ => {
+                let above = |text: &&&String| Some(**text) > self.last_pick.as_ref();
+                let turn = with_room.iter().find(above).or(with_room.first());
+                assert_eq!(turn, Some(&&picked), "after {:?}", self.last_pick);
+            }
+        }
+        self.last_pick = Some(picked);
+        let before = self.slots.insert(arrival, backend);
+        assert_eq!(before, None, "{arrival} has a slot already");
+    }
+}
+
+/// The breaker beside its model, driven as the wrapper drives it.
+struct Both {
+    breaker: Breaker<u64>,
+    model: Model,
+    tickets: BTreeMap<u64, Ticket>,
+    grants: BTreeMap<u64, Grant>,
+    draws: u64,
+}
+
+impl Both {
+    fn new(container_concurrency: u32, queue_depth: usize) -> Self {
+        Self {
+            breaker: Breaker::new(container_concurrency, queue_depth),
+            model: Model {
+                container_concurrency,
+                queue_depth,
+                ..Model::default()
+            },
+            tickets: BTreeMap::new(),
+            grants: BTreeMap::new(),
+            draws: 0,
+        }
+    }
+
+    fn draw(&mut self) -> u64 {
+        self.draws += 1;
+        self.draws.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+    }
+
+    fn apply(&mut self, op: &Op) {
+        match *op {
+            Op::Arrive => self.arrive(),
+            Op::Cancel(nth) => self.cancel(nth),
+            Op::Collect(nth) => self.collect(nth),
+            Op::Release(nth) => {
+                if let Some((arrival, grant)) = nth_of(&mut self.grants, nth) {
+                    self.model.slots.remove(&arrival);
+                    self.breaker.release(grant);
+                }
+            }
+            Op::Retry(nth) => self.retry(nth),
+            Op::Add(number) => {
+                self.model
+                    .ready
+                    .insert(backend(number).to_string(), backend(number));
+                self.breaker.add_backend(backend(number));
+            }
+            Op::Remove(number) => {
+                self.model.remove(backend(number));
+                self.breaker.remove_backend(backend(number));
+            }
+            Op::SetContainerConcurrency(limit) => {
+                self.model.container_concurrency = limit;
+                self.breaker.set_container_concurrency(limit);
+            }
+            Op::SetQueueDepth(depth) => {
+                self.model.queue_depth = depth;
+                self.breaker.set_queue_depth(depth);
+            }
+            Op::Close => self.close(),
+        }
+        self.grant_all();
+        self.compare();
+    }
+
+    fn arrive(&mut self) {
+        self.model.arrivals += 1;
+        let arrival = self.model.arrivals;
+        let goes_through = !self.model.closed
+            && self.model.waiting.is_empty()
+            && !self.model.with_room().is_empty();
+        let draw = self.draw();
+        let grant = self.breaker.try_acquire(|| draw);
+        assert_eq!(grant.is_some(), goes_through);
+        if let Some(grant) = grant {
+            self.model.take(arrival, grant.backend());
+            self.grants.insert(arrival, grant);
+            return;
+        }
+        let expected = match self.model.closed {
+            true => Err(Refused::Closed),
+            false if self.model.waiting.len() >= self.model.queue_depth => Err(Refused::QueueFull),
+            false => Ok(()),
+        };
+        assert_eq!(self.breaker.may_wait(), expected);
+        if expected.is_ok() {
+            self.tickets.insert(arrival, self.breaker.enqueue(arrival));
+            self.model.waiting.insert(arrival);
+        }
+    }
+
+    fn cancel(&mut self, nth: usize) {
+        if let Some((arrival, ticket)) = nth_of(&mut self.tickets, nth) {
+            let waited = self.model.waiting.remove(&arrival);
+            self.model.slots.remove(&arrival);
+            assert_eq!(self.breaker.cancel(ticket), waited.then_some(arrival));
+        }
+    }
+
+    fn collect(&mut self, nth: usize) {
+        let Some((arrival, ticket)) = nth_of(&mut self.tickets, nth) else {
+            return;
+        };
+        match self.breaker.turn(ticket) {
+            Turn::Granted(grant) => {
+                assert_eq!(self.model.slots.get(&arrival), Some(&grant.backend()));
+                self.grants.insert(arrival, grant);
+            }
+            Turn::Waiting(&mut waiter) => {
+                assert_eq!(waiter, arrival);
+                assert!(self.model.waiting.contains(&arrival));
+                self.tickets.insert(arrival, ticket);
+            }
+            Turn::Closed => {
+                assert!(self.model.closed && !self.model.slots.contains_key(&arrival));
+            }
+        }
+    }
+
+    fn retry(&mut self, nth: usize) {
+        let Some((arrival, grant)) = nth_of(&mut self.grants, nth) else {
+            return;
+        };
+        let backend = grant.backend();
+        let was_ready = self.breaker.backends.is_still_ready(&grant.taken);
+        self.model.slots.remove(&arrival);
+        if was_ready {
+            assert!(self.model.remove(backend));
+        }
+        match self.breaker.retry(grant, arrival) {
+            Ok(ticket) => {
+                self.tickets.insert(arrival, ticket);
+                self.model.waiting.insert(arrival);
+            }
+            Err(waiter) => assert!(self.model.closed && waiter == arrival),
+        }
+        if was_ready {
+            assert_eq!(self.breaker.take_set_aside(), [backend]);
+        } else {
+            assert_eq!(self.breaker.take_set_aside(), []);
+        }
+    }
+
+    fn close(&mut self) {
+        self.model.closed = true;
+        let answered: Vec<u64> = self.breaker.close().collect();
+        let waiting = std::mem::take(&mut self.model.waiting);
+        assert!(answered.into_iter().eq(waiting), "in order of arrival");
+    }
+
+    /// Whoever arrived first is granted first, as long as there is room.
+    fn grant_all(&mut self) {
+        loop {
+            let draw = self.draw();
+            let Some(arrival) = self.breaker.grant_next(|| draw) else {
+                break;
+            };
+            assert_eq!(self.model.waiting.pop_first(), Some(arrival));
+            let granted = &self.breaker.granted[&self.tickets[&arrival]];
+            self.model.take(arrival, granted.address);
+        }
+        let idle = self.model.with_room();
+        assert!(
+            self.model.waiting.is_empty() || idle.is_empty(),
+            "{idle:?} idle while {:?} wait",
+            self.model.waiting
+        );
+    }
+
+    fn compare(&self) {
+        assert_eq!(self.breaker.queued(), self.model.waiting.len());
+        assert_eq!(self.breaker.active(), self.model.slots.len());
+        assert_eq!(self.breaker.ready_backends(), self.model.ready.len());
+        let uncollected = self.model.slots.len() - self.grants.len();
+        assert_eq!(self.breaker.granted.len(), uncollected);
+    }
+
+    /// Everybody goes away.
+    fn end(mut self) {
+        for ticket in std::mem::take(&mut self.tickets).into_values() {
+            let _ = self.breaker.cancel(ticket);
+        }
+        for grant in std::mem::take(&mut self.grants).into_values() {
+            self.breaker.release(grant);
+        }
+        assert_eq!((self.breaker.queued(), self.breaker.active()), (0, 0));
+        assert!(self.breaker.waiting.is_empty() && self.breaker.granted.is_empty());
+        for number in 0..BACKENDS {
+            self.breaker.remove_backend(backend(number));
+        }
+        assert!(self.breaker.backends.is_empty());
+    }
+}
+
+/// Enough that their texts are in another order than their numbers.
+const BACKENDS: u8 = 12;
+
+fn backend(number: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, number], 80))
+}
+
+fn nth_of<V>(map: &mut BTreeMap<u64, V>, nth: usize) -> Option<(u64, V)> {
+    let key = *map.keys().nth(nth.checked_rem(map.len())?)?;
+    map.remove_entry(&key)
+}
+
+fn limits() -> impl Strategy<Value = u32> {
+    prop_oneof![Just(0), 1..=3_u32, 4..=6_u32]
+}
+
+fn ops() -> impl Strategy<Value = Op> {
+    prop_oneof![
+        30 => Just(Op::Arrive),
+        5 => any::<usize>().prop_map(Op::Cancel),
+        20 => any::<usize>().prop_map(Op::Collect),
+        20 => any::<usize>().prop_map(Op::Release),
+        4 => any::<usize>().prop_map(Op::Retry),
+        8 => (0..BACKENDS).prop_map(Op::Add),
+        6 => (0..BACKENDS).prop_map(Op::Remove),
+        1 => limits().prop_map(Op::SetContainerConcurrency),
+        1 => (0..20_usize).prop_map(Op::SetQueueDepth),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_breaker_keeps_the_books_of_the_naive_model(
+        container_concurrency in limits(),
+        queue_depth in 0..20_usize,
+        history in prop::collection::vec(ops(), 0..300),
+        closed in any::<bool>(),
+        after in prop::collection::vec(ops(), 0..20),
+    ) {
+        let mut both = Both::new(container_concurrency, queue_depth);
+        history.iter().for_each(|op| both.apply(op));
+        if closed {
+            both.apply(&Op::Close);
+            after.iter().for_each(|op| both.apply(op));
+        }
+        both.end();
+    }
+}

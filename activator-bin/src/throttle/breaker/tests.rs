@@ -1,0 +1,169 @@
+//! The breaker, one rule at a time.
+
+use super::*;
+
+fn backend(number: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, number], 80))
+}
+
+fn draw() -> u64 {
+    0
+}
+
+/// A breaker whose one backend has its one slot taken.
+fn busy() -> (Breaker<char>, Grant) {
+    let mut breaker = Breaker::new(1, 10);
+    breaker.add_backend(backend(1));
+    let grant = breaker.try_acquire(draw).expect("the slot is free");
+    (breaker, grant)
+}
+
+fn granted(breaker: &mut Breaker<char>, ticket: Ticket) -> Grant {
+    match breaker.turn(ticket) {
+        Turn::Granted(grant) => grant,
+        turn => panic!("{turn:?}"),
+    }
+}
+
+#[test]
+fn waiters_have_their_turn_in_order_of_arrival() {
+    let (mut breaker, grant) = busy();
+    let tickets = ['a', 'b', 'c'].map(|name| breaker.enqueue(name));
+    breaker.release(grant);
+    for (ticket, name) in tickets.into_iter().zip(['a', 'b', 'c']) {
+        assert_eq!(breaker.grant_next(draw), Some(name));
+        assert_eq!(breaker.grant_next(draw), None);
+        let grant = granted(&mut breaker, ticket);
+        assert_eq!(breaker.active(), 1);
+        breaker.release(grant);
+    }
+    assert_eq!((breaker.queued(), breaker.active()), (0, 0));
+}
+
+#[test]
+fn a_newcomer_does_not_overtake() {
+    let (mut breaker, grant) = busy();
+    breaker.enqueue('a');
+    breaker.release(grant);
+    assert!(breaker.try_acquire(draw).is_none());
+    assert_eq!(breaker.grant_next(draw), Some('a'));
+}
+
+#[test]
+fn a_waiter_that_goes_away_leaves_nothing_behind() {
+    let (mut breaker, grant) = busy();
+    let [gone, stays] = ['a', 'b'].map(|name| breaker.enqueue(name));
+    assert_eq!(breaker.cancel(gone), Some('a'));
+    assert_eq!(breaker.queued(), 1);
+    breaker.release(grant);
+    assert_eq!(breaker.grant_next(draw), Some('b'));
+    let grant = granted(&mut breaker, stays);
+    breaker.release(grant);
+    assert!(breaker.granted.is_empty() && breaker.waiting.is_empty());
+}
+
+#[test]
+fn a_waiter_that_goes_away_after_it_was_granted_passes_the_slot_on() {
+    let (mut breaker, grant) = busy();
+    let [gone, _] = ['a', 'b'].map(|name| breaker.enqueue(name));
+    breaker.release(grant);
+    assert_eq!(breaker.grant_next(draw), Some('a'));
+    assert_eq!(breaker.cancel(gone), None);
+    assert_eq!(breaker.grant_next(draw), Some('b'));
+    assert_eq!(breaker.active(), 1);
+}
+
+#[test]
+fn a_full_queue_refuses_until_one_is_out() {
+    let mut breaker = Breaker::new(1, 2);
+    let [first, _] = ['a', 'b'].map(|name| breaker.enqueue(name));
+    assert_eq!(breaker.may_wait(), Err(Refused::QueueFull));
+    assert_eq!(breaker.cancel(first), Some('a'));
+    assert_eq!(breaker.may_wait(), Ok(()));
+    breaker.set_queue_depth(0);
+    assert_eq!(breaker.may_wait(), Err(Refused::QueueFull));
+    assert_eq!(breaker.queued(), 1);
+}
+
+#[test]
+fn a_request_whose_backend_refused_it_waits_in_front() {
+    let (mut breaker, grant) = busy();
+    breaker.enqueue('b');
+    let ticket = breaker.retry(grant, 'a').expect("the breaker is open");
+    assert_eq!(breaker.take_set_aside(), [backend(1)]);
+    assert_eq!(breaker.take_set_aside(), []);
+    assert_eq!(breaker.grant_next(draw), None);
+    breaker.add_backend(backend(2));
+    assert_eq!(breaker.grant_next(draw), Some('a'));
+    assert_eq!(granted(&mut breaker, ticket).backend(), backend(2));
+}
+
+#[test]
+fn a_complaint_about_an_earlier_time_sets_nothing_aside() {
+    let mut breaker = Breaker::new(2, 10);
+    breaker.add_backend(backend(1));
+    let [one, two] = [(); 2].map(|()| breaker.try_acquire(draw).expect("two slots are free"));
+    let one = breaker.retry(one, 'a').expect("the breaker is open");
+    breaker.add_backend(backend(1));
+    let two = breaker.retry(two, 'b').expect("the breaker is open");
+    assert_eq!(breaker.take_set_aside(), []);
+    assert_eq!(breaker.grant_next(draw), Some('a'));
+    assert_eq!(breaker.grant_next(draw), Some('b'));
+    for ticket in [one, two] {
+        assert_eq!(granted(&mut breaker, ticket).backend(), backend(1));
+    }
+}
+
+#[test]
+fn a_backend_that_is_added_or_removed_is_not_aside_any_more() {
+    for change in [Breaker::add_backend, Breaker::remove_backend] {
+        let (mut breaker, grant) = busy();
+        breaker.retry(grant, 'a').expect("the breaker is open");
+        change(&mut breaker, backend(1));
+        assert_eq!(breaker.take_set_aside(), []);
+    }
+}
+
+#[test]
+fn a_closed_breaker_answers_all_and_keeps_what_is_taken() {
+    let (mut breaker, first) = busy();
+    let [granted_before, waits] = ['a', 'b'].map(|name| breaker.enqueue(name));
+    breaker.release(first);
+    assert_eq!(breaker.grant_next(draw), Some('a'));
+    assert_eq!(breaker.close().collect::<Vec<_>>(), ['b']);
+    assert!(matches!(breaker.turn(waits), Turn::Closed));
+    assert_eq!(breaker.may_wait(), Err(Refused::Closed));
+    let grant = granted(&mut breaker, granted_before);
+    assert_eq!(breaker.retry(grant, 'a'), Err('a'));
+    assert_eq!((breaker.queued(), breaker.active()), (0, 0));
+    breaker.add_backend(backend(2));
+    assert!(breaker.try_acquire(draw).is_none());
+}
+
+#[test]
+fn a_million_waiters_that_come_and_go_leave_nothing_behind() {
+    const DEPTH: usize = 10_000;
+    let mut breaker = Breaker::new(1, DEPTH);
+    let mut tickets = std::collections::VecDeque::new();
+    let measured = allocation_counter::measure(|| {
+        for _ in 0..1_000_000 {
+            if breaker.may_wait().is_err() {
+                let oldest = tickets.pop_front().expect("the queue is full");
+                assert_eq!(breaker.cancel(oldest), Some([0_u8; 64]));
+            }
+            tickets.push_back(breaker.enqueue([0; 64]));
+        }
+        assert_eq!(breaker.queued(), DEPTH);
+        while let Some(ticket) = tickets.pop_front() {
+            assert!(breaker.cancel(ticket).is_some());
+        }
+        tickets = Default::default();
+    });
+    assert!(breaker.waiting.is_empty() && breaker.granted.is_empty());
+    // Waiter and ticket, twice over for nodes of the tree that are half empty and the tickets of this test.
+    assert!(
+        measured.bytes_max < 2 * (DEPTH * (64 + 8)) as u64 + 100_000,
+        "{measured:?}"
+    );
+    assert!(measured.bytes_current <= 2_000, "{measured:?}");
+}

@@ -1,0 +1,104 @@
+//! The bound on waiting requests over all revisions.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How many requests may wait in all. Shared by the throttles of all revisions.
+#[derive(Debug)]
+pub struct QueueBudget {
+    limit: AtomicUsize,
+    taken: AtomicUsize,
+}
+
+/// Room for one waiting request, given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    budget: Arc<QueueBudget>,
+}
+
+impl QueueBudget {
+    /// Room for `max_queued_requests`.
+    #[must_use]
+    pub fn new(max_queued_requests: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit: AtomicUsize::new(max_queued_requests),
+            taken: AtomicUsize::new(0),
+        })
+    }
+
+    /// Changes the bound. Those who wait already stay.
+    pub fn set_max_queued_requests(&self, max_queued_requests: usize) {
+        self.limit.store(max_queued_requests, Ordering::Relaxed);
+    }
+
+    /// How many requests wait, over all revisions.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// A newcomer's place; none beyond the bound.
+    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        self.taken
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .ok()?;
+        Some(Place {
+            budget: Arc::clone(self),
+        })
+    }
+
+    /// A place for a request that was admitted before, bound or not.
+    pub(super) fn place_beyond(self: &Arc<Self>) -> Place {
+        self.taken.fetch_add(1, Ordering::Relaxed);
+        Place {
+            budget: Arc::clone(self),
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.budget.taken.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_given_up_to_the_bound_and_come_back() {
+        let budget = QueueBudget::new(2);
+        let places = [budget.place(), budget.place(), budget.place()];
+        assert_eq!(
+            places.each_ref().map(Option::is_some),
+            [true, true, false],
+            "the third is one too many"
+        );
+        drop(places);
+        assert_eq!(budget.queued(), 0);
+        assert!(budget.place().is_some());
+    }
+
+    #[test]
+    fn a_request_that_was_admitted_before_waits_beyond_the_bound() {
+        let budget = QueueBudget::new(0);
+        let again = budget.place_beyond();
+        assert_eq!(budget.queued(), 1);
+        drop(again);
+        assert_eq!(budget.queued(), 0);
+    }
+
+    #[test]
+    fn a_lower_bound_keeps_those_who_wait() {
+        let budget = QueueBudget::new(2);
+        let _places = [budget.place(), budget.place()];
+        budget.set_max_queued_requests(1);
+        assert_eq!(budget.queued(), 2);
+        assert!(budget.place().is_none());
+        budget.set_max_queued_requests(3);
+        assert!(budget.place().is_some());
+    }
+}

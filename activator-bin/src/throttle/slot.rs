@@ -1,0 +1,71 @@
+//! The guard of one slot of one backend.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use super::acquire::Acquire;
+use super::breaker::Grant;
+use super::error::ThrottleError;
+use super::shared::Shared;
+
+/// The right to send one request to one backend. When it is dropped, the next waiter has it.
+///
+/// Move it into whatever lives as long as the request: the response body, the upgraded connection.
+#[must_use = "the slot is free again as soon as this is dropped"]
+pub struct Slot {
+    shared: Arc<Shared>,
+    /// There until it is given back.
+    grant: Option<Grant>,
+}
+
+impl Slot {
+    pub(super) fn new(shared: &Arc<Shared>, grant: Grant) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            grant: Some(grant),
+        }
+    }
+
+    /// Where the request goes.
+    #[must_use]
+    pub fn backend(&self) -> SocketAddr {
+        self.grant().backend()
+    }
+
+    /// Sets the backend aside until a probe finds it ready again, and waits for another one in the request's old place.
+    ///
+    /// For a backend that could not be connected to. Only a request of which nothing was sent may be
+    /// tried again. It stands where it stood by its arrival, so in front of all that came later, and
+    /// no bound on the queue refuses it. A backend that has become ready anew since this slot was
+    /// granted is not set aside, and may be the next one again.
+    ///
+    /// # Errors
+    /// When the revision was removed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
+    pub async fn retry_elsewhere(mut self) -> Result<Slot, ThrottleError> {
+        let grant = self.grant.take().expect("only this and the drop take it");
+        Acquire::retrying(&self.shared, grant).await
+    }
+
+    fn grant(&self) -> &Grant {
+        self.grant
+            .as_ref()
+            .expect("only the end of the slot takes it")
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if let Some(grant) = self.grant.take() {
+            self.shared.release(grant);
+        }
+    }
+}
+
+impl std::fmt::Debug for Slot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Slot").field(&self.backend()).finish()
+    }
+}

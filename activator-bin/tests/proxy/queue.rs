@@ -1,0 +1,329 @@
+//! Requests that wait for capacity.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use activator_bin::config::{Config, Probe, RevisionConfig};
+use activator_bin::run::{Activator, Limits, Options};
+
+use crate::backend::{Backend, answering};
+use crate::client::Client;
+use crate::drain::until_refused;
+use crate::gone::FullListener;
+use crate::harness::{Ask, HELLO, PATIENCE, config, hello, start};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+/// The last answer on a connection.
+const LAST: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
+
+fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\n{HELLO}\r\n")
+}
+
+/// `default/hello` with these backends from now on.
+fn put(activator: &Activator, backends: &[SocketAddr]) {
+    let before = activator.revisions().config(&hello()).unwrap();
+    activator.revisions().put(RevisionConfig {
+        backends: backends.to_vec(),
+        ..RevisionConfig::clone(&before)
+    });
+}
+
+/// Clients whose requests `/0`, `/1`, ... wait, in this order.
+async fn queue(activator: &Activator, count: usize) -> Vec<Client> {
+    let mut clients = Vec::new();
+    for index in 0..count {
+        let mut client = activator.connect().await;
+        client.send(get(&format!("/{index}"))).await;
+        until_metric(activator, "queued", index + 1).await;
+        clients.push(client);
+    }
+    clients
+}
+
+/// The text of `/metrics`.
+async fn metrics(activator: &Activator) -> String {
+    let mut client = Client::connect(activator.admin_addr()).await;
+    client
+        .ask("GET /metrics HTTP/1.1\r\nHost: x\r\n")
+        .await
+        .body
+}
+
+/// Waits for a line in `/metrics`: what it shows changes on other threads.
+async fn until_line(activator: &Activator, line: &str) {
+    let begin = Instant::now();
+    loop {
+        let text = metrics(activator).await;
+        if text.lines().any(|it| it == line) {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{line:?} in {text}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+async fn until_metric(activator: &Activator, state: &str, count: usize) {
+    let labels = r#"{k8s_namespace_name="default",kn_revision_name="hello"}"#;
+    until_line(
+        activator,
+        &format!("kn_revision_request_{state}{labels} {count}"),
+    )
+    .await;
+}
+
+fn limited(container_concurrency: u32, queue_depth: usize) -> Config {
+    let mut config = config(&[]);
+    config.revisions[0].container_concurrency = container_concurrency;
+    config.revisions[0].queue_depth = queue_depth;
+    config
+}
+
+fn start_with(config: Config) -> Activator {
+    Activator::start(config, Options::default()).unwrap()
+}
+
+#[tokio::test]
+async fn requests_wait_for_a_backend_and_are_served_in_order_and_never_above_the_limit() {
+    let activator = start_with(limited(1, 100));
+    let mut clients = queue(&activator, 10).await;
+    assert_eq!(activator.in_flight(), 10);
+    let backend = Backend::bind().await;
+    put(&activator, &[backend.address]);
+    let (mut connection, mut message) = backend.request().await;
+    for (index, client) in clients.iter_mut().enumerate() {
+        assert_eq!(message.first_line, format!("GET /{index} HTTP/1.1"));
+        assert!(backend.is_silent());
+        until_metric(&activator, "active", 1).await;
+        until_metric(&activator, "queued", 9 - index).await;
+        connection.send(LAST).await;
+        assert_eq!(client.message().await.body, "ok");
+        if index < 9 {
+            (connection, message) = backend.request().await;
+        }
+    }
+    activator.until_in_flight(0).await;
+    until_metric(&activator, "active", 0).await;
+    until_line(&activator, "activator_queue_wait_seconds_count 10").await;
+}
+
+#[tokio::test]
+async fn as_many_are_served_at_once_as_all_backends_take() {
+    let activator = start_with(limited(2, 100));
+    let mut clients = queue(&activator, 6).await;
+    let backends = [Backend::bind().await, Backend::bind().await];
+    put(&activator, &[backends[0].address, backends[1].address]);
+    let mut connections = Vec::new();
+    for backend in &backends {
+        for _ in 0..2 {
+            connections.push(backend.request().await.0);
+        }
+    }
+    until_metric(&activator, "active", 4).await;
+    until_metric(&activator, "queued", 2).await;
+    assert!(backends.iter().all(Backend::is_silent));
+    for connection in &mut connections[1..3] {
+        connection.send(LAST).await;
+    }
+    for backend in &backends {
+        connections.push(backend.request().await.0);
+    }
+    for connection in [0, 3, 4, 5] {
+        connections[connection].send(OK).await;
+    }
+    for client in &mut clients {
+        assert_eq!(client.message().await.body, "ok");
+    }
+}
+
+async fn check_full(config: Config, room: usize, reason: &str) {
+    let activator = start_with(config);
+    let mut waiting = queue(&activator, room).await;
+    let mut client = activator.connect().await;
+    for _ in 0..2 {
+        client.send(get("/")).await;
+        let answer = client.message().await;
+        assert_eq!(
+            (answer.status(), &*answer.body, answer.header("retry-after")),
+            (503, "pending request queue full\n", Some("1"))
+        );
+    }
+    activator.until_in_flight(room as u64).await;
+    let line = format!(r#"activator_queue_rejections_total{{reason="{reason}"}} 2"#);
+    until_line(&activator, &line).await;
+    let (address, _requests) = answering(OK).await;
+    put(&activator, &[address]);
+    for client in &mut waiting {
+        assert_eq!(client.message().await.status(), 200);
+    }
+}
+
+#[tokio::test]
+async fn a_request_beyond_a_full_queue_is_told_to_come_again() {
+    check_full(limited(1, 3), 3, "queue_depth").await;
+    check_full(limited(1, 0), 0, "queue_depth").await;
+    let mut config = limited(1, 100);
+    config.throttle.max_queued_requests = 2;
+    check_full(config, 2, "max_queued_requests").await;
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_leaves_the_queue() {
+    let activator = start(&[]);
+    let mut clients = queue(&activator, 3).await;
+    drop(clients.remove(1));
+    until_metric(&activator, "queued", 2).await;
+    activator.until_in_flight(2).await;
+    let (address, mut requests) = answering(OK).await;
+    put(&activator, &[address]);
+    for client in &mut clients {
+        assert_eq!(client.message().await.status(), 200);
+    }
+    let mut paths = Vec::new();
+    for _ in 0..2 {
+        paths.push(requests.recv().await.unwrap().first_line);
+    }
+    paths.sort_unstable();
+    assert_eq!(paths, ["GET /0 HTTP/1.1", "GET /2 HTTP/1.1"]);
+    assert!(requests.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_revision_that_is_removed_answers_who_waits_for_it() {
+    let activator = start(&[]);
+    let mut clients = queue(&activator, 3).await;
+    activator.revisions().remove(&hello());
+    for client in &mut clients {
+        let answer = client.message().await;
+        assert_eq!(
+            (answer.status(), &*answer.body),
+            (404, "revision default/hello was removed\n")
+        );
+    }
+    activator.until_in_flight(0).await;
+    let text = metrics(&activator).await;
+    assert!(!text.contains("kn_revision_request_queued{"), "{text}");
+    assert!(!text.contains("kn_revision_request_active{"), "{text}");
+}
+
+#[tokio::test]
+async fn requests_of_a_dead_backend_are_served_by_another_one() {
+    let dead = Backend::bind().await.address;
+    let (alive, mut requests) = answering(OK).await;
+    let activator = start(&[dead, alive]);
+    let mut client = activator.connect().await;
+    for index in 0..50 {
+        client.send(get(&format!("/{index}"))).await;
+        assert_eq!(client.message().await.status(), 200);
+        let request = requests.recv().await.unwrap();
+        assert_eq!(request.header("host"), Some(&*alive.to_string()));
+        assert_eq!(request.header("k-original-host"), Some("proxy"));
+    }
+    until_line(&activator, r#"activator_backends{state="set_aside"} 1"#).await;
+    until_line(&activator, r#"activator_backends{state="ready"} 1"#).await;
+}
+
+#[tokio::test]
+async fn a_request_waits_until_its_only_backend_is_back() {
+    let address = Backend::bind().await.address;
+    let activator = start(&[address]);
+    let mut client = activator.connect().await;
+    client
+        .send(format!(
+            "POST / HTTP/1.1\r\n{HELLO}Content-Length: 3\r\n\r\nabc"
+        ))
+        .await;
+    until_line(&activator, r#"activator_backends{state="set_aside"} 1"#).await;
+    until_metric(&activator, "queued", 1).await;
+    let backend = Backend::bind_to(address).await;
+    // First the probe's connection, then the request's.
+    let probe = backend.accept().await;
+    let (mut connection, request) = backend.request().await;
+    drop(probe);
+    assert_eq!(request.body, "abc");
+    connection.send(OK).await;
+    assert_eq!(client.message().await.body, "ok");
+    until_line(&activator, r#"activator_backends{state="ready"} 1"#).await;
+    until_line(
+        &activator,
+        r#"activator_backend_probes_total{outcome="ok"} 1"#,
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_backend_that_does_not_take_the_connection_is_given_up_for_another_one() {
+    let full = FullListener::new().await;
+    let options = Options {
+        limits: Limits {
+            connect_timeout: Duration::from_millis(100),
+            ..Limits::default()
+        },
+        ..Options::default()
+    };
+    let activator = Activator::start(config(&[full.address]), options).unwrap();
+    let mut client = activator.connect().await;
+    client.send(get("/")).await;
+    until_line(&activator, r#"activator_backends{state="set_aside"} 1"#).await;
+    let (alive, _requests) = answering(OK).await;
+    put(&activator, &[full.address, alive]);
+    assert_eq!(client.message().await.body, "ok");
+}
+
+#[tokio::test]
+async fn a_backend_gets_no_request_before_it_passes_its_probe() {
+    let mut config = config(&[]);
+    config.revisions[0].probe = Probe::Knative;
+    let activator = start_with(config);
+    let mut clients = queue(&activator, 1).await;
+    let backend = Backend::bind().await;
+    put(&activator, &[backend.address]);
+    until_line(&activator, r#"activator_backends{state="probing"} 1"#).await;
+    for answer in ["HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n", OK] {
+        let (mut connection, probe) = backend.request().await;
+        assert_eq!(probe.first_line, "GET /healthz HTTP/1.1");
+        connection.send(answer).await;
+    }
+    let (mut connection, _) = backend.request().await;
+    connection
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nqueue")
+        .await;
+    let (mut connection, request) = backend.request().await;
+    assert_eq!(request.first_line, "GET /0 HTTP/1.1");
+    connection.send(OK).await;
+    assert_eq!(clients[0].message().await.body, "ok");
+}
+
+#[tokio::test]
+async fn requests_that_wait_are_cut_at_the_end_of_a_drain() {
+    let mut config = config(&[]);
+    config.drain_timeout = Duration::from_millis(200);
+    let activator = start_with(config);
+    let reporter = activator.reporter().clone();
+    let mut clients = queue(&activator, 3).await;
+    let stopped = tokio::time::timeout(PATIENCE, activator.stop()).await;
+    assert!(stopped.is_ok());
+    for client in &mut clients {
+        assert_eq!(client.rest().await.0, "");
+    }
+    assert_eq!(reporter.in_flight(&hello()).unwrap_or(0), 0);
+}
+
+#[tokio::test]
+async fn capacity_that_is_free_during_a_drain_goes_to_those_who_wait() {
+    let activator = start_with(limited(1, 100));
+    let mut clients = queue(&activator, 2).await;
+    let backend = Backend::bind().await;
+    put(&activator, &[backend.address]);
+    let (mut first, _) = backend.request().await;
+    let http = activator.http_addr();
+    let stopping = tokio::spawn(activator.stop());
+    until_refused(http).await;
+    first.send(LAST).await;
+    let (mut second, _) = backend.request().await;
+    second.send(LAST).await;
+    for client in &mut clients {
+        assert_eq!(client.message().await.body, "ok");
+    }
+    stopping.await.unwrap();
+}
