@@ -1,5 +1,6 @@
 //! The scenes: the release build of the activator among programs that are not ours.
 
+mod activation;
 mod activator;
 mod bodies;
 mod delivery;
@@ -7,7 +8,10 @@ mod first_look;
 mod http;
 mod load;
 mod nginx;
+mod overload;
 mod process;
+mod rolling;
+mod slow_server;
 
 use std::time::Instant;
 
@@ -24,6 +28,11 @@ const SCENES: &[Scene] = &[
     ("load", load::run),
     ("killed-load", load::run_killed),
     ("delivery", delivery::run),
+    ("held-requests", activation::run),
+    ("held-requests-in-order", activation::run_in_order),
+    ("full-queue", activation::run_full),
+    ("rolling-restart", rolling::run),
+    ("overload", overload::run),
 ];
 
 pub(crate) fn run(only: Option<&str>) -> Result<()> {

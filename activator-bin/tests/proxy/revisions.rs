@@ -45,7 +45,7 @@ async fn check(write: bool, cases: &[(&str, &str, u16, &str)]) {
     }
 }
 
-const SHOWN: &str = r#"{"backends":["127.0.0.1:1"],"configuration":"hello","container_concurrency":0,"name":"hello","namespace":"default","probe":"tcp","queue_depth":100,"service":"hello"}"#;
+const SHOWN: &str = r#"{"backends":["127.0.0.1:1"],"configuration":"hello","container_concurrency":0,"name":"hello","namespace":"default","probe":"none","queue_depth":100,"service":"hello"}"#;
 const BARE: &str = r#"{"backends":[],"container_concurrency":0,"name":"new","namespace":"ns","probe":"tcp","queue_depth":100}"#;
 
 #[tokio::test]

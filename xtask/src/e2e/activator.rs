@@ -16,7 +16,7 @@ pub(crate) struct Activator {
     pub(crate) process: Process,
     pub(crate) http: SocketAddr,
     pub(crate) admin: SocketAddr,
-    _scratch: Scratch,
+    scratch: Scratch,
 }
 
 impl Activator {
@@ -40,8 +40,15 @@ impl Activator {
             process,
             http,
             admin,
-            _scratch: scratch,
+            scratch,
         })
+    }
+
+    /// Replaces the configuration file, as an editor does: a new file is moved over the old one.
+    pub(crate) fn write_config(&self, config: &str) -> Result<()> {
+        let new = self.scratch.path("new.toml");
+        std::fs::write(&new, text(config, self.http, self.admin))?;
+        Ok(std::fs::rename(new, self.scratch.path(FILE))?)
     }
 
     /// The value of every series of a metric, by its labels.
@@ -79,6 +86,12 @@ impl Activator {
         ensure!(status.success(), "the activator ended with {status}");
         Ok(())
     }
+}
+
+const FILE: &str = "activator.toml";
+
+fn text(config: &str, http: SocketAddr, admin: SocketAddr) -> String {
+    format!("{config}\n[listen]\nhttp = \"{http}\"\nadmin = \"{admin}\"\n")
 }
 
 /// The release build.

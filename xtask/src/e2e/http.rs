@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// An answer: its status and its body.
+/// An answer: its status, its head as it came, and its body.
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    pub(crate) head: String,
     pub(crate) body: String,
 }
 
@@ -28,6 +29,7 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Result<Answ
     let status = head.split(' ').nth(1).context("no status")?.parse()?;
     Ok(Answer {
         status,
+        head: format!("{head}\r\n"),
         body: body.into(),
     })
 }

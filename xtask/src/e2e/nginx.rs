@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 
 use super::process::{Process, Scratch, free_address, wait_for_listener};
 
@@ -12,7 +13,7 @@ use super::process::{Process, Scratch, free_address, wait_for_listener};
 pub(crate) struct Nginx {
     pub(crate) address: SocketAddr,
     scratch: Scratch,
-    _process: Process,
+    process: Process,
 }
 
 impl Nginx {
@@ -20,7 +21,24 @@ impl Nginx {
         Self::start_at(free_address()?)
     }
 
+    /// One that listens at `address`.
     pub(crate) fn start_at(address: SocketAddr) -> Result<Self> {
+        Self::start_with(address, "")
+    }
+
+    /// One that answers the activator's probes, passes `/slow` on to `server`, and logs both.
+    pub(crate) fn start_in_front_of(address: SocketAddr, server: SocketAddr) -> Result<Self> {
+        Self::start_with(
+            address,
+            &format!(
+                "access_log access.log times;
+    location = /healthz {{ return 200 queue; }}
+    location /slow {{ proxy_pass http://{server}; proxy_http_version 1.1; }}"
+            ),
+        )
+    }
+
+    fn start_with(address: SocketAddr, more: &str) -> Result<Self> {
         let scratch = Scratch::new(&format!("nginx-{}", address.port()))?;
         std::fs::create_dir_all(scratch.path("files"))?;
         std::fs::write(scratch.path("files/1k"), "x".repeat(1024))?;
@@ -30,12 +48,13 @@ impl Nginx {
             "daemon off; master_process off; pid {base}pid; error_log stderr error;
 events {{ worker_connections 4096; }}
 http {{
-  access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on;
+  log_format times '$uri $msec $request_time'; access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on;
   client_body_temp_path {base}body; proxy_temp_path {base}proxy; fastcgi_temp_path {base}fastcgi;
   uwsgi_temp_path {base}uwsgi; scgi_temp_path {base}scgi;
   server {{
     listen {address} backlog=4096;
     root {base}files;
+    {more}
     location / {{ dav_methods PUT; client_max_body_size 0; }}
   }}
 }}"
@@ -44,6 +63,8 @@ http {{
         std::fs::write(&file, config)?;
         let process = Process::start(
             Command::new("nginx")
+                .arg("-p")
+                .arg(scratch.path(""))
                 .arg("-c")
                 .arg(&file)
                 .args(["-e", "stderr"])
@@ -53,12 +74,38 @@ http {{
         Ok(Self {
             address,
             scratch,
-            _process: process,
+            process,
         })
     }
 
     /// Where it keeps the file of that name.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.scratch.path("files").join(name)
+    }
+
+    /// Lets it finish what it has, and waits for its end.
+    pub(crate) fn stop_gracefully(&mut self) -> Result<()> {
+        self.process.signal("QUIT")?;
+        self.process.wait(Duration::from_secs(10)).map(drop)
+    }
+
+    /// When the first probe was answered and when the first request came, since 1970, to the millisecond.
+    pub(crate) fn first_probe_and_request(&self) -> Result<(Duration, Duration)> {
+        let log = std::fs::read_to_string(self.scratch.path("access.log"))?;
+        let mut came = Vec::new();
+        for line in log.lines() {
+            let fields: Vec<_> = line.split(' ').collect();
+            let &[path, end, length] = &fields[..] else {
+                bail!("unexpected line in nginx's log: {line:?}");
+            };
+            let (end, length): (f64, f64) = (end.parse()?, length.parse()?);
+            came.push((path == "/healthz", Duration::from_secs_f64(end - length)));
+        }
+        let first = |probe| {
+            let of_kind = came.iter().filter(|(is_probe, _)| *is_probe == probe);
+            of_kind.map(|(_, at)| *at).min()
+        };
+        let probe = first(true).context("nginx saw no probe")?;
+        Ok((probe, first(false).context("nginx saw no request")?))
     }
 }

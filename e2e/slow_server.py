@@ -1,0 +1,55 @@
+"""An HTTP server that takes its time: each request lasts the seconds that its `seconds` parameter says.
+
+GET /seen answers how many requests were served at once at most, and the `id` parameters in the order
+in which the requests came: {"most_at_once": .., "ids": [..]}. Usage: slow_server.py PORT
+"""
+
+import json
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+lock = threading.Lock()
+now = most = 0
+ids = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self):
+        global now, most
+        url = urlsplit(self.path)
+        parameters = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/seen":
+            with lock:
+                return self.answer({"most_at_once": most, "ids": ids})
+        with lock:
+            now += 1
+            most = max(most, now)
+            ids.append(parameters.get("id"))
+        time.sleep(float(parameters.get("seconds", "0")))
+        with lock:
+            now -= 1
+        self.answer(parameters)
+
+    def answer(self, value):
+        body = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(ThreadingHTTPServer):
+    request_queue_size = 1024
+    daemon_threads = True
+
+
+Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
