@@ -20,13 +20,17 @@ fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\n{HELLO}\r\n")
 }
 
-/// `default/hello` with these backends from now on.
-fn put(activator: &Activator, backends: &[SocketAddr]) {
+/// `default/hello` is otherwise from now on.
+fn change(activator: &Activator, change: impl FnOnce(&mut RevisionConfig)) {
     let before = activator.revisions().config(&hello()).unwrap();
-    activator.revisions().put(RevisionConfig {
-        backends: backends.to_vec(),
-        ..RevisionConfig::clone(&before)
-    });
+    let mut config = RevisionConfig::clone(&before);
+    change(&mut config);
+    activator.revisions().put(config);
+}
+
+/// `default/hello` has these backends from now on.
+fn put(activator: &Activator, backends: &[SocketAddr]) {
+    change(activator, |config| config.backends = backends.to_vec());
 }
 
 /// Clients whose requests `/0`, `/1`, ... wait, in this order.
@@ -292,6 +296,59 @@ async fn a_backend_gets_no_request_before_it_passes_its_probe() {
     assert_eq!(request.first_line, "GET /0 HTTP/1.1");
     connection.send(OK).await;
     assert_eq!(clients[0].message().await.body, "ok");
+}
+
+#[tokio::test]
+async fn a_higher_limit_lets_those_through_who_wait() {
+    let activator = start_with(limited(1, 2));
+    let mut clients = queue(&activator, 2).await;
+    let backend = Backend::bind().await;
+    put(&activator, &[backend.address]);
+    let mut connections = vec![backend.request().await.0];
+    until_metric(&activator, "queued", 1).await;
+    change(&activator, |config| config.container_concurrency = 2);
+    connections.push(backend.request().await.0);
+    for connection in &mut connections {
+        connection.send(OK).await;
+    }
+    for client in &mut clients {
+        assert_eq!(client.message().await.body, "ok");
+    }
+}
+
+#[tokio::test]
+async fn another_way_of_probing_counts_for_backends_that_are_not_ready() {
+    let mut config = config(&[]);
+    config.revisions[0].probe = Probe::Knative;
+    let activator = start_with(config);
+    let mut clients = queue(&activator, 1).await;
+    let (address, _requests) = answering(OK).await;
+    put(&activator, &[address]);
+    until_line(&activator, r#"activator_backends{state="probing"} 1"#).await;
+    change(&activator, |config| config.probe = Probe::None);
+    assert_eq!(clients[0].message().await.body, "ok");
+}
+
+#[tokio::test]
+async fn a_backend_that_is_taken_out_gets_no_more_requests() {
+    let (before, mut to_before) = answering(OK).await;
+    let activator = start(&[before]);
+    let mut client = activator.connect().await;
+    client.send(get("/0")).await;
+    assert_eq!(client.message().await.status(), 200);
+    put(&activator, &[]);
+    until_line(&activator, r#"activator_backends{state="ready"} 0"#).await;
+    client.send(get("/1")).await;
+    until_metric(&activator, "queued", 1).await;
+    let (now, mut to_now) = answering(OK).await;
+    put(&activator, &[now]);
+    assert_eq!(client.message().await.status(), 200);
+    assert_eq!(
+        to_before.recv().await.unwrap().first_line,
+        "GET /0 HTTP/1.1"
+    );
+    assert_eq!(to_now.recv().await.unwrap().first_line, "GET /1 HTTP/1.1");
+    assert!(to_before.try_recv().is_err());
 }
 
 #[tokio::test]
