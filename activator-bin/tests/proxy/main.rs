@@ -16,3 +16,4 @@ mod naming;
 mod outside_probes;
 mod queue;
 mod start;
+mod unready;
