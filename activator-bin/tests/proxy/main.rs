@@ -18,3 +18,4 @@ mod queue;
 mod reload;
 mod revisions;
 mod start;
+mod unready;

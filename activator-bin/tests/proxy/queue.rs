@@ -3,34 +3,37 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use activator_bin::config::{Config, Probe, RevisionConfig};
-use activator_bin::run::{Activator, Limits, Options};
+use activator_bin::config::{Config, RevisionConfig};
+use activator_bin::run::{Activator, Options};
 
 use crate::backend::{Backend, answering};
 use crate::client::Client;
 use crate::drain::until_refused;
-use crate::gone::FullListener;
 use crate::harness::{Ask, HELLO, PATIENCE, config, hello, start};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// The last answer on a connection.
 const LAST: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
 
-fn get(path: &str) -> String {
+pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\n{HELLO}\r\n")
 }
 
-/// `default/hello` with these backends from now on.
-fn put(activator: &Activator, backends: &[SocketAddr]) {
+/// `default/hello` is otherwise from now on.
+pub(crate) fn change(activator: &Activator, change: impl FnOnce(&mut RevisionConfig)) {
     let before = activator.revisions().config(&hello()).unwrap();
-    activator.revisions().put(RevisionConfig {
-        backends: backends.to_vec(),
-        ..RevisionConfig::clone(&before)
-    });
+    let mut config = RevisionConfig::clone(&before);
+    change(&mut config);
+    activator.revisions().put(config);
+}
+
+/// `default/hello` has these backends from now on.
+pub(crate) fn put(activator: &Activator, backends: &[SocketAddr]) {
+    change(activator, |config| config.backends = backends.to_vec());
 }
 
 /// Clients whose requests `/0`, `/1`, ... wait, in this order.
-async fn queue(activator: &Activator, count: usize) -> Vec<Client> {
+pub(crate) async fn queue(activator: &Activator, count: usize) -> Vec<Client> {
     let mut clients = Vec::new();
     for index in 0..count {
         let mut client = activator.connect().await;
@@ -51,7 +54,7 @@ async fn metrics(activator: &Activator) -> String {
 }
 
 /// Waits for a line in `/metrics`: what it shows changes on other threads.
-async fn until_line(activator: &Activator, line: &str) {
+pub(crate) async fn until_line(activator: &Activator, line: &str) {
     let begin = Instant::now();
     loop {
         let text = metrics(activator).await;
@@ -63,7 +66,7 @@ async fn until_line(activator: &Activator, line: &str) {
     }
 }
 
-async fn until_metric(activator: &Activator, state: &str, count: usize) {
+pub(crate) async fn until_metric(activator: &Activator, state: &str, count: usize) {
     let labels = r#"{k8s_namespace_name="default",kn_revision_name="hello"}"#;
     until_line(
         activator,
@@ -79,7 +82,7 @@ fn limited(container_concurrency: u32, queue_depth: usize) -> Config {
     config
 }
 
-fn start_with(config: Config) -> Activator {
+pub(crate) fn start_with(config: Config) -> Activator {
     Activator::start(config, Options::default()).unwrap()
 }
 
@@ -134,6 +137,27 @@ async fn as_many_are_served_at_once_as_all_backends_take() {
     for client in &mut clients {
         assert_eq!(client.message().await.body, "ok");
     }
+}
+
+#[tokio::test]
+async fn capacity_is_taken_until_the_answer_has_ended() {
+    let activator = start_with(limited(1, 2));
+    let mut clients = queue(&activator, 2).await;
+    let backend = Backend::bind().await;
+    put(&activator, &[backend.address]);
+    let (mut first, _) = backend.request().await;
+    first
+        .send("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\no")
+        .await;
+    clients[0].head().await;
+    assert_eq!(clients[0].bytes(1).await, b"o");
+    until_metric(&activator, "active", 1).await;
+    until_metric(&activator, "queued", 1).await;
+    assert!(backend.is_silent());
+    first.send("k").await;
+    let (mut second, _) = backend.request().await;
+    second.send(OK).await;
+    assert_eq!(clients[1].message().await.body, "ok");
 }
 
 async fn check_full(config: Config, room: usize, reason: &str) {
@@ -207,91 +231,21 @@ async fn a_revision_that_is_removed_answers_who_waits_for_it() {
 }
 
 #[tokio::test]
-async fn requests_of_a_dead_backend_are_served_by_another_one() {
-    let dead = Backend::bind().await.address;
-    let (alive, mut requests) = answering(OK).await;
-    let activator = start(&[dead, alive]);
-    let mut client = activator.connect().await;
-    for index in 0..50 {
-        client.send(get(&format!("/{index}"))).await;
-        assert_eq!(client.message().await.status(), 200);
-        let request = requests.recv().await.unwrap();
-        assert_eq!(request.header("host"), Some(&*alive.to_string()));
-        assert_eq!(request.header("k-original-host"), Some("proxy"));
-    }
-    until_line(&activator, r#"activator_backends{state="set_aside"} 1"#).await;
-    until_line(&activator, r#"activator_backends{state="ready"} 1"#).await;
-}
-
-#[tokio::test]
-async fn a_request_waits_until_its_only_backend_is_back() {
-    let address = Backend::bind().await.address;
-    let activator = start(&[address]);
-    let mut client = activator.connect().await;
-    client
-        .send(format!(
-            "POST / HTTP/1.1\r\n{HELLO}Content-Length: 3\r\n\r\nabc"
-        ))
-        .await;
-    until_line(&activator, r#"activator_backends{state="set_aside"} 1"#).await;
-    until_metric(&activator, "queued", 1).await;
-    let backend = Backend::bind_to(address).await;
-    // First the probe's connection, then the request's.
-    let probe = backend.accept().await;
-    let (mut connection, request) = backend.request().await;
-    drop(probe);
-    assert_eq!(request.body, "abc");
-    connection.send(OK).await;
-    assert_eq!(client.message().await.body, "ok");
-    until_line(&activator, r#"activator_backends{state="ready"} 1"#).await;
-    until_line(
-        &activator,
-        r#"activator_backend_probes_total{outcome="ok"} 1"#,
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn a_backend_that_does_not_take_the_connection_is_given_up_for_another_one() {
-    let full = FullListener::new().await;
-    let options = Options {
-        limits: Limits {
-            connect_timeout: Duration::from_millis(100),
-            ..Limits::default()
-        },
-        ..Options::default()
-    };
-    let activator = Activator::start(config(&[full.address]), options).unwrap();
-    let mut client = activator.connect().await;
-    client.send(get("/")).await;
-    until_line(&activator, r#"activator_backends{state="set_aside"} 1"#).await;
-    let (alive, _requests) = answering(OK).await;
-    put(&activator, &[full.address, alive]);
-    assert_eq!(client.message().await.body, "ok");
-}
-
-#[tokio::test]
-async fn a_backend_gets_no_request_before_it_passes_its_probe() {
-    let mut config = config(&[]);
-    config.revisions[0].probe = Probe::Knative;
-    let activator = start_with(config);
-    let mut clients = queue(&activator, 1).await;
+async fn a_higher_limit_lets_those_through_who_wait() {
+    let activator = start_with(limited(1, 2));
+    let mut clients = queue(&activator, 2).await;
     let backend = Backend::bind().await;
     put(&activator, &[backend.address]);
-    until_line(&activator, r#"activator_backends{state="probing"} 1"#).await;
-    for answer in ["HTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n", OK] {
-        let (mut connection, probe) = backend.request().await;
-        assert_eq!(probe.first_line, "GET /healthz HTTP/1.1");
-        connection.send(answer).await;
+    let mut connections = vec![backend.request().await.0];
+    until_metric(&activator, "queued", 1).await;
+    change(&activator, |config| config.container_concurrency = 2);
+    connections.push(backend.request().await.0);
+    for connection in &mut connections {
+        connection.send(OK).await;
     }
-    let (mut connection, _) = backend.request().await;
-    connection
-        .send("HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nqueue")
-        .await;
-    let (mut connection, request) = backend.request().await;
-    assert_eq!(request.first_line, "GET /0 HTTP/1.1");
-    connection.send(OK).await;
-    assert_eq!(clients[0].message().await.body, "ok");
+    for client in &mut clients {
+        assert_eq!(client.message().await.body, "ok");
+    }
 }
 
 #[tokio::test]
