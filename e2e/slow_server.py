@@ -1,7 +1,8 @@
 """An HTTP server that takes its time: each request lasts the seconds that its `seconds` parameter says.
 
 GET /seen answers how many requests were served at once at most, and the `id` parameters in the order
-in which the requests came: {"most_at_once": .., "ids": [..]}. Usage: slow_server.py PORT
+in which the requests came: {"most_at_once": .., "ids": [..]}. GET /healthz answers the activator's
+probes. Usage: slow_server.py PORT
 """
 
 import json
@@ -24,6 +25,8 @@ class Handler(BaseHTTPRequestHandler):
         global now, most
         url = urlsplit(self.path)
         parameters = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/healthz":
+            return self.answer_bytes(b"queue")
         if url.path == "/seen":
             with lock:
                 return self.answer({"most_at_once": most, "ids": ids})
@@ -37,7 +40,9 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(parameters)
 
     def answer(self, value):
-        body = json.dumps(value).encode()
+        self.answer_bytes(json.dumps(value).encode())
+
+    def answer_bytes(self, body):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
