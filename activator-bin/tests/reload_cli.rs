@@ -38,7 +38,9 @@ impl Activator {
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
         let (sender, log) = channel();
         std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
+            // What probes find comes at a time of its own.
+            let is_awaited = |line: &String| !line.contains(" activator_bin::probe::");
+            for line in lines.map_while(Result::ok).filter(is_awaited) {
                 let _ = sender.send(line);
             }
         });
