@@ -10,6 +10,7 @@ mod revision;
 mod scalars;
 mod setting;
 mod sink;
+mod tls;
 mod unknown;
 mod value;
 
@@ -28,6 +29,7 @@ pub use revision::REVISION;
 pub use scalars::SCALARS;
 pub use setting::{Default, Setting};
 pub use sink::{AUTOSCALER, JSON_LINES};
+pub use tls::{BackendTlsConfig, TlsConfig, TlsVersion};
 
 /// Everything that can be configured, checked and complete.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +46,10 @@ pub struct Config {
     pub readiness: Readiness,
     /// Where the activator listens.
     pub listen: Listen,
+    /// What the listener for requests over TLS shows.
+    pub tls: TlsConfig,
+    /// How backends are verified that are reached over TLS.
+    pub backend_tls: BackendTlsConfig,
     /// How requests are counted.
     pub reporter: ReporterConfig,
     /// How requests wait for capacity.
@@ -76,6 +82,8 @@ pub enum Readiness {
 pub struct Listen {
     /// Requests to be proxied.
     pub http: SocketAddr,
+    /// The same over TLS; nowhere by default.
+    pub https: Option<SocketAddr>,
     /// `/metrics`, `/livez`, `/readyz`, `/v1/revisions`.
     pub admin: SocketAddr,
 }
@@ -169,6 +177,8 @@ pub struct RevisionConfig {
     pub queue_depth: usize,
     /// How its instances show that they are ready; `tcp` by default.
     pub probe: Probe,
+    /// Whether its instances are reached over TLS; `false` by default.
+    pub tls: bool,
     /// Where its instances listen. No address is in it twice.
     pub backends: Vec<SocketAddr>,
 }

@@ -17,6 +17,7 @@ use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
+use crate::tls::BackendTls;
 use crate::upstream::{Failed, Lease, Upstream, UpstreamError};
 
 mod capacity;
@@ -35,6 +36,7 @@ pub(crate) struct Services {
     pub(crate) queue: QueueMetrics,
     pub(crate) readiness: Readiness,
     pub(crate) cluster_domain: Arc<str>,
+    pub(crate) backend_tls: Option<Arc<BackendTls>>,
     pub(crate) limits: Limits,
 }
 
@@ -47,7 +49,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn new(services: Services) -> Self {
         Self {
-            upstream: Upstream::new(services.limits),
+            upstream: Upstream::new(services.limits, services.backend_tls.clone()),
             services,
         }
     }

@@ -17,8 +17,10 @@ mod error;
 mod metrics;
 mod recording;
 mod sinks;
+mod tls;
 
 pub use crate::server::limits::Limits;
+pub use crate::tls::{TlsProblem, TlsProblems};
 pub use activator::{Activator, Options};
 pub use error::StartError;
 

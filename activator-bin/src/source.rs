@@ -11,7 +11,7 @@ use crate::config::{Problems, RevisionConfig};
 use crate::revision::{Changes, Revisions};
 
 mod file;
-mod watch;
+pub(crate) mod watch;
 
 pub use file::FileSource;
 

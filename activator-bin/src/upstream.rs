@@ -11,6 +11,7 @@ use hyper::client::conn::http1;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
+use crate::tls::BackendTls;
 
 mod connect;
 mod error;
@@ -23,6 +24,7 @@ pub(crate) use pool::{Lease, Pool};
 pub(crate) struct Upstream {
     http: http1::Builder,
     pool: Rc<Pool>,
+    tls: Option<Arc<BackendTls>>,
     limits: Limits,
 }
 
@@ -30,12 +32,13 @@ pub(crate) struct Upstream {
 type Connection = http1::SendRequest<Incoming>;
 
 impl Upstream {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
         let mut http = http1::Builder::new();
         http.max_buf_size(limits.head);
         Self {
             http,
             pool: Rc::new(Pool::new(&limits)),
+            tls,
             limits,
         }
     }
@@ -54,8 +57,8 @@ impl Upstream {
         backend: &Arc<Backend>,
         mut request: Request<Incoming>,
     ) -> Result<(Response<Incoming>, Lease), Failed> {
-        let address = backend.address;
-        while let Some(mut connection) = self.pool.take(address) {
+        let (address, endpoint) = (backend.address, backend.endpoint());
+        while let Some(mut connection) = self.pool.take(endpoint) {
             match connection.try_send_request(request).await {
                 Ok(response) => return Ok(self.accept(backend, response, connection)?),
                 Err(mut failed) => match failed.take_message() {
@@ -66,7 +69,8 @@ impl Upstream {
                 },
             }
         }
-        let connected = connect::connect(&self.http, address, self.limits).await;
+        let connected =
+            connect::connect(&self.http, endpoint, self.tls.as_deref(), self.limits).await;
         let mut connection = match connected {
             Ok(connection) => connection,
             Err(error) => {
@@ -89,7 +93,7 @@ impl Upstream {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return Err(UpstreamError::Switched(backend.address));
         }
-        let lease = Lease::new(Rc::clone(&self.pool), backend.address, connection);
+        let lease = Lease::new(Rc::clone(&self.pool), backend.endpoint(), connection);
         Ok((response, lease))
     }
 
@@ -112,6 +116,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::revision::backend::Endpoint;
 
     /// A request without a body, as it comes from a client.
     async fn request() -> Request<Incoming> {
@@ -144,7 +149,10 @@ mod tests {
     fn send_after_close(heard: bool) -> Result<(), Failed> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
-        let backend = Arc::new(Backend::new(address));
+        let backend = Arc::new(Backend::new(Endpoint {
+            address,
+            tls: false,
+        }));
         let (mut wake, woken) = {
             let pair = TcpListener::bind("127.0.0.1:0").unwrap();
             let wake = TcpStream::connect(pair.local_addr().unwrap()).unwrap();
@@ -157,7 +165,7 @@ mod tests {
             .build_local(Default::default())
             .unwrap();
         runtime.block_on(async {
-            let upstream = Upstream::new(Limits::default());
+            let upstream = Upstream::new(Limits::default(), None);
             let woken = tokio::net::TcpStream::from_std(woken).unwrap();
             let (first, second) = (request().await, request().await);
             let answering = std::thread::spawn(move || (answer(&listener), listener));

@@ -17,6 +17,7 @@ use crate::registry::Registry;
 use crate::reporter::ReporterMetrics;
 use crate::requests::RequestMetrics;
 use crate::revisions::{RevisionGauges, RevisionRequests, Revisions};
+use crate::tls::{CertificateMetrics, HandshakeMetrics};
 
 /// All metrics of one activator. A clone stands for the same metrics.
 ///
@@ -92,6 +93,17 @@ impl Exporter {
     /// What becomes of the configuration, which is bad until it is said to be good.
     pub fn config(&self) -> ConfigMetrics {
         ConfigMetrics::new(&self.registry)
+    }
+
+    /// What becomes of the certificate files that `section` of the configuration names, which are
+    /// bad until they are said to be good.
+    pub fn certificates(&self, section: &str) -> CertificateMetrics {
+        CertificateMetrics::new(&self.registry, section)
+    }
+
+    /// What becomes of connections over TLS before there is a request.
+    pub fn handshakes(&self) -> HandshakeMetrics {
+        HandshakeMetrics::new(&self.registry)
     }
 
     /// Requests that did not end as their backend meant.

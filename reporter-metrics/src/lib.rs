@@ -56,6 +56,7 @@ mod registry;
 mod reporter;
 mod requests;
 mod revisions;
+mod tls;
 
 pub use backends::{BackendMetrics, BackendState, ProbeOutcome};
 pub use config::ConfigMetrics;
@@ -67,3 +68,4 @@ pub use queue::{QueueLimit, QueueMetrics};
 pub use reporter::ReporterMetrics;
 pub use requests::{HttpVersion, RequestMetrics, Scheme, Served};
 pub use revisions::{RevisionGauges, RevisionRequests};
+pub use tls::{CertificateMetrics, HandshakeMetrics};

@@ -120,6 +120,10 @@ table! {
         "Always 1; the labels say what runs.";
     CONFIG_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_config_last_reload_success" [], "boolean",
         "Whether the configuration was good when it was last read.";
+    CERTIFICATE_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_certificate_last_reload_success" ["section"], "boolean",
+        "Whether the certificate files of that section of the configuration were good when they were last read.";
+    HANDSHAKE_FAILURES: Kind::Counter, "activator_tls_handshake_failures_total" [], "connections",
+        "Connections of clients that ended before TLS was agreed on.";
 
     PROCESS_CPU: Kind::Counter, "process_cpu_seconds_total" [], "seconds",
         "User and system CPU time spent.";

@@ -20,6 +20,7 @@ struct Fields<'a> {
     container_concurrency: u32,
     queue_depth: usize,
     probe: &'a str,
+    tls: bool,
     backends: &'a [std::net::SocketAddr],
 }
 
@@ -64,6 +65,7 @@ impl RevisionConfig {
             container_concurrency: self.container_concurrency,
             queue_depth: self.queue_depth,
             probe: probe.expect("the table has them all").0,
+            tls: self.tls,
             backends: &self.backends,
         };
         let mut json = serde_json::to_value(fields).expect("strings, numbers and lists");

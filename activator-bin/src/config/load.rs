@@ -16,8 +16,8 @@ use super::scalars::SCALARS;
 use super::setting::apply_defaults;
 use super::value::Value;
 use super::{
-    AdminConfig, Config, Listen, LogConfig, LogFormat, ProbeConfig, Readiness, ReporterConfig,
-    SinkConfig, ThrottleConfig, embedded, revision, sink, unknown,
+    AdminConfig, BackendTlsConfig, Config, Listen, LogConfig, LogFormat, ProbeConfig, Readiness,
+    ReporterConfig, SinkConfig, ThrottleConfig, TlsConfig, embedded, revision, sink, tls, unknown,
 };
 
 /// The largest file that is read: room for a hundred thousand revisions, none for `/dev/zero`.
@@ -190,8 +190,11 @@ pub(super) fn defaults() -> Config {
         readiness: Readiness::Serving,
         listen: Listen {
             http: nowhere,
+            https: None,
             admin: nowhere,
         },
+        tls: TlsConfig::default(),
+        backend_tls: BackendTlsConfig::default(),
         reporter: ReporterConfig {
             interval: Duration::ZERO,
             accounting: Accounting::default(),
@@ -224,7 +227,7 @@ pub(super) fn defaults() -> Config {
 /// What no setting can check on its own. Only said when what it rests on is right.
 fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
     let place = |field: &str| places.get(field).cloned().unwrap_or(Place::Default);
-    let Listen { http, admin } = config.listen;
+    let Listen { http, admin, .. } = config.listen;
     let same_ip =
         http.ip() == admin.ip() || http.ip().is_unspecified() || admin.ip().is_unspecified();
     if same_ip && http.port() == admin.port() && http.port() != 0 && !problems.mention("listen.") {
@@ -245,6 +248,7 @@ fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
             "is shorter than probe.timeout".to_owned(),
         );
     }
+    tls::check_together(config, places, problems);
     let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));
     let autoscaler = config.readiness == Readiness::Autoscaler;
     if autoscaler && !config.sinks.iter().any(link) && !problems.mention("sink") {

@@ -16,7 +16,9 @@ impl Config {
             cluster_domain,
             drain_timeout,
             readiness,
-            listen: Listen { http, admin },
+            listen: Listen { http, https, admin },
+            tls,
+            backend_tls,
             reporter:
                 ReporterConfig {
                     interval,
@@ -44,7 +46,23 @@ impl Config {
             ("drain_timeout", self.drain_timeout != *drain_timeout),
             ("readiness", self.readiness != *readiness),
             ("listen.http", self.listen.http != *http),
+            ("listen.https", self.listen.https != *https),
             ("listen.admin", self.listen.admin != *admin),
+            ("tls.certificate", self.tls.certificate != tls.certificate),
+            ("tls.key", self.tls.key != tls.key),
+            ("tls.min_version", self.tls.min_version != tls.min_version),
+            (
+                "backend_tls.ca_file",
+                self.backend_tls.ca_file != backend_tls.ca_file,
+            ),
+            (
+                "backend_tls.server_name",
+                self.backend_tls.server_name != backend_tls.server_name,
+            ),
+            (
+                "backend_tls.min_version",
+                self.backend_tls.min_version != backend_tls.min_version,
+            ),
             ("reporter.interval", mine.interval != *interval),
             ("reporter.accounting", mine.accounting != *accounting),
             (

@@ -32,6 +32,7 @@ pub struct Draft {
     container_concurrency: u32,
     queue_depth: Option<usize>,
     probe: Probe,
+    tls: bool,
     backends: Vec<SocketAddr>,
 }
 
@@ -61,6 +62,7 @@ impl Draft {
             container_concurrency: self.container_concurrency,
             queue_depth: self.queue_depth.unwrap_or(inherited.queue_depth),
             probe: self.probe,
+            tls: self.tls,
             backends: self.backends,
         })
     }
@@ -142,6 +144,12 @@ pub static REVISION: &[Setting<Draft>] = &[
         Is("tcp"),
         "How its instances show that they are ready: knative, tcp or none",
         |draft, value| set(&mut draft.probe, value.choice(PROBES)),
+    ),
+    Setting::new(
+        "tls",
+        Is("false"),
+        "Whether its instances are reached over TLS, as [backend_tls] says: true or false; probes never are",
+        |draft, value| set(&mut draft.tls, value.truth()),
     ),
 ];
 

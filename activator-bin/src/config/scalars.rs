@@ -1,10 +1,12 @@
 //! The table of all settings that are one value: a new one is an entry here and a slot in `Config`.
 
-use super::setting::Default::{Found, Is};
+use super::setting::Default::{Found, Is, Unset};
 use super::setting::{Setting, set};
+use super::tls::TLS_VERSIONS;
 use super::value::Value;
 use super::{Config, LogFormat, Readiness, revision};
 use reporter_core::Accounting;
+use std::path::PathBuf;
 
 /// All settings that are one value, in the order in which they are documented.
 pub static SCALARS: &[Setting<Config>] = &[
@@ -51,10 +53,60 @@ pub static SCALARS: &[Setting<Config>] = &[
         |config, value| set(&mut config.listen.http, value.address()),
     ),
     Setting::new(
+        "listen.https",
+        Unset,
+        "Address and port for requests over TLS; Knative's port is 8112. Off when unset",
+        |config, value| set(&mut config.listen.https, value.address().map(Some)),
+    ),
+    Setting::new(
         "listen.admin",
         Is("127.0.0.1:9090"),
         "Address and port of /metrics, /livez, /readyz and /v1/revisions",
         |config, value| set(&mut config.listen.admin, value.address()),
+    ),
+    Setting::new(
+        "tls.certificate",
+        Unset,
+        "The certificates (PEM) that clients of listen.https are shown, the own one first",
+        |config, value| set(&mut config.tls.certificate, path(value)),
+    ),
+    Setting::new(
+        "tls.key",
+        Unset,
+        "The private key (PEM) of the own certificate",
+        |config, value| set(&mut config.tls.key, path(value)),
+    ),
+    Setting::new(
+        "tls.min_version",
+        Is("1.3"),
+        "The oldest TLS that clients may speak: 1.3 or 1.2",
+        |config, value| set(&mut config.tls.min_version, value.choice(TLS_VERSIONS)),
+    ),
+    Setting::new(
+        "backend_tls.ca_file",
+        Unset,
+        "The certificates (PEM) that backends of revisions with tls = true are verified with",
+        |config, value| set(&mut config.backend_tls.ca_file, path(value)),
+    ),
+    Setting::new(
+        "backend_tls.server_name",
+        Unset,
+        "The name that these backends' certificates must be valid for; each one's IP address when unset",
+        |config, value| {
+            let slot = &mut config.backend_tls.server_name;
+            set(slot, value.dns_name().map(|name| Some(name.to_owned())))
+        },
+    ),
+    Setting::new(
+        "backend_tls.min_version",
+        Is("1.3"),
+        "The oldest TLS that these backends may speak: 1.3 or 1.2",
+        |config, value| {
+            set(
+                &mut config.backend_tls.min_version,
+                value.choice(TLS_VERSIONS),
+            )
+        },
     ),
     Setting::new(
         "reporter.interval",
@@ -164,6 +216,10 @@ const ACCOUNTING: &[(&str, Accounting)] = &[
 ];
 
 const LOG_FORMAT: &[(&str, LogFormat)] = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+
+fn path(value: &Value<'_>) -> Result<Option<PathBuf>, String> {
+    value.text().map(|path| Some(path.into()))
+}
 
 fn cores() -> String {
     std::thread::available_parallelism()

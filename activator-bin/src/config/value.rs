@@ -68,7 +68,7 @@ impl Value<'_> {
     pub(super) fn truth(&self) -> Result<bool, String> {
         let truth = match self {
             Self::Text(text) => text.trim().parse().ok(),
-            Self::Toml(DeValue::Boolean(truth)) => Some(*truth),
+            Self::Toml(DeValue::Boolean(truth)) | Self::Json(Json::Bool(truth)) => Some(*truth),
             Self::Toml(_) | Self::Json(_) => None,
         };
         truth.ok_or_else(|| self.instead_of("true or false"))

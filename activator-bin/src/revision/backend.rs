@@ -11,14 +11,27 @@ use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
 use http::HeaderValue;
 
-/// The backends of one revision by their addresses.
-pub(crate) struct Backends(ArcSwap<ByAddress>);
+/// The backends of one revision.
+pub(crate) struct Backends(ArcSwap<Known>);
 
-type ByAddress = HashMap<SocketAddr, Arc<Backend>, FixedState>;
+#[derive(Default)]
+struct Known {
+    by_address: HashMap<SocketAddr, Arc<Backend>, FixedState>,
+    /// Whether they are reached over TLS.
+    tls: bool,
+}
+
+/// Where an instance is, and how it is reached there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Endpoint {
+    pub(crate) address: SocketAddr,
+    pub(crate) tls: bool,
+}
 
 /// One instance.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
+    tls: bool,
     /// The address as the `Host` of the requests that it gets.
     pub(crate) host: HeaderValue,
     /// Whether the last request failed to get an answer; so that logs tell changes only.
@@ -26,40 +39,53 @@ pub(crate) struct Backend {
 }
 
 impl Backends {
-    pub(super) fn new(addresses: &[SocketAddr]) -> Self {
+    pub(super) fn new(addresses: &[SocketAddr], tls: bool) -> Self {
         let backends = Self(ArcSwap::default());
-        backends.set(addresses);
+        backends.set(addresses, tls);
         backends
     }
 
     /// These are the backends from now on; one that was there before stays as it is.
-    pub(super) fn set(&self, addresses: &[SocketAddr]) {
+    pub(super) fn set(&self, addresses: &[SocketAddr], tls: bool) {
         let before = self.0.load();
-        let backend = |&address| (address, find(&before, address));
-        self.0
-            .store(Arc::new(addresses.iter().map(backend).collect()));
+        let backend = |&address| (address, before.find(Endpoint { address, tls }));
+        let by_address = addresses.iter().map(backend).collect();
+        self.0.store(Arc::new(Known { by_address, tls }));
     }
 
     /// The backend at this address. One that has left meanwhile can still be called.
     pub(crate) fn at(&self, address: SocketAddr) -> Arc<Backend> {
-        find(&self.0.load(), address)
+        let known = self.0.load();
+        let tls = known.tls;
+        known.find(Endpoint { address, tls })
     }
 }
 
-fn find(backends: &ByAddress, address: SocketAddr) -> Arc<Backend> {
-    match backends.get(&address) {
-        Some(backend) => Arc::clone(backend),
-        None => Arc::new(Backend::new(address)),
+impl Known {
+    fn find(&self, endpoint: Endpoint) -> Arc<Backend> {
+        match self.by_address.get(&endpoint.address) {
+            Some(backend) if backend.endpoint() == endpoint => Arc::clone(backend),
+            _ => Arc::new(Backend::new(endpoint)),
+        }
     }
 }
 
 impl Backend {
-    pub(crate) fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        let Endpoint { address, tls } = endpoint;
         Self {
             address,
+            tls,
             host: HeaderValue::try_from(address.to_string())
                 .expect("an address is printed in visible ASCII"),
             failing: AtomicBool::new(false),
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        Endpoint {
+            address: self.address,
+            tls: self.tls,
         }
     }
 

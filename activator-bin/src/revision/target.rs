@@ -29,7 +29,7 @@ impl Target {
             key: config.key.clone(),
             prober: shared.prober(config, throttle.clone()),
             throttle,
-            backends: Backends::new(&config.backends),
+            backends: Backends::new(&config.backends, config.tls),
             config: ArcSwap::new(Arc::clone(config)),
         }
     }
@@ -50,8 +50,10 @@ impl Target {
         if before.probe != config.probe {
             self.prober.set_settings(shared.probe_settings(config));
         }
+        if (&before.backends, before.tls) != (&config.backends, config.tls) {
+            self.backends.set(&config.backends, config.tls);
+        }
         if before.backends != config.backends {
-            self.backends.set(&config.backends);
             self.prober.set_backends(config.backends.clone());
             // The prober would do it too, but only when its task has its turn: whoever has been told
             // that the change is made may rely on it.

@@ -12,6 +12,7 @@ use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::tls::Tls;
 use super::{Limits, StartError, metrics, recording, sinks};
 use crate::config::{Config, Readiness};
 use crate::drain::Drain;
@@ -62,6 +63,7 @@ impl Activator {
     pub fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
         let http = bind("http", config.listen.http, config.workers)?;
         let admin = bind("admin", config.listen.admin, 1)?;
+        let tls = Tls::try_new(&config)?;
         let control = Control::start()?;
         let entered = control.enter();
 
@@ -77,6 +79,7 @@ impl Activator {
         let revisions = Revisions::new(std::mem::take(&mut config.revisions), shared);
         let revisions = Arc::new(revisions);
         late.set(&revisions);
+        tls.follow(&exporter);
         let settings = &config.reporter;
         let clock = SystemClock::new();
         let sinks = sinks::open(&config, clock, &exporter)?;
@@ -122,6 +125,7 @@ impl Activator {
             queue: exporter.queue(),
             readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
+            backend_tls: tls.backends,
             limits: options.limits,
         };
         let address = |listeners: &[std::net::TcpListener]| listeners[0].local_addr();

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::tls::TlsProblems;
 use reporter_runtime::sink::autoscaler::InvalidAutoscalerConfig;
 
 /// Why the activator could not start. Nothing was served.
@@ -39,6 +40,9 @@ pub enum StartError {
     /// What the link to an autoscaler was told is not possible.
     #[error("`[[sink]]` with kind = \"autoscaler\": {0}")]
     Autoscaler(#[from] InvalidAutoscalerConfig),
+    /// Certificates or keys are not what they have to be.
+    #[error("the files of TLS are bad\n{0}")]
+    Tls(#[from] TlsProblems),
     /// The machine has no threads, sockets or memory left.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),

@@ -27,7 +27,7 @@ use notifications::Notifications;
 const LOOK: Duration = Duration::from_secs(1);
 
 /// A file under watch.
-pub(super) struct Watch {
+pub(crate) struct Watch {
     path: PathBuf,
     notifications: Option<Notifications>,
     looks: Interval,
@@ -39,7 +39,7 @@ pub(super) struct Watch {
 
 impl Watch {
     /// Watches the file at `path`, whether or not it is there: changes from now on are noticed.
-    pub(super) async fn new(path: PathBuf) -> Self {
+    pub(crate) async fn new(path: PathBuf) -> Self {
         let notifications = Notifications::new(&path);
         let notifications = notifications.inspect_err(|error| {
             tracing::warn!(%error, "no notifications of file changes; a change takes two seconds to be seen");
@@ -60,7 +60,7 @@ impl Watch {
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped: what was missed, the next look finds.
-    pub(super) async fn changed(&mut self) {
+    pub(crate) async fn changed(&mut self) {
         loop {
             tokio::select! {
                 () = notified(&mut self.notifications) => break,

@@ -16,6 +16,15 @@ pub(crate) enum UpstreamError {
         backend: SocketAddr,
         source: io::Error,
     },
+    /// There is nothing to verify it with.
+    #[error("no TLS with backend {0}: [backend_tls] had no ca_file at the start")]
+    NoAuthorities(SocketAddr),
+    /// It cannot be spoken to over TLS, or is not known to be who it should be.
+    #[error("no TLS with backend {backend}: {}", tls_cause(.source))]
+    Tls {
+        backend: SocketAddr,
+        source: rustls::Error,
+    },
     /// It closed or lost the connection.
     #[error("backend {backend} {} before it answered", loss(.source.as_ref()))]
     Lost {
@@ -76,6 +85,14 @@ impl UpstreamError {
         )
     }
 
+    /// What came in the way of a connection over TLS.
+    pub(super) fn tls(backend: SocketAddr, error: io::Error) -> Self {
+        match error.downcast::<rustls::Error>() {
+            Ok(source) => Self::Tls { backend, source },
+            Err(source) => Self::Connect { backend, source },
+        }
+    }
+
     pub(super) fn exchange(backend: SocketAddr, error: hyper::Error) -> Self {
         if error.is_user() {
             return Self::RequestBody(error);
@@ -97,6 +114,13 @@ impl UpstreamError {
 /// What happened, without the number of the operating system's error.
 fn cause(error: &io::Error) -> String {
     error.kind().to_string()
+}
+
+fn tls_cause(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::InvalidMessage(_) => "what it answers is not TLS".to_owned(),
+        error => error.to_string(),
+    }
 }
 
 fn loss(error: Option<&io::Error>) -> String {

@@ -2,18 +2,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
 use super::Connection;
+use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 
 /// One worker's idle connections.
 pub(crate) struct Pool {
-    idle: RefCell<HashMap<SocketAddr, Vec<Idle>, FixedState>>,
+    idle: RefCell<HashMap<Endpoint, Vec<Idle>, FixedState>>,
     per_backend: usize,
     /// How many sweeps an idle connection outlives.
     sweeps_kept: u64,
@@ -43,7 +43,7 @@ impl Pool {
     }
 
     /// The connection to `backend` that became idle last, of those that are still open.
-    pub(super) fn take(&self, backend: SocketAddr) -> Option<Connection> {
+    pub(super) fn take(&self, backend: Endpoint) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let stack = idle.get_mut(&backend)?;
         while let Some(Idle { connection, .. }) = stack.pop() {
@@ -54,7 +54,7 @@ impl Pool {
         None
     }
 
-    fn put(&self, backend: SocketAddr, connection: Connection) {
+    fn put(&self, backend: Endpoint, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
         let stack = idle.entry(backend).or_default();
         if stack.len() < self.per_backend {
@@ -81,12 +81,12 @@ impl Pool {
 /// A connection while its request is served. Dropping it before it was given back closes the connection.
 pub(crate) struct Lease {
     pool: Rc<Pool>,
-    backend: SocketAddr,
+    backend: Endpoint,
     connection: Option<Connection>,
 }
 
 impl Lease {
-    pub(super) fn new(pool: Rc<Pool>, backend: SocketAddr, connection: Connection) -> Self {
+    pub(super) fn new(pool: Rc<Pool>, backend: Endpoint, connection: Connection) -> Self {
         Self {
             pool,
             backend,

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use activator_bin::config::{
-    AdminConfig, Config, Listen, LogConfig, LogFormat, Probe, ProbeConfig, Readiness,
-    ReporterConfig, RevisionConfig, ThrottleConfig,
+    AdminConfig, BackendTlsConfig, Config, Listen, LogConfig, LogFormat, Probe, ProbeConfig,
+    Readiness, ReporterConfig, RevisionConfig, ThrottleConfig, TlsConfig,
 };
 use activator_bin::run::{Activator, Options};
 use reporter_core::{Accounting, Revision, RevisionKey};
@@ -29,8 +29,11 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
         drain_timeout: Duration::from_secs(5),
         listen: Listen {
             http: address,
+            https: None,
             admin: address,
         },
+        tls: TlsConfig::default(),
+        backend_tls: BackendTlsConfig::default(),
         reporter: ReporterConfig {
             interval: Duration::from_millis(100),
             accounting: Accounting::Average,
@@ -64,6 +67,7 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             queue_depth: 100,
             // The connections that backends get are those of requests.
             probe: Probe::None,
+            tls: false,
             backends: backends.to_vec(),
         }],
         echo: false,

@@ -1,0 +1,83 @@
+//! TLS as the configuration says: the files are read at the start, and followed from then on.
+
+use std::sync::Arc;
+
+use reporter_metrics::Exporter;
+use rustls::pki_types::ServerName;
+
+use crate::config::Config;
+use crate::tls::{Authorities, BackendTls, Current, Files, Pair, TlsProblems, follow};
+
+/// What is shown to clients, and what backends are verified with.
+pub(super) struct Tls {
+    pub(super) pair: Option<Arc<Current<Pair>>>,
+    pub(super) backends: Option<Arc<BackendTls>>,
+}
+
+impl Tls {
+    /// Reads what the configuration names. It blocks.
+    ///
+    /// # Errors
+    /// All that is wrong with the files, at once.
+    pub(super) fn try_new(config: &Config) -> Result<Self, TlsProblems> {
+        match (pair(config), backends(config)) {
+            (Ok(pair), Ok(backends)) => Ok(Self { pair, backends }),
+            (Err(mut pair), Err(backends)) => {
+                pair.append(backends);
+                Err(pair)
+            }
+            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => Err(problems),
+        }
+    }
+
+    /// Has the files read again when they change. To be called on a tokio runtime, which ends it.
+    pub(super) fn follow(&self, exporter: &Exporter) {
+        if let Some(pair) = &self.pair {
+            spawn(Arc::clone(pair), exporter);
+        }
+        if let Some(backends) = &self.backends {
+            spawn(Arc::clone(&backends.authorities), exporter);
+        }
+    }
+}
+
+fn pair(config: &Config) -> Result<Option<Arc<Current<Pair>>>, TlsProblems> {
+    let settings = &config.tls;
+    let files = config.listen.https.and(settings.certificate.as_ref());
+    let Some((certificate, key)) = files.zip(settings.key.as_ref()) else {
+        return Ok(None);
+    };
+    let pair = Current::try_new(Pair {
+        certificate: certificate.clone(),
+        key: key.clone(),
+        min_version: settings.min_version,
+    })?;
+    Ok(Some(Arc::new(pair)))
+}
+
+fn backends(config: &Config) -> Result<Option<Arc<BackendTls>>, TlsProblems> {
+    let settings = &config.backend_tls;
+    let Some(ca_file) = &settings.ca_file else {
+        return Ok(None);
+    };
+    let authorities = Current::try_new(Authorities {
+        ca_file: ca_file.clone(),
+        min_version: settings.min_version,
+    })?;
+    let name = settings.server_name.clone();
+    let name = name.map(|name| {
+        ServerName::try_from(name).expect("the configuration takes nothing but a DNS name")
+    });
+    Ok(Some(Arc::new(BackendTls {
+        authorities: Arc::new(authorities),
+        server_name: name,
+    })))
+}
+
+fn spawn<F: Files>(current: Arc<Current<F>>, exporter: &Exporter) {
+    let metrics = exporter.certificates(F::SECTION);
+    tokio::spawn(async move {
+        let Err(error) = follow(current, move |good| metrics.loaded(good)).await;
+        tracing::error!(%error, "certificates are not read again: cannot listen for SIGHUP");
+    });
+}

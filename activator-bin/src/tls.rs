@@ -1,0 +1,72 @@
+//! TLS towards clients and towards backends: what the configured files say, as of their last good content.
+//!
+//! What must not live here: sockets, and what is spoken over them.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring;
+
+mod authorities;
+mod pair;
+mod problem;
+mod reload;
+
+pub(crate) use authorities::{Authorities, BackendTls};
+pub(crate) use pair::Pair;
+pub use problem::{TlsProblem, TlsProblems};
+pub(crate) use reload::follow;
+
+/// Files that become one configuration of TLS.
+pub(crate) trait Files: Send + Sync + 'static {
+    /// What they become.
+    type Content: Send + Sync;
+    /// The section of the configuration that names them.
+    const SECTION: &'static str;
+
+    fn paths(&self) -> Vec<&Path>;
+
+    /// Reads all of them. It blocks.
+    ///
+    /// # Errors
+    /// All that is wrong, at once.
+    fn load(&self) -> Result<Self::Content, TlsProblems>;
+}
+
+/// Files and what they said when they were good last.
+pub(crate) struct Current<F: Files> {
+    files: F,
+    content: ArcSwap<F::Content>,
+}
+
+impl<F: Files> Current<F> {
+    /// Reads the files for the first time.
+    ///
+    /// # Errors
+    /// All that is wrong with them, at once.
+    pub(crate) fn try_new(files: F) -> Result<Self, TlsProblems> {
+        let content = ArcSwap::from_pointee(files.load()?);
+        Ok(Self { files, content })
+    }
+
+    /// For one more connection; those that are open keep what they have.
+    pub(crate) fn content(&self) -> Arc<F::Content> {
+        self.content.load_full()
+    }
+
+    /// Reads the files again; what was there before stays when they are bad.
+    fn reload(&self) -> Result<(), TlsProblems> {
+        self.content.store(Arc::new(self.files.load()?));
+        Ok(())
+    }
+}
+
+/// Named wherever it is needed, so that this works whatever the process has set for everybody.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+#[cfg(test)]
+mod tests;

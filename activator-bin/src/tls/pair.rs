@@ -1,0 +1,91 @@
+//! The listener's certificate and its private key, from files to what accepts connections.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
+use rustls::{Error, InconsistentKeys, ServerConfig};
+
+use super::problem::{TlsProblem, TlsProblems, What};
+use super::{Files, provider};
+use crate::config::TlsVersion;
+
+const CERTIFICATE: &str = "tls.certificate";
+const KEY: &str = "tls.key";
+
+/// What is spoken over it, as ALPN calls it, the best first.
+const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+
+/// A certificate and its key.
+pub(crate) struct Pair {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) min_version: TlsVersion,
+}
+
+impl Files for Pair {
+    type Content = ServerConfig;
+    const SECTION: &'static str = "tls";
+
+    fn paths(&self) -> Vec<&Path> {
+        vec![&self.certificate, &self.key]
+    }
+
+    fn load(&self) -> Result<ServerConfig, TlsProblems> {
+        let certified = match (self.chain(), self.signing_key()) {
+            (Ok(chain), Ok(key)) => CertifiedKey::new(chain, key),
+            (Err(chain), Err(key)) => {
+                let mut problems = TlsProblems::from(chain);
+                problems.append(key.into());
+                return Err(problems);
+            }
+            (Err(problem), Ok(_)) | (Ok(_), Err(problem)) => return Err(problem.into()),
+        };
+        match certified.keys_match() {
+            // Of some keys the public half cannot be told; that is not known to be wrong.
+            Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+            Err(Error::InconsistentKeys(_)) => {
+                let other = What::OtherKey(self.certificate.clone());
+                return Err(other.of(KEY, &self.key).into());
+            }
+            Err(error) => {
+                let bad = What::BadCertificate(error);
+                return Err(bad.of(CERTIFICATE, &self.certificate).into());
+            }
+        }
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_protocol_versions(self.min_version.and_later())
+            .expect("ring has cipher suites for every protocol version")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        config.alpn_protocols = PROTOCOLS.iter().map(|it| it.to_vec()).collect();
+        Ok(config)
+    }
+}
+
+impl Pair {
+    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
+        let chain = CertificateDer::pem_file_iter(&self.certificate)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        let what = match chain {
+            Ok(chain) if chain.is_empty() => What::NoCertificate,
+            Ok(chain) => return Ok(chain),
+            Err(error) => error.into(),
+        };
+        Err(what.of(CERTIFICATE, &self.certificate))
+    }
+
+    fn signing_key(&self) -> Result<Arc<dyn SigningKey>, TlsProblem> {
+        let what = match PrivateKeyDer::from_pem_file(&self.key) {
+            Ok(key) => match provider().key_provider.load_private_key(key) {
+                Ok(key) => return Ok(key),
+                Err(error) => What::BadKey(error),
+            },
+            Err(pem::Error::NoItemsFound) => What::NoKey,
+            Err(error) => error.into(),
+        };
+        Err(what.of(KEY, &self.key))
+    }
+}

@@ -1,0 +1,149 @@
+//! Files, good and bad, and connections over what they become.
+
+use std::fs;
+use std::path::PathBuf;
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::ServerConfig;
+
+use super::*;
+use crate::config::TlsVersion;
+
+/// A directory that is gone with its test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(test: &str) -> Self {
+        let name = format!("activator-tls-{test}-{}", std::process::id());
+        let directory = Self(std::env::temp_dir().join(name));
+        fs::create_dir_all(&directory.0).unwrap();
+        directory
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A certificate that vouches for itself, and its key, in PEM.
+fn certified() -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["proxy.example".to_owned()]).unwrap();
+    (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
+}
+
+fn pair(directory: &Directory) -> Pair {
+    Pair {
+        certificate: directory.0.join("tls.crt"),
+        key: directory.0.join("tls.key"),
+        min_version: TlsVersion::V1_3,
+    }
+}
+
+/// What is said of files with these contents; none is no file.
+fn said_of(directory: &Directory, certificate: Option<&str>, key: Option<&str>) -> String {
+    let files = pair(directory);
+    for (path, text) in [(&files.certificate, certificate), (&files.key, key)] {
+        let _ = fs::remove_file(path);
+        if let Some(text) = text {
+            fs::write(path, text).unwrap();
+        }
+    }
+    let said = files
+        .load()
+        .map_or_else(|it| it.to_string(), |_| "good".to_owned());
+    said.replace(&*directory.0.to_string_lossy(), "")
+}
+
+#[test]
+fn all_that_is_wrong_with_a_pair_is_said_at_once_with_its_file_and_what_would_be_right() {
+    let directory = Directory::new("pair");
+    let (certificate, key) = certified();
+    let (_, other_key) = certified();
+    let no_file = "cannot be read: No such file or directory (os error 2)";
+    let no_certificate =
+        "has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected";
+    let no_key = "has no private key in it; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected";
+    let check = |certificate, key, expected: &[String]| {
+        let said = said_of(&directory, certificate, key);
+        assert_eq!(said, expected.join("\n"));
+    };
+    let of_certificate = |what: &str| format!("tls.certificate: /tls.crt {what}");
+    let of_key = |what: &str| format!("tls.key: /tls.key {what}");
+    check(Some(&certificate), Some(&key), &["good".to_owned()]);
+    // One file with both in it is as good.
+    let both = format!("{key}{certificate}");
+    check(Some(&both), Some(&both), &["good".to_owned()]);
+    check(None, None, &[of_certificate(no_file), of_key(no_file)]);
+    check(
+        Some(""),
+        Some(&certificate),
+        &[of_certificate(no_certificate), of_key(no_key)],
+    );
+    check(Some(&key), Some(&key), &[of_certificate(no_certificate)]);
+    let password = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+    check(Some(&certificate), Some(&password), &[of_key(no_key)]);
+    let other = "has a private key in it that does not belong to the first certificate of /tls.crt";
+    check(Some(&certificate), Some(&other_key), &[of_key(other)]);
+    let half = &certificate[..certificate.len() / 2];
+    let said = said_of(&directory, Some(half), Some(&key));
+    let not_pem = of_certificate("is not valid PEM: ");
+    assert!(said.starts_with(&not_pem), "{said}");
+    let nonsense = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let said = said_of(&directory, Some(&certificate), Some(nonsense));
+    let bad_key = of_key("has a private key in it that cannot be used: ");
+    assert!(said.starts_with(&bad_key), "{said}");
+    let nonsense = nonsense.replace("PRIVATE KEY", "CERTIFICATE");
+    let said = said_of(&directory, Some(&nonsense), Some(&key));
+    let bad = of_certificate("has a certificate in it that cannot be used: ");
+    assert!(said.starts_with(&bad), "{said}");
+}
+
+#[test]
+fn authorities_are_at_least_one_certificate() {
+    let directory = Directory::new("authorities");
+    let (certificate, key) = certified();
+    let check = |text: &str, expected: &str| {
+        let ca_file = directory.write("ca.pem", text);
+        let files = Authorities {
+            ca_file,
+            min_version: TlsVersion::V1_3,
+        };
+        let said = files
+            .load()
+            .map_or_else(|it| it.to_string(), |_| "good".to_owned());
+        let said = said.replace(&*directory.0.to_string_lossy(), "");
+        assert_eq!(said, expected);
+    };
+    check(&certificate, "good");
+    check(&certificate.repeat(3), "good");
+    check(
+        &key,
+        "backend_tls.ca_file: /ca.pem has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected",
+    );
+}
+
+#[test]
+fn what_was_there_before_stays_when_the_files_turn_bad() {
+    let directory = Directory::new("reload");
+    let (certificate, key) = certified();
+    directory.write("tls.crt", &certificate);
+    directory.write("tls.key", &key);
+    let current = Current::try_new(pair(&directory)).unwrap();
+    let first: Arc<ServerConfig> = current.content();
+    let (certificate, key) = certified();
+    directory.write("tls.crt", &certificate);
+    assert!(current.reload().is_err());
+    assert!(Arc::ptr_eq(&first, &current.content()));
+    directory.write("tls.key", &key);
+    current.reload().unwrap();
+    assert!(!Arc::ptr_eq(&first, &current.content()));
+}
