@@ -82,6 +82,8 @@ pub enum Readiness {
 pub struct Listen {
     /// Requests to be proxied.
     pub http: SocketAddr,
+    /// Requests as well, by convention those of HTTP/2; none when it is off.
+    pub http2: Option<SocketAddr>,
     /// The same over TLS; nowhere by default.
     pub https: Option<SocketAddr>,
     /// `/metrics`, `/livez`, `/readyz`, `/v1/revisions`.
@@ -181,6 +183,20 @@ pub struct RevisionConfig {
     pub tls: bool,
     /// Where its instances listen. No address is in it twice.
     pub backends: Vec<SocketAddr>,
+}
+
+impl Listen {
+    /// All addresses, each with the name of its setting.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let all = [
+            ("listen.http", Some(self.http)),
+            ("listen.http2", self.http2),
+            ("listen.https", self.https),
+            ("listen.admin", Some(self.admin)),
+        ];
+        all.into_iter()
+            .filter_map(|(field, address)| Some((field, address?)))
+    }
 }
 
 impl Config {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use reporter_metrics::QueueMetrics;
+use reporter_metrics::{HandshakeMetrics, QueueMetrics};
 use reporter_runtime::ConcurrencyReporter;
 
 use crate::admin::Readiness;
@@ -34,6 +34,7 @@ pub(crate) struct Services {
     pub(crate) revisions: Arc<Revisions>,
     pub(crate) reporter: ConcurrencyReporter,
     pub(crate) queue: QueueMetrics,
+    pub(crate) handshakes: HandshakeMetrics,
     pub(crate) readiness: Readiness,
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) backend_tls: Option<Arc<BackendTls>>,
@@ -52,6 +53,11 @@ impl Proxy {
             upstream: Upstream::new(services.limits, services.backend_tls.clone()),
             services,
         }
+    }
+
+    /// Where connections are counted that never came to a request.
+    pub(crate) fn handshakes(&self) -> &HandshakeMetrics {
+        &self.services.handshakes
     }
 
     /// The answer to a request, whatever happens.

@@ -16,7 +16,13 @@ impl Config {
             cluster_domain,
             drain_timeout,
             readiness,
-            listen: Listen { http, https, admin },
+            listen:
+                Listen {
+                    http,
+                    http2,
+                    https,
+                    admin,
+                },
             tls,
             backend_tls,
             reporter:
@@ -46,6 +52,7 @@ impl Config {
             ("drain_timeout", self.drain_timeout != *drain_timeout),
             ("readiness", self.readiness != *readiness),
             ("listen.http", self.listen.http != *http),
+            ("listen.http2", self.listen.http2 != *http2),
             ("listen.https", self.listen.https != *https),
             ("listen.admin", self.listen.admin != *admin),
             ("tls.certificate", self.tls.certificate != tls.certificate),

@@ -53,10 +53,16 @@ pub static SCALARS: &[Setting<Config>] = &[
         |config, value| set(&mut config.listen.http, value.address()),
     ),
     Setting::new(
+        "listen.http2",
+        Is("127.0.0.1:8013"),
+        "Address and port for requests as well, by convention those of HTTP/2; off for none",
+        |config, value| set(&mut config.listen.http2, value.address_or_off()),
+    ),
+    Setting::new(
         "listen.https",
-        Unset,
-        "Address and port for requests over TLS; Knative's port is 8112. Off when unset",
-        |config, value| set(&mut config.listen.https, value.address().map(Some)),
+        Is("off"),
+        "Address and port for requests over TLS, by convention 8112; off for none",
+        |config, value| set(&mut config.listen.https, value.address_or_off()),
     ),
     Setting::new(
         "listen.admin",

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -16,14 +17,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, Phase};
+use super::handshake;
 use super::stream::Stream;
 use crate::drain::Draining;
 use crate::proxy::Proxy;
 
 /// How long a request whose head is on its way may take to begin once a drain has begun.
-const LAST_HEAD: Duration = Duration::from_millis(500);
+pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
 
 /// Serves a connection until either side ends it.
 ///
@@ -31,6 +34,7 @@ const LAST_HEAD: Duration = Duration::from_millis(500);
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
     http: http1::Builder,
     proxy: Rc<Proxy>,
     draining: Draining,
@@ -39,17 +43,37 @@ pub(super) async fn serve(
     let (read, write) = socket.into_split();
     let client = Arc::new(Client::new(peer.ip(), write));
     let service = {
-        let client = Arc::clone(&client);
+        let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
         service_fn(move |request: Request<Incoming>| {
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
             async move { Ok::<_, Infallible>(proxy.answer(request, &client).await) }
         })
     };
     let stream = Stream::new(read, Arc::clone(&client));
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    let end = run(connection, &client, draining, head_timeout).await;
+    let mut head = Timer::default();
+    let end = match tls {
+        None => {
+            let connection = http.serve_connection(TokioIo::new(stream), service);
+            run(connection, &client, draining, head, head_timeout).await
+        }
+        Some(tls) => {
+            let accepting =
+                handshake::accept(&tls, stream, draining.clone(), &mut head, head_timeout);
+            match accepting.await {
+                Ok(stream) => {
+                    let connection = http.serve_connection(TokioIo::new(stream), service);
+                    run(connection, &client, draining, head, head_timeout).await
+                }
+                Err(error) => {
+                    proxy.handshakes().failed();
+                    End::NoTls(error)
+                }
+            }
+        }
+    };
     match &end {
         End::Closed(Ok(())) => {}
+        End::NoTls(error) => tracing::debug!(client = %peer, %error, "no agreement on TLS"),
         end => tracing::debug!(client = %peer, ?end, "connection ended early"),
     }
     if let Some(client) = Arc::into_inner(client) {
@@ -66,23 +90,26 @@ enum End {
     ClientGone,
     /// The client was too slow in sending a head.
     HeadTimeout,
+    /// There was no agreement on TLS.
+    NoTls(io::Error),
 }
 
 /// Drives `connection` and drops it at its end, with whatever it still held.
-async fn run<S>(
-    connection: http1::Connection<TokioIo<Stream>, S>,
+async fn run<I, S>(
+    connection: http1::Connection<I, S>,
     client: &Client,
     mut draining: Draining,
+    mut head: Timer,
     head_timeout: Duration,
 ) -> End
 where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
 {
     let mut connection = pin!(connection);
     let mut gone = pin!(client.gone());
     let mut drain_begun = pin!(draining.begun());
     let mut last_head = Timer::default();
-    let mut head = Timer::default();
     let (mut is_draining, mut is_last) = (false, false);
     poll_fn(|cx| {
         if gone.as_mut().poll(cx).is_ready() {
@@ -117,11 +144,11 @@ where
 
 /// A timer that costs nothing until it is asked for: nearly all heads come in one piece.
 #[derive(Default)]
-struct Timer(Option<Pin<Box<Sleep>>>);
+pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
     /// Ready `timeout` after the first call since it was disarmed.
-    fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep(timeout)));
         timer.as_mut().poll(cx)
     }

@@ -3,15 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::harness::PATIENCE;
 
 /// One end of a connection.
-pub(crate) struct Client {
-    pub(crate) socket: TcpStream,
+pub(crate) struct Client<S = TcpStream> {
+    pub(crate) socket: S,
     buffer: Vec<u8>,
 }
 
@@ -47,7 +47,14 @@ impl Client {
         Self::new(TcpStream::connect(address).await.unwrap())
     }
 
-    pub(crate) fn new(socket: TcpStream) -> Self {
+    /// Whether the peer has closed, without waiting.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        !matches!(self.socket.try_read_buf(&mut self.buffer), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(crate) fn new(socket: S) -> Self {
         Self {
             socket,
             buffer: Vec::new(),
@@ -139,11 +146,6 @@ impl Client {
     /// Waits for more to read, or for the peer to close; true when it closed.
     pub(crate) async fn is_over(&mut self) -> bool {
         self.buffer.is_empty() && !matches!(self.fill().await, Ok(1..))
-    }
-
-    /// Whether the peer has closed, without waiting.
-    pub(crate) fn is_closed(&mut self) -> bool {
-        !matches!(self.socket.try_read_buf(&mut self.buffer), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Reads until the peer closes; answers what came, and how it ended.

@@ -3,7 +3,9 @@
 
 mod admin;
 mod backend;
+mod backend_tls;
 mod bodies;
+mod certificates;
 mod client;
 mod connections;
 mod counts;
@@ -12,8 +14,10 @@ mod failures;
 mod gone;
 mod harness;
 mod headers;
+mod https;
 mod naming;
 mod outside_probes;
+mod ports;
 mod queue;
 mod reload;
 mod revisions;

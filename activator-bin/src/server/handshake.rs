@@ -1,0 +1,50 @@
+//! The agreement on TLS with a client, before the first byte of HTTP.
+
+use std::future::poll_fn;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use super::connection::{LAST_HEAD, Timer};
+use super::stream::Stream;
+use crate::drain::Draining;
+
+/// Waits for the client to agree, for as long as the first request's head may take; `head` runs on
+/// for what is left of that.
+///
+/// # Errors
+/// There is no agreement. The client was told why, and the connection is closed.
+///
+/// Dropping the future closes the connection.
+pub(super) async fn accept(
+    acceptor: &TlsAcceptor,
+    stream: Stream,
+    mut draining: Draining,
+    head: &mut Timer,
+    limit: Duration,
+) -> io::Result<Box<TlsStream<Stream>>> {
+    // On the heap, so that connections without TLS need no room for it.
+    let accepting = Box::pin(acceptor.accept(stream).into_fallible());
+    let drained = async {
+        draining.begun().await;
+        sleep(LAST_HEAD).await;
+    };
+    let accepted = tokio::select! {
+        biased;
+        accepted = accepting => accepted,
+        () = poll_fn(|cx| head.poll(cx, limit)) => return Err(io::ErrorKind::TimedOut.into()),
+        () = drained => return Err(io::ErrorKind::TimedOut.into()),
+    };
+    match accepted {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err((error, mut stream)) => {
+            // In an orderly way, or a reset may overtake the alert that says why.
+            let _ = stream.shutdown().await;
+            Err(error)
+        }
+    }
+}

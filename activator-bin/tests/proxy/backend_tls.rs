@@ -1,0 +1,198 @@
+//! Backends that are reached over TLS.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use activator_bin::config::{Config, RevisionConfig};
+use activator_bin::run::{Activator, Options};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::backend::Backend;
+use crate::certificates::{Authority, Certified, Directory};
+use crate::client::{Client, Message};
+use crate::harness::{Ask, HELLO, PATIENCE, config, hello};
+
+const NAME: &str = "data-plane.example";
+
+/// A backend that answers everything over TLS; for each connection that agreed, ALPN's choice comes out.
+async fn answering(certified: &Certified) -> (SocketAddr, mpsc::UnboundedReceiver<Vec<u8>>) {
+    let acceptor: TlsAcceptor = certified.acceptor();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (sender, connections) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let (acceptor, sender) = (acceptor.clone(), sender.clone());
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(socket).await else {
+                    return;
+                };
+                let protocol = stream.get_ref().1.alpn_protocol();
+                let _ = sender.send(protocol.unwrap_or_default().to_vec());
+                let mut connection = Client::new(stream);
+                while !connection.is_over().await {
+                    connection.message().await;
+                    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                    connection.send(answer).await;
+                    connection.socket.flush().await.unwrap();
+                }
+            });
+        }
+    });
+    (address, connections)
+}
+
+/// `default/hello` on `backend`, which `authority` vouches for, by `name` or by its address.
+fn reaching(
+    backend: SocketAddr,
+    directory: &Directory,
+    authority: &Authority,
+    name: Option<&str>,
+) -> Config {
+    let mut config = config(&[backend]);
+    config.revisions[0].tls = true;
+    config.backend_tls.ca_file = Some(directory.write("ca.pem", &authority.pem));
+    config.backend_tls.server_name = name.map(str::to_owned);
+    config
+}
+
+async fn get(client: &mut Client) -> Message {
+    client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await
+}
+
+#[tokio::test]
+async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let directory = Directory::new();
+    let check = async |authority: &Authority, shown, asked, expected: Result<(), &str>| {
+        let (backend, mut connections) = answering(&authority.vouch_for(shown)).await;
+        let config = reaching(backend, &directory, &ours, asked);
+        let activator = Activator::start(config, Options::default()).unwrap();
+        let mut client = activator.connect().await;
+        let answer = get(&mut client).await;
+        match expected {
+            Ok(()) => {
+                assert_eq!((answer.status(), &*answer.body), (200, "ok"));
+                assert_eq!(connections.recv().await.unwrap(), b"http/1.1");
+                // The connection is used again.
+                assert_eq!(get(&mut client).await.status(), 200);
+                assert!(connections.try_recv().is_err());
+            }
+            Err(why) => {
+                let words = format!("revision default/hello: no TLS with backend {backend}: {why}");
+                assert_eq!(answer.status(), 502);
+                assert!(answer.body.starts_with(&words), "{}", answer.body);
+            }
+        }
+    };
+    check(&ours, NAME, Some(NAME), Ok(())).await;
+    check(&ours, "127.0.0.1", None, Ok(())).await;
+    let other_name = "invalid peer certificate: certificate not valid for name \"data-plane.example\"";
+    check(&ours, "other.example", Some(NAME), Err(other_name)).await;
+    let no_address = "invalid peer certificate: certificate not valid for name \"127.0.0.1\"";
+    check(&ours, NAME, None, Err(no_address)).await;
+    let unknown = "invalid peer certificate: UnknownIssuer";
+    check(&theirs, NAME, Some(NAME), Err(unknown)).await;
+}
+
+#[tokio::test]
+async fn a_backend_that_does_not_speak_tls_is_named() {
+    let authority = Authority::new("ours");
+    let directory = Directory::new();
+    let (backend, _requests) = {
+        let backend = Backend::bind().await;
+        let address = backend.address;
+        let serving = tokio::spawn(async move {
+            let mut connection = backend.accept().await;
+            connection.send("HTTP/1.1 400 Bad Request\r\n\r\n").await;
+            connection.rest().await
+        });
+        (address, serving)
+    };
+    let config = reaching(backend, &directory, &authority, Some(NAME));
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let answer = get(&mut activator.connect().await).await;
+    let words = format!(
+        "revision default/hello: no TLS with backend {backend}: what it answers is not TLS\n"
+    );
+    assert_eq!((answer.status(), answer.body), (502, words));
+}
+
+#[tokio::test]
+async fn a_new_authority_in_the_file_is_trusted_from_then_on() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let directory = Directory::new();
+    let (backend, _connections) = answering(&new.vouch_for(NAME)).await;
+    let config = reaching(backend, &directory, &old, Some(NAME));
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let mut client = activator.connect().await;
+    assert_eq!(get(&mut client).await.status(), 502);
+    directory.write("ca.pem", &format!("{}{}", old.pem, new.pem));
+    let trusted = async {
+        // Nobody tells when the file has been read.
+        while get(&mut client).await.status() != 200 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, trusted).await.expect("it is read");
+}
+
+#[tokio::test]
+async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
+    let authority = Authority::new("ours");
+    let directory = Directory::new();
+    let certified = authority.vouch_for(NAME);
+    let backend = Backend::bind().await;
+    let mut config = reaching(backend.address, &directory, &authority, Some(NAME));
+    config.workers = 1;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let mut client = activator.connect().await;
+    let answer = "HTTP/1.1 204 No Content\r\n\r\n";
+    let plain = |tls| {
+        let served: Arc<RevisionConfig> = activator.revisions().config(&hello()).unwrap();
+        let mut config = RevisionConfig::clone(&served);
+        config.tls = tls;
+        activator.revisions().put(config);
+    };
+
+    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    let first = backend.accept().await;
+    let accepted = timeout(PATIENCE, certified.acceptor().accept(first.socket)).await;
+    let mut private = Client::new(accepted.unwrap().unwrap());
+    private.message().await;
+    private.send(answer).await;
+    assert_eq!(client.message().await.status(), 204);
+
+    plain(false);
+    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    let (mut open, _) = backend.request().await;
+    open.send(answer).await;
+    assert_eq!(client.message().await.status(), 204);
+
+    plain(true);
+    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    private.message().await;
+    private.send(answer).await;
+    assert_eq!(client.message().await.status(), 204);
+}
+
+#[tokio::test]
+async fn without_authorities_no_backend_is_reached_over_tls() {
+    let backend = Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    config.revisions[0].tls = true;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let answer = get(&mut activator.connect().await).await;
+    let words = format!(
+        "revision default/hello: no TLS with backend {}: [backend_tls] had no ca_file at the start\n",
+        backend.address
+    );
+    assert_eq!((answer.status(), answer.body), (502, words));
+    assert!(backend.is_silent());
+}

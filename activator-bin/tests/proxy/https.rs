@@ -1,0 +1,288 @@
+//! Requests over TLS.
+
+use std::io;
+use std::time::Duration;
+
+use activator_bin::config::{Config, TlsConfig, TlsVersion};
+use activator_bin::run::{Activator, Limits, Options};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::version::{TLS12, TLS13};
+use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
+
+use crate::backend::{Backend, answering};
+use crate::certificates::{Authority, Certified, Directory};
+use crate::client::Client;
+use crate::harness::{Ask, HELLO, PATIENCE, config};
+
+const NAME: &str = "proxy.example";
+const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+/// The files that an activator shows, and who vouches for them.
+struct Files {
+    directory: Directory,
+    authority: Authority,
+    first: Certified,
+}
+
+impl Files {
+    fn new() -> Self {
+        let authority = Authority::new("the clients' authority");
+        let first = authority.vouch_for(NAME);
+        let files = Self {
+            directory: Directory::new(),
+            authority,
+            first,
+        };
+        files.write(&files.first);
+        files
+    }
+
+    fn write(&self, certified: &Certified) {
+        self.directory.write("tls.crt", &certified.certificate);
+        self.directory.write("tls.key", &certified.key);
+    }
+
+    /// `config` with a listener that shows them.
+    fn listen(&self, mut config: Config) -> Config {
+        config.listen.https = Some("127.0.0.1:0".parse().unwrap());
+        config.tls = TlsConfig {
+            certificate: Some(self.directory.path("tls.crt")),
+            key: Some(self.directory.path("tls.key")),
+            min_version: TlsVersion::V1_3,
+        };
+        config
+    }
+
+    async fn try_connect(
+        &self,
+        activator: &Activator,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> io::Result<Client<TlsStream<TcpStream>>> {
+        let socket = TcpStream::connect(activator.https_addr().unwrap()).await?;
+        let name = ServerName::try_from(NAME).unwrap();
+        let connecting = self.authority.connector(versions).connect(name, socket);
+        let connected = timeout(PATIENCE, connecting).await;
+        Ok(Client::new(connected.expect("the peer agrees or not")?))
+    }
+
+    async fn connect(&self, activator: &Activator) -> Client<TlsStream<TcpStream>> {
+        self.try_connect(activator, ALL_VERSIONS).await.unwrap()
+    }
+}
+
+fn start(config: Config) -> Activator {
+    Activator::start(config, Options::default()).unwrap()
+}
+
+fn shown(client: &Client<TlsStream<TcpStream>>) -> CertificateDer<'static> {
+    let certificates = client.socket.get_ref().1.peer_certificates().unwrap();
+    certificates[0].clone().into_owned()
+}
+
+#[tokio::test]
+async fn requests_over_tls_are_proxied_like_others() {
+    let (backend, mut requests) = answering(ANSWER).await;
+    let files = Files::new();
+    let activator = start(files.listen(config(&[backend])));
+    let mut client = files.connect(&activator).await;
+    assert_eq!(
+        client.socket.get_ref().1.alpn_protocol(),
+        Some(&b"http/1.1"[..])
+    );
+    for path in ["/first", "/second"] {
+        let answer = client.ask(&format!("GET {path} HTTP/1.1\r\n{HELLO}")).await;
+        assert_eq!((answer.status(), &*answer.body), (200, "ok"));
+        let request = requests.recv().await.unwrap();
+        assert_eq!(request.first_line, format!("GET {path} HTTP/1.1"));
+        assert_eq!(request.header("x-forwarded-for"), Some("127.0.0.1"));
+    }
+    let close = format!("GET / HTTP/1.1\r\n{HELLO}Connection: close\r\n");
+    assert_eq!(client.ask(&close).await.status(), 200);
+    let (rest, end) = client.rest().await;
+    assert_eq!(rest, "");
+    end.expect("a goodbye in TLS before that of TCP");
+}
+
+#[tokio::test]
+async fn tls_1_2_is_refused_unless_it_is_configured() {
+    let files = Files::new();
+    let mut config = files.listen(config(&[]));
+    let strict = start(config.clone());
+    assert!(files.try_connect(&strict, &[&TLS13]).await.is_ok());
+    let refused = files.try_connect(&strict, &[&TLS12]).await.err().unwrap();
+    assert!(refused.to_string().contains("ProtocolVersion"), "{refused}");
+    config.tls.min_version = TlsVersion::V1_2;
+    let lenient = start(config);
+    assert!(files.try_connect(&lenient, &[&TLS13]).await.is_ok());
+    assert!(files.try_connect(&lenient, &[&TLS12]).await.is_ok());
+}
+
+#[tokio::test]
+async fn new_connections_see_new_files_and_old_ones_go_on() {
+    let (backend, _requests) = answering(ANSWER).await;
+    let files = Files::new();
+    let activator = start(files.listen(config(&[backend])));
+    let get = format!("GET / HTTP/1.1\r\n{HELLO}");
+    let mut old = files.connect(&activator).await;
+    assert_eq!(old.ask(&get).await.status(), 200);
+    assert_eq!(shown(&old), files.first.der());
+
+    let second = files.authority.vouch_for(NAME);
+    files.write(&second);
+    let reload = async {
+        // Nobody tells when the files have been read.
+        while shown(&files.connect(&activator).await) != second.der() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, reload).await.expect("they are read");
+    assert_eq!(old.ask(&get).await.status(), 200);
+
+    files.directory.write("tls.key", &files.first.key);
+    until_loaded(&activator, false).await;
+    let mut new = files.connect(&activator).await;
+    assert_eq!(shown(&new), second.der());
+    assert_eq!(new.ask(&get).await.status(), 200);
+
+    files.directory.write("tls.key", &second.key);
+    until_loaded(&activator, true).await;
+}
+
+async fn until_loaded(activator: &Activator, good: bool) {
+    let metric = "activator_certificate_last_reload_success{section=\"tls\"}";
+    let expected = format!("\n{metric} {}\n", u8::from(good));
+    until_metrics(activator, &expected).await;
+}
+
+/// Waits for a line of `/metrics`.
+async fn until_metrics(activator: &Activator, expected: &str) {
+    let reading = async {
+        loop {
+            let mut admin = Client::connect(activator.admin_addr()).await;
+            let answer = admin.ask("GET /metrics HTTP/1.1\r\nHost: x\r\n").await;
+            if answer.body.contains(expected) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(PATIENCE, reading).await.expect(expected);
+}
+
+#[tokio::test]
+async fn what_is_not_tls_is_told_so_and_counted() {
+    let files = Files::new();
+    let activator = start(files.listen(config(&[])));
+    let mut client = Client::connect(activator.https_addr().unwrap()).await;
+    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    // A fatal alert of TLS, and the end.
+    assert_eq!(client.bytes(7).await[..6], [21, 3, 3, 0, 2, 2]);
+    let (rest, end) = client.rest().await;
+    assert_eq!(rest, "");
+    end.expect("no reset, which could overtake the alert");
+    until_metrics(&activator, "\nactivator_tls_handshake_failures_total 1\n").await;
+}
+
+#[tokio::test]
+async fn tls_is_not_spoken_on_the_port_without_it() {
+    let files = Files::new();
+    let activator = start(files.listen(config(&[])));
+    let socket = TcpStream::connect(activator.http_addr()).await.unwrap();
+    let name = ServerName::try_from(NAME).unwrap();
+    let connecting = files.authority.connector(ALL_VERSIONS).connect(name, socket);
+    let error = timeout(PATIENCE, connecting).await.unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
+}
+
+#[tokio::test]
+async fn a_client_that_never_agrees_is_closed_after_the_time_for_a_head() {
+    let files = Files::new();
+    let limits = Limits {
+        head_timeout: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    let activator = Activator::start(files.listen(config(&[])), options).unwrap();
+    let mut silent = Client::connect(activator.https_addr().unwrap()).await;
+    assert!(silent.is_over().await);
+    let mut slow = Client::connect(activator.https_addr().unwrap()).await;
+    // The begin of a record that is announced as longer.
+    slow.send([22, 3, 1, 1, 0, 1]).await;
+    assert!(slow.is_over().await);
+    until_metrics(&activator, "\nactivator_tls_handshake_failures_total 2\n").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_while_its_request_is_served_ends_it() {
+    let backend = Backend::bind().await;
+    let files = Files::new();
+    let activator = start(files.listen(config(&[backend.address])));
+    let mut client = files.connect(&activator).await;
+    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    let (mut connection, _) = backend.request().await;
+    activator.until_in_flight(1).await;
+    drop(client);
+    assert!(connection.is_over().await);
+    activator.until_in_flight(0).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_is_no_complete_one() {
+    let backend = Backend::bind().await;
+    let files = Files::new();
+    let activator = start(files.listen(config(&[backend.address])));
+    for complete in [true, false] {
+        let mut client = files.connect(&activator).await;
+        // Its answer ends with the connection.
+        client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
+        let (mut connection, _) = backend.request().await;
+        let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n";
+        connection.send(answer).await;
+        client.head().await;
+        assert_eq!(client.bytes(2).await, b"ok");
+        if complete {
+            connection.send("0\r\n\r\n").await;
+        }
+        drop(connection);
+        let (rest, end) = client.rest().await;
+        assert_eq!((&*rest, end.is_ok()), ("", complete), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_drain_ends_idle_connections_in_an_orderly_way() {
+    let (backend, _requests) = answering(ANSWER).await;
+    let files = Files::new();
+    let activator = start(files.listen(config(&[backend])));
+    let mut client = files.connect(&activator).await;
+    let get = format!("GET / HTTP/1.1\r\n{HELLO}");
+    assert_eq!(client.ask(&get).await.status(), 200);
+    let ((rest, end), _) = tokio::join!(client.rest(), activator.stop());
+    assert_eq!(rest, "");
+    end.expect("a goodbye in TLS before that of TCP");
+}
+
+#[tokio::test]
+async fn files_that_are_bad_at_the_start_are_all_named() {
+    let files = Files::new();
+    let directory = &files.directory;
+    let certificate = directory.write("tls.crt", "no certificate");
+    let key = directory.write("tls.key", "no key");
+    let mut config = files.listen(config(&[]));
+    let ca_file = directory.path("nowhere");
+    config.backend_tls.ca_file = Some(ca_file.clone());
+    let error = Activator::start(config, Options::default()).err().unwrap();
+    let expected = [
+        "the files of TLS are bad".to_owned(),
+        format!("tls.certificate: {} has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected", certificate.display()),
+        format!("tls.key: {} has no private key in it; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected", key.display()),
+        format!("backend_tls.ca_file: {} cannot be read: No such file or directory (os error 2)", ca_file.display()),
+    ];
+    assert_eq!(error.to_string(), expected.join("\n"));
+}
