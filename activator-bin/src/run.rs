@@ -65,6 +65,14 @@ pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow
     })
 }
 
+/// Reads the files of certificates and keys that `config` names, as a start does.
+///
+/// # Errors
+/// All that is wrong with them, at once.
+pub fn check_files(config: &Config) -> Result<(), TlsProblems> {
+    tls::Tls::try_new(config).map(drop)
+}
+
 fn follow(sources: &Sources, config: &Config) -> io::Result<Option<Box<dyn RevisionSource>>> {
     let Some(path) = sources.file.clone() else {
         return Ok(None);

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::config::{
-    Config, JsonLinesConfig, LogFormat, Probe, Readiness, SCALARS, SinkConfig, Sources,
+    BackendTlsConfig, Config, JsonLinesConfig, LogFormat, Probe, Readiness, SCALARS, SinkConfig,
+    Sources, TlsConfig, TlsVersion,
 };
 use proptest::prelude::*;
 use reporter_core::Accounting;
@@ -93,7 +94,21 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(config.readiness, Readiness::Autoscaler);
     assert_eq!(config.listen.http, address("0.0.0.0:80"));
     assert_eq!(config.listen.http2, Some(address("0.0.0.0:81")));
+    assert_eq!(config.listen.https, Some(address("0.0.0.0:443")));
     assert_eq!(config.listen.admin, address("[::1]:9091"));
+    let tls = TlsConfig {
+        certificate: Some("/etc/activator/tls.crt".into()),
+        key: Some("/etc/activator/tls.key".into()),
+        min_version: TlsVersion::V1_2,
+    };
+    assert_eq!(config.tls, tls);
+    let backend_tls = BackendTlsConfig {
+        ca_file: Some("/etc/activator/backends.pem".into()),
+        server_name: Some("data-plane.knative.dev".to_owned()),
+        min_version: TlsVersion::V1_2,
+    };
+    assert_eq!(config.backend_tls, backend_tls);
+    assert_eq!((first.tls, second.tls), (true, false));
     assert_eq!(config.reporter.interval, Duration::from_millis(500));
     assert_eq!(config.reporter.accounting, Accounting::Average);
     assert_eq!(config.reporter.max_tracked_keys, 1_000);

@@ -30,11 +30,33 @@ fn file(name: &str, content: &str) -> String {
 
 #[test]
 fn a_good_configuration_is_checked_in_silence_with_and_without_the_word_run() {
-    let full = file("full.toml", include_str!("config/full.toml"));
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    let certified = certified.expect("a key and a certificate of it");
+    for name in ["tls.crt", "backends.pem"] {
+        file(name, &certified.cert.pem());
+    }
+    file("tls.key", &certified.signing_key.serialize_pem());
+    let full = include_str!("config/full.toml");
+    let full = full.replace("/etc/activator", env!("CARGO_TARGET_TMPDIR"));
+    let full = file("full.toml", &full);
     check(&["--check"], &[], 0, "");
     check(&["run", "--check"], &[], 0, "");
     check(&["--check", "--config", &full], &[], 0, "");
     check(&["run", "--config", &full, "--check"], &[], 0, "");
+}
+
+#[test]
+fn bad_files_of_tls_end_with_code_78_before_anything_is_served() {
+    let empty = file("empty.pem", "");
+    let flags = ["--listen-https", "127.0.0.1:0", "--tls-certificate", &empty];
+    let why = format!(
+        "activator: the files of TLS are bad\n\
+         tls.certificate: {empty} has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected\n\
+         tls.key: /nowhere cannot be read: No such file or directory (os error 2)\n"
+    );
+    let run = [&flags[..], &["--tls-key", "/nowhere"]].concat();
+    check(&run, &[], 78, &why);
+    check(&[&run[..], &["--check"]].concat(), &[], 78, &why);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use activator_bin::config::{
@@ -84,6 +85,10 @@ async fn the_table_of_metrics_has_every_metric_that_a_running_activator_shows() 
         .check(Some(("activator.toml", link.as_bytes())))
         .expect("the link's defaults are good");
     config.sinks = file.sinks;
+    let files = write_certificate();
+    config.listen.https = Some(([127, 0, 0, 1], 0).into());
+    config.tls.certificate = Some(files.clone());
+    config.tls.key = Some(files);
     assert!(matches!(config.sinks[..], [SinkConfig::Autoscaler(_)]));
     let activator = Activator::start(config, Options::default()).expect("all ports are free ones");
     let request =
@@ -129,6 +134,16 @@ async fn the_table_of_metrics_has_every_metric_that_a_running_activator_shows() 
     assert!(shown.contains("kn_revision_request_concurrency"), "{text}");
     check("metrics", &table);
     activator.stop().await;
+}
+
+/// A file with a certificate and its key.
+fn write_certificate() -> PathBuf {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+    let certified = certified.expect("a key and a certificate of it");
+    let text = certified.cert.pem() + &certified.signing_key.serialize_pem();
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme.pem");
+    std::fs::write(&path, text).expect("the file can be written");
+    path
 }
 
 /// The embedded default, on free ports.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::setting_flags::SettingFlags;
 use super::{Exit, fail};
 use crate::config::{Config, Problems, Sources};
+use crate::run::TlsProblems;
 use crate::{logging, run as activator};
 
 /// What `run` can be told. Settings of the configuration have a flag each.
@@ -32,6 +33,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
         flags: arguments.settings.0,
     };
     let config = sources.load().map_err(bad_configuration)?;
+    activator::check_files(&config).map_err(bad_files)?;
     if arguments.check {
         return Ok(());
     }
@@ -45,6 +47,11 @@ fn start(sources: &Sources, config: Config, record: Option<PathBuf>) -> Result<(
     }
     activator::run(sources, config, record)
         .map_err(|error| fail(Exit::Failure, &format_args!("{error:#}")))
+}
+
+fn bad_files(problems: TlsProblems) -> Exit {
+    let message = format_args!("the files of TLS are bad\n{problems}");
+    fail(Exit::BadConfiguration, &message)
 }
 
 fn bad_configuration(problems: Problems) -> Exit {

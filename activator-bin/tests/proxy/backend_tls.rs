@@ -93,7 +93,8 @@ async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
     };
     check(&ours, NAME, Some(NAME), Ok(())).await;
     check(&ours, "127.0.0.1", None, Ok(())).await;
-    let other_name = "invalid peer certificate: certificate not valid for name \"data-plane.example\"";
+    let other_name =
+        "invalid peer certificate: certificate not valid for name \"data-plane.example\"";
     check(&ours, "other.example", Some(NAME), Err(other_name)).await;
     let no_address = "invalid peer certificate: certificate not valid for name \"127.0.0.1\"";
     check(&ours, NAME, None, Err(no_address)).await;

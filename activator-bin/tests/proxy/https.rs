@@ -192,7 +192,10 @@ async fn tls_is_not_spoken_on_the_port_without_it() {
     let activator = start(files.listen(config(&[])));
     let socket = TcpStream::connect(activator.http_addr()).await.unwrap();
     let name = ServerName::try_from(NAME).unwrap();
-    let connecting = files.authority.connector(ALL_VERSIONS).connect(name, socket);
+    let connecting = files
+        .authority
+        .connector(ALL_VERSIONS)
+        .connect(name, socket);
     let error = timeout(PATIENCE, connecting).await.unwrap().unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::InvalidData, "{error}");
 }
@@ -280,9 +283,18 @@ async fn files_that_are_bad_at_the_start_are_all_named() {
     let error = Activator::start(config, Options::default()).err().unwrap();
     let expected = [
         "the files of TLS are bad".to_owned(),
-        format!("tls.certificate: {} has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected", certificate.display()),
-        format!("tls.key: {} has no private key in it; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected", key.display()),
-        format!("backend_tls.ca_file: {} cannot be read: No such file or directory (os error 2)", ca_file.display()),
+        format!(
+            "tls.certificate: {} has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected",
+            certificate.display()
+        ),
+        format!(
+            "tls.key: {} has no private key in it; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected",
+            key.display()
+        ),
+        format!(
+            "backend_tls.ca_file: {} cannot be read: No such file or directory (os error 2)",
+            ca_file.display()
+        ),
     ];
     assert_eq!(error.to_string(), expected.join("\n"));
 }
