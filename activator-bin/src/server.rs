@@ -24,6 +24,7 @@ mod connection;
 pub(crate) mod limits;
 pub(crate) mod listen;
 mod stream;
+pub(crate) mod tunnel;
 
 /// How long to wait when the machine is out of sockets or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

@@ -19,3 +19,4 @@ mod reload;
 mod revisions;
 mod start;
 mod unready;
+mod upgrade;
