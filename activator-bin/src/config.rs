@@ -76,6 +76,8 @@ pub enum Readiness {
 pub struct Listen {
     /// Requests to be proxied.
     pub http: SocketAddr,
+    /// Requests as well, by convention those of HTTP/2; none when it is off.
+    pub http2: Option<SocketAddr>,
     /// `/metrics`, `/livez`, `/readyz`, `/v1/revisions`.
     pub admin: SocketAddr,
 }
@@ -171,6 +173,19 @@ pub struct RevisionConfig {
     pub probe: Probe,
     /// Where its instances listen. No address is in it twice.
     pub backends: Vec<SocketAddr>,
+}
+
+impl Listen {
+    /// All addresses, each with the name of its setting.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let all = [
+            ("listen.http", Some(self.http)),
+            ("listen.http2", self.http2),
+            ("listen.admin", Some(self.admin)),
+        ];
+        all.into_iter()
+            .filter_map(|(field, address)| Some((field, address?)))
+    }
 }
 
 impl Config {

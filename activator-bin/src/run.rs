@@ -15,6 +15,7 @@ use crate::source::{FileSource, RevisionSource};
 mod activator;
 mod error;
 mod metrics;
+mod ports;
 mod recording;
 mod sinks;
 

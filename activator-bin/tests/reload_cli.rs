@@ -28,6 +28,8 @@ impl Activator {
             .args([
                 "--listen-http",
                 "127.0.0.1:0",
+                "--listen-http2",
+                "off",
                 "--listen-admin",
                 "127.0.0.1:0",
             ])

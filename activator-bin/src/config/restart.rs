@@ -16,7 +16,7 @@ impl Config {
             cluster_domain,
             drain_timeout,
             readiness,
-            listen: Listen { http, admin },
+            listen: Listen { http, http2, admin },
             reporter:
                 ReporterConfig {
                     interval,
@@ -44,6 +44,7 @@ impl Config {
             ("drain_timeout", self.drain_timeout != *drain_timeout),
             ("readiness", self.readiness != *readiness),
             ("listen.http", self.listen.http != *http),
+            ("listen.http2", self.listen.http2 != *http2),
             ("listen.admin", self.listen.admin != *admin),
             ("reporter.interval", mine.interval != *interval),
             ("reporter.accounting", mine.accounting != *accounting),

@@ -51,6 +51,12 @@ pub static SCALARS: &[Setting<Config>] = &[
         |config, value| set(&mut config.listen.http, value.address()),
     ),
     Setting::new(
+        "listen.http2",
+        Is("127.0.0.1:8013"),
+        "Address and port for requests as well, by convention those of HTTP/2; off for none",
+        |config, value| set(&mut config.listen.http2, value.address_or_off()),
+    ),
+    Setting::new(
         "listen.admin",
         Is("127.0.0.1:9090"),
         "Address and port of /metrics, /livez, /readyz and /v1/revisions",

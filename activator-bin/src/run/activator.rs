@@ -12,12 +12,13 @@ use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::ports::Ports;
 use super::{Limits, StartError, metrics, recording, sinks};
 use crate::config::{Config, Readiness};
 use crate::drain::Drain;
 use crate::proxy::Services;
 use crate::revision::{Revisions, Shared};
-use crate::server::{Worker, listen};
+use crate::server::Worker;
 use crate::source::{self, RevisionSource};
 use crate::{admin, echo};
 
@@ -40,6 +41,7 @@ pub struct Options {
 /// A running activator. Dropping it ends everything at once, without a last report.
 pub struct Activator {
     http: SocketAddr,
+    http2: Option<SocketAddr>,
     admin: SocketAddr,
     drain: Drain,
     drain_timeout: Duration,
@@ -60,8 +62,7 @@ impl Activator {
     /// # Errors
     /// A port or a file is not to be had, or the machine has nothing left. Nothing was served.
     pub fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
-        let http = bind("http", config.listen.http, config.workers)?;
-        let admin = bind("admin", config.listen.admin, 1)?;
+        let ports = Ports::open(&config)?;
         let control = Control::start()?;
         let entered = control.enter();
 
@@ -124,14 +125,13 @@ impl Activator {
             cluster_domain: config.cluster_domain.as_str().into(),
             limits: options.limits,
         };
-        let address = |listeners: &[std::net::TcpListener]| listeners[0].local_addr();
-        let (http_addr, admin_addr) = (address(&http)?, address(&admin)?);
-        let workers = http.into_iter().enumerate().map(|(index, listener)| {
-            Worker::start(index, listener, services.clone(), draining.clone())
+        let hands = ports.deal(config.workers)?.into_iter().enumerate();
+        let workers = hands.map(|(index, listeners)| {
+            Worker::start(index, listeners, services.clone(), draining.clone())
         });
         let workers = workers.collect::<io::Result<_>>()?;
         let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions));
-        for listener in admin {
+        for listener in ports.admin.sockets {
             let listener = tokio::net::TcpListener::from_std(listener)?;
             tokio::spawn(admin::serve(
                 listener,
@@ -142,8 +142,9 @@ impl Activator {
         }
         drop(entered);
         Ok(Self {
-            http: http_addr,
-            admin: admin_addr,
+            http: ports.http.address,
+            http2: ports.http2.map(|port| port.address),
+            admin: ports.admin.address,
             drain,
             drain_timeout: config.drain_timeout,
             flush_timeout: config.reporter.flush_timeout,
@@ -160,6 +161,12 @@ impl Activator {
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
         self.http
+    }
+
+    /// The second port where they are, which is for HTTP/2 by convention; none when it is off.
+    #[must_use]
+    pub fn http2_addr(&self) -> Option<SocketAddr> {
+        self.http2
     }
 
     /// Where the admin port is.
@@ -239,16 +246,4 @@ impl Drop for Control {
             runtime.shutdown_background();
         }
     }
-}
-
-fn bind(
-    setting: &'static str,
-    address: SocketAddr,
-    sockets: usize,
-) -> Result<Vec<std::net::TcpListener>, StartError> {
-    listen::bind(address, sockets).map_err(|source| StartError::Listen {
-        setting,
-        address,
-        source,
-    })
 }

@@ -29,6 +29,7 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
         drain_timeout: Duration::from_secs(5),
         listen: Listen {
             http: address,
+            http2: Some(address),
             admin: address,
         },
         reporter: ReporterConfig {

@@ -14,6 +14,7 @@ mod harness;
 mod headers;
 mod naming;
 mod outside_probes;
+mod ports;
 mod queue;
 mod reload;
 mod revisions;
