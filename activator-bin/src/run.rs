@@ -46,11 +46,10 @@ pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow
             record,
             ..Options::default()
         };
-        let drain_timeout = config.drain_timeout;
         let activator = Activator::start(config, options)?;
         first_look.log(activator.http_addr());
         let name = signals.next().await;
-        tracing::info!("{name}: no new connections, {drain_timeout:?} for the requests in flight; once more to end at once");
+        tracing::info!("{name}: stopping; once more to end at once");
         tokio::select! {
             biased;
             stopped = activator.stop() => log_undelivered(&stopped),

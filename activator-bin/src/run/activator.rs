@@ -10,7 +10,7 @@ use reporter_metrics::Exporter;
 use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped, SystemClock};
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::ports::Ports;
 use super::{Limits, StartError, metrics, recording, sinks};
@@ -44,6 +44,7 @@ pub struct Activator {
     http2: Option<SocketAddr>,
     admin: SocketAddr,
     drain: Drain,
+    drain_delay: Duration,
     drain_timeout: Duration,
     flush_timeout: Duration,
     workers: Vec<Worker>,
@@ -146,6 +147,7 @@ impl Activator {
             http2: ports.http2.map(|port| port.address),
             admin: ports.admin.address,
             drain,
+            drain_delay: config.drain_delay,
             drain_timeout: config.drain_timeout,
             flush_timeout: config.reporter.flush_timeout,
             workers,
@@ -187,12 +189,21 @@ impl Activator {
         &self.reporter
     }
 
-    /// Accepts no more connections, lets the requests in flight end for at most the drain time-out,
-    /// then has the last report delivered for at most the flush time-out.
+    /// Is not ready any more and serves as usual for the drain delay, then accepts no more connections
+    /// and lets the requests in flight end for at most the drain time-out, then has the last report
+    /// delivered for at most the flush time-out. The admin port is served until the end.
     ///
     /// Can be awaited on any tokio runtime. Cancellation ends everything at once.
     pub async fn stop(self) -> Stopped {
-        self.drain.begin(self.drain_timeout);
+        self.drain.announce();
+        if !self.drain_delay.is_zero() {
+            let delay = self.drain_delay;
+            tracing::info!("not ready any more, service as usual for {delay:?}");
+            sleep(delay).await;
+        }
+        let limit = self.drain_timeout;
+        tracing::info!("no new connections, {limit:?} for the requests in flight");
+        self.drain.begin(limit);
         for worker in self.workers {
             worker.ended().await;
         }

@@ -1,0 +1,6 @@
+//! The program as a process: signals, its log, its exit code, and the sockets that it is started with.
+#![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+mod program;
+mod reload;
+mod stop;
