@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::ports::Ports;
-use super::{Limits, StartError, metrics, recording, sinks};
+use super::{Handover, Limits, StartError, metrics, recording, sinks};
 use crate::config::{Config, Readiness};
 use crate::drain::Drain;
 use crate::proxy::Services;
@@ -34,6 +34,8 @@ pub struct Options {
     pub sinks: Vec<Box<dyn StatSink>>,
     /// Where new sets of revisions come from; nowhere by default.
     pub source: Option<Box<dyn RevisionSource>>,
+    /// Sockets to serve instead of ones that are bound here; none by default.
+    pub sockets: Handover,
     /// Where the history of what the reporter is told is written; nowhere by default.
     pub record: Option<PathBuf>,
 }
@@ -63,7 +65,7 @@ impl Activator {
     /// # Errors
     /// A port or a file is not to be had, or the machine has nothing left. Nothing was served.
     pub fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
-        let ports = Ports::open(&config)?;
+        let ports = Ports::open(&config, options.sockets)?;
         let control = Control::start()?;
         let entered = control.enter();
 
@@ -134,12 +136,16 @@ impl Activator {
         let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions));
         for listener in ports.admin.sockets {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(admin::serve(
-                listener,
-                Arc::clone(&metrics),
-                readiness.clone(),
-                access.clone(),
-            ));
+            let (metrics, readiness) = (Arc::clone(&metrics), readiness.clone());
+            let serving = admin::serve(listener, metrics, readiness, access.clone());
+            let mut draining = draining.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = serving => {}
+                    // Whoever asks from now on asks the successor.
+                    _ = draining.begun(), if ports.admin.handed_over => {}
+                }
+            });
         }
         drop(entered);
         Ok(Self {
