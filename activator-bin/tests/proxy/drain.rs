@@ -187,6 +187,38 @@ async fn after_the_delay_every_port_for_requests_is_closed_while_a_request_is_in
 }
 
 #[tokio::test]
+async fn a_request_that_waits_for_capacity_is_served_when_there_is_some() {
+    let backend = Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    config.revisions[0].container_concurrency = 1;
+    config.drain_timeout = LONG;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let http = activator.http_addr();
+    let mut first = activator.connect().await;
+    first.send(get() + "\r\n").await;
+    let (mut connection, _) = backend.request().await;
+    let mut queued = activator.connect().await;
+    queued.send(get() + "\r\n").await;
+    activator.until_in_flight(2).await;
+
+    let stopping = tokio::spawn(activator.stop());
+    until_refused(http).await;
+    // On a connection of its own, whichever worker it is on.
+    let last = OK.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+    connection.send(last).await;
+    drop(connection);
+    assert_eq!(first.message().await.body, "ok");
+    let (mut connection, _) = backend.request().await;
+    connection.send(OK).await;
+    let answer = queued.message().await;
+    assert_eq!(
+        (&*answer.body, answer.header("connection")),
+        ("ok", Some("close"))
+    );
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
 async fn what_does_not_end_in_time_is_cut() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
