@@ -14,6 +14,7 @@ impl Config {
             pod_name,
             workers,
             cluster_domain,
+            drain_delay,
             drain_timeout,
             readiness,
             listen:
@@ -49,6 +50,7 @@ impl Config {
             ("pod_name", self.pod_name != *pod_name),
             ("workers", self.workers != *workers),
             ("cluster_domain", self.cluster_domain != *cluster_domain),
+            ("drain_delay", self.drain_delay != *drain_delay),
             ("drain_timeout", self.drain_timeout != *drain_timeout),
             ("readiness", self.readiness != *readiness),
             ("listen.http", self.listen.http != *http),

@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::HandoverError;
 use crate::tls::TlsProblems;
 use reporter_runtime::sink::autoscaler::InvalidAutoscalerConfig;
 
@@ -21,6 +22,9 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A socket that was handed over is not one that can be served.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// A sink's file is not to be had.
     #[error("cannot append to {path}: {source}; change `path` of the `[[sink]]`", path = .path.display(), source = .source.kind())]
     Sink {
@@ -43,6 +47,9 @@ pub enum StartError {
     /// Certificates or keys are not what they have to be.
     #[error("the files of TLS are bad\n{0}")]
     Tls(#[from] TlsProblems),
+    /// There is a port for TLS and nothing to show on it.
+    #[error("the port `https` needs `https` in `[listen]`, and `certificate` and `key` in `[tls]`")]
+    NoCertificate,
     /// The machine has no threads, sockets or memory left.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),

@@ -1,10 +1,10 @@
-//! The sockets that the activator listens on, all of them open before anything starts.
+//! The sockets that the activator listens on, bound or handed over: all are open before anything starts.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use super::StartError;
+use super::{Handover, StartError};
 use crate::config::Config;
 use crate::server::{Listener, listen};
 use crate::tls::{Current, Pair};
@@ -24,26 +24,36 @@ pub(super) struct Port {
     pub(super) address: SocketAddr,
     tls: Option<Arc<Current<Pair>>>,
     pub(super) sockets: Vec<TcpListener>,
+    /// Whether others serve the sockets when this process does not.
+    pub(super) handed_over: bool,
 }
 
 impl Ports {
-    /// Binds every port that `config` names; `https` shows `pair`.
+    /// Takes the sockets that were handed over, and binds the other ports that `config` names;
+    /// `https` shows `pair`.
     pub(super) fn open(
         config: &Config,
         pair: Option<&Arc<Current<Pair>>>,
+        mut handover: Handover,
     ) -> Result<Self, StartError> {
         let (listen, workers) = (&config.listen, config.workers);
-        let http2 = listen.http2.map(|it| Port::bind("http2", it, workers));
-        let https = listen.https.zip(pair).map(|(address, pair)| {
-            let port = Port::bind("https", address, workers)?;
-            let tls = Some(Arc::clone(pair));
-            Ok::<_, StartError>(Port { tls, ..port })
-        });
+        let mut open = |name, address: Option<SocketAddr>, sockets| match handover.take(name) {
+            none if none.is_empty() => address
+                .map(|address| Port::bind(name, address, sockets))
+                .transpose(),
+            handed_over => Port::take(name, handed_over).map(Some),
+        };
+        let there = "its address is not optional";
+        let mut https = open("https", listen.https, workers)?;
+        if let Some(port) = &mut https {
+            let pair = pair.ok_or(StartError::NoCertificate)?;
+            port.tls = Some(Arc::clone(pair));
+        }
         Ok(Self {
-            http: Port::bind("http", listen.http, workers)?,
-            http2: http2.transpose()?,
-            https: https.transpose()?,
-            admin: Port::bind("admin", listen.admin, 1)?,
+            http: open("http", Some(listen.http), workers)?.expect(there),
+            http2: open("http2", listen.http2, workers)?,
+            https,
+            admin: open("admin", Some(listen.admin), 1)?.expect(there),
         })
     }
 
@@ -63,6 +73,7 @@ impl Ports {
                     port: port.name,
                     tls: port.tls.clone(),
                     socket: socket.try_clone()?,
+                    handed_over: port.handed_over,
                 });
             }
         }
@@ -71,6 +82,16 @@ impl Ports {
 }
 
 impl Port {
+    fn take(name: &'static str, sockets: Vec<TcpListener>) -> Result<Self, StartError> {
+        Ok(Self {
+            name,
+            address: sockets[0].local_addr()?,
+            tls: None,
+            sockets,
+            handed_over: true,
+        })
+    }
+
     fn bind(name: &'static str, address: SocketAddr, sockets: usize) -> Result<Self, StartError> {
         let failed = |source| StartError::Listen {
             setting: name,
@@ -84,6 +105,7 @@ impl Port {
             address,
             tls: None,
             sockets,
+            handed_over: false,
         })
     }
 }

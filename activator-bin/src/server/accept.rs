@@ -19,15 +19,21 @@ pub(crate) struct Listener<S = std::net::TcpListener> {
     pub(crate) tls: Option<Arc<Current<Pair>>>,
     /// Not blocking.
     pub(crate) socket: S,
+    /// Whether another process serves the socket when this one does not.
+    pub(crate) handed_over: bool,
 }
 
-/// Has `connections` serve whoever connects to `listener`, until a drain begins.
+/// Has `connections` serve whoever connects to the socket, until a drain begins.
 pub(super) async fn accept(
-    listener: Listener<TcpListener>,
+    Listener {
+        port,
+        tls,
+        socket,
+        handed_over,
+    }: Listener<TcpListener>,
     connections: Rc<Connections>,
     mut draining: Draining,
 ) {
-    let Listener { port, tls, socket } = listener;
     let mut failing = false;
     loop {
         let accepted = tokio::select! {
@@ -36,9 +42,9 @@ pub(super) async fn accept(
             accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => {
+            Ok((stream, peer)) => {
                 failing = false;
-                connections.serve(socket, peer, tls.as_deref());
+                connections.serve(stream, peer, tls.as_deref());
             }
             // It was closed again before anybody looked.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -50,8 +56,24 @@ pub(super) async fn accept(
             }
         }
     }
+    if handed_over {
+        // Its queue stays, and the next process has it.
+        return;
+    }
     if let Err(error) = accept_rest(socket, tls.as_deref(), &connections) {
         tracing::error!(port, %error, "cannot accept the last connections");
+    }
+}
+
+impl Listener {
+    /// Has the runtime that is entered watch it.
+    pub(super) fn watched(self) -> io::Result<Listener<TcpListener>> {
+        Ok(Listener {
+            port: self.port,
+            tls: self.tls,
+            socket: TcpListener::from_std(self.socket)?,
+            handed_over: self.handed_over,
+        })
     }
 }
 

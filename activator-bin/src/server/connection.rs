@@ -1,5 +1,6 @@
 //! One client's connection, from accept to close.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
@@ -22,6 +24,7 @@ use tokio_rustls::TlsAcceptor;
 use super::client::{Client, Phase};
 use super::handshake;
 use super::stream::Stream;
+use super::tunnel::Tunnel;
 use crate::drain::Draining;
 use crate::proxy::Proxy;
 
@@ -42,27 +45,16 @@ pub(super) async fn serve(
 ) {
     let (read, write) = socket.into_split();
     let client = Arc::new(Client::new(peer.ip(), write));
-    let service = {
-        let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
-        service_fn(move |request: Request<Incoming>| {
-            let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
-            async move { Ok::<_, Infallible>(proxy.answer(request, &client).await) }
-        })
-    };
     let stream = Stream::new(read, Arc::clone(&client));
     let mut head = Timer::default();
     let end = match tls {
-        None => {
-            let connection = http.serve_connection(TokioIo::new(stream), service);
-            run(connection, &client, draining, head, head_timeout).await
-        }
+        None => speak(stream, http, proxy, &client, draining, head, head_timeout).await,
         Some(tls) => {
             let accepting =
                 handshake::accept(&tls, stream, draining.clone(), &mut head, head_timeout);
             match accepting.await {
                 Ok(stream) => {
-                    let connection = http.serve_connection(TokioIo::new(stream), service);
-                    run(connection, &client, draining, head, head_timeout).await
+                    speak(stream, http, proxy, &client, draining, head, head_timeout).await
                 }
                 Err(error) => {
                     proxy.handshakes().failed();
@@ -72,12 +64,12 @@ pub(super) async fn serve(
         }
     };
     match &end {
-        End::Closed(Ok(())) => {}
+        End::Closed(Ok(())) | End::Switched(Ok(())) => {}
         End::NoTls(error) => tracing::debug!(client = %peer, %error, "no agreement on TLS"),
         end => tracing::debug!(client = %peer, ?end, "connection ended early"),
     }
     if let Some(client) = Arc::into_inner(client) {
-        client.close(matches!(end, End::Closed(Ok(()))));
+        client.close(matches!(end, End::Closed(Ok(())) | End::Switched(Ok(()))));
     }
 }
 
@@ -86,6 +78,8 @@ pub(super) async fn serve(
 enum End {
     /// In HTTP's own ways.
     Closed(hyper::Result<()>),
+    /// In those of the protocol that came after HTTP.
+    Switched(io::Result<()>),
     /// The client has gone away.
     ClientGone,
     /// The client was too slow in sending a head.
@@ -94,19 +88,50 @@ enum End {
     NoTls(io::Error),
 }
 
-/// Drives `connection` and drops it at its end, with whatever it still held.
+/// Serves requests over `stream`; the time of the first one's head may have begun.
+async fn speak<I>(
+    stream: I,
+    http: http1::Builder,
+    proxy: Rc<Proxy>,
+    client: &Arc<Client>,
+    draining: Draining,
+    head: Timer,
+    head_timeout: Duration,
+) -> End
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let tunnel = Rc::new(Cell::new(None));
+    let service = {
+        let (client, tunnel) = (Arc::clone(client), Rc::clone(&tunnel));
+        service_fn(move |request: Request<Incoming>| {
+            let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
+            let tunnel = Rc::clone(&tunnel);
+            async move {
+                let mut answer = proxy.answer(request, &client).await;
+                tunnel.set(answer.body_mut().take_tunnel());
+                Ok::<_, Infallible>(answer)
+            }
+        })
+    };
+    let mut connection = http.serve_connection(TokioIo::new(stream), service);
+    let end = run(&mut connection, client, draining, head, head_timeout).await;
+    finish(connection, end, tunnel.take(), client).await
+}
+
+/// Drives `connection` to its end.
 async fn run<I, S>(
-    connection: http1::Connection<I, S>,
+    connection: &mut http1::Connection<TokioIo<I>, S>,
     client: &Client,
     mut draining: Draining,
     mut head: Timer,
     head_timeout: Duration,
 ) -> End
 where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin,
+    I: AsyncRead + AsyncWrite + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
 {
-    let mut connection = pin!(connection);
+    let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
     let mut drain_begun = pin!(draining.begun());
     let mut last_head = Timer::default();
@@ -140,6 +165,33 @@ where
         }
     })
     .await
+}
+
+/// What comes behind the last answer: another protocol, or the close of the connection. It drops
+/// whatever the connection still held.
+async fn finish<I, S>(
+    connection: http1::Connection<TokioIo<I>, S>,
+    end: End,
+    tunnel: Option<Tunnel>,
+    client: &Client,
+) -> End
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
+{
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner();
+    match (end, tunnel) {
+        (End::Closed(Ok(())), Some(tunnel)) => {
+            End::Switched(tunnel.run(stream, parts.read_buf, client).await)
+        }
+        (End::Closed(end), None) if end.as_ref().err().is_none_or(hyper::Error::is_parse) => {
+            // Hyper has not when an earlier request on this connection offered an upgrade.
+            let _ = stream.shutdown().await;
+            End::Closed(end)
+        }
+        (end, _) => end,
+    }
 }
 
 /// A timer that costs nothing until it is asked for: nearly all heads come in one piece.

@@ -54,7 +54,7 @@ async fn tcp(backend: SocketAddr) -> io::Result<TcpStream> {
 async fn open(
     http: &http1::Builder,
     backend: SocketAddr,
-    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> Result<Connection, UpstreamError> {
     let (connection, driver) = http
         .handshake(TokioIo::new(stream))
@@ -62,7 +62,7 @@ async fn open(
         .map_err(|error| UpstreamError::exchange(backend, error))?;
     tokio::task::spawn_local(async move {
         // Whoever waits for an answer hears of it as well.
-        if let Err(error) = driver.await {
+        if let Err(error) = driver.with_upgrades().await {
             tracing::debug!(%backend, %error, "connection to a backend ended early");
         }
     });

@@ -23,3 +23,4 @@ mod reload;
 mod revisions;
 mod start;
 mod unready;
+mod upgrade;
