@@ -10,8 +10,6 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Sources};
-use notify::{READY, STOPPING, notify};
-
 use crate::source::{FileSource, RevisionSource};
 
 mod activator;
@@ -29,6 +27,8 @@ pub use crate::tls::{TlsProblem, TlsProblems};
 pub use activator::{Activator, Options};
 pub use error::StartError;
 pub use handover::{Handover, HandoverError};
+
+use notify::{READY, STOPPING, notify};
 
 /// Runs the activator until a signal ends it, and reports what is left to report.
 ///

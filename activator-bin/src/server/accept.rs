@@ -84,9 +84,15 @@ fn accept_rest(
     connections: &Connections,
 ) -> io::Result<()> {
     let listener = listener.into_std()?;
-    while let Ok((socket, peer)) = listener.accept() {
-        socket.set_nonblocking(true)?;
-        connections.serve(TcpStream::from_std(socket)?, peer, tls);
+    loop {
+        match listener.accept() {
+            Ok((socket, peer)) => {
+                socket.set_nonblocking(true)?;
+                connections.serve(TcpStream::from_std(socket)?, peer, tls);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
 }
