@@ -106,9 +106,14 @@ fn what_cannot_be_served_is_refused() {
     };
     let good = || listener().0.into();
     check(
+        "grpc:admin",
+        good(),
+        r#"LISTEN_FDNAMES: expected one of ["http", "http2", "https", "admin"], found "grpc""#,
+    );
+    check(
         "https:admin",
         good(),
-        r#"LISTEN_FDNAMES: expected one of ["http", "http2", "admin"], found "https""#,
+        "the port `https` needs `https` in `[listen]`, and `certificate` and `key` in `[tls]`",
     );
     check(
         "http",
