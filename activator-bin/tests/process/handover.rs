@@ -118,7 +118,7 @@ fn what_cannot_be_served_is_refused() {
     check(
         "http",
         good(),
-        r#"LISTEN_FDNAMES has 1 names for 2 sockets; each needs one of ["http", "http2", "admin"]"#,
+        r#"LISTEN_FDNAMES has 1 names for 2 sockets; each needs one of ["http", "http2", "https", "admin"]"#,
     );
     let cannot = r#"LISTEN_FDS: the socket called "http" cannot be served: "#;
     let file = std::fs::File::open("/dev/null").unwrap();
