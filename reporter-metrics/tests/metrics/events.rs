@@ -188,6 +188,25 @@ fn the_last_reading_of_the_configuration_counts() {
 }
 
 #[test]
+fn the_last_reading_of_each_sections_certificates_counts() {
+    let (exporter, _lister) = exporter();
+    let listener = exporter.certificates("tls");
+    let backends = exporter.certificates("backend_tls");
+    listener.loaded(true);
+    backends.loaded(false);
+    listener.loaded(false);
+    backends.loaded(true);
+    let metric = "activator_certificate_last_reload_success";
+    assert_eq!(
+        samples(&exporter, metric),
+        [
+            format!("{metric}{{section=\"backend_tls\"}} 1"),
+            format!("{metric}{{section=\"tls\"}} 0"),
+        ]
+    );
+}
+
+#[test]
 fn an_observation_is_in_every_bucket_that_is_large_enough() {
     /// `below` of the observations (in milliseconds) are at most `bound`, a bucket's.
     #[track_caller]

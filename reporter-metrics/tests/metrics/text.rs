@@ -24,6 +24,8 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.queue();
     exporter.backends();
     exporter.config();
+    exporter.certificates("tls");
+    exporter.handshakes();
     exporter.errors();
     serve(&exporter.requests(), "GET", Some(200));
     (exporter, lister)
