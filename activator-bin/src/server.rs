@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use tokio::net::TcpStream;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
@@ -21,9 +20,14 @@ use crate::upstream::Pool;
 
 pub(crate) mod client;
 mod connection;
+mod http2;
 pub(crate) mod limits;
 pub(crate) mod listen;
+mod protocol;
 mod stream;
+
+use connection::Http;
+use protocol::Protocol;
 
 /// How long to wait when the machine is out of sockets or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -115,9 +119,8 @@ async fn run(
 
 /// The connections of a worker, and what each of them needs.
 struct Connections {
-    http: http1::Builder,
+    http: Rc<Http>,
     proxy: Rc<Proxy>,
-    head_timeout: Duration,
     draining: Draining,
     /// Every connection holds a clone: the last one to go ends the channel.
     alive: mpsc::Sender<Infallible>,
@@ -126,13 +129,9 @@ struct Connections {
 
 impl Connections {
     fn new(services: Services, draining: Draining) -> Self {
-        let mut http = http1::Builder::new();
-        http.max_buf_size(services.limits.head);
-        http.max_header_size(services.limits.head);
         let (alive, last_gone) = mpsc::channel(1);
         Self {
-            http,
-            head_timeout: services.limits.head_timeout,
+            http: Rc::new(Http::new(&services.limits)),
             proxy: Rc::new(Proxy::new(services)),
             draining,
             alive,
@@ -176,10 +175,10 @@ impl Connections {
         let connection = connection::serve(
             socket,
             peer,
-            self.http.clone(),
+            Protocol::Detect,
+            Rc::clone(&self.http),
             Rc::clone(&self.proxy),
             self.draining.clone(),
-            self.head_timeout,
         );
         let alive = self.alive.clone();
         tokio::task::spawn_local(async move {
