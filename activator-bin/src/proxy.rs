@@ -17,7 +17,7 @@ use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
-use crate::upstream::{Failed, Lease, Upstream, UpstreamError};
+use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod capacity;
 mod headers;
@@ -77,7 +77,7 @@ impl Proxy {
         mut request: Request<Incoming>,
         client: &Client,
         held: &mut Held,
-    ) -> Result<(Response<Incoming>, Lease), Refusal> {
+    ) -> Result<(Response<Received>, Lease), Refusal> {
         check(&request)?;
         let target = self.find(&request)?;
         held.count(self.services.reporter.track(&target.key));
@@ -115,7 +115,7 @@ impl Proxy {
         &self,
         backend: &Arc<Backend>,
         request: Request<Incoming>,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
+    ) -> Result<(Response<Received>, Lease), Failed> {
         let (response, lease) = self.upstream.send(backend, request).await?;
         match headers::has_unknown_coding(response.headers()) {
             true => Err(UpstreamError::TransferCoding(backend.address).into()),
@@ -153,8 +153,13 @@ fn check(request: &Request<Incoming>) -> Result<(), Refusal> {
         ));
     }
     let hosts = request.headers().get_all(http::header::HOST).iter().count();
-    // RFC 9112, 3.2: exactly one. Only HTTP/1.0 did not have it.
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+    let may_have_none = match request.version() {
+        Version::HTTP_11 => false,
+        Version::HTTP_2 => request.uri().authority().is_some(),
+        _ => true,
+    };
+    // RFC 9112, 3.2: exactly one. HTTP/1.0 did not have it, HTTP/2 has `:authority` for it.
+    if hosts > 1 || (hosts == 0 && !may_have_none) {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             format_args!("the request has {hosts} Host headers instead of one"),

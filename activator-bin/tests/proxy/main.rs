@@ -12,6 +12,8 @@ mod failures;
 mod gone;
 mod harness;
 mod headers;
+mod http2;
+mod http2_peers;
 mod naming;
 mod outside_probes;
 mod queue;
