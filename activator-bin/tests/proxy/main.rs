@@ -10,6 +10,8 @@ mod counts;
 mod drain;
 mod failures;
 mod gone;
+mod grpc;
+mod grpc_peers;
 mod harness;
 mod headers;
 mod http2;
