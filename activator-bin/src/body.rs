@@ -5,9 +5,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use hyper::upgrade::OnUpgrade;
 use reporter_runtime::InFlight;
 
 use crate::server::client::Exchange;
+use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
 use crate::upstream::{BodyError, Lease, Received};
 
@@ -41,7 +43,7 @@ impl Held {
 /// The body of an answer.
 pub(crate) struct Body {
     content: Content,
-    _held: Held,
+    held: Option<Held>,
 }
 
 enum Content {
@@ -49,6 +51,8 @@ enum Content {
     Whole(Option<Bytes>),
     /// What a backend sends, as it comes.
     Relayed { from: Received, lease: Lease },
+    /// Nothing, and the connection leaves HTTP behind the head.
+    Switched(OnUpgrade),
 }
 
 impl Body {
@@ -56,7 +60,7 @@ impl Body {
         let text = text.into();
         Self {
             content: Content::Whole((!text.is_empty()).then_some(text)),
-            _held: held,
+            held: Some(held),
         }
     }
 
@@ -64,10 +68,29 @@ impl Body {
     pub(crate) fn relayed(from: Received, lease: Lease, held: Held) -> Self {
         let mut body = Self {
             content: Content::Relayed { from, lease },
-            _held: held,
+            held: Some(held),
         };
         body.give_back_at_end();
         body
+    }
+
+    /// Nothing; behind it is the connection of the backend that switched.
+    pub(crate) fn switched(backend: OnUpgrade, held: Held) -> Self {
+        Self {
+            content: Content::Switched(backend),
+            held: Some(held),
+        }
+    }
+
+    /// What follows this answer on its connection, when that is not HTTP. The request lives on in it.
+    pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
+        match std::mem::replace(&mut self.content, Content::Whole(None)) {
+            Content::Switched(backend) => Some(Tunnel::new(backend, self.held.take()?)),
+            content => {
+                self.content = content;
+                None
+            }
+        }
     }
 
     fn give_back_at_end(&mut self) {
@@ -89,6 +112,7 @@ impl http_body::Body for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.content {
             Content::Whole(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+            Content::Switched(_) => Poll::Ready(None),
             Content::Relayed { from, lease } => {
                 let polled = Pin::new(&mut *from).poll_frame(cx);
                 let at_end = match &polled {
@@ -109,6 +133,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.content {
             Content::Whole(text) => text.is_none(),
+            Content::Switched(_) => true,
             Content::Relayed { from, .. } => from.is_end_stream(),
         }
     }
@@ -119,6 +144,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
             Content::Relayed { from, .. } => from.size_hint(),
+            Content::Switched(_) => SizeHint::with_exact(0),
         }
     }
 }

@@ -23,9 +23,11 @@ mod capacity;
 mod headers;
 mod outside_probe;
 mod refusal;
+mod upgrade;
 
 use capacity::Capacity;
 use refusal::Refusal;
+use upgrade::Offer;
 
 /// What all workers share.
 #[derive(Clone)]
@@ -67,6 +69,10 @@ impl Proxy {
             return probe.answer(&self.services.readiness, held);
         }
         match self.pass_on(request, client, &mut held).await {
+            Ok((mut response, _)) if upgrade::is_switch(&response) => {
+                let backend = hyper::upgrade::on(&mut response);
+                response.map(|_| Body::switched(backend, held))
+            }
             Ok((response, lease)) => response.map(|body| Body::relayed(body, lease, held)),
             Err(refusal) => refusal.into_response(held),
         }
@@ -85,9 +91,13 @@ impl Proxy {
         let mut slot = capacity.wait().await?;
         let mut backend = target.backends.at(slot.backend());
         let old_client = request.version() < Version::HTTP_11;
+        let offer = Offer::of(&request);
         headers::to_backend(&mut request, &client.address, &backend.host);
+        if let Some(offer) = &offer {
+            offer.to_backend(request.headers_mut());
+        }
         let (mut response, lease) = loop {
-            match self.exchange(&backend, request).await {
+            match self.exchange(&backend, request, offer.as_ref()).await {
                 Ok(answer) => break answer,
                 Err(Failed {
                     error,
@@ -104,7 +114,10 @@ impl Proxy {
         };
         note_success(&target, &backend);
         held.occupy(slot);
-        headers::to_client(&mut response);
+        match upgrade::is_switch(&response) {
+            true => upgrade::to_client(&mut response),
+            false => headers::to_client(&mut response),
+        }
         if old_client && response.body().size_hint().exact().is_none() {
             client.answer_ends_with_close();
         }
@@ -115,8 +128,13 @@ impl Proxy {
         &self,
         backend: &Arc<Backend>,
         request: Request<Incoming>,
+        offer: Option<&Offer>,
     ) -> Result<(Response<Received>, Lease), Failed> {
         let (response, lease) = self.upstream.send(backend, request).await?;
+        let is_covered = |offer: &Offer| offer.covers(response.headers());
+        if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
+            return Err(UpstreamError::Switched(backend.address).into());
+        }
         match headers::has_unknown_coding(response.headers()) {
             true => Err(UpstreamError::TransferCoding(backend.address).into()),
             false => Ok((response, lease)),

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode, Version};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 
@@ -86,7 +86,7 @@ impl Upstream {
         }
         while let Some(mut connection) = self.pool.take(address) {
             match connection.try_send_request(request).await {
-                Ok(response) => return Ok(self.accept(backend, response, connection)?),
+                Ok(response) => return Ok(self.accept(backend, response, connection)),
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => request = unsent,
                     None => {
@@ -104,7 +104,7 @@ impl Upstream {
             }
         };
         match connection.try_send_request(request).await {
-            Ok(response) => Ok(self.accept(backend, response, connection)?),
+            Ok(response) => Ok(self.accept(backend, response, connection)),
             Err(failed) => Err(UpstreamError::exchange(address, failed.into_error()).into()),
         }
     }
@@ -114,12 +114,9 @@ impl Upstream {
         backend: &Arc<Backend>,
         response: Response<Incoming>,
         connection: Connection,
-    ) -> Result<(Response<Received>, Lease), UpstreamError> {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Switched(backend.address));
-        }
+    ) -> (Response<Received>, Lease) {
         let lease = pool::Lease::new(Rc::clone(&self.pool), backend.address, connection);
-        Ok((response.map(Received::Http1), Lease::Http1(lease)))
+        (response.map(Received::Http1), Lease::Http1(lease))
     }
 
     /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].

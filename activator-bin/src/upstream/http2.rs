@@ -212,3 +212,6 @@ async fn exchange(
 fn is_refusal(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
+
+#[cfg(test)]
+mod tests;
