@@ -48,7 +48,11 @@ pub(crate) fn start() -> std::io::Result<SocketAddr> {
 async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     let (body, content_type) = if body.is_end_stream() {
-        let text = format!("{} {}\n", parts.method, parts.uri);
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let text = format!("{} {target}\n", parts.method);
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         (Either::Left(Full::from(text)), Some(plain))
     } else {

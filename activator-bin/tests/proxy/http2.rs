@@ -622,7 +622,6 @@ async fn http1_clients_are_served_beside_those_of_http2() {
         let answer = old.ask(&format!("GET /x HTTP/1.1\r\n{HELLO}")).await;
         assert_eq!(answer.body, "GET /x\n");
         let mut response = new.get("/x").await;
-        let body = read(response.body_mut()).await.0;
-        assert!(body.starts_with("GET ") && body.ends_with("/x\n"), "{body}");
+        assert_eq!(read(response.body_mut()).await.0, "GET /x\n");
     }
 }
