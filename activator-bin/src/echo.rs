@@ -9,9 +9,9 @@ use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
 type Body = Either<Full<Bytes>, Incoming>;
@@ -29,10 +29,11 @@ pub(crate) fn start() -> std::io::Result<SocketAddr> {
         loop {
             match listener.accept().await {
                 Ok((socket, _)) => {
-                    tokio::spawn(
-                        http1::Builder::new()
-                            .serve_connection(TokioIo::new(socket), service_fn(answer)),
-                    );
+                    tokio::spawn(async move {
+                        auto::Builder::new(TokioExecutor::new())
+                            .serve_connection(TokioIo::new(socket), service_fn(answer))
+                            .await
+                    });
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the echo server cannot accept");
