@@ -117,7 +117,7 @@ impl Builder {
         self
     }
 
-    /// The number of locks that keys are spread over; 256 by default. It changes no result.
+    /// The number of locks that keys are spread over, rounded up to a power of two; 256 by default. It changes no result.
     #[must_use]
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = shards;
