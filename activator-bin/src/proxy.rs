@@ -21,6 +21,7 @@ use crate::upstream::{Failed, Lease, Upstream, UpstreamError};
 
 mod capacity;
 mod headers;
+mod informational;
 mod outside_probe;
 mod refusal;
 mod upgrade;
@@ -68,7 +69,9 @@ impl Proxy {
         if let Some(probe) = outside_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
-        match self.pass_on(request, client, &mut held).await {
+        let outcome = self.pass_on(request, client, &mut held).await;
+        client.informational.end();
+        match outcome {
             Ok((mut response, _)) if upgrade::is_switch(&response) => {
                 let backend = hyper::upgrade::on(&mut response);
                 response.map(|_| Body::switched(backend, held))
@@ -81,7 +84,7 @@ impl Proxy {
     async fn pass_on(
         &self,
         mut request: Request<Incoming>,
-        client: &Client,
+        client: &Arc<Client>,
         held: &mut Held,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
         check(&request)?;
@@ -92,6 +95,7 @@ impl Proxy {
         let mut backend = target.backends.at(slot.backend());
         let old_client = request.version() < Version::HTTP_11;
         let offer = Offer::of(&request);
+        informational::relay(&mut request, client);
         headers::to_backend(&mut request, &client.address, &backend.host);
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());

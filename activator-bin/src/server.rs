@@ -23,6 +23,7 @@ use crate::upstream::Pool;
 mod accept;
 pub(crate) mod client;
 mod connection;
+mod informational;
 pub(crate) mod limits;
 pub(crate) mod listen;
 mod stream;

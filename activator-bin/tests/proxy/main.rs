@@ -12,6 +12,7 @@ mod failures;
 mod gone;
 mod harness;
 mod headers;
+mod informational;
 mod naming;
 mod outside_probes;
 mod ports;

@@ -1,0 +1,132 @@
+//! Informational answers (1xx), before the final one.
+
+use crate::backend::Backend;
+use crate::harness::{Ask, HELLO, start};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+const HINTS: &str =
+    "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>\r\n\r\n";
+
+fn get(version: &str) -> String {
+    format!("GET / HTTP/{version}\r\n{HELLO}\r\n")
+}
+
+#[tokio::test]
+async fn they_come_when_the_backend_sends_them_and_before_the_answer() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(get("1.1")).await;
+    let (mut connection, _) = backend.request().await;
+    for head in [
+        "HTTP/1.1 102 Processing\r\n\r\n",
+        HINTS,
+        "HTTP/1.1 100 Continue\r\n\r\n",
+        HINTS,
+    ] {
+        connection.send(head).await;
+        assert_eq!(
+            String::from_utf8(client.until(b"\r\n\r\n").await).unwrap(),
+            head
+        );
+    }
+    connection.send(format!("{HINTS}{HINTS}{OK}")).await;
+    let all = [HINTS, HINTS].concat();
+    assert_eq!(
+        String::from_utf8(client.bytes(all.len()).await).unwrap(),
+        all
+    );
+    assert_eq!(client.message().await.body, "ok");
+}
+
+#[tokio::test]
+async fn they_keep_their_place_among_pipelined_answers() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(get("1.1").repeat(3)).await;
+    let mut connection = backend.accept().await;
+    for _ in 0..3 {
+        connection.message().await;
+        connection.send(format!("{HINTS}{OK}")).await;
+    }
+    for _ in 0..3 {
+        assert_eq!(client.head().await.status(), 103);
+        assert_eq!(client.message().await.body, "ok");
+    }
+}
+
+#[tokio::test]
+async fn a_client_of_http_1_0_gets_none() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(get("1.0")).await;
+    let (mut connection, _) = backend.request().await;
+    connection.send(format!("{HINTS}{OK}")).await;
+    assert_eq!(client.message().await.status(), 200);
+}
+
+#[tokio::test]
+async fn headers_of_one_hop_stay_on_it() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(get("1.1")).await;
+    let (mut connection, _) = backend.request().await;
+    connection
+        .send(format!(
+            "HTTP/1.1 103 Early Hints\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: 1\r\n\
+             Content-Length: 9\r\nTransfer-Encoding: chunked\r\nX-End: 1\r\n\r\n{OK}"
+        ))
+        .await;
+    assert_eq!(client.head().await.headers, ["x-end: 1"]);
+    assert_eq!(client.message().await.body, "ok");
+}
+
+#[tokio::test]
+async fn a_switch_may_follow_them() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client
+        .send(format!(
+            "GET / HTTP/1.1\r\n{HELLO}Connection: Upgrade\r\nUpgrade: chat\r\n\r\n"
+        ))
+        .await;
+    let (mut connection, _) = backend.request().await;
+    connection
+        .send(format!(
+            "{HINTS}HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\nhi"
+        ))
+        .await;
+    assert_eq!(client.head().await.status(), 103);
+    assert_eq!(client.head().await.status(), 101);
+    assert_eq!(client.bytes(2).await, b"hi");
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_misses_some_and_not_the_answer() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(get("1.1")).await;
+    let (mut connection, _) = backend.request().await;
+    // More than sockets hold, so that it would show if it were kept.
+    let sent = 32 << 20;
+    let many = HINTS.repeat(1_000);
+    for _ in 0..sent / many.len() {
+        connection.send(&many).await;
+    }
+    connection.send(OK).await;
+    let mut read = 0;
+    let answer = loop {
+        let message = client.message().await;
+        match message.status() {
+            103 => read += HINTS.len(),
+            _ => break message,
+        }
+    };
+    assert_eq!(answer.body, "ok");
+    assert!(0 < read && read < sent, "{read}");
+}
