@@ -17,6 +17,7 @@ use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
+use crate::upload::Upload;
 use crate::upstream::{Failed, Lease, Upstream, UpstreamError};
 
 mod capacity;
@@ -83,7 +84,7 @@ impl Proxy {
 
     async fn pass_on(
         &self,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         client: &Arc<Client>,
         held: &mut Held,
     ) -> Result<(Response<Incoming>, Lease), Refusal> {
@@ -95,7 +96,7 @@ impl Proxy {
         let mut backend = target.backends.at(slot.backend());
         let old_client = request.version() < Version::HTTP_11;
         let offer = Offer::of(&request);
-        informational::relay(&mut request, client);
+        let mut request = informational::relay(request, client, held);
         headers::to_backend(&mut request, &client.address, &backend.host);
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());
@@ -131,7 +132,7 @@ impl Proxy {
     async fn exchange(
         &self,
         backend: &Arc<Backend>,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         offer: Option<&Offer>,
     ) -> Result<(Response<Incoming>, Lease), Failed> {
         let (response, lease) = self.upstream.send(backend, request).await?;

@@ -11,6 +11,7 @@ use hyper::client::conn::http1;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
+use crate::upload::Upload;
 
 mod connect;
 mod error;
@@ -27,7 +28,7 @@ pub(crate) struct Upstream {
 }
 
 /// An open connection, ready for one request at a time.
-type Connection = http1::SendRequest<Incoming>;
+type Connection = http1::SendRequest<Upload>;
 
 impl Upstream {
     pub(crate) fn new(limits: Limits) -> Self {
@@ -52,7 +53,7 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         backend: &Arc<Backend>,
-        mut request: Request<Incoming>,
+        mut request: Request<Upload>,
     ) -> Result<(Response<Incoming>, Lease), Failed> {
         let address = backend.address;
         while let Some(mut connection) = self.pool.take(address) {
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     /// A request without a body, as it comes from a client.
-    async fn request() -> Request<Incoming> {
+    async fn request() -> Request<Upload> {
         let (mut client, server) = tokio::io::duplex(1_024);
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let (sender, mut requests) = mpsc::unbounded_channel();
@@ -122,7 +123,7 @@ mod tests {
         let serving = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(server), service);
         tokio::select! {
-            request = requests.recv() => request.unwrap(),
+            request = requests.recv() => request.unwrap().map(Upload::from),
             _ = serving => unreachable!("the service never answers"),
         }
     }
