@@ -38,6 +38,8 @@ pub struct Config {
     pub workers: usize,
     /// The cluster's DNS domain, `cluster.local` by default.
     pub cluster_domain: String,
+    /// How long service goes on at shutdown when it is not ready any more; 0 by default.
+    pub drain_delay: Duration,
     /// How long requests in flight may take to end at shutdown; 30 s by default.
     pub drain_timeout: Duration,
     /// What `/readyz` depends on; `serving` by default.

@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -81,36 +81,25 @@ impl Worker {
     }
 }
 
-/// A socket that this thread's runtime watches, and the name of its port.
-type AsyncListener = (&'static str, tokio::net::TcpListener);
-
-fn prepare(listeners: Vec<Listener>) -> io::Result<(LocalRuntime, Vec<AsyncListener>)> {
+fn prepare(listeners: Vec<Listener>) -> io::Result<(LocalRuntime, Vec<Listener<TcpListener>>)> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
     let entered = runtime.enter();
-    let watch = |Listener { port, socket }| Ok((port, tokio::net::TcpListener::from_std(socket)?));
-    let listeners = listeners
-        .into_iter()
-        .map(watch)
-        .collect::<io::Result<_>>()?;
+    let listeners = listeners.into_iter().map(Listener::watched);
+    let listeners = listeners.collect::<io::Result<_>>()?;
     drop(entered);
     Ok((runtime, listeners))
 }
 
 /// Serves until a drain begins, then waits for the connections to end, as long as they may take.
-async fn run(listeners: Vec<AsyncListener>, services: Services, mut draining: Draining) {
+async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut draining: Draining) {
     let (connections, mut last_gone) = Connections::new(services, draining.clone());
     let connections = Rc::new(connections);
     let mut accepting = JoinSet::new();
-    for (port, listener) in listeners {
+    for listener in listeners {
         let connections = Rc::clone(&connections);
-        accepting.spawn_local(accept::accept(
-            port,
-            listener,
-            connections,
-            draining.clone(),
-        ));
+        accepting.spawn_local(accept::accept(listener, connections, draining.clone()));
     }
     let mut sweep = interval(Pool::SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -89,6 +89,7 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(config.pod_name, "activator-0");
     assert_eq!(config.workers, 3);
     assert_eq!(config.cluster_domain, "example.internal");
+    assert_eq!(config.drain_delay, Duration::from_secs(5));
     assert_eq!(config.drain_timeout, Duration::from_secs(90));
     assert_eq!(config.readiness, Readiness::Autoscaler);
     assert_eq!(config.listen.http, address("0.0.0.0:80"));

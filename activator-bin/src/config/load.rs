@@ -186,6 +186,7 @@ pub(super) fn defaults() -> Config {
         pod_name: String::new(),
         workers: 0,
         cluster_domain: String::new(),
+        drain_delay: Duration::ZERO,
         drain_timeout: Duration::ZERO,
         readiness: Readiness::Serving,
         listen: Listen {

@@ -33,9 +33,15 @@ pub static SCALARS: &[Setting<Config>] = &[
         },
     ),
     Setting::new(
+        "drain_delay",
+        Is("0s"),
+        "How long service goes on as usual at shutdown, while readiness says that it will end",
+        |config, value| set(&mut config.drain_delay, value.duration("0s"..="24h")),
+    ),
+    Setting::new(
         "drain_timeout",
         Is("30s"),
-        "How long requests in flight may take to end at shutdown",
+        "How long requests in flight may take to end after that",
         |config, value| set(&mut config.drain_timeout, value.duration("0s"..="24h")),
     ),
     Setting::new(

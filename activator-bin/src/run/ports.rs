@@ -1,9 +1,9 @@
-//! The sockets that the activator listens on, all of them open before anything starts.
+//! The sockets that the activator listens on, bound or handed over: all are open before anything starts.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use super::StartError;
+use super::{Handover, StartError};
 use crate::config::Config;
 use crate::server::{Listener, listen};
 
@@ -20,17 +20,25 @@ pub(super) struct Port {
     name: &'static str,
     pub(super) address: SocketAddr,
     pub(super) sockets: Vec<TcpListener>,
+    /// Whether others serve the sockets when this process does not.
+    pub(super) handed_over: bool,
 }
 
 impl Ports {
-    /// Binds every port that `config` names.
-    pub(super) fn open(config: &Config) -> Result<Self, StartError> {
+    /// Takes the sockets that were handed over, and binds the other ports that `config` names.
+    pub(super) fn open(config: &Config, mut handover: Handover) -> Result<Self, StartError> {
         let (listen, workers) = (&config.listen, config.workers);
-        let http2 = listen.http2.map(|it| Port::bind("http2", it, workers));
+        let mut open = |name, address: Option<SocketAddr>, sockets| match handover.take(name) {
+            none if none.is_empty() => address
+                .map(|address| Port::bind(name, address, sockets))
+                .transpose(),
+            handed_over => Port::take(name, handed_over).map(Some),
+        };
+        let there = "its address is not optional";
         Ok(Self {
-            http: Port::bind("http", listen.http, workers)?,
-            http2: http2.transpose()?,
-            admin: Port::bind("admin", listen.admin, 1)?,
+            http: open("http", Some(listen.http), workers)?.expect(there),
+            http2: open("http2", listen.http2, workers)?,
+            admin: open("admin", Some(listen.admin), 1)?.expect(there),
         })
     }
 
@@ -49,6 +57,7 @@ impl Ports {
                 hands[worker].push(Listener {
                     port: port.name,
                     socket: socket.try_clone()?,
+                    handed_over: port.handed_over,
                 });
             }
         }
@@ -57,6 +66,15 @@ impl Ports {
 }
 
 impl Port {
+    fn take(name: &'static str, sockets: Vec<TcpListener>) -> Result<Self, StartError> {
+        Ok(Self {
+            name,
+            address: sockets[0].local_addr()?,
+            sockets,
+            handed_over: true,
+        })
+    }
+
     fn bind(name: &'static str, address: SocketAddr, sockets: usize) -> Result<Self, StartError> {
         let failed = |source| StartError::Listen {
             setting: name,
@@ -69,6 +87,7 @@ impl Port {
             name,
             address,
             sockets,
+            handed_over: false,
         })
     }
 }

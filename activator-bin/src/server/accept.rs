@@ -10,17 +10,22 @@ use super::{ACCEPT_PAUSE, Connections};
 use crate::drain::Draining;
 
 /// A socket that listens, and what a worker has to know of it.
-pub(crate) struct Listener {
+pub(crate) struct Listener<S = std::net::TcpListener> {
     /// The name of its port, as in `[listen]`.
     pub(crate) port: &'static str,
     /// Not blocking.
-    pub(crate) socket: std::net::TcpListener,
+    pub(crate) socket: S,
+    /// Whether another process serves the socket when this one does not.
+    pub(crate) handed_over: bool,
 }
 
-/// Has `connections` serve whoever connects to `listener`, until a drain begins.
+/// Has `connections` serve whoever connects to the socket, until a drain begins.
 pub(super) async fn accept(
-    port: &'static str,
-    listener: TcpListener,
+    Listener {
+        port,
+        socket,
+        handed_over,
+    }: Listener<TcpListener>,
     connections: Rc<Connections>,
     mut draining: Draining,
 ) {
@@ -29,12 +34,12 @@ pub(super) async fn accept(
         let accepted = tokio::select! {
             biased;
             _ = draining.begun() => break,
-            accepted = listener.accept() => accepted,
+            accepted = socket.accept() => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => {
+            Ok((stream, peer)) => {
                 failing = false;
-                connections.serve(socket, peer);
+                connections.serve(stream, peer);
             }
             // It was closed again before anybody looked.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -46,8 +51,23 @@ pub(super) async fn accept(
             }
         }
     }
-    if let Err(error) = accept_rest(listener, &connections) {
+    if handed_over {
+        // Its queue stays, and the next process has it.
+        return;
+    }
+    if let Err(error) = accept_rest(socket, &connections) {
         tracing::error!(port, %error, "cannot accept the last connections");
+    }
+}
+
+impl Listener {
+    /// Has the runtime that is entered watch it.
+    pub(super) fn watched(self) -> io::Result<Listener<TcpListener>> {
+        Ok(Listener {
+            port: self.port,
+            socket: TcpListener::from_std(self.socket)?,
+            handed_over: self.handed_over,
+        })
     }
 }
 
