@@ -7,16 +7,20 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
 use reporter_runtime::InFlight;
+use tokio::sync::oneshot;
 
 use crate::server::client::Exchange;
 use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
+use crate::upload::AnswerOver;
 use crate::upstream::{BodyError, Lease, Received};
 
 /// What a request holds until it is over.
 pub(crate) struct Held {
     slot: Option<Slot>,
     in_flight: Option<InFlight>,
+    /// Of use to an upload that the backend did not want.
+    answering: Option<oneshot::Sender<AnswerOver>>,
     _exchange: Exchange,
 }
 
@@ -26,6 +30,7 @@ impl Held {
         Self {
             slot: None,
             in_flight: None,
+            answering: None,
             _exchange: exchange,
         }
     }
@@ -33,6 +38,11 @@ impl Held {
     /// The backend that answers has this slot taken by the request.
     pub(crate) fn occupy(&mut self, slot: Slot) {
         self.slot = Some(slot);
+    }
+
+    /// Somebody waits for the end of the answer.
+    pub(crate) fn answer(&mut self, answering: oneshot::Sender<AnswerOver>) {
+        self.answering = Some(answering);
     }
 
     pub(crate) fn count(&mut self, in_flight: InFlight) {

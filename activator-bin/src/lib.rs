@@ -17,4 +17,5 @@ pub mod run;
 mod server;
 pub mod source;
 pub mod throttle;
+mod upload;
 mod upstream;

@@ -17,10 +17,12 @@ use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
+use crate::upload::Upload;
 use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod capacity;
 mod headers;
+mod informational;
 mod outside_probe;
 mod refusal;
 mod upgrade;
@@ -68,7 +70,9 @@ impl Proxy {
         if let Some(probe) = outside_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
-        match self.pass_on(request, client, &mut held).await {
+        let outcome = self.pass_on(request, client, &mut held).await;
+        client.informational.end();
+        match outcome {
             Ok((mut response, _)) if upgrade::is_switch(&response) => {
                 let backend = hyper::upgrade::on(&mut response);
                 response.map(|_| Body::switched(backend, held))
@@ -80,8 +84,8 @@ impl Proxy {
 
     async fn pass_on(
         &self,
-        mut request: Request<Incoming>,
-        client: &Client,
+        request: Request<Incoming>,
+        client: &Arc<Client>,
         held: &mut Held,
     ) -> Result<(Response<Received>, Lease), Refusal> {
         check(&request)?;
@@ -92,6 +96,7 @@ impl Proxy {
         let mut backend = target.backends.at(slot.backend());
         let old_client = request.version() < Version::HTTP_11;
         let offer = Offer::of(&request);
+        let mut request = informational::relay(request, client, held);
         headers::to_backend(&mut request, &client.address, &backend.host);
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());
@@ -127,7 +132,7 @@ impl Proxy {
     async fn exchange(
         &self,
         backend: &Arc<Backend>,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         offer: Option<&Offer>,
     ) -> Result<(Response<Received>, Lease), Failed> {
         let (response, lease) = self.upstream.send(backend, request).await?;

@@ -9,6 +9,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use super::informational::Informational;
+
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere
 /// than on Linux it is noticed by whoever reads.
@@ -22,6 +24,7 @@ const CLOSED: Interest = Interest::ERROR;
 pub(crate) struct Client {
     /// Its address as a header value.
     pub(crate) address: HeaderValue,
+    pub(crate) informational: Informational,
     /// Kept apart from the reading half, which has one owner.
     socket: OwnedWriteHalf,
     phase: AtomicU8,
@@ -51,6 +54,7 @@ impl Client {
         Self {
             address: HeaderValue::try_from(address.to_canonical().to_string())
                 .expect("an address is printed in visible ASCII"),
+            informational: Informational::default(),
             socket,
             phase: AtomicU8::new(Phase::New as u8),
             requests: AtomicU32::new(0),

@@ -5,7 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 
 use http::Request;
-use hyper::body::Incoming;
+
+use crate::upload::Upload;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,7 @@ pub(crate) enum UpstreamError {
 pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
     /// The request, when its backend could not be reached: nothing of it was sent.
-    pub(crate) unsent: Option<Box<Request<Incoming>>>,
+    pub(crate) unsent: Option<Box<Request<Upload>>>,
 }
 
 impl From<UpstreamError> for Failed {

@@ -16,6 +16,7 @@ mod harness;
 mod headers;
 mod http2;
 mod http2_peers;
+mod informational;
 mod naming;
 mod outside_probes;
 mod ports;
