@@ -10,13 +10,14 @@ use reporter_runtime::InFlight;
 
 use crate::server::client::Exchange;
 use crate::throttle::Slot;
+use crate::timeouts::Deadline;
 use crate::upstream::Lease;
 
 /// What a request holds until it is over.
 pub(crate) struct Held {
     slot: Option<Slot>,
     in_flight: Option<InFlight>,
-    _exchange: Exchange,
+    exchange: Exchange,
 }
 
 impl Held {
@@ -25,7 +26,7 @@ impl Held {
         Self {
             slot: None,
             in_flight: None,
-            _exchange: exchange,
+            exchange,
         }
     }
 
@@ -39,68 +40,103 @@ impl Held {
     }
 }
 
-/// The body of an answer.
-pub(crate) struct Body {
-    content: Content,
-    _held: Held,
+/// What a backend sends, as it comes, and all that its request holds.
+pub(crate) struct Relay {
+    from: Incoming,
+    lease: Lease,
+    held: Held,
 }
+
+impl Relay {
+    /// What comes from a backend, over a connection that is given back at the end.
+    pub(crate) fn new(from: Incoming, lease: Lease, held: Held) -> Self {
+        let mut relay = Self { from, lease, held };
+        if relay.is_at_end() {
+            relay.lease.give_back();
+        }
+        relay
+    }
+
+    /// The request has met a time-out: all of it ends now, in a way that the client notices.
+    pub(crate) fn time_out(self) {
+        self.held.exchange.cut();
+    }
+
+    fn is_at_end(&self) -> bool {
+        http_body::Body::is_end_stream(&self.from)
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+        let polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
+        let at_end = match &polled {
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers() || self.is_at_end(),
+            _ => false,
+        };
+        if at_end {
+            self.lease.give_back();
+        }
+        polled
+    }
+}
+
+/// The body of an answer.
+pub(crate) struct Body(Content);
 
 enum Content {
     /// All of it, or nothing any more.
-    Whole(Option<Bytes>),
-    /// What a backend sends, as it comes.
-    Relayed { from: Incoming, lease: Lease },
+    Whole { text: Option<Bytes>, _held: Held },
+    /// The deadline holds the [`Relay`] until it is met.
+    Relayed(Deadline<Relay>),
+}
+
+/// Why a body does not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the backend's answer broke off")]
+    Backend(#[from] hyper::Error),
+    #[error("the request has met a time-out")]
+    TimedOut,
 }
 
 impl Body {
     pub(crate) fn whole(text: impl Into<Bytes>, held: Held) -> Self {
         let text = text.into();
-        Self {
-            content: Content::Whole((!text.is_empty()).then_some(text)),
+        Self(Content::Whole {
+            text: (!text.is_empty()).then_some(text),
             _held: held,
-        }
+        })
     }
 
-    /// What comes from a backend, over a connection that is given back at the end.
-    pub(crate) fn relayed(from: Incoming, lease: Lease, held: Held) -> Self {
-        let mut body = Self {
-            content: Content::Relayed { from, lease },
-            _held: held,
-        };
-        body.give_back_at_end();
-        body
-    }
-
-    fn give_back_at_end(&mut self) {
-        if let Content::Relayed { from, lease } = &mut self.content
-            && http_body::Body::is_end_stream(from)
-        {
-            lease.give_back();
-        }
+    /// What comes from a backend, until `deadline`.
+    pub(crate) fn relayed(relay: Relay, deadline: Deadline<Relay>) -> Self {
+        deadline.hold(relay);
+        Self(Content::Relayed(deadline))
     }
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        match &mut self.content {
-            Content::Whole(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
-            Content::Relayed { from, lease } => {
-                let polled = Pin::new(&mut *from).poll_frame(cx);
-                let at_end = match &polled {
-                    Poll::Ready(None) => true,
-                    Poll::Ready(Some(Ok(frame))) => {
-                        frame.is_trailers() || http_body::Body::is_end_stream(from)
-                    }
-                    _ => false,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Content::Whole { text, .. } => {
+                Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
+            }
+            Content::Relayed(deadline) => {
+                // Also for the time in which the client takes nothing and nobody asks for more.
+                let met = deadline.poll_met(cx);
+                let (Poll::Pending, Some(mut relay)) = (met, deadline.take()) else {
+                    return Poll::Ready(Some(Err(BodyError::TimedOut)));
                 };
-                if at_end {
-                    lease.give_back();
+                let polled = relay.poll_frame(cx).map_err(BodyError::Backend);
+                deadline.hold(relay);
+                if let Poll::Ready(Some(Ok(_))) = polled {
+                    deadline.on_activity();
                 }
                 polled
             }
@@ -108,18 +144,21 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Whole(text) => text.is_none(),
-            Content::Relayed { from, .. } => from.is_end_stream(),
+        match &self.0 {
+            Content::Whole { text, .. } => text.is_none(),
+            Content::Relayed(deadline) => deadline.held(Relay::is_at_end).unwrap_or(false),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Whole(text) => {
+        match &self.0 {
+            Content::Whole { text, .. } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Content::Relayed { from, .. } => from.size_hint(),
+            Content::Relayed(deadline) => {
+                let hint = deadline.held(|relay| http_body::Body::size_hint(&relay.from));
+                hint.unwrap_or_default()
+            }
         }
     }
 }

@@ -16,4 +16,5 @@ pub mod run;
 mod server;
 pub mod source;
 pub mod throttle;
+mod timeouts;
 mod upstream;

@@ -2,6 +2,7 @@
 //!
 //! What must not live here: bytes on connections, in either direction.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Method, Request, Response, StatusCode, Version};
@@ -9,14 +10,17 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use reporter_metrics::QueueMetrics;
 use reporter_runtime::ConcurrencyReporter;
+use tokio::time::Instant;
 
 use crate::admin::Readiness;
-use crate::body::{Body, Held};
+use crate::body::{Body, Held, Relay};
 use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
+use crate::throttle::Slot;
+use crate::timeouts::{Deadline, Timeouts};
 use crate::upstream::{Failed, Lease, Upstream, UpstreamError};
 
 mod capacity;
@@ -42,13 +46,26 @@ pub(crate) struct Services {
 pub(crate) struct Proxy {
     services: Services,
     pub(crate) upstream: Upstream,
+    timeouts: Rc<Timeouts<Relay>>,
+}
+
+/// An answer of a backend, and what it holds.
+struct Answer {
+    response: Response<Incoming>,
+    lease: Lease,
+    slot: Slot,
 }
 
 impl Proxy {
+    /// A task of the current worker sees to the time-outs.
     pub(crate) fn new(services: Services) -> Self {
+        let timeouts = Rc::new(Timeouts::new(Relay::time_out));
+        let task = Rc::clone(&timeouts);
+        tokio::task::spawn_local(async move { task.run().await });
         Self {
             upstream: Upstream::new(services.limits),
             services,
+            timeouts,
         }
     }
 
@@ -67,21 +84,55 @@ impl Proxy {
             return probe.answer(&self.services.readiness, held);
         }
         match self.pass_on(request, client, &mut held).await {
-            Ok((response, lease)) => response.map(|body| Body::relayed(body, lease, held)),
+            Ok((
+                Answer {
+                    response,
+                    lease,
+                    slot,
+                },
+                deadline,
+            )) => {
+                held.occupy(slot);
+                response.map(|body| Body::relayed(Relay::new(body, lease, held), deadline))
+            }
             Err(refusal) => refusal.into_response(held),
         }
     }
 
     async fn pass_on(
         &self,
-        mut request: Request<Incoming>,
+        request: Request<Incoming>,
         client: &Client,
         held: &mut Held,
-    ) -> Result<(Response<Incoming>, Lease), Refusal> {
+    ) -> Result<(Answer, Deadline<Relay>), Refusal> {
         check(&request)?;
         let target = self.find(&request)?;
         held.count(self.services.reporter.track(&target.key));
-        let capacity = Capacity::new(&target, &self.services.queue);
+        let deadline = self.timeouts.begin(&target.timeouts(), Instant::now());
+        tokio::select! {
+            biased;
+            answer = self.forward(request, client, &target) => {
+                let answer = answer?;
+                deadline.on_start();
+                Ok((answer, deadline))
+            }
+            _ = deadline.until_met() => Err(Refusal::new(
+                StatusCode::GATEWAY_TIMEOUT,
+                "activator request timeout",
+            )),
+        }
+    }
+
+    /// Waits for capacity and for the head of the backend's answer.
+    ///
+    /// Cancellation leaves the queue, or closes the connection to the backend.
+    async fn forward(
+        &self,
+        mut request: Request<Incoming>,
+        client: &Client,
+        target: &Target,
+    ) -> Result<Answer, Refusal> {
+        let capacity = Capacity::new(target, &self.services.queue);
         let mut slot = capacity.wait().await?;
         let mut backend = target.backends.at(slot.backend());
         let old_client = request.version() < Version::HTTP_11;
@@ -93,22 +144,25 @@ impl Proxy {
                     error,
                     unsent: Some(unsent),
                 }) => {
-                    note_failure(&target, &backend, &error);
+                    note_failure(target, &backend, &error);
                     slot = capacity.wait_elsewhere(slot).await?;
                     backend = target.backends.at(slot.backend());
                     request = *unsent;
                     headers::set_host(&mut request, &backend.host);
                 }
-                Err(Failed { error, .. }) => return Err(failure(&target, &backend, error)),
+                Err(Failed { error, .. }) => return Err(failure(target, &backend, error)),
             }
         };
-        note_success(&target, &backend);
-        held.occupy(slot);
+        note_success(target, &backend);
         headers::to_client(&mut response);
         if old_client && response.body().size_hint().exact().is_none() {
             client.answer_ends_with_close();
         }
-        Ok((response, lease))
+        Ok(Answer {
+            response,
+            lease,
+            slot,
+        })
     }
 
     async fn exchange(

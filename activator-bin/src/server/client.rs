@@ -27,6 +27,7 @@ pub(crate) struct Client {
     phase: AtomicU8,
     may_be_unread: AtomicBool,
     ends_with_close: AtomicBool,
+    is_cut: AtomicBool,
 }
 
 /// What a connection is at.
@@ -52,6 +53,7 @@ impl Client {
             phase: AtomicU8::new(Phase::New as u8),
             may_be_unread: AtomicBool::new(false),
             ends_with_close: AtomicBool::new(false),
+            is_cut: AtomicBool::new(false),
         }
     }
 
@@ -96,6 +98,11 @@ impl Client {
         self.ends_with_close.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the answer under way is not to be finished: the connection has to end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
     /// Waits until the client has closed its side of the connection, whether or not anybody reads.
     ///
     /// Over HTTP/1 that is how a client goes away, also one that still could read. It is heard
@@ -118,6 +125,14 @@ impl Client {
 
 /// While it lives, its request is being served.
 pub(crate) struct Exchange(Arc<Client>);
+
+impl Exchange {
+    /// The answer is not to be finished, although the client may still read it. Whoever drives the
+    /// connection has to be woken.
+    pub(crate) fn cut(&self) {
+        self.0.is_cut.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Exchange {
     fn drop(&mut self) {

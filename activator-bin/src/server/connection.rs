@@ -66,6 +66,8 @@ enum End {
     ClientGone,
     /// The client was too slow in sending a head.
     HeadTimeout,
+    /// An answer was not to be finished.
+    Cut,
 }
 
 /// Drives `connection` and drops it at its end, with whatever it still held.
@@ -87,6 +89,9 @@ where
     poll_fn(|cx| {
         if gone.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::ClientGone);
+        }
+        if client.is_cut() {
+            return Poll::Ready(End::Cut);
         }
         is_draining = is_draining || drain_begun.as_mut().poll(cx).is_ready();
         loop {

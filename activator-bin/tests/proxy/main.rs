@@ -18,4 +18,5 @@ mod queue;
 mod reload;
 mod revisions;
 mod start;
+mod timeouts;
 mod unready;
