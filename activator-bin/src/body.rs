@@ -6,17 +6,21 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use reporter_metrics::ErrorReason;
 use reporter_runtime::InFlight;
 
+use crate::outcome::Outcome;
 use crate::server::client::Exchange;
 use crate::throttle::Slot;
-use crate::timeouts::Deadline;
+use crate::timeouts::{Deadline, TimeoutKind};
 use crate::upstream::Lease;
 
 /// What a request holds until it is over.
 pub(crate) struct Held {
     slot: Option<Slot>,
     in_flight: Option<InFlight>,
+    /// None where nobody asks how it ended.
+    outcome: Option<Outcome>,
     exchange: Exchange,
 }
 
@@ -26,6 +30,7 @@ impl Held {
         Self {
             slot: None,
             in_flight: None,
+            outcome: None,
             exchange,
         }
     }
@@ -37,6 +42,22 @@ impl Held {
 
     pub(crate) fn count(&mut self, in_flight: InFlight) {
         self.in_flight = Some(in_flight);
+    }
+
+    pub(crate) fn observe(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+
+    pub(crate) fn fail(&mut self, reason: ErrorReason) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.fail(reason);
+        }
+    }
+
+    fn complete(&mut self) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.complete();
+        }
     }
 }
 
@@ -52,14 +73,20 @@ impl Relay {
     pub(crate) fn new(from: Incoming, lease: Lease, held: Held) -> Self {
         let mut relay = Self { from, lease, held };
         if relay.is_at_end() {
-            relay.lease.give_back();
+            relay.on_end();
         }
         relay
     }
 
     /// The request has met a time-out: all of it ends now, in a way that the client notices.
-    pub(crate) fn time_out(self) {
+    pub(crate) fn time_out(mut self, kind: TimeoutKind) {
+        self.held.fail(kind.into());
         self.held.exchange.cut();
+    }
+
+    fn on_end(&mut self) {
+        self.lease.give_back();
+        self.held.complete();
     }
 
     fn is_at_end(&self) -> bool {
@@ -74,7 +101,10 @@ impl Relay {
             _ => false,
         };
         if at_end {
-            self.lease.give_back();
+            self.on_end();
+        }
+        if let Poll::Ready(Some(Err(_))) = polled {
+            self.held.fail(ErrorReason::BackendReset);
         }
         polled
     }
@@ -100,8 +130,9 @@ pub(crate) enum BodyError {
 }
 
 impl Body {
-    pub(crate) fn whole(text: impl Into<Bytes>, held: Held) -> Self {
+    pub(crate) fn whole(text: impl Into<Bytes>, mut held: Held) -> Self {
         let text = text.into();
+        held.complete();
         Self(Content::Whole {
             text: (!text.is_empty()).then_some(text),
             _held: held,

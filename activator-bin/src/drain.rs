@@ -34,6 +34,12 @@ impl Draining {
         self.until.borrow().is_some()
     }
 
+    /// Whether what is in flight is being ended, its time being over.
+    pub(crate) fn is_over(&self) -> bool {
+        let until = *self.until.borrow();
+        until.is_some_and(|until| until <= Instant::now()) || self.until.has_changed().is_err()
+    }
+
     /// Waits for the beginning; answers when what is in flight must have ended, now at the latest
     /// when the teller is gone.
     ///

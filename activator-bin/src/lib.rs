@@ -7,6 +7,7 @@ pub mod config;
 mod drain;
 mod echo;
 pub mod logging;
+mod outcome;
 pub mod probe;
 mod proxy;
 pub mod record;

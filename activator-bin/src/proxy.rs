@@ -5,15 +5,16 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Method, Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use reporter_metrics::QueueMetrics;
+use reporter_metrics::{ErrorMetrics, ErrorReason, QueueMetrics};
 use reporter_runtime::ConcurrencyReporter;
 use tokio::time::Instant;
 
 use crate::admin::Readiness;
 use crate::body::{Body, Held, Relay};
+use crate::outcome::{Observer, Outcome};
 use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
@@ -37,6 +38,7 @@ pub(crate) struct Services {
     pub(crate) revisions: Arc<Revisions>,
     pub(crate) reporter: ConcurrencyReporter,
     pub(crate) queue: QueueMetrics,
+    pub(crate) errors: ErrorMetrics,
     pub(crate) readiness: Readiness,
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) limits: Limits,
@@ -47,6 +49,7 @@ pub(crate) struct Proxy {
     services: Services,
     pub(crate) upstream: Upstream,
     timeouts: Rc<Timeouts<Relay>>,
+    observer: Rc<Observer>,
 }
 
 /// An answer of a backend, and what it holds.
@@ -62,8 +65,13 @@ impl Proxy {
         let timeouts = Rc::new(Timeouts::new(Relay::time_out));
         let task = Rc::clone(&timeouts);
         tokio::task::spawn_local(async move { task.run().await });
+        let observer = Observer {
+            errors: services.errors.clone(),
+            draining: services.readiness.draining.clone(),
+        };
         Self {
             upstream: Upstream::new(services.limits),
+            observer: Rc::new(observer),
             services,
             timeouts,
         }
@@ -83,6 +91,7 @@ impl Proxy {
         if let Some(probe) = outside_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
+        held.observe(Outcome::new(&self.observer));
         match self.pass_on(request, client, &mut held).await {
             Ok((
                 Answer {
@@ -116,10 +125,9 @@ impl Proxy {
                 deadline.on_start();
                 Ok((answer, deadline))
             }
-            _ = deadline.until_met() => Err(Refusal::new(
-                StatusCode::GATEWAY_TIMEOUT,
-                "activator request timeout",
-            )),
+            kind = deadline.until_met() => {
+                Err(Refusal::new(kind.into(), "activator request timeout"))
+            }
         }
     }
 
@@ -187,7 +195,7 @@ impl Proxy {
                 naming: &naming,
                 domain,
             };
-            Refusal::new(StatusCode::NOT_FOUND, unknown)
+            Refusal::new(ErrorReason::RevisionUnknown, unknown)
         })
     }
 }
@@ -196,13 +204,13 @@ impl Proxy {
 fn check(request: &Request<Incoming>) -> Result<(), Refusal> {
     if request.method() == Method::CONNECT {
         return Err(Refusal::new(
-            StatusCode::BAD_GATEWAY,
+            ErrorReason::Connect,
             "CONNECT is not supported",
         ));
     }
     if headers::has_unknown_coding(request.headers()) {
         return Err(Refusal::new(
-            StatusCode::NOT_IMPLEMENTED,
+            ErrorReason::NotSupported,
             "of the transfer codings only chunked is supported",
         ));
     }
@@ -210,7 +218,7 @@ fn check(request: &Request<Incoming>) -> Result<(), Refusal> {
     // RFC 9112, 3.2: exactly one. Only HTTP/1.0 did not have it.
     if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
         return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
+            ErrorReason::BadRequest,
             format_args!("the request has {hosts} Host headers instead of one"),
         ));
     }
@@ -232,11 +240,11 @@ fn note_failure(target: &Target, backend: &Backend, error: &UpstreamError) {
 fn failure(target: &Target, backend: &Backend, error: UpstreamError) -> Refusal {
     if let UpstreamError::RequestBody(source) = &error {
         tracing::debug!(revision = %target.key, %source, "request body failed");
-        return Refusal::new(StatusCode::BAD_REQUEST, error);
+        return Refusal::new(error.reason(), error);
     }
     note_failure(target, backend, &error);
     Refusal::new(
-        StatusCode::BAD_GATEWAY,
+        error.reason(),
         format_args!("revision {}: {error}", target.key),
     )
 }

@@ -11,6 +11,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use reporter_metrics::ErrorReason;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -59,6 +60,16 @@ impl TimeoutKind {
     const COUNT: usize = 3;
 }
 
+impl From<TimeoutKind> for ErrorReason {
+    fn from(kind: TimeoutKind) -> Self {
+        match kind {
+            TimeoutKind::Total => Self::Timeout,
+            TimeoutKind::ResponseStart => Self::ResponseStartTimeout,
+            TimeoutKind::Idle => Self::IdleTimeout,
+        }
+    }
+}
+
 /// The deadlines of one worker's requests. `T` is what a request gives up when it is due.
 pub(crate) struct Timeouts<T> {
     requests: RefCell<Queue<Request<T>>>,
@@ -66,7 +77,7 @@ pub(crate) struct Timeouts<T> {
     /// for every request that ends would cost more than one look in vain per limit.
     looks_at: Cell<Option<Instant>>,
     sooner: Notify,
-    give_up: fn(T),
+    give_up: fn(T, TimeoutKind),
 }
 
 struct Request<T> {
@@ -77,7 +88,7 @@ struct Request<T> {
 
 impl<T> Timeouts<T> {
     /// `give_up` is called with what a request holds when it has met a limit.
-    pub(crate) fn new(give_up: fn(T)) -> Self {
+    pub(crate) fn new(give_up: fn(T, TimeoutKind)) -> Self {
         Self {
             requests: RefCell::new(Queue::new()),
             looks_at: Cell::new(None),
@@ -143,14 +154,19 @@ impl<T> Timeouts<T> {
         let ended = due.drain(..).map(|(key, kind)| {
             let request = requests.at(key);
             request.met.get_or_insert(kind);
-            (request.held.take(), request.waker.take())
+            let held = request.held.take();
+            (held.map(|held| (held, kind)), request.waker.take())
         });
         let ended: Vec<_> = ended.collect();
         // What is dropped or woken here may come back for its deadline.
         drop(requests);
         for (held, waker) in ended {
-            held.map(self.give_up);
-            waker.map(Waker::wake);
+            if let Some((held, kind)) = held {
+                (self.give_up)(held, kind);
+            }
+            if let Some(waker) = waker {
+                waker.wake();
+            }
         }
     }
 }
@@ -221,9 +237,11 @@ impl<T> Deadline<T> {
                 request.held = Some(held);
                 None
             }
-            Some(_) => Some(held),
+            Some(kind) => Some((held, kind)),
         });
-        refused.map(self.timeouts.give_up);
+        if let Some((held, kind)) = refused {
+            (self.timeouts.give_up)(held, kind);
+        }
     }
 
     /// What is held, to be looked at.

@@ -120,6 +120,7 @@ impl Activator {
             revisions: Arc::clone(&revisions),
             reporter: reporter.clone(),
             queue: exporter.queue(),
+            errors: exporter.errors(),
             readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
             limits: options.limits,

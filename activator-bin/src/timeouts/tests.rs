@@ -17,7 +17,7 @@ fn limits(total: u32, response_start: Option<u32>, idle: Option<u32>) -> Timeout
 
 /// Runs `test` beside the task.
 async fn beside_the_task<F: Future>(test: impl FnOnce(Rc<Timeouts<Rc<()>>>) -> F) {
-    let timeouts = Rc::new(Timeouts::new(drop));
+    let timeouts = Rc::new(Timeouts::new(|held, _| drop(held)));
     let task = Rc::clone(&timeouts);
     let tasks = LocalSet::new();
     tasks.spawn_local(async move { task.run().await });
@@ -116,7 +116,7 @@ async fn a_request_that_ends_is_never_looked_at_again() {
 
 #[test]
 fn deadlines_cost_no_allocation_once_as_many_were_armed_before() {
-    let timeouts = Rc::new(Timeouts::<Rc<()>>::new(drop));
+    let timeouts = Rc::new(Timeouts::<Rc<()>>::new(|held, _| drop(held)));
     let limits = limits(300_000, Some(60_000), Some(10_000));
     let wave = |deadlines: &mut Vec<_>| {
         for _ in 0..1_000 {

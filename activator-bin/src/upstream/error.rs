@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use http::Request;
 use hyper::body::Incoming;
+use reporter_metrics::ErrorReason;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +75,21 @@ impl UpstreamError {
                 | Kind::NetworkDown
                 | Kind::TimedOut
         )
+    }
+
+    /// As which it is counted.
+    pub(crate) fn reason(&self) -> ErrorReason {
+        match self {
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+                ErrorReason::BackendTimeout
+            }
+            Self::Connect { .. } => ErrorReason::BackendRefused,
+            Self::Lost { .. } => ErrorReason::BackendReset,
+            Self::Invalid { .. } | Self::Switched(_) | Self::TransferCoding(_) => {
+                ErrorReason::BackendBadResponse
+            }
+            Self::RequestBody(_) => ErrorReason::BadRequest,
+        }
     }
 
     pub(super) fn exchange(backend: SocketAddr, error: hyper::Error) -> Self {

@@ -8,6 +8,7 @@ mod client;
 mod connections;
 mod counts;
 mod drain;
+mod errors;
 mod failures;
 mod gone;
 mod harness;
