@@ -4,8 +4,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use reporter_core::RevisionKey;
 use reporter_metrics::ErrorReason;
 use reporter_runtime::InFlight;
 
@@ -40,12 +42,21 @@ impl Held {
         self.slot = Some(slot);
     }
 
-    pub(crate) fn count(&mut self, in_flight: InFlight) {
+    pub(crate) fn count(&mut self, revision: &RevisionKey, in_flight: InFlight) {
         self.in_flight = Some(in_flight);
+        if let Some(outcome) = &mut self.outcome {
+            outcome.belong_to(revision);
+        }
     }
 
     pub(crate) fn observe(&mut self, outcome: Outcome) {
         self.outcome = Some(outcome);
+    }
+
+    pub(crate) fn answer(&mut self, status: StatusCode) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.answer(status);
+        }
     }
 
     pub(crate) fn fail(&mut self, reason: ErrorReason) {

@@ -2,13 +2,17 @@
 
 use std::rc::Rc;
 
-use reporter_metrics::{ErrorMetrics, ErrorReason};
+use http::{Method, Request, StatusCode, Version};
+use reporter_core::RevisionKey;
+use reporter_metrics::{ErrorMetrics, ErrorReason, HttpVersion, RequestRecorder, Scheme, Served};
+use tokio::time::Instant;
 
 use crate::drain::Draining;
 
 /// Where one worker's outcomes are counted.
 pub(crate) struct Observer {
     pub(crate) errors: ErrorMetrics,
+    pub(crate) requests: RequestRecorder,
     pub(crate) draining: Draining,
 }
 
@@ -16,17 +20,49 @@ pub(crate) struct Observer {
 /// given up: by the client, or by this process at its end.
 pub(crate) struct Outcome {
     observer: Rc<Observer>,
+    begin: Instant,
+    method: Method,
+    scheme: Scheme,
+    version: HttpVersion,
+    revision: Option<RevisionKey>,
+    status: Option<StatusCode>,
     reason: Option<ErrorReason>,
     is_complete: bool,
 }
 
 impl Outcome {
-    pub(crate) fn new(observer: &Rc<Observer>) -> Self {
+    /// Of a request whose head came at `begin`.
+    pub(crate) fn new<B>(
+        observer: &Rc<Observer>,
+        request: &Request<B>,
+        scheme: Scheme,
+        begin: Instant,
+    ) -> Self {
         Self {
             observer: Rc::clone(observer),
+            begin,
+            method: request.method().clone(),
+            scheme,
+            version: match request.version() {
+                Version::HTTP_2 => HttpVersion::Http2,
+                Version::HTTP_11 => HttpVersion::Http11,
+                _ => HttpVersion::Http10,
+            },
+            revision: None,
+            status: None,
             reason: None,
             is_complete: false,
         }
+    }
+
+    /// Whose it is.
+    pub(crate) fn belong_to(&mut self, revision: &RevisionKey) {
+        self.revision = Some(revision.clone());
+    }
+
+    /// The client is sent this status.
+    pub(crate) fn answer(&mut self, status: StatusCode) {
+        self.status = Some(status);
     }
 
     /// It did not end as its backend meant.
@@ -51,8 +87,18 @@ impl Outcome {
 
 impl Drop for Outcome {
     fn drop(&mut self) {
-        if let Some(reason) = self.error() {
+        let error = self.error();
+        if let Some(reason) = error {
             self.observer.errors.count(reason);
         }
+        let served = Served {
+            method: self.method.as_str(),
+            scheme: self.scheme,
+            version: self.version,
+            status: self.status.map(|status| status.as_u16()),
+            error,
+            revision: self.revision.as_ref(),
+        };
+        self.observer.requests.served(served, self.begin.elapsed());
     }
 }

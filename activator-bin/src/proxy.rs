@@ -8,7 +8,7 @@ use std::sync::Arc;
 use http::{Method, Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use reporter_metrics::{ErrorMetrics, ErrorReason, QueueMetrics};
+use reporter_metrics::{ErrorMetrics, ErrorReason, QueueMetrics, RequestMetrics, Scheme};
 use reporter_runtime::ConcurrencyReporter;
 use tokio::time::Instant;
 
@@ -39,6 +39,7 @@ pub(crate) struct Services {
     pub(crate) reporter: ConcurrencyReporter,
     pub(crate) queue: QueueMetrics,
     pub(crate) errors: ErrorMetrics,
+    pub(crate) requests: RequestMetrics,
     pub(crate) readiness: Readiness,
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) limits: Limits,
@@ -67,6 +68,7 @@ impl Proxy {
         tokio::task::spawn_local(async move { task.run().await });
         let observer = Observer {
             errors: services.errors.clone(),
+            requests: services.requests.recorder(),
             draining: services.readiness.draining.clone(),
         };
         Self {
@@ -91,8 +93,9 @@ impl Proxy {
         if let Some(probe) = outside_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
-        held.observe(Outcome::new(&self.observer));
-        match self.pass_on(request, client, &mut held).await {
+        let begin = Instant::now();
+        held.observe(Outcome::new(&self.observer, &request, Scheme::Http, begin));
+        match self.pass_on(request, client, begin, &mut held).await {
             Ok((
                 Answer {
                     response,
@@ -102,6 +105,7 @@ impl Proxy {
                 deadline,
             )) => {
                 held.occupy(slot);
+                held.answer(response.status());
                 response.map(|body| Body::relayed(Relay::new(body, lease, held), deadline))
             }
             Err(refusal) => refusal.into_response(held),
@@ -112,12 +116,13 @@ impl Proxy {
         &self,
         request: Request<Incoming>,
         client: &Client,
+        begin: Instant,
         held: &mut Held,
     ) -> Result<(Answer, Deadline<Relay>), Refusal> {
         check(&request)?;
         let target = self.find(&request)?;
-        held.count(self.services.reporter.track(&target.key));
-        let deadline = self.timeouts.begin(&target.timeouts(), Instant::now());
+        held.count(&target.key, self.services.reporter.track(&target.key));
+        let deadline = self.timeouts.begin(&target.timeouts(), begin);
         tokio::select! {
             biased;
             answer = self.forward(request, client, &target) => {

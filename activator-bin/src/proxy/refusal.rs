@@ -22,8 +22,10 @@ impl Refusal {
     }
 
     pub(super) fn into_response(self, mut held: Held) -> Response<Body> {
+        let status = status(self.reason);
         held.fail(self.reason);
-        let mut response = text(status(self.reason), self.text, held);
+        held.answer(status);
+        let mut response = text(status, self.text, held);
         // It may be none in a second.
         if self.reason == ErrorReason::QueueFull {
             let headers = response.headers_mut();

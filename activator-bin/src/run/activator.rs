@@ -121,6 +121,7 @@ impl Activator {
             reporter: reporter.clone(),
             queue: exporter.queue(),
             errors: exporter.errors(),
+            requests: exporter.requests(),
             readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
             limits: options.limits,

@@ -3,7 +3,7 @@
 use activator_bin::run::Activator;
 
 use crate::backend::{Backend, answering};
-use crate::harness::{Ask, HELLO, config, hello, start};
+use crate::harness::{Ask, HELLO, PATIENCE, config, hello, start};
 use crate::queue::{get, queue, start_with, until_line};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
@@ -117,4 +117,71 @@ async fn time_outs_are_counted_by_their_kind_and_probes_and_good_answers_never()
     client.send(get("/")).await;
     assert_eq!(client.message().await.status(), 504);
     until_counted(&activator, "response_start_timeout", 1).await;
+}
+
+/// The series of finished requests, as far as they say how they ended.
+fn ended(text: &str) -> Vec<String> {
+    let lines = text.lines();
+    let counts =
+        lines.filter_map(|line| line.strip_prefix("http_server_request_duration_seconds_count{"));
+    counts.map(str::to_owned).collect()
+}
+
+/// A finished request's labels, and how many had them.
+fn series(method: &str, status: &str, error: &str, revision: bool, count: usize) -> String {
+    let revision = match revision {
+        true => ["default", "hello", "hello", "hello"],
+        false => [""; 4],
+    };
+    let [namespace, service, configuration, name] = revision;
+    format!(
+        r#"http_request_method="{method}",url_scheme="http",network_protocol_version="1.1",http_response_status_code="{status}",error_type="{error}",k8s_namespace_name="{namespace}",kn_service_name="{service}",kn_configuration_name="{configuration}",kn_revision_name="{name}"}} {count}"#
+    )
+}
+
+#[tokio::test]
+async fn every_request_is_measured_whichever_way_it_ends_and_no_probe_is() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    let probe = "GET / HTTP/1.1\r\nHost: a\r\nK-Network-Probe: activator\r\n";
+    assert_eq!(client.ask(probe).await.status(), 200);
+    let nobody = "BREW / HTTP/1.1\r\nHost: nobody\r\n";
+    assert_eq!(client.ask(nobody).await.status(), 404);
+    client.send(get("/")).await;
+    let (mut connection, _) = backend.request().await;
+    connection.send(OK).await;
+    assert_eq!(client.message().await.status(), 200);
+    client.send(get("/")).await;
+    connection.message().await;
+    connection
+        .send("HTTP/1.1 201 Created\r\ncontent-length: 4\r\n\r\nabc")
+        .await;
+    drop(connection);
+    assert_eq!(client.rest().await.0.split("\r\n").last(), Some("abc"));
+    let mut client = activator.connect().await;
+    client.send(get("/")).await;
+    let _connection = backend.request().await;
+    drop(client);
+    let expected = [
+        series("GET", "", "client_gone", true, 1),
+        series("GET", "200", "", true, 1),
+        series("GET", "201", "backend_reset", true, 1),
+        series("_OTHER", "404", "revision_unknown", false, 1),
+    ];
+    until_counted_all(&activator, &expected).await;
+    activator.revisions().remove(&hello());
+    until_counted_all(&activator, &expected[3..]).await;
+}
+
+async fn until_counted_all(activator: &Activator, expected: &[String]) {
+    let begin = std::time::Instant::now();
+    loop {
+        let found = ended(&crate::queue::metrics(activator).await);
+        if found == expected {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{found:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
 }
