@@ -44,7 +44,7 @@ pub(crate) struct Readiness {
 impl Readiness {
     /// Says in a line why it is not ready.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
-        if self.draining.has_begun() {
+        if self.draining.is_announced() {
             return Err("not ready: shutting down\n");
         }
         match self.links.iter().all(|link| *link.borrow()) {

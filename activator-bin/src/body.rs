@@ -7,12 +7,14 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 use reporter_core::RevisionKey;
 use reporter_metrics::ErrorReason;
 use reporter_runtime::InFlight;
 
 use crate::outcome::Outcome;
 use crate::server::client::Exchange;
+use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, TimeoutKind};
 use crate::upstream::Lease;
@@ -65,7 +67,7 @@ impl Held {
         }
     }
 
-    fn complete(&mut self) {
+    pub(crate) fn complete(&mut self) {
         if let Some(outcome) = &mut self.outcome {
             outcome.complete();
         }
@@ -129,6 +131,8 @@ enum Content {
     Whole { text: Option<Bytes>, _held: Held },
     /// The deadline holds the [`Relay`] until it is met.
     Relayed(Deadline<Relay>),
+    /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
+    Switched(Option<Tunnel>),
 }
 
 /// Why a body does not come to its end.
@@ -155,6 +159,20 @@ impl Body {
         deadline.hold(relay);
         Self(Content::Relayed(deadline))
     }
+
+    /// Nothing; behind it is the connection of the backend that switched.
+    pub(crate) fn switched(backend: OnUpgrade, held: Held, deadline: Deadline<Relay>) -> Self {
+        let tunnel = Tunnel::new(backend, held, deadline);
+        Self(Content::Switched(Some(tunnel)))
+    }
+
+    /// What follows this answer on its connection, when that is not HTTP. The request lives on in it.
+    pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
+        match &mut self.0 {
+            Content::Switched(tunnel) => tunnel.take(),
+            Content::Whole { .. } | Content::Relayed(_) => None,
+        }
+    }
 }
 
 impl http_body::Body for Body {
@@ -169,6 +187,7 @@ impl http_body::Body for Body {
             Content::Whole { text, .. } => {
                 Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
             }
+            Content::Switched(_) => Poll::Ready(None),
             Content::Relayed(deadline) => {
                 // Also for the time in which the client takes nothing and nobody asks for more.
                 let met = deadline.poll_met(cx);
@@ -188,6 +207,7 @@ impl http_body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
+            Content::Switched(_) => true,
             Content::Relayed(deadline) => deadline.held(Relay::is_at_end).unwrap_or(false),
         }
     }
@@ -197,6 +217,7 @@ impl http_body::Body for Body {
             Content::Whole { text, .. } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
+            Content::Switched(_) => SizeHint::with_exact(0),
             Content::Relayed(deadline) => {
                 let hint = deadline.held(|relay| http_body::Body::size_hint(&relay.from));
                 hint.unwrap_or_default()

@@ -39,6 +39,8 @@ pub struct Config {
     pub workers: usize,
     /// The cluster's DNS domain, `cluster.local` by default.
     pub cluster_domain: String,
+    /// How long service goes on at shutdown when it is not ready any more; 0 by default.
+    pub drain_delay: Duration,
     /// How long requests in flight may take to end at shutdown; 30 s by default.
     pub drain_timeout: Duration,
     /// What `/readyz` depends on; `serving` by default.
@@ -77,6 +79,8 @@ pub enum Readiness {
 pub struct Listen {
     /// Requests to be proxied.
     pub http: SocketAddr,
+    /// Requests as well, by convention those of HTTP/2; none when it is off.
+    pub http2: Option<SocketAddr>,
     /// `/metrics`, `/livez`, `/readyz`, `/v1/revisions`.
     pub admin: SocketAddr,
 }
@@ -174,6 +178,19 @@ pub struct RevisionConfig {
     pub probe: Probe,
     /// Where its instances listen. No address is in it twice.
     pub backends: Vec<SocketAddr>,
+}
+
+impl Listen {
+    /// All addresses, each with the name of its setting.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        let all = [
+            ("listen.http", Some(self.http)),
+            ("listen.http2", self.http2),
+            ("listen.admin", Some(self.admin)),
+        ];
+        all.into_iter()
+            .filter_map(|(field, address)| Some((field, address?)))
+    }
 }
 
 impl Config {

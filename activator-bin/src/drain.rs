@@ -7,37 +7,52 @@ use tokio::time::Instant;
 
 /// The telling end. Dropping it without [`begin`](Self::begin) means: end at once.
 pub(crate) struct Drain {
-    until: watch::Sender<Option<Instant>>,
+    stage: watch::Sender<Stage>,
 }
 
 /// The hearing end.
 #[derive(Clone)]
 pub(crate) struct Draining {
-    until: watch::Receiver<Option<Instant>>,
+    stage: watch::Receiver<Stage>,
+}
+
+#[derive(Clone, Copy)]
+enum Stage {
+    Serving,
+    /// Others are to send no more, and need time to hear of it; whoever comes is served.
+    Announced,
+    /// What is in flight may take until then.
+    Begun(Instant),
 }
 
 impl Drain {
     pub(crate) fn new() -> (Self, Draining) {
-        let (sender, receiver) = watch::channel(None);
-        (Self { until: sender }, Draining { until: receiver })
+        let (sender, receiver) = watch::channel(Stage::Serving);
+        (Self { stage: sender }, Draining { stage: receiver })
+    }
+
+    /// Not ready from now on.
+    pub(crate) fn announce(&self) {
+        self.stage.send_replace(Stage::Announced);
     }
 
     /// No new connections from now on; what is in flight may take until `timeout` from now.
     pub(crate) fn begin(&self, timeout: Duration) {
-        self.until.send_replace(Some(Instant::now() + timeout));
+        self.stage
+            .send_replace(Stage::Begun(Instant::now() + timeout));
     }
 }
 
 impl Draining {
-    /// Whether it has begun.
-    pub(crate) fn has_begun(&self) -> bool {
-        self.until.borrow().is_some()
+    /// Whether it will begin, or has.
+    pub(crate) fn is_announced(&self) -> bool {
+        !matches!(*self.stage.borrow(), Stage::Serving)
     }
 
     /// Whether what is in flight is being ended, its time being over.
     pub(crate) fn is_over(&self) -> bool {
-        let until = *self.until.borrow();
-        until.is_some_and(|until| until <= Instant::now()) || self.until.has_changed().is_err()
+        let over = matches!(*self.stage.borrow(), Stage::Begun(until) if until <= Instant::now());
+        over || self.stage.has_changed().is_err()
     }
 
     /// Waits for the beginning; answers when what is in flight must have ended, now at the latest
@@ -45,9 +60,10 @@ impl Draining {
     ///
     /// Cancel-safe.
     pub(crate) async fn begun(&mut self) -> Instant {
-        match self.until.wait_for(Option::is_some).await {
-            Ok(until) => until.unwrap_or_else(Instant::now),
-            Err(_) => Instant::now(),
+        let begun = |stage: &Stage| matches!(stage, Stage::Begun(_));
+        match self.stage.wait_for(begun).await.as_deref() {
+            Ok(Stage::Begun(until)) => *until,
+            _ => Instant::now(),
         }
     }
 
@@ -55,6 +71,6 @@ impl Draining {
     ///
     /// Cancel-safe.
     pub(crate) async fn abandoned(&mut self) {
-        while self.until.changed().await.is_ok() {}
+        while self.stage.changed().await.is_ok() {}
     }
 }

@@ -9,6 +9,7 @@ mod exchange;
 mod pace;
 mod task;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -135,6 +136,7 @@ pub struct BackendCounts {
 
 /// Keeps the ready backends of one throttle up to date. Probing ends when it is dropped; what is ready then stays so.
 pub struct Prober {
+    throttle: Throttle,
     targets: watch::Sender<Targets>,
     counts: Arc<Mutex<BackendCounts>>,
 }
@@ -155,12 +157,15 @@ impl Prober {
     ) -> Self {
         let (sender, targets) = watch::channel(Targets {
             settings,
-            backends: Vec::new(),
+            backends: BTreeMap::new(),
+            lists: 0,
         });
         let counts = Arc::default();
-        let task = Task::new(revision, throttle, probes, targets, Arc::clone(&counts));
+        let task_counts = Arc::clone(&counts);
+        let task = Task::new(revision, throttle.clone(), probes, targets, task_counts);
         tokio::spawn(task.run());
         Self {
+            throttle,
             targets: sender,
             counts,
         }
@@ -168,11 +173,22 @@ impl Prober {
 
     /// The revision's backends from now on. Those that were there before stay as they are.
     ///
-    /// A backend that is gone leaves the capacity, a new one joins it when it is ready. Named twice it
-    /// counts once.
+    /// A backend that is gone has left the capacity when this returns, a new one joins it when it is
+    /// ready. Named twice it counts once.
     pub fn set_backends(&self, backends: Vec<SocketAddr>) {
-        self.targets
-            .send_modify(|targets| targets.backends = backends);
+        self.targets.send_modify(|targets| {
+            let before = std::mem::take(&mut targets.backends);
+            targets.lists += 1;
+            let named = |backend| (backend, *before.get(&backend).unwrap_or(&targets.lists));
+            targets.backends = backends.into_iter().map(named).collect();
+            // Within the change, which the task's own look at the list cannot overlap.
+            for &gone in before
+                .keys()
+                .filter(|it| !targets.backends.contains_key(it))
+            {
+                self.throttle.remove_backend(gone);
+            }
+        });
     }
 
     /// Changes how backends are probed that are not ready. Those that are stay so.

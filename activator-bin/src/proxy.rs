@@ -28,9 +28,11 @@ mod capacity;
 mod headers;
 mod outside_probe;
 mod refusal;
+mod upgrade;
 
 use capacity::Capacity;
 use refusal::Refusal;
+use upgrade::Offer;
 
 /// What all workers share.
 #[derive(Clone)]
@@ -98,7 +100,7 @@ impl Proxy {
         match self.pass_on(request, client, begin, &mut held).await {
             Ok((
                 Answer {
-                    response,
+                    mut response,
                     lease,
                     slot,
                 },
@@ -106,6 +108,10 @@ impl Proxy {
             )) => {
                 held.occupy(slot);
                 held.answer(response.status());
+                if upgrade::is_switch(&response) {
+                    let backend = hyper::upgrade::on(&mut response);
+                    return response.map(|_| Body::switched(backend, held, deadline));
+                }
                 response.map(|body| Body::relayed(Relay::new(body, lease, held), deadline))
             }
             Err(refusal) => refusal.into_response(held),
@@ -149,9 +155,13 @@ impl Proxy {
         let mut slot = capacity.wait().await?;
         let mut backend = target.backends.at(slot.backend());
         let old_client = request.version() < Version::HTTP_11;
+        let offer = Offer::of(&request);
         headers::to_backend(&mut request, &client.address, &backend.host);
+        if let Some(offer) = &offer {
+            offer.to_backend(request.headers_mut());
+        }
         let (mut response, lease) = loop {
-            match self.exchange(&backend, request).await {
+            match self.exchange(&backend, request, offer.as_ref()).await {
                 Ok(answer) => break answer,
                 Err(Failed {
                     error,
@@ -167,7 +177,10 @@ impl Proxy {
             }
         };
         note_success(target, &backend);
-        headers::to_client(&mut response);
+        match upgrade::is_switch(&response) {
+            true => upgrade::to_client(&mut response),
+            false => headers::to_client(&mut response),
+        }
         if old_client && response.body().size_hint().exact().is_none() {
             client.answer_ends_with_close();
         }
@@ -182,8 +195,13 @@ impl Proxy {
         &self,
         backend: &Arc<Backend>,
         request: Request<Incoming>,
+        offer: Option<&Offer>,
     ) -> Result<(Response<Incoming>, Lease), Failed> {
         let (response, lease) = self.upstream.send(backend, request).await?;
+        let is_covered = |offer: &Offer| offer.covers(response.headers());
+        if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
+            return Err(UpstreamError::Switched(backend.address).into());
+        }
         match headers::has_unknown_coding(response.headers()) {
             true => Err(UpstreamError::TransferCoding(backend.address).into()),
             false => Ok((response, lease)),

@@ -14,15 +14,24 @@ use crate::source::{FileSource, RevisionSource};
 
 mod activator;
 mod error;
+mod handover;
 mod metrics;
+mod notify;
+mod ports;
 mod recording;
 mod sinks;
 
 pub use crate::server::limits::Limits;
 pub use activator::{Activator, Options};
 pub use error::StartError;
+pub use handover::{Handover, HandoverError};
+
+use notify::{READY, STOPPING, notify};
 
 /// Runs the activator until a signal ends it, and reports what is left to report.
+///
+/// Sockets that whoever started the process passed to it are served instead of ones of our own, and a
+/// service manager is told when service begins and when it ends. To be called before there are threads.
 ///
 /// `config` is what was loaded from `sources`. When there is a file in these, it is followed.
 ///
@@ -32,6 +41,7 @@ pub use error::StartError;
 /// # Errors
 /// It could not start; nothing was served then.
 pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
+    let sockets = Handover::from_environment()?;
     // Signals have a runtime of their own, so that they are heard whatever the others are at.
     let main = runtime::Builder::new_current_thread()
         .enable_all()
@@ -43,13 +53,15 @@ pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow
         let options = Options {
             source: follow(sources, &config).context("cannot listen for SIGHUP")?,
             record,
+            sockets,
             ..Options::default()
         };
-        let drain_timeout = config.drain_timeout;
         let activator = Activator::start(config, options)?;
         first_look.log(activator.http_addr());
+        notify(READY);
         let name = signals.next().await;
-        tracing::info!("{name}: no new connections, {drain_timeout:?} for the requests in flight; once more to end at once");
+        tracing::info!("{name}: stopping; once more to end at once");
+        notify(STOPPING);
         tokio::select! {
             biased;
             stopped = activator.stop() => log_undelivered(&stopped),

@@ -4,26 +4,31 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::drain::Draining;
 use crate::proxy::{Proxy, Services};
 use crate::upstream::Pool;
 
+mod accept;
 pub(crate) mod client;
 mod connection;
 pub(crate) mod limits;
 pub(crate) mod listen;
 mod stream;
+pub(crate) mod tunnel;
+
+pub(crate) use accept::Listener;
 
 /// How long to wait when the machine is out of sockets or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -34,13 +39,13 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts a thread that serves `listener`.
+    /// Starts a thread that serves `listeners`.
     ///
     /// # Errors
     /// The operating system has no thread or no event queue left.
     pub(crate) fn start(
         index: usize,
-        listener: TcpListener,
+        listeners: Vec<Listener>,
         services: Services,
         draining: Draining,
     ) -> io::Result<Self> {
@@ -49,12 +54,10 @@ impl Worker {
         thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
-                match prepare(listener) {
-                    Ok((runtime, listener)) => {
+                match prepare(listeners) {
+                    Ok((runtime, listeners)) => {
                         let _ = started.send(Ok(()));
-                        if let Err(error) = runtime.block_on(run(listener, services, draining)) {
-                            tracing::error!(%error, "a worker has ended");
-                        }
+                        runtime.block_on(run(listeners, services, draining));
                         // Whatever is left of it ends here, and with that its requests.
                         drop(runtime);
                     }
@@ -77,40 +80,45 @@ impl Worker {
     }
 }
 
-fn prepare(listener: TcpListener) -> io::Result<(LocalRuntime, tokio::net::TcpListener)> {
+fn prepare(listeners: Vec<Listener>) -> io::Result<(LocalRuntime, Vec<Listener<TcpListener>>)> {
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
     let entered = runtime.enter();
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listeners = listeners.into_iter().map(Listener::watched);
+    let listeners = listeners.collect::<io::Result<_>>()?;
     drop(entered);
-    Ok((runtime, listener))
+    Ok((runtime, listeners))
 }
 
-/// Accepts until a drain begins, then waits for the connections to end, as long as they may take.
-async fn run(
-    listener: tokio::net::TcpListener,
-    services: Services,
-    mut draining: Draining,
-) -> io::Result<()> {
-    let connections = Connections::new(services, draining.clone());
-    let until = connections.accept(&listener, &mut draining).await;
-    // The kernel has told these clients that they are connected; to close now would reset them.
-    let listener = listener.into_std()?;
-    while let Ok((socket, peer)) = listener.accept() {
-        socket.set_nonblocking(true)?;
-        connections.serve(TcpStream::from_std(socket)?, peer);
+/// Serves until a drain begins, then waits for the connections to end, as long as they may take.
+async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut draining: Draining) {
+    let (connections, mut last_gone) = Connections::new(services, draining.clone());
+    let connections = Rc::new(connections);
+    let mut accepting = JoinSet::new();
+    for listener in listeners {
+        let connections = Rc::clone(&connections);
+        accepting.spawn_local(accept::accept(listener, connections, draining.clone()));
     }
-    drop(listener);
+    let mut sweep = interval(Pool::SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let until = loop {
+        tokio::select! {
+            biased;
+            until = draining.begun() => break until,
+            _ = sweep.tick() => connections.proxy.upstream.sweep(),
+        }
+    };
+    accepting.join_all().await;
+    drop(connections);
     tokio::select! {
         biased;
         () = draining.abandoned() => {}
-        () = connections.ended() => {}
+        None = last_gone.recv() => {}
         () = sleep_until(until) => {
             tracing::warn!("drain_timeout is over: closing the connections that are left");
         }
     }
-    Ok(())
 }
 
 /// The connections of a worker, and what each of them needs.
@@ -119,57 +127,25 @@ struct Connections {
     proxy: Rc<Proxy>,
     head_timeout: Duration,
     draining: Draining,
-    /// Every connection holds a clone: the last one to go ends the channel.
+    /// Every connection holds a clone.
     alive: mpsc::Sender<Infallible>,
-    last_gone: mpsc::Receiver<Infallible>,
 }
 
 impl Connections {
-    fn new(services: Services, draining: Draining) -> Self {
+    /// With it comes a channel that ends when it and the last connection are gone.
+    fn new(services: Services, draining: Draining) -> (Self, mpsc::Receiver<Infallible>) {
         let mut http = http1::Builder::new();
         http.max_buf_size(services.limits.head);
         http.max_header_size(services.limits.head);
         let (alive, last_gone) = mpsc::channel(1);
-        Self {
+        let connections = Self {
             http,
             head_timeout: services.limits.head_timeout,
             proxy: Rc::new(Proxy::new(services)),
             draining,
             alive,
-            last_gone,
-        }
-    }
-
-    /// Accepts until a drain begins; answers until when connections may last then.
-    async fn accept(&self, listener: &tokio::net::TcpListener, draining: &mut Draining) -> Instant {
-        let mut sweep = interval(Pool::SWEEP);
-        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut failing = false;
-        loop {
-            let accepted = tokio::select! {
-                biased;
-                until = draining.begun() => return until,
-                accepted = listener.accept() => accepted,
-                _ = sweep.tick() => {
-                    self.proxy.upstream.sweep();
-                    continue;
-                }
-            };
-            match accepted {
-                Ok((socket, peer)) => {
-                    failing = false;
-                    self.serve(socket, peer);
-                }
-                // It was closed again before anybody looked.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => {
-                    if !std::mem::replace(&mut failing, true) {
-                        tracing::error!(%error, "cannot accept connections, trying again");
-                    }
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
+        };
+        (connections, last_gone)
     }
 
     fn serve(&self, socket: TcpStream, peer: SocketAddr) {
@@ -186,16 +162,5 @@ impl Connections {
             connection.await;
             drop(alive);
         });
-    }
-
-    /// Waits for the last one to end.
-    async fn ended(self) {
-        let Self {
-            alive,
-            mut last_gone,
-            ..
-        } = self;
-        drop(alive);
-        let None = last_gone.recv().await;
     }
 }

@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 
@@ -57,7 +57,7 @@ impl Upstream {
         let address = backend.address;
         while let Some(mut connection) = self.pool.take(address) {
             match connection.try_send_request(request).await {
-                Ok(response) => return Ok(self.accept(backend, response, connection)?),
+                Ok(response) => return Ok(self.accept(backend, response, connection)),
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => request = unsent,
                     None => {
@@ -75,7 +75,7 @@ impl Upstream {
             }
         };
         match connection.try_send_request(request).await {
-            Ok(response) => Ok(self.accept(backend, response, connection)?),
+            Ok(response) => Ok(self.accept(backend, response, connection)),
             Err(failed) => Err(UpstreamError::exchange(address, failed.into_error()).into()),
         }
     }
@@ -85,12 +85,9 @@ impl Upstream {
         backend: &Arc<Backend>,
         response: Response<Incoming>,
         connection: Connection,
-    ) -> Result<(Response<Incoming>, Lease), UpstreamError> {
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(UpstreamError::Switched(backend.address));
-        }
+    ) -> (Response<Incoming>, Lease) {
         let lease = Lease::new(Rc::clone(&self.pool), backend.address, connection);
-        Ok((response, lease))
+        (response, lease)
     }
 
     /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].

@@ -90,9 +90,11 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(config.pod_name, "activator-0");
     assert_eq!(config.workers, 3);
     assert_eq!(config.cluster_domain, "example.internal");
+    assert_eq!(config.drain_delay, Duration::from_secs(5));
     assert_eq!(config.drain_timeout, Duration::from_secs(90));
     assert_eq!(config.readiness, Readiness::Autoscaler);
     assert_eq!(config.listen.http, address("0.0.0.0:80"));
+    assert_eq!(config.listen.http2, Some(address("0.0.0.0:81")));
     assert_eq!(config.listen.admin, address("[::1]:9091"));
     assert_eq!(config.reporter.interval, Duration::from_millis(500));
     assert_eq!(config.reporter.accounting, Accounting::Average);
@@ -168,6 +170,7 @@ fn without_a_file_there_is_something_to_try() {
     let config = Sources::default().load().unwrap();
     assert_eq!(config, Config::embedded());
     assert_eq!(config.listen.http, address("127.0.0.1:8012"));
+    assert_eq!(config.listen.http2, Some(address("127.0.0.1:8013")));
     assert_eq!(config.listen.admin, address("127.0.0.1:9090"));
     let lines = JsonLinesConfig { path: None };
     assert_eq!(config.sinks, [SinkConfig::JsonLines(lines)]);
@@ -178,6 +181,20 @@ fn without_a_file_there_is_something_to_try() {
     assert_eq!(&*hello.revision.service, "hello");
     assert_eq!(&*hello.revision.configuration, "hello");
     assert!(hello.backends.is_empty() && config.echo);
+}
+
+#[test]
+fn a_port_that_is_off_is_not_there() {
+    let listen = |flag: &str| {
+        let sources = Sources {
+            flags: vec![("listen.http2", flag.to_owned())],
+            ..Sources::default()
+        };
+        sources.check(None).expect("a good configuration").listen
+    };
+    assert_eq!(load("[listen]\nhttp2 = \"off\"").listen.http2, None);
+    assert_eq!(listen("off").http2, None);
+    assert_eq!(listen("[::1]:1").http2, Some(address("[::1]:1")));
 }
 
 #[test]

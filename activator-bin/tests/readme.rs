@@ -135,6 +135,7 @@ async fn the_table_of_metrics_has_every_metric_that_a_running_activator_shows() 
 fn embedded() -> Config {
     let mut config = Config::embedded();
     config.listen.http.set_port(0);
+    config.listen.http2 = None;
     config.listen.admin.set_port(0);
     config.reporter.interval = std::time::Duration::from_millis(50);
     config.reporter.flush_timeout = std::time::Duration::from_millis(50);

@@ -5,6 +5,7 @@ mod activator;
 mod bodies;
 mod delivery;
 mod first_look;
+mod handover;
 mod http;
 mod load;
 mod nginx;
@@ -33,6 +34,7 @@ const SCENES: &[Scene] = &[
     ("full-queue", activation::run_full),
     ("rolling-restart", rolling::run),
     ("overload", overload::run),
+    ("handover", handover::run),
 ];
 
 pub(crate) fn run(only: Option<&str>) -> Result<()> {

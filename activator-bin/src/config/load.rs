@@ -186,10 +186,12 @@ pub(super) fn defaults() -> Config {
         pod_name: String::new(),
         workers: 0,
         cluster_domain: String::new(),
+        drain_delay: Duration::ZERO,
         drain_timeout: Duration::ZERO,
         readiness: Readiness::Serving,
         listen: Listen {
             http: nowhere,
+            http2: None,
             admin: nowhere,
         },
         reporter: ReporterConfig {
@@ -221,21 +223,37 @@ pub(super) fn defaults() -> Config {
     config
 }
 
+/// The name of a setting, and its value.
+type Listener = (&'static str, SocketAddr);
+
+/// The pairs of listeners that would take the same port of the same address.
+fn meeting(listen: &Listen) -> Vec<(Listener, Listener)> {
+    let meet = |a: SocketAddr, b: SocketAddr| {
+        let same_ip = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+        same_ip && a.port() == b.port() && a.port() != 0
+    };
+    let all: Vec<Listener> = listen.addresses().collect();
+    let behind = |index: usize| all[index + 1..].iter().map(move |second| (index, second));
+    (0..all.len())
+        .flat_map(behind)
+        .filter(|(first, second)| meet(all[*first].1, second.1))
+        .map(|(first, second)| (all[first], *second))
+        .collect()
+}
+
 /// What no setting can check on its own. Only said when what it rests on is right.
 fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
     let place = |field: &str| places.get(field).cloned().unwrap_or(Place::Default);
-    let Listen { http, admin } = config.listen;
-    let same_ip =
-        http.ip() == admin.ip() || http.ip().is_unspecified() || admin.ip().is_unspecified();
-    if same_ip && http.port() == admin.port() && http.port() != 0 && !problems.mention("listen.") {
-        // Said where the mistake was made: the stronger of the two places.
-        let (place, field, other) = if place("listen.http") > place("listen.admin") {
-            (place("listen.http"), "listen.http", "listen.admin")
-        } else {
-            (place("listen.admin"), "listen.admin", "listen.http")
-        };
-        let message = format!("takes port {}, as does {other}", http.port());
-        problems.push(place, field, message);
+    if !problems.mention("listen.") {
+        for ((first, address), (second, _)) in meeting(&config.listen) {
+            // Said where the mistake was made: the stronger of the two places.
+            let (field, other) = match place(first) > place(second) {
+                true => (first, second),
+                false => (second, first),
+            };
+            let message = format!("takes port {}, as does {other}", address.port());
+            problems.push(place(field), field, message);
+        }
     }
     if config.probe.max_timeout < config.probe.timeout && !problems.mention("probe.") {
         let field = "probe.max_timeout";

@@ -14,9 +14,10 @@ impl Config {
             pod_name,
             workers,
             cluster_domain,
+            drain_delay,
             drain_timeout,
             readiness,
-            listen: Listen { http, admin },
+            listen: Listen { http, http2, admin },
             reporter:
                 ReporterConfig {
                     interval,
@@ -41,9 +42,11 @@ impl Config {
             ("pod_name", self.pod_name != *pod_name),
             ("workers", self.workers != *workers),
             ("cluster_domain", self.cluster_domain != *cluster_domain),
+            ("drain_delay", self.drain_delay != *drain_delay),
             ("drain_timeout", self.drain_timeout != *drain_timeout),
             ("readiness", self.readiness != *readiness),
             ("listen.http", self.listen.http != *http),
+            ("listen.http2", self.listen.http2 != *http2),
             ("listen.admin", self.listen.admin != *admin),
             ("reporter.interval", mine.interval != *interval),
             ("reporter.accounting", mine.accounting != *accounting),

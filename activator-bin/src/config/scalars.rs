@@ -33,9 +33,15 @@ pub static SCALARS: &[Setting<Config>] = &[
         },
     ),
     Setting::new(
+        "drain_delay",
+        Is("0s"),
+        "How long service goes on as usual at shutdown, while readiness says that it will end",
+        |config, value| set(&mut config.drain_delay, value.duration("0s"..="24h")),
+    ),
+    Setting::new(
         "drain_timeout",
         Is("30s"),
-        "How long requests in flight may take to end at shutdown",
+        "How long requests in flight may take to end after that",
         |config, value| set(&mut config.drain_timeout, value.duration("0s"..="24h")),
     ),
     Setting::new(
@@ -49,6 +55,12 @@ pub static SCALARS: &[Setting<Config>] = &[
         Is("127.0.0.1:8012"),
         "Address and port for requests to be proxied",
         |config, value| set(&mut config.listen.http, value.address()),
+    ),
+    Setting::new(
+        "listen.http2",
+        Is("127.0.0.1:8013"),
+        "Address and port for requests as well, by convention those of HTTP/2; off for none",
+        |config, value| set(&mut config.listen.http2, value.address_or_off()),
     ),
     Setting::new(
         "listen.admin",

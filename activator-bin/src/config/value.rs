@@ -107,6 +107,14 @@ impl Value<'_> {
         text.parse().map_err(|_| wrong_address(text))
     }
 
+    /// An IP address and a port, or none when it is off.
+    pub(super) fn address_or_off(&self) -> Result<Option<SocketAddr>, String> {
+        match self.string("") {
+            Ok(text) if text.trim() == "off" => Ok(None),
+            _ => self.address().map(Some),
+        }
+    }
+
     /// A DNS name (RFC 1123 subdomain).
     pub(super) fn dns_name(&self) -> Result<&str, String> {
         let text = self.string("a name in quotes")?;

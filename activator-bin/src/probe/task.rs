@@ -1,6 +1,6 @@
 //! The task of one prober: it alone says which backends are ready, so that no probe's end can contradict a newer list.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,10 @@ use crate::throttle::Throttle;
 #[derive(Clone, Debug)]
 pub(super) struct Targets {
     pub(super) settings: ProbeSettings,
-    pub(super) backends: Vec<SocketAddr>,
+    /// Each with the number of the list that named it first: one that was gone meanwhile is another one.
+    pub(super) backends: BTreeMap<SocketAddr, u64>,
+    /// How many lists there were.
+    pub(super) lists: u64,
 }
 
 pub(super) struct Task {
@@ -29,6 +32,8 @@ pub(super) struct Task {
     probes: Arc<Probes>,
     targets: watch::Receiver<Targets>,
     settings: ProbeSettings,
+    /// Those of the list that the task knows.
+    named: BTreeMap<SocketAddr, u64>,
     backends: BTreeMap<SocketAddr, State>,
     /// A task for each backend that is being probed, which ends when that is ready.
     probing: JoinSet<()>,
@@ -55,6 +60,7 @@ impl Task {
             probes,
             targets,
             settings,
+            named: BTreeMap::new(),
             backends: BTreeMap::new(),
             probing: JoinSet::new(),
             counts,
@@ -77,13 +83,13 @@ impl Task {
     }
 
     fn take_targets(&mut self) {
-        let Targets { settings, backends } = self.targets.borrow_and_update().clone();
-        let wanted: BTreeSet<SocketAddr> = backends.into_iter().collect();
+        let targets = self.targets.borrow_and_update().clone();
+        let settings = targets.settings;
+        let known = std::mem::replace(&mut self.named, targets.backends);
         self.backends.retain(|backend, state| {
-            let stays = wanted.contains(backend);
+            let stays = self.named.get(backend) == known.get(backend);
             if !stays {
                 state.stop_probing();
-                self.throttle.remove_backend(*backend);
             }
             stays
         });
@@ -91,10 +97,15 @@ impl Task {
             self.settings = settings;
             self.probe_anew();
         }
-        for backend in wanted {
-            if !self.backends.contains_key(&backend) {
-                self.start(backend, false, Duration::ZERO);
-            }
+        let is_new = |backend: &&SocketAddr| !self.backends.contains_key(*backend);
+        for backend in self
+            .named
+            .keys()
+            .filter(is_new)
+            .copied()
+            .collect::<Vec<_>>()
+        {
+            self.start(backend, false, Duration::ZERO);
         }
     }
 
@@ -161,7 +172,12 @@ impl Task {
 
     fn ready(&mut self, backend: SocketAddr) {
         let since = Instant::now();
-        self.throttle.add_backend(backend);
+        // There may be a newer list than the task's: what is gone must not come back.
+        let targets = self.targets.borrow();
+        if targets.backends.get(&backend) == self.named.get(&backend) {
+            self.throttle.add_backend(backend);
+        }
+        drop(targets);
         self.backends.insert(backend, State::Ready { since });
         tracing::info!(revision = %self.revision, %backend, "backend is ready");
     }

@@ -1,152 +1,18 @@
 //! The prober in paused time, in front of scripted backends.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::exchange::Exchange;
 use super::*;
-use crate::throttle::{Limits, QueueBudget, Slot};
+
+mod log;
+mod scene;
+
+use scene::*;
 
 const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3_600);
-
-fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
-
-/// After how long which answer comes to a probe that starts at that time.
-type Script = Box<dyn Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync>;
-
-/// Backends as a test wants them, and what they saw.
-struct Scripted {
-    start: Instant,
-    script: Script,
-    seen: Arc<Seen>,
-}
-
-#[derive(Default)]
-struct Seen {
-    probes: Mutex<Vec<(u64, SocketAddr, Exchange)>>,
-    outcomes: Mutex<Vec<ProbeOutcome>>,
-    parallel: AtomicUsize,
-    most_parallel: AtomicUsize,
-}
-
-/// Counts a probe as running until it ends or is given up.
-struct Running<'a>(&'a Seen);
-
-impl<'a> Running<'a> {
-    fn start(seen: &'a Seen) -> Self {
-        let parallel = seen.parallel.fetch_add(1, Ordering::Relaxed) + 1;
-        seen.most_parallel.fetch_max(parallel, Ordering::Relaxed);
-        Self(seen)
-    }
-}
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.parallel.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[async_trait]
-impl Network for Scripted {
-    async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome {
-        let _running = Running::start(&self.seen);
-        let at = self.start.elapsed();
-        let probe = (at.as_millis() as u64, backend, exchange);
-        self.seen.probes.lock().push(probe);
-        let (takes, outcome) = (self.script)(backend, at);
-        sleep(takes).await;
-        outcome
-    }
-}
-
-struct Scene {
-    start: Instant,
-    throttle: Throttle,
-    prober: Prober,
-    seen: Arc<Seen>,
-}
-
-impl Scene {
-    fn new(
-        settings: ProbeSettings,
-        max_parallel: usize,
-        script: impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync + 'static,
-    ) -> Self {
-        let (start, seen) = (Instant::now(), Arc::new(Seen::default()));
-        let network = Scripted {
-            start,
-            script: Box::new(script),
-            seen: Arc::clone(&seen),
-        };
-        let heard = Arc::clone(&seen);
-        let on_outcome = move |outcome| heard.outcomes.lock().push(outcome);
-        let probes = Probes::over(network, max_parallel, on_outcome);
-        let limits = Limits {
-            container_concurrency: 1,
-            queue_depth: 1_000,
-        };
-        let throttle = Throttle::new(limits, QueueBudget::new(1_000));
-        let revision = "default/hello".parse().expect("a valid key");
-        let prober = Prober::spawn(revision, throttle.clone(), settings, probes);
-        Self {
-            start,
-            throttle,
-            prober,
-            seen,
-        }
-    }
-
-    fn tcp(
-        script: impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync + 'static,
-    ) -> Self {
-        Self::new(ProbeSettings::default(), 100, script)
-    }
-
-    async fn slot(&self) -> Slot {
-        let acquired = timeout(HOUR, self.throttle.acquire()).await;
-        acquired.expect("in time").expect("room in the queue")
-    }
-
-    /// Lets time pass in which no slot becomes free.
-    async fn nothing_for(&self, time: Duration) {
-        let waited = timeout(time, self.throttle.acquire()).await;
-        assert!(waited.is_err(), "{waited:?} at {:?}", self.start.elapsed());
-    }
-
-    /// When this backend was probed, in ms.
-    fn probed_at(&self, backend: SocketAddr) -> Vec<u64> {
-        let probes = self.seen.probes.lock();
-        let own = probes.iter().filter(|(_, probed, _)| *probed == backend);
-        own.map(|(at, _, _)| *at).collect()
-    }
-
-    #[track_caller]
-    fn assert_counts(&self, ready: usize, probing: usize, set_aside: usize) {
-        let expected = BackendCounts {
-            ready,
-            probing,
-            set_aside,
-        };
-        assert_eq!(self.prober.counts(), expected);
-    }
-}
-
-fn backend(number: u8) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, number], 80))
-}
-
-/// Refuses until then, takes every connection from then on.
-fn up_from(time: Duration) -> impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) {
-    move |_, now| match now < time {
-        true => (Duration::ZERO, ProbeOutcome::Refused),
-        false => (Duration::ZERO, ProbeOutcome::Ok),
-    }
-}
 
 #[test]
 fn outcomes_have_the_names_of_their_metric() {
@@ -322,6 +188,26 @@ async fn a_ready_backend_that_is_removed_leaves_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_backend_that_leaves_has_left_when_the_call_returns() {
+    let scene = Scene::tcp(up_from(Duration::ZERO));
+    scene.prober.set_backends(vec![backend(1)]);
+    drop(scene.slot().await);
+    scene.prober.set_backends(Vec::new());
+    assert_eq!(scene.throttle.ready_backends(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_leaves_and_comes_back_at_once_is_probed_again() {
+    let scene = Scene::tcp(up_from(Duration::ZERO));
+    scene.prober.set_backends(vec![backend(1)]);
+    drop(scene.slot().await);
+    scene.prober.set_backends(Vec::new());
+    scene.prober.set_backends(vec![backend(1)]);
+    assert_eq!(scene.slot().await.backend(), backend(1));
+    assert_eq!(scene.probed_at(backend(1)), [0, 0]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_a_probe_a_backend_is_ready_when_it_is_named() {
     let settings = ProbeSettings {
         probe: Probe::None,
@@ -382,51 +268,4 @@ async fn probing_ends_with_the_prober() {
     assert!(timeout(HOUR, throttle.acquire()).await.is_err());
     assert_eq!(seen.probes.lock().len(), 3);
     assert_eq!(seen.parallel.load(Ordering::Relaxed), 0);
-}
-
-/// What is logged on this thread, line by line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn each_change_of_state_is_logged_once() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .without_time()
-        .with_target(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
-    let up = |now: &Duration| (SECOND..2 * SECOND).contains(now) || *now >= 60 * SECOND;
-    let scene = Scene::tcp(move |_, now| match up(&now) {
-        true => (Duration::ZERO, ProbeOutcome::Ok),
-        false => (Duration::ZERO, ProbeOutcome::Refused),
-    });
-    scene.prober.set_backends(vec![backend(1)]);
-    let slot = scene.slot().await;
-    scene.nothing_for(5 * SECOND).await;
-    let retried = timeout(HOUR, slot.retry_elsewhere()).await;
-    let _again = retried.expect("in time").expect("the revision is there");
-    let expected = [
-        " INFO backend is not ready revision=default/hello backend=10.0.0.1:80 outcome=\"refused\"",
-        " INFO backend is ready revision=default/hello backend=10.0.0.1:80",
-        " WARN backend is set aside: a request could not reach it revision=default/hello backend=10.0.0.1:80",
-        " INFO backend is not ready revision=default/hello backend=10.0.0.1:80 outcome=\"refused\"",
-        " INFO backend is ready revision=default/hello backend=10.0.0.1:80",
-    ];
-    let logged = String::from_utf8(log.0.lock().clone()).expect("it is text");
-    assert_eq!(logged.lines().collect::<Vec<_>>(), expected);
 }

@@ -166,12 +166,13 @@ fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
     headers.insert(FORWARDED_FOR, value);
 }
 
-fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+/// What the values of `name` list.
+pub(super) fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     headers.get_all(name).into_iter().flat_map(split)
 }
 
 /// What stands between the commas of a value, without the spaces around it.
-fn split(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+pub(super) fn split(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     let parts = value.as_bytes().split(|&byte| byte == b',');
     parts.map(<[u8]>::trim_ascii)
 }

@@ -1,6 +1,5 @@
 //! A revision that is served: one object for as long as it is, whatever changes about it.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -59,12 +58,6 @@ impl Target {
         if before.backends != config.backends {
             self.backends.set(&config.backends);
             self.prober.set_backends(config.backends.clone());
-            // The prober would do it too, but only when its task has its turn: whoever has been told
-            // that the change is made may rely on it.
-            let kept = |address: &&SocketAddr| config.backends.contains(address);
-            for &gone in before.backends.iter().filter(|it| !kept(it)) {
-                self.throttle.remove_backend(gone);
-            }
         }
         before != *config
     }

@@ -10,14 +10,15 @@ use reporter_metrics::Exporter;
 use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped, SystemClock};
 use tokio::runtime::{self, Runtime};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
-use super::{Limits, StartError, metrics, recording, sinks};
+use super::ports::Ports;
+use super::{Handover, Limits, StartError, metrics, recording, sinks};
 use crate::config::{Config, Readiness};
 use crate::drain::Drain;
 use crate::proxy::Services;
 use crate::revision::{Revisions, Shared};
-use crate::server::{Worker, listen};
+use crate::server::Worker;
 use crate::source::{self, RevisionSource};
 use crate::{admin, echo};
 
@@ -33,6 +34,8 @@ pub struct Options {
     pub sinks: Vec<Box<dyn StatSink>>,
     /// Where new sets of revisions come from; nowhere by default.
     pub source: Option<Box<dyn RevisionSource>>,
+    /// Sockets to serve instead of ones that are bound here; none by default.
+    pub sockets: Handover,
     /// Where the history of what the reporter is told is written; nowhere by default.
     pub record: Option<PathBuf>,
 }
@@ -40,8 +43,10 @@ pub struct Options {
 /// A running activator. Dropping it ends everything at once, without a last report.
 pub struct Activator {
     http: SocketAddr,
+    http2: Option<SocketAddr>,
     admin: SocketAddr,
     drain: Drain,
+    drain_delay: Duration,
     drain_timeout: Duration,
     flush_timeout: Duration,
     workers: Vec<Worker>,
@@ -60,8 +65,7 @@ impl Activator {
     /// # Errors
     /// A port or a file is not to be had, or the machine has nothing left. Nothing was served.
     pub fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
-        let http = bind("http", config.listen.http, config.workers)?;
-        let admin = bind("admin", config.listen.admin, 1)?;
+        let ports = Ports::open(&config, options.sockets)?;
         let control = Control::start()?;
         let entered = control.enter();
 
@@ -126,27 +130,32 @@ impl Activator {
             cluster_domain: config.cluster_domain.as_str().into(),
             limits: options.limits,
         };
-        let address = |listeners: &[std::net::TcpListener]| listeners[0].local_addr();
-        let (http_addr, admin_addr) = (address(&http)?, address(&admin)?);
-        let workers = http.into_iter().enumerate().map(|(index, listener)| {
-            Worker::start(index, listener, services.clone(), draining.clone())
+        let hands = ports.deal(config.workers)?.into_iter().enumerate();
+        let workers = hands.map(|(index, listeners)| {
+            Worker::start(index, listeners, services.clone(), draining.clone())
         });
         let workers = workers.collect::<io::Result<_>>()?;
         let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions));
-        for listener in admin {
+        for listener in ports.admin.sockets {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(admin::serve(
-                listener,
-                Arc::clone(&metrics),
-                readiness.clone(),
-                access.clone(),
-            ));
+            let (metrics, readiness) = (Arc::clone(&metrics), readiness.clone());
+            let serving = admin::serve(listener, metrics, readiness, access.clone());
+            let mut draining = draining.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = serving => {}
+                    // Whoever asks from now on asks the successor.
+                    _ = draining.begun(), if ports.admin.handed_over => {}
+                }
+            });
         }
         drop(entered);
         Ok(Self {
-            http: http_addr,
-            admin: admin_addr,
+            http: ports.http.address,
+            http2: ports.http2.map(|port| port.address),
+            admin: ports.admin.address,
             drain,
+            drain_delay: config.drain_delay,
             drain_timeout: config.drain_timeout,
             flush_timeout: config.reporter.flush_timeout,
             workers,
@@ -162,6 +171,12 @@ impl Activator {
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
         self.http
+    }
+
+    /// The second port where they are, which is for HTTP/2 by convention; none when it is off.
+    #[must_use]
+    pub fn http2_addr(&self) -> Option<SocketAddr> {
+        self.http2
     }
 
     /// Where the admin port is.
@@ -182,12 +197,21 @@ impl Activator {
         &self.reporter
     }
 
-    /// Accepts no more connections, lets the requests in flight end for at most the drain time-out,
-    /// then has the last report delivered for at most the flush time-out.
+    /// Is not ready any more and serves as usual for the drain delay, then accepts no more connections
+    /// and lets the requests in flight end for at most the drain time-out, then has the last report
+    /// delivered for at most the flush time-out. The admin port is served until the end.
     ///
     /// Can be awaited on any tokio runtime. Cancellation ends everything at once.
     pub async fn stop(self) -> Stopped {
-        self.drain.begin(self.drain_timeout);
+        self.drain.announce();
+        if !self.drain_delay.is_zero() {
+            let delay = self.drain_delay;
+            tracing::info!("not ready any more, service as usual for {delay:?}");
+            sleep(delay).await;
+        }
+        let limit = self.drain_timeout;
+        tracing::info!("no new connections, {limit:?} for the requests in flight");
+        self.drain.begin(limit);
         for worker in self.workers {
             worker.ended().await;
         }
@@ -241,16 +265,4 @@ impl Drop for Control {
             runtime.shutdown_background();
         }
     }
-}
-
-fn bind(
-    setting: &'static str,
-    address: SocketAddr,
-    sockets: usize,
-) -> Result<Vec<std::net::TcpListener>, StartError> {
-    listen::bind(address, sockets).map_err(|source| StartError::Listen {
-        setting,
-        address,
-        source,
-    })
 }

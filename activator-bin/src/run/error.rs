@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::HandoverError;
 use reporter_runtime::sink::autoscaler::InvalidAutoscalerConfig;
 
 /// Why the activator could not start. Nothing was served.
@@ -20,6 +21,9 @@ pub enum StartError {
         /// What the operating system says.
         source: io::Error,
     },
+    /// A socket that was handed over is not one that can be served.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// A sink's file is not to be had.
     #[error("cannot append to {path}: {source}; change `path` of the `[[sink]]`", path = .path.display(), source = .source.kind())]
     Sink {

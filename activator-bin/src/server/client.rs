@@ -112,6 +112,18 @@ impl Client {
         let _ = self.socket().ready(CLOSED).await;
     }
 
+    /// The connection has left HTTP: what comes now is not a request, and ends when either side closes.
+    pub(super) fn on_switch(&self) {
+        self.may_be_unread.store(false, Ordering::Relaxed);
+        self.answer_ends_with_close();
+    }
+
+    /// Waits until the connection is broken, whether or not anybody reads. One that the client has
+    /// closed on its side is not.
+    pub(super) async fn broken(&self) {
+        let _ = self.socket().ready(Interest::ERROR).await;
+    }
+
     /// Closes the connection; so that the client notices when the answer under way is not complete.
     pub(crate) fn close(self, complete: bool) {
         if !complete && self.ends_with_close.load(Ordering::Relaxed) {

@@ -1,7 +1,9 @@
 //! One client's connection, from accept to close.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -14,11 +16,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::client::{Client, Phase};
 use super::stream::Stream;
+use super::tunnel::Tunnel;
 use crate::drain::Draining;
 use crate::proxy::Proxy;
 
@@ -38,22 +42,29 @@ pub(super) async fn serve(
 ) {
     let (read, write) = socket.into_split();
     let client = Arc::new(Client::new(peer.ip(), write));
+    let tunnel = Rc::new(Cell::new(None));
     let service = {
-        let client = Arc::clone(&client);
+        let (client, tunnel) = (Arc::clone(&client), Rc::clone(&tunnel));
         service_fn(move |request: Request<Incoming>| {
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
-            async move { Ok::<_, Infallible>(proxy.answer(request, &client).await) }
+            let tunnel = Rc::clone(&tunnel);
+            async move {
+                let mut answer = proxy.answer(request, &client).await;
+                tunnel.set(answer.body_mut().take_tunnel());
+                Ok::<_, Infallible>(answer)
+            }
         })
     };
     let stream = Stream::new(read, Arc::clone(&client));
-    let connection = http.serve_connection(TokioIo::new(stream), service);
-    let end = run(connection, &client, draining, head_timeout).await;
+    let mut connection = http.serve_connection(TokioIo::new(stream), service);
+    let end = run(&mut connection, &client, draining, head_timeout).await;
+    let end = finish(connection, end, tunnel.take(), &client).await;
     match &end {
-        End::Closed(Ok(())) => {}
+        End::Closed(Ok(())) | End::Switched(Ok(())) => {}
         end => tracing::debug!(client = %peer, ?end, "connection ended early"),
     }
     if let Some(client) = Arc::into_inner(client) {
-        client.close(matches!(end, End::Closed(Ok(()))));
+        client.close(matches!(end, End::Closed(Ok(())) | End::Switched(Ok(()))));
     }
 }
 
@@ -62,6 +73,8 @@ pub(super) async fn serve(
 enum End {
     /// In HTTP's own ways.
     Closed(hyper::Result<()>),
+    /// In those of the protocol that came after HTTP.
+    Switched(io::Result<()>),
     /// The client has gone away.
     ClientGone,
     /// The client was too slow in sending a head.
@@ -70,9 +83,9 @@ enum End {
     Cut,
 }
 
-/// Drives `connection` and drops it at its end, with whatever it still held.
+/// Drives `connection` to its end.
 async fn run<S>(
-    connection: http1::Connection<TokioIo<Stream>, S>,
+    connection: &mut http1::Connection<TokioIo<Stream>, S>,
     client: &Client,
     mut draining: Draining,
     head_timeout: Duration,
@@ -80,7 +93,7 @@ async fn run<S>(
 where
     S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
 {
-    let mut connection = pin!(connection);
+    let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
     let mut drain_begun = pin!(draining.begun());
     let mut last_head = Timer::default();
@@ -118,6 +131,32 @@ where
         }
     })
     .await
+}
+
+/// What comes behind the last answer: another protocol, or the close of the connection. It drops
+/// whatever the connection still held.
+async fn finish<S>(
+    connection: http1::Connection<TokioIo<Stream>, S>,
+    end: End,
+    tunnel: Option<Tunnel>,
+    client: &Client,
+) -> End
+where
+    S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
+{
+    let parts = connection.into_parts();
+    let mut stream = parts.io.into_inner();
+    match (end, tunnel) {
+        (End::Closed(Ok(())), Some(tunnel)) => {
+            End::Switched(tunnel.run(stream, parts.read_buf, client).await)
+        }
+        (End::Closed(end), None) if end.as_ref().err().is_none_or(hyper::Error::is_parse) => {
+            // Hyper has not when an earlier request on this connection offered an upgrade.
+            let _ = stream.shutdown().await;
+            End::Closed(end)
+        }
+        (end, _) => end,
+    }
 }
 
 /// A timer that costs nothing until it is asked for: nearly all heads come in one piece.

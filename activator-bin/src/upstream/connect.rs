@@ -33,7 +33,7 @@ pub(super) async fn connect(
         .map_err(|error| UpstreamError::exchange(backend, error))?;
     tokio::task::spawn_local(async move {
         // Whoever waits for an answer hears of it as well.
-        if let Err(error) = driver.await {
+        if let Err(error) = driver.with_upgrades().await {
             tracing::debug!(%backend, %error, "connection to a backend ended early");
         }
     });

@@ -29,8 +29,8 @@ pub(crate) enum UpstreamError {
         backend: SocketAddr,
         source: hyper::Error,
     },
-    /// It changed the protocol, which nobody had asked for.
-    #[error("backend {0} switched to another protocol without being asked to")]
+    /// It changed the protocol, and not to one that was offered.
+    #[error("backend {0} switched to a protocol that nobody asked for")]
     Switched(SocketAddr),
     /// Its answer is coded in a way that cannot be passed on.
     #[error("backend {0} sent an answer in an unknown transfer coding")]

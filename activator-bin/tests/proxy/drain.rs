@@ -111,6 +111,113 @@ async fn a_head_that_is_on_its_way_is_still_served() {
     stopping.await.unwrap();
 }
 
+/// Ends when somebody else does: longer than the test takes.
+const LONG: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn until_the_delay_is_over_service_goes_on_but_readiness_does_not() {
+    let (address, _requests) = answering(OK).await;
+    let mut config = config(&[address]);
+    config.drain_delay = LONG;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let (http, http2) = (activator.http_addr(), activator.http2_addr().unwrap());
+    let mut checking = Client::connect(activator.admin_addr()).await;
+    let mut before = activator.connect().await;
+    assert_eq!(before.ask(&get()).await.body, "ok");
+
+    let stopping = tokio::spawn(activator.stop());
+    let not_ready = async {
+        let ready = "GET /readyz HTTP/1.1\r\nHost: x\r\n";
+        while checking.ask(ready).await.status() != 503 {}
+    };
+    let in_time = tokio::time::timeout(PATIENCE, not_ready).await;
+    in_time.expect("it is not ready any more");
+
+    for mut client in [
+        before,
+        Client::connect(http).await,
+        Client::connect(http2).await,
+    ] {
+        let answer = client.ask(&get()).await;
+        assert_eq!((&*answer.body, answer.header("connection")), ("ok", None));
+        let kubelet = client
+            .ask("GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.34\r\n")
+            .await;
+        assert_eq!(
+            (kubelet.status(), &*kubelet.body),
+            (500, "not ready: shutting down\n")
+        );
+        let network = client
+            .ask("GET / HTTP/1.1\r\nHost: x\r\nK-Network-Probe: probe\r\nK-Network-Hash: h\r\n")
+            .await;
+        assert_eq!(
+            (network.status(), network.header("k-network-hash")),
+            (200, Some("h"))
+        );
+    }
+    assert!(!stopping.is_finished());
+    stopping.abort();
+    until_refused(http).await;
+}
+
+#[tokio::test]
+async fn after_the_delay_every_port_for_requests_is_closed_while_a_request_is_in_flight() {
+    let backend = Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    config.drain_delay = Duration::from_millis(20);
+    config.drain_timeout = LONG;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let (http, http2) = (activator.http_addr(), activator.http2_addr().unwrap());
+    let admin = activator.admin_addr();
+    let mut waiting = activator.connect().await;
+    waiting.send(get() + "\r\n").await;
+    let (mut connection, _) = backend.request().await;
+
+    let stopping = tokio::spawn(activator.stop());
+    until_refused(http).await;
+    until_refused(http2).await;
+    // The platform still hears that the process lives.
+    let mut checking = Client::connect(admin).await;
+    let live = checking.ask("GET /livez HTTP/1.1\r\nHost: x\r\n").await;
+    assert_eq!(live.status(), 200);
+
+    connection.send(OK).await;
+    assert_eq!(waiting.message().await.header("connection"), Some("close"));
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_request_that_waits_for_capacity_is_served_when_there_is_some() {
+    let backend = Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    config.revisions[0].container_concurrency = 1;
+    config.drain_timeout = LONG;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let http = activator.http_addr();
+    let mut first = activator.connect().await;
+    first.send(get() + "\r\n").await;
+    let (mut connection, _) = backend.request().await;
+    let mut queued = activator.connect().await;
+    queued.send(get() + "\r\n").await;
+    activator.until_in_flight(2).await;
+
+    let stopping = tokio::spawn(activator.stop());
+    until_refused(http).await;
+    // On a connection of its own, whichever worker it is on.
+    let last = OK.replace("\r\n\r\n", "\r\nconnection: close\r\n\r\n");
+    connection.send(last).await;
+    drop(connection);
+    assert_eq!(first.message().await.body, "ok");
+    let (mut connection, _) = backend.request().await;
+    connection.send(OK).await;
+    let answer = queued.message().await;
+    assert_eq!(
+        (&*answer.body, answer.header("connection")),
+        ("ok", Some("close"))
+    );
+    stopping.await.unwrap();
+}
+
 #[tokio::test]
 async fn what_does_not_end_in_time_is_cut() {
     let backend = Backend::bind().await;

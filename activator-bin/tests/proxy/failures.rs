@@ -66,7 +66,7 @@ async fn an_answer_that_is_none_is_not_passed_on() {
         ),
         (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-            "switched to another protocol without being asked to".to_owned(),
+            "switched to a protocol that nobody asked for".to_owned(),
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",

@@ -26,9 +26,11 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
         pod_name: "activator-test".into(),
         workers: 2,
         cluster_domain: "cluster.local".into(),
+        drain_delay: Duration::ZERO,
         drain_timeout: Duration::from_secs(5),
         listen: Listen {
             http: address,
+            http2: Some(address),
             admin: address,
         },
         reporter: ReporterConfig {

@@ -17,7 +17,7 @@ struct Following {
     directory: PathBuf,
 }
 
-const LISTEN: &str = "[listen]\nhttp = \"127.0.0.1:0\"\nadmin = \"127.0.0.1:0\"\n";
+const LISTEN: &str = "[listen]\nhttp = \"127.0.0.1:0\"\nhttp2 = \"off\"\nadmin = \"127.0.0.1:0\"\n";
 
 /// A whole file that serves revisions of these names.
 fn text(names: &str) -> String {

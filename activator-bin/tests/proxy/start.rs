@@ -28,10 +28,16 @@ async fn the_echo_server_says_what_it_was_asked_and_returns_what_it_was_sent() {
 async fn a_port_that_is_taken_is_named_with_its_setting() {
     let first = start(&[]);
     // Also when it is another activator that has it, although listeners could share it.
-    for (setting, address) in [("http", first.http_addr()), ("admin", first.admin_addr())] {
+    let http2 = first.http2_addr().unwrap();
+    for (setting, address) in [
+        ("http", first.http_addr()),
+        ("http2", http2),
+        ("admin", first.admin_addr()),
+    ] {
         let mut config = config(&[]);
         match setting {
             "http" => config.listen.http = address,
+            "http2" => config.listen.http2 = Some(address),
             _ => config.listen.admin = address,
         }
         let error = Activator::start(config, Options::default()).err().unwrap();

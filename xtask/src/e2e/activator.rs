@@ -26,8 +26,7 @@ impl Activator {
         let scratch = Scratch::new("activator")?;
         let (http, admin) = (free_address()?, free_address()?);
         let file = scratch.path("activator.toml");
-        let text = format!("{config}\n[listen]\nhttp = \"{http}\"\nadmin = \"{admin}\"\n");
-        std::fs::write(&file, text)?;
+        std::fs::write(&file, text(config, http, admin))?;
         let process = Process::start(
             std::process::Command::new(program())
                 .arg("--config")
@@ -91,7 +90,7 @@ impl Activator {
 const FILE: &str = "activator.toml";
 
 fn text(config: &str, http: SocketAddr, admin: SocketAddr) -> String {
-    format!("{config}\n[listen]\nhttp = \"{http}\"\nadmin = \"{admin}\"\n")
+    format!("{config}\n[listen]\nhttp = \"{http}\"\nhttp2 = \"off\"\nadmin = \"{admin}\"\n")
 }
 
 /// The release build.

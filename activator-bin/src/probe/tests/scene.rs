@@ -1,0 +1,148 @@
+//! A prober, its throttle, and scripted backends in front of them.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::probe::exchange::Exchange;
+use crate::probe::*;
+use crate::throttle::{Limits, QueueBudget, Slot};
+
+pub(super) const HOUR: Duration = Duration::from_secs(3_600);
+
+pub(super) fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// After how long which answer comes to a probe that starts at that time.
+type Script = Box<dyn Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync>;
+
+/// Backends as a test wants them, and what they saw.
+struct Scripted {
+    start: Instant,
+    script: Script,
+    seen: Arc<Seen>,
+}
+
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) probes: Mutex<Vec<(u64, SocketAddr, Exchange)>>,
+    pub(super) outcomes: Mutex<Vec<ProbeOutcome>>,
+    pub(super) parallel: AtomicUsize,
+    pub(super) most_parallel: AtomicUsize,
+}
+
+/// Counts a probe as running until it ends or is given up.
+struct Running<'a>(&'a Seen);
+
+impl<'a> Running<'a> {
+    fn start(seen: &'a Seen) -> Self {
+        let parallel = seen.parallel.fetch_add(1, Ordering::Relaxed) + 1;
+        seen.most_parallel.fetch_max(parallel, Ordering::Relaxed);
+        Self(seen)
+    }
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.parallel.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Network for Scripted {
+    async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome {
+        let _running = Running::start(&self.seen);
+        let at = self.start.elapsed();
+        let probe = (at.as_millis() as u64, backend, exchange);
+        self.seen.probes.lock().push(probe);
+        let (takes, outcome) = (self.script)(backend, at);
+        sleep(takes).await;
+        outcome
+    }
+}
+
+pub(super) struct Scene {
+    pub(super) start: Instant,
+    pub(super) throttle: Throttle,
+    pub(super) prober: Prober,
+    pub(super) seen: Arc<Seen>,
+}
+
+impl Scene {
+    pub(super) fn new(
+        settings: ProbeSettings,
+        max_parallel: usize,
+        script: impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync + 'static,
+    ) -> Self {
+        let (start, seen) = (Instant::now(), Arc::new(Seen::default()));
+        let network = Scripted {
+            start,
+            script: Box::new(script),
+            seen: Arc::clone(&seen),
+        };
+        let heard = Arc::clone(&seen);
+        let on_outcome = move |outcome| heard.outcomes.lock().push(outcome);
+        let probes = Probes::over(network, max_parallel, on_outcome);
+        let limits = Limits {
+            container_concurrency: 1,
+            queue_depth: 1_000,
+        };
+        let throttle = Throttle::new(limits, QueueBudget::new(1_000));
+        let revision = "default/hello".parse().expect("a valid key");
+        let prober = Prober::spawn(revision, throttle.clone(), settings, probes);
+        Self {
+            start,
+            throttle,
+            prober,
+            seen,
+        }
+    }
+
+    pub(super) fn tcp(
+        script: impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync + 'static,
+    ) -> Self {
+        Self::new(ProbeSettings::default(), 100, script)
+    }
+
+    pub(super) async fn slot(&self) -> Slot {
+        let acquired = timeout(HOUR, self.throttle.acquire()).await;
+        acquired.expect("in time").expect("room in the queue")
+    }
+
+    /// Lets time pass in which no slot becomes free.
+    pub(super) async fn nothing_for(&self, time: Duration) {
+        let waited = timeout(time, self.throttle.acquire()).await;
+        assert!(waited.is_err(), "{waited:?} at {:?}", self.start.elapsed());
+    }
+
+    /// When this backend was probed, in ms.
+    pub(super) fn probed_at(&self, backend: SocketAddr) -> Vec<u64> {
+        let probes = self.seen.probes.lock();
+        let own = probes.iter().filter(|(_, probed, _)| *probed == backend);
+        own.map(|(at, _, _)| *at).collect()
+    }
+
+    #[track_caller]
+    pub(super) fn assert_counts(&self, ready: usize, probing: usize, set_aside: usize) {
+        let expected = BackendCounts {
+            ready,
+            probing,
+            set_aside,
+        };
+        assert_eq!(self.prober.counts(), expected);
+    }
+}
+
+pub(super) fn backend(number: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, number], 80))
+}
+
+/// Refuses until then, takes every connection from then on.
+pub(super) fn up_from(time: Duration) -> impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) {
+    move |_, now| match now < time {
+        true => (Duration::ZERO, ProbeOutcome::Refused),
+        false => (Duration::ZERO, ProbeOutcome::Ok),
+    }
+}

@@ -1,0 +1,70 @@
+//! Leaving HTTP on a connection: what is passed on of an offer to, and which answer accepts it.
+//!
+//! What must not live here: the bytes after that, whatever they mean.
+
+use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body;
+
+use super::headers;
+
+/// The protocols that a client would rather speak.
+pub(super) struct Offer(HeaderValue);
+
+impl Offer {
+    /// What `request` offers, of what can be passed on.
+    ///
+    /// HTTP/1.0 has no offers. Nor is `h2c` passed on: RFC 9113 has deprecated it, a backend that took
+    /// it would owe its first answer in HTTP/2, and whoever wants that starts with it. An offer may
+    /// always be ignored (RFC 9110, 7.8): such a request is served in HTTP/1.1.
+    pub(super) fn of(request: &Request<impl Body>) -> Option<Self> {
+        let headers = request.headers();
+        if !headers.contains_key(UPGRADE) || request.version() != Version::HTTP_11 {
+            return None;
+        }
+        let is_listed = |token: &[u8]| token.eq_ignore_ascii_case(b"upgrade");
+        if !headers::tokens(headers, CONNECTION).any(is_listed) {
+            return None;
+        }
+        let protocols: Vec<&[u8]> = headers::tokens(headers, UPGRADE)
+            .filter(|protocol| !protocol.is_empty() && !protocol.eq_ignore_ascii_case(b"h2c"))
+            .collect();
+        if protocols.is_empty() {
+            return None;
+        }
+        let joined = HeaderValue::from_bytes(&protocols.join(&b", "[..]));
+        Some(Self(joined.expect(
+            "parts of header values joined by a comma are a header value",
+        )))
+    }
+
+    /// Makes the offer in a request that is ready to go to a backend otherwise.
+    pub(super) fn to_backend(&self, headers: &mut HeaderMap) {
+        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(UPGRADE, self.0.clone());
+    }
+
+    /// Whether a backend that switches to what `headers` say switches to what was offered.
+    pub(super) fn covers(&self, headers: &HeaderMap) -> bool {
+        let is_offered = |chosen: &[u8]| {
+            headers::split(&self.0).any(|offered| offered.eq_ignore_ascii_case(chosen))
+        };
+        headers.contains_key(UPGRADE) && headers::tokens(headers, UPGRADE).all(is_offered)
+    }
+}
+
+pub(super) fn is_switch(response: &Response<impl Body>) -> bool {
+    response.status() == StatusCode::SWITCHING_PROTOCOLS
+}
+
+/// Makes `response`, with which a backend switches, one that goes to the client.
+pub(super) fn to_client(response: &mut Response<impl Body>) {
+    let protocol = response.headers_mut().remove(UPGRADE);
+    headers::to_client(response);
+    let headers = response.headers_mut();
+    headers.remove(CONTENT_LENGTH);
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Some(protocol) = protocol {
+        headers.insert(UPGRADE, protocol);
+    }
+}

@@ -1,0 +1,93 @@
+//! The sockets that the activator listens on, bound or handed over: all are open before anything starts.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use super::{Handover, StartError};
+use crate::config::Config;
+use crate::server::{Listener, listen};
+
+/// Every port.
+pub(super) struct Ports {
+    pub(super) http: Port,
+    /// None when it is off.
+    pub(super) http2: Option<Port>,
+    pub(super) admin: Port,
+}
+
+/// One port.
+pub(super) struct Port {
+    name: &'static str,
+    pub(super) address: SocketAddr,
+    pub(super) sockets: Vec<TcpListener>,
+    /// Whether others serve the sockets when this process does not.
+    pub(super) handed_over: bool,
+}
+
+impl Ports {
+    /// Takes the sockets that were handed over, and binds the other ports that `config` names.
+    pub(super) fn open(config: &Config, mut handover: Handover) -> Result<Self, StartError> {
+        let (listen, workers) = (&config.listen, config.workers);
+        let mut open = |name, address: Option<SocketAddr>, sockets| match handover.take(name) {
+            none if none.is_empty() => address
+                .map(|address| Port::bind(name, address, sockets))
+                .transpose(),
+            handed_over => Port::take(name, handed_over).map(Some),
+        };
+        let there = "its address is not optional";
+        Ok(Self {
+            http: open("http", Some(listen.http), workers)?.expect(there),
+            http2: open("http2", listen.http2, workers)?,
+            admin: open("admin", Some(listen.admin), 1)?.expect(there),
+        })
+    }
+
+    /// What each of the workers serves: at least one socket of every port for requests.
+    pub(super) fn deal(&self, workers: usize) -> io::Result<Vec<Vec<Listener>>> {
+        let mut hands: Vec<Vec<Listener>> = Vec::new();
+        hands.resize_with(workers.max(1), Vec::new);
+        for port in [Some(&self.http), self.http2.as_ref()]
+            .into_iter()
+            .flatten()
+        {
+            let most = hands.len().max(port.sockets.len());
+            let sockets = port.sockets.iter().cycle().take(most);
+            for (index, socket) in sockets.enumerate() {
+                let worker = index % hands.len();
+                hands[worker].push(Listener {
+                    port: port.name,
+                    socket: socket.try_clone()?,
+                    handed_over: port.handed_over,
+                });
+            }
+        }
+        Ok(hands)
+    }
+}
+
+impl Port {
+    fn take(name: &'static str, sockets: Vec<TcpListener>) -> Result<Self, StartError> {
+        Ok(Self {
+            name,
+            address: sockets[0].local_addr()?,
+            sockets,
+            handed_over: true,
+        })
+    }
+
+    fn bind(name: &'static str, address: SocketAddr, sockets: usize) -> Result<Self, StartError> {
+        let failed = |source| StartError::Listen {
+            setting: name,
+            address,
+            source,
+        };
+        let sockets = listen::bind(address, sockets).map_err(failed)?;
+        let address = sockets[0].local_addr().map_err(failed)?;
+        Ok(Self {
+            name,
+            address,
+            sockets,
+            handed_over: false,
+        })
+    }
+}

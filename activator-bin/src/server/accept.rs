@@ -1,0 +1,88 @@
+//! One listening socket of a worker: accepts until a drain begins.
+
+use std::io;
+use std::rc::Rc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+use super::{ACCEPT_PAUSE, Connections};
+use crate::drain::Draining;
+
+/// A socket that listens, and what a worker has to know of it.
+pub(crate) struct Listener<S = std::net::TcpListener> {
+    /// The name of its port, as in `[listen]`.
+    pub(crate) port: &'static str,
+    /// Not blocking.
+    pub(crate) socket: S,
+    /// Whether another process serves the socket when this one does not.
+    pub(crate) handed_over: bool,
+}
+
+/// Has `connections` serve whoever connects to the socket, until a drain begins.
+pub(super) async fn accept(
+    Listener {
+        port,
+        socket,
+        handed_over,
+    }: Listener<TcpListener>,
+    connections: Rc<Connections>,
+    mut draining: Draining,
+) {
+    let mut failing = false;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            _ = draining.begun() => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                failing = false;
+                connections.serve(stream, peer);
+            }
+            // It was closed again before anybody looked.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(port, %error, "cannot accept connections, trying again");
+                }
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    if handed_over {
+        // Its queue stays, and the next process has it.
+        return;
+    }
+    if let Err(error) = accept_rest(socket, &connections) {
+        tracing::error!(port, %error, "cannot accept the last connections");
+    }
+}
+
+impl Listener {
+    /// Has the runtime that is entered watch it.
+    pub(super) fn watched(self) -> io::Result<Listener<TcpListener>> {
+        Ok(Listener {
+            port: self.port,
+            socket: TcpListener::from_std(self.socket)?,
+            handed_over: self.handed_over,
+        })
+    }
+}
+
+/// The kernel has told these clients that they are connected; to close now would reset them.
+fn accept_rest(listener: TcpListener, connections: &Connections) -> io::Result<()> {
+    let listener = listener.into_std()?;
+    loop {
+        match listener.accept() {
+            Ok((socket, peer)) => {
+                socket.set_nonblocking(true)?;
+                connections.serve(TcpStream::from_std(socket)?, peer);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

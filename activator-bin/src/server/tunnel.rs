@@ -1,0 +1,161 @@
+//! A connection that has left HTTP: bytes go both ways between the client and the backend, whatever they mean.
+
+use std::future::poll_fn;
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::client::Client;
+use super::stream::Stream;
+use crate::body::{Held, Relay};
+use crate::timeouts::Deadline;
+
+/// As much of one direction may be in memory.
+const CHUNK: usize = 16 * 1024;
+
+/// The backend's end, and what the request holds until both ends are closed.
+pub(crate) struct Tunnel {
+    backend: OnUpgrade,
+    held: Held,
+    deadline: Deadline<Relay>,
+}
+
+impl Tunnel {
+    pub(crate) fn new(backend: OnUpgrade, held: Held, deadline: Deadline<Relay>) -> Self {
+        Self {
+            backend,
+            held,
+            deadline,
+        }
+    }
+
+    /// Copies until both ends are closed, or one of them is broken; one that is closed in one
+    /// direction still has the other. `first` was read from the client already.
+    ///
+    /// Dropping this closes the backend's connection and ends the request.
+    ///
+    /// # Errors
+    /// One end is broken, or a time-out is met: the other must not take that for the end of what it would have said.
+    pub(super) async fn run(self, stream: Stream, first: Bytes, client: &Client) -> io::Result<()> {
+        let Self {
+            backend,
+            mut held,
+            deadline,
+        } = self;
+        client.on_switch();
+        let copying = async {
+            let backend = backend.await.map_err(io::Error::other)?;
+            copy(stream, first, TokioIo::new(backend), || {
+                deadline.on_activity()
+            })
+            .await
+        };
+        tokio::select! {
+            biased;
+            // Nobody would notice while the backend takes no bytes.
+            () = client.broken() => Err(io::ErrorKind::ConnectionReset.into()),
+            kind = deadline.until_met() => {
+                held.fail(kind.into());
+                Err(io::ErrorKind::TimedOut.into())
+            }
+            end = copying => {
+                if end.is_ok() {
+                    held.complete();
+                }
+                end
+            }
+        }
+    }
+}
+
+/// Copies both ways; `first` comes before what is read from `client`. Each piece that is read is told.
+async fn copy(
+    mut client: impl AsyncRead + AsyncWrite + Unpin,
+    first: Bytes,
+    mut backend: impl AsyncRead + AsyncWrite + Unpin,
+    on_bytes: impl Fn(),
+) -> io::Result<()> {
+    let mut up = Direction::new(first);
+    let mut down = Direction::new(Bytes::new());
+    poll_fn(|cx| {
+        let up = up.poll(cx, &mut client, &mut backend, &on_bytes)?;
+        let down = down.poll(cx, &mut backend, &mut client, &on_bytes)?;
+        match up.is_ready() && down.is_ready() {
+            true => Poll::Ready(Ok(())),
+            false => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// One of the two directions. While nothing is under way it has no buffer.
+struct Direction {
+    /// What was read and could not be written yet.
+    unwritten: Bytes,
+    state: State,
+}
+
+#[derive(PartialEq, Eq)]
+enum State {
+    Open,
+    /// The reader has come to the end, which the writer has not been told yet.
+    Ending,
+    Ended,
+}
+
+impl Direction {
+    fn new(unwritten: Bytes) -> Self {
+        Self {
+            unwritten,
+            state: State::Open,
+        }
+    }
+
+    /// Copies until either side has to wait; ready once the end has been passed on.
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut (impl AsyncRead + Unpin),
+        to: &mut (impl AsyncWrite + Unpin),
+        on_bytes: &impl Fn(),
+    ) -> Poll<io::Result<()>> {
+        let mut to = Pin::new(to);
+        while self.state != State::Ended {
+            while !self.unwritten.is_empty() {
+                match ready!(to.as_mut().poll_write(cx, &self.unwritten))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    written => self.unwritten.advance(written),
+                }
+            }
+            if self.state == State::Ending {
+                ready!(to.as_mut().poll_shutdown(cx))?;
+                self.state = State::Ended;
+                break;
+            }
+            let mut chunk = [MaybeUninit::uninit(); CHUNK];
+            let mut chunk = ReadBuf::uninit(&mut chunk);
+            if Pin::new(&mut *from).poll_read(cx, &mut chunk)?.is_pending() {
+                ready!(to.poll_flush(cx))?;
+                return Poll::Pending;
+            }
+            let read = chunk.filled();
+            if read.is_empty() {
+                self.state = State::Ending;
+                continue;
+            }
+            on_bytes();
+            let written = match to.as_mut().poll_write(cx, read)? {
+                Poll::Ready(written) => written,
+                Poll::Pending => 0,
+            };
+            self.unwritten = Bytes::copy_from_slice(&read[written..]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}

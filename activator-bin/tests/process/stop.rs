@@ -1,0 +1,41 @@
+//! Signals that end the program.
+
+use std::process::Command;
+
+use crate::program::{ACTIVATOR, Program};
+
+fn start(arguments: &[&str]) -> Program {
+    let program = Program::start(
+        Command::new(ACTIVATOR)
+            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
+            .args(["--listen-admin", "127.0.0.1:0"])
+            .args(arguments)
+            .env_clear(),
+    );
+    program.logs("serving, try: ");
+    program
+}
+
+#[test]
+fn a_signal_ends_it_in_peace() {
+    for signal in ["TERM", "INT"] {
+        let program = start(&["--drain-delay", "1ms"]);
+        program.signal(signal);
+        program.logs(&format!("SIG{signal}: stopping; once more to end at once"));
+        program.logs("not ready any more, service as usual for 1ms");
+        program.logs("no new connections, 30s for the requests in flight");
+        program.logs("stopped");
+        program.ends(0);
+    }
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_while_it_still_serves() {
+    let program = start(&["--drain-delay", "1h"]);
+    program.signal("TERM");
+    program.logs("SIGTERM: stopping; once more to end at once");
+    program.logs("not ready any more, service as usual for 3600s");
+    program.signal("INT");
+    program.logs("SIGINT after that: ending at once");
+    program.ends(1);
+}

@@ -1,0 +1,41 @@
+//! The ports for requests are served alike.
+
+use activator_bin::run::{Activator, Options};
+
+use crate::backend::answering;
+use crate::client::Client;
+use crate::drain::until_refused;
+use crate::harness::{Ask, HELLO, config, start};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+#[tokio::test]
+async fn every_port_for_requests_is_served_and_none_is_left_open_by_a_drain() {
+    let (address, _requests) = answering(OK).await;
+    let activator = start(&[address]);
+    let ports = [activator.http_addr(), activator.http2_addr().unwrap()];
+    for port in ports {
+        // More than there are workers, so that several of them are met.
+        for _ in 0..10 {
+            let mut client = Client::connect(port).await;
+            let answer = client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await;
+            assert_eq!(answer.body, "ok", "{port}");
+        }
+    }
+    activator.stop().await;
+    for port in ports {
+        until_refused(port).await;
+    }
+}
+
+#[tokio::test]
+async fn a_port_that_is_off_takes_nothing_from_the_others() {
+    let (address, _requests) = answering(OK).await;
+    let mut config = config(&[address]);
+    config.listen.http2 = None;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    assert_eq!(activator.http2_addr(), None);
+    let mut client = activator.connect().await;
+    let answer = client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await;
+    assert_eq!(answer.body, "ok");
+}

@@ -1,0 +1,24 @@
+//! Restarts by socket handover under load: no client that connects sees any of them.
+
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::activator::{choose, program, revision};
+use super::nginx::Nginx;
+use super::process::Scratch;
+use crate::command::{self, root};
+
+pub(crate) fn run() -> Result<()> {
+    let nginx = Nginx::start()?;
+    let scratch = Scratch::new("handover")?;
+    let config = scratch.path("activator.toml");
+    std::fs::write(&config, revision("files", &[nginx.address]))?;
+    command::run(
+        Command::new("python3")
+            .arg(root().join("e2e/handover.py"))
+            .args([program(), config])
+            .arg("/1k")
+            .args(choose("files").lines()),
+    )
+}
