@@ -52,7 +52,7 @@ impl Tunnel {
         let copying = async {
             let backend = backend.await.map_err(io::Error::other)?;
             copy(stream, first, TokioIo::new(backend), || {
-                deadline.on_activity()
+                deadline.on_activity();
             })
             .await
         };
