@@ -23,7 +23,7 @@ use http2::Http2;
 
 pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use pool::Pool;
-pub(crate) use received::{BodyError, Received};
+pub(crate) use received::{ReceiveError, Received};
 
 /// One worker's connections to the backends.
 pub(crate) struct Upstream {

@@ -32,7 +32,7 @@ pub(super) fn relay(
         }
         let (upload, wanted, answering) = Upload::expecting(body);
         *want.lock() = Some(wanted);
-        held.answer(answering);
+        held.announce_end(answering);
         upload
     });
     let client = Arc::downgrade(client);

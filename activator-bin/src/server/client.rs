@@ -33,6 +33,7 @@ pub(crate) struct Client {
     is_http2: AtomicBool,
     may_be_unread: AtomicBool,
     ends_with_close: AtomicBool,
+    is_cut: AtomicBool,
 }
 
 /// What a connection is at.
@@ -61,6 +62,7 @@ impl Client {
             is_http2: AtomicBool::new(false),
             may_be_unread: AtomicBool::new(false),
             ends_with_close: AtomicBool::new(false),
+            is_cut: AtomicBool::new(false),
         }
     }
 
@@ -117,6 +119,11 @@ impl Client {
         self.ends_with_close.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the answer under way is not to be finished: the connection has to end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
     /// Waits until the client has closed its side of the connection, whether or not anybody reads.
     ///
     /// That is how a client goes away, also one that still could read. It is heard
@@ -151,6 +158,14 @@ impl Client {
 
 /// While it lives, its request is being served.
 pub(crate) struct Exchange(Arc<Client>);
+
+impl Exchange {
+    /// The answer is not to be finished, although the client may still read it. Whoever drives the
+    /// connection has to be woken.
+    pub(crate) fn cut(&self) {
+        self.0.is_cut.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Exchange {
     fn drop(&mut self) {

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use http::Request;
+use reporter_metrics::ErrorReason;
 
 use crate::upload::Upload;
 
@@ -84,6 +85,22 @@ impl UpstreamError {
                 | Kind::NetworkDown
                 | Kind::TimedOut
         )
+    }
+
+    /// As which it is counted.
+    pub(crate) fn reason(&self) -> ErrorReason {
+        match self {
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+                ErrorReason::BackendTimeout
+            }
+            Self::Connect { .. } => ErrorReason::BackendRefused,
+            Self::Lost { .. } | Self::Ended { .. } => ErrorReason::BackendReset,
+            Self::Invalid { .. }
+            | Self::Switched(_)
+            | Self::TransferCoding(_)
+            | Self::NoHttp2(_) => ErrorReason::BackendBadResponse,
+            Self::RequestBody(_) => ErrorReason::BadRequest,
+        }
     }
 
     pub(super) fn exchange(backend: SocketAddr, error: hyper::Error) -> Self {
