@@ -5,7 +5,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Method, Request, Response, Version};
+use http::{Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use reporter_metrics::{ErrorMetrics, ErrorReason, QueueMetrics, RequestMetrics, Scheme};
@@ -26,6 +26,7 @@ use crate::upload::Upload;
 use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod capacity;
+mod check;
 mod headers;
 mod informational;
 mod outside_probe;
@@ -129,7 +130,7 @@ impl Proxy {
         begin: Instant,
         held: &mut Held,
     ) -> Result<(Answer, Deadline<Relay>), Refusal> {
-        check(&request)?;
+        check::check(&request)?;
         let target = self.find(&request)?;
         held.count(&target.key, self.services.reporter.track(&target.key));
         let deadline = self.timeouts.begin(&target.timeouts(), begin);
@@ -226,36 +227,6 @@ impl Proxy {
             Refusal::new(ErrorReason::RevisionUnknown, unknown)
         })
     }
-}
-
-/// Refuses what cannot be passed on without changing what it says.
-fn check(request: &Request<Incoming>) -> Result<(), Refusal> {
-    if request.method() == Method::CONNECT {
-        return Err(Refusal::new(
-            ErrorReason::Connect,
-            "CONNECT is not supported",
-        ));
-    }
-    if headers::has_unknown_coding(request.headers()) {
-        return Err(Refusal::new(
-            ErrorReason::NotSupported,
-            "of the transfer codings only chunked is supported",
-        ));
-    }
-    let hosts = request.headers().get_all(http::header::HOST).iter().count();
-    let may_have_none = match request.version() {
-        Version::HTTP_11 => false,
-        Version::HTTP_2 => request.uri().authority().is_some(),
-        _ => true,
-    };
-    // RFC 9112, 3.2: exactly one. HTTP/1.0 did not have it, HTTP/2 has `:authority` for it.
-    if hosts > 1 || (hosts == 0 && !may_have_none) {
-        return Err(Refusal::new(
-            ErrorReason::BadRequest,
-            format_args!("the request has {hosts} Host headers instead of one"),
-        ));
-    }
-    Ok(())
 }
 
 fn note_success(target: &Target, backend: &Backend) {

@@ -11,7 +11,7 @@ use http_body::Body;
 use crate::revision::name::{NAMESPACE, REVISION};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
+pub(super) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
 const PROXY_REQUEST: HeaderName = HeaderName::from_static("k-proxy-request");
 
 /// What belongs to one connection and is never passed on, besides `Connection` and what it lists.
@@ -33,6 +33,7 @@ pub(super) fn to_backend(
     host: &HeaderValue,
 ) {
     let framing = Framing::of(request.body());
+    let length = request.body().size_hint().exact();
     // HTTP/2 has a framing of its own, and names the host elsewhere.
     let is_http2 = request.version() == Version::HTTP_2;
     if !is_http2 {
@@ -44,6 +45,10 @@ pub(super) fn to_backend(
     remove_hop_by_hop(headers, framing);
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
+    if let (true, Some(length)) = (headers.contains_key(CONTENT_LENGTH), length) {
+        // As a plain number, however it was written.
+        headers.insert(CONTENT_LENGTH, length.into());
     }
     if framing == Framing::Chunked && !is_http2 {
         // Hyper would send a GET without its body otherwise.
@@ -165,12 +170,39 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
         }
         headers.remove(CONNECTION);
     }
+    // Hyper sends only trailers that are announced.
+    let trailers = match framing {
+        Framing::Chunked => announced_trailers(headers),
+        Framing::Empty | Framing::Length => None,
+    };
     for name in &HOP_BY_HOP {
-        // Hyper sends only trailers that are announced.
-        if *name != TRAILER || framing != Framing::Chunked {
-            headers.remove(name);
-        }
+        headers.remove(name);
     }
+    if let Some(trailers) = trailers {
+        headers.insert(TRAILER, trailers);
+    }
+}
+
+/// The announced trailers, without those that are taken for something else when whoever reads them
+/// puts them among the headers.
+fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
+    const KEPT_OUT: [HeaderName; 8] = [
+        CONNECTION,
+        CONTENT_LENGTH,
+        HOST,
+        NAMESPACE,
+        REVISION,
+        FORWARDED_FOR,
+        ORIGINAL_HOST,
+        PROXY_REQUEST,
+    ];
+    let may_pass = |name: &&[u8]| {
+        HeaderName::from_bytes(name)
+            .is_ok_and(|name| !KEPT_OUT.contains(&name) && !HOP_BY_HOP.contains(&name))
+    };
+    let names: Vec<_> = tokens(headers, TRAILER).filter(may_pass).collect();
+    let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok();
+    names.filter(|names| !names.is_empty())
 }
 
 fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {

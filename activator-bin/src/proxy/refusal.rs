@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
 use reporter_metrics::ErrorReason;
 
@@ -22,14 +22,22 @@ impl Refusal {
     }
 
     pub(super) fn into_response(self, mut held: Held) -> Response<Body> {
+        use ErrorReason as Why;
         let status = status(self.reason);
         held.fail(self.reason);
         held.answer(status);
         let mut response = text(status, self.text, held);
-        // It may be none in a second.
-        if self.reason == ErrorReason::QueueFull {
-            let headers = response.headers_mut();
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let headers = response.headers_mut();
+        match self.reason {
+            // It may be none in a second.
+            Why::QueueFull => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            // Who wrote such a request may see its end elsewhere than we do.
+            Why::BadRequest | Why::Connect | Why::NotSupported => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
         }
         response
     }

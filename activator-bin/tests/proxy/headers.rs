@@ -82,7 +82,6 @@ async fn a_backend_sees_the_request_without_what_is_hop_by_hop() {
             "traceparent: 00-a-b-01\r\nForwarded: for=x\r\n",
             vec!["traceparent: 00-a-b-01", "forwarded: for=x"],
         ),
-        ("Knative-Serving-Revision: other\r\n", vec![]),
         ("Content-Length: 0\r\n", vec!["content-length: 0"]),
         (
             "Authorization: secret\r\nCookie: a=b\r\n",
