@@ -5,14 +5,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use reporter_runtime::InFlight;
 
 use crate::server::client::Exchange;
 use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
-use crate::upstream::Lease;
+use crate::upstream::{BodyError, Lease, Received};
 
 /// What a request holds until it is over.
 pub(crate) struct Held {
@@ -51,7 +50,7 @@ enum Content {
     /// All of it, or nothing any more.
     Whole(Option<Bytes>),
     /// What a backend sends, as it comes.
-    Relayed { from: Incoming, lease: Lease },
+    Relayed { from: Received, lease: Lease },
     /// Nothing, and the connection leaves HTTP behind the head.
     Switched(OnUpgrade),
 }
@@ -66,7 +65,7 @@ impl Body {
     }
 
     /// What comes from a backend, over a connection that is given back at the end.
-    pub(crate) fn relayed(from: Incoming, lease: Lease, held: Held) -> Self {
+    pub(crate) fn relayed(from: Received, lease: Lease, held: Held) -> Self {
         let mut body = Self {
             content: Content::Relayed { from, lease },
             held: Some(held),
@@ -105,12 +104,12 @@ impl Body {
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.content {
             Content::Whole(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
             Content::Switched(_) => Poll::Ready(None),

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 mod drain;
 mod echo;
+mod executor;
 pub mod logging;
 pub mod probe;
 mod proxy;

@@ -17,7 +17,7 @@ use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
-use crate::upstream::{Failed, Lease, Upstream, UpstreamError};
+use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod capacity;
 mod headers;
@@ -83,7 +83,7 @@ impl Proxy {
         mut request: Request<Incoming>,
         client: &Client,
         held: &mut Held,
-    ) -> Result<(Response<Incoming>, Lease), Refusal> {
+    ) -> Result<(Response<Received>, Lease), Refusal> {
         check(&request)?;
         let target = self.find(&request)?;
         held.count(self.services.reporter.track(&target.key));
@@ -129,7 +129,7 @@ impl Proxy {
         backend: &Arc<Backend>,
         request: Request<Incoming>,
         offer: Option<&Offer>,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
+    ) -> Result<(Response<Received>, Lease), Failed> {
         let (response, lease) = self.upstream.send(backend, request).await?;
         let is_covered = |offer: &Offer| offer.covers(response.headers());
         if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
@@ -171,8 +171,13 @@ fn check(request: &Request<Incoming>) -> Result<(), Refusal> {
         ));
     }
     let hosts = request.headers().get_all(http::header::HOST).iter().count();
-    // RFC 9112, 3.2: exactly one. Only HTTP/1.0 did not have it.
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
+    let may_have_none = match request.version() {
+        Version::HTTP_11 => false,
+        Version::HTTP_2 => request.uri().authority().is_some(),
+        _ => true,
+    };
+    // RFC 9112, 3.2: exactly one. HTTP/1.0 did not have it, HTTP/2 has `:authority` for it.
+    if hosts > 1 || (hosts == 0 && !may_have_none) {
         return Err(Refusal::new(
             StatusCode::BAD_REQUEST,
             format_args!("the request has {hosts} Host headers instead of one"),

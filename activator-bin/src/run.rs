@@ -10,8 +10,6 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Sources};
-use notify::{READY, STOPPING, notify};
-
 use crate::source::{FileSource, RevisionSource};
 
 mod activator;
@@ -27,6 +25,8 @@ pub use crate::server::limits::Limits;
 pub use activator::{Activator, Options};
 pub use error::StartError;
 pub use handover::{Handover, HandoverError};
+
+use notify::{READY, STOPPING, notify};
 
 /// Runs the activator until a signal ends it, and reports what is left to report.
 ///

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
@@ -23,12 +22,17 @@ use crate::upstream::Pool;
 mod accept;
 pub(crate) mod client;
 mod connection;
+mod http2;
 pub(crate) mod limits;
 pub(crate) mod listen;
+mod protocol;
 mod stream;
 pub(crate) mod tunnel;
 
 pub(crate) use accept::Listener;
+
+use connection::Http;
+use protocol::Protocol;
 
 /// How long to wait when the machine is out of sockets or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -123,9 +127,8 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
 
 /// The connections of a worker, and what each of them needs.
 struct Connections {
-    http: http1::Builder,
+    http: Rc<Http>,
     proxy: Rc<Proxy>,
-    head_timeout: Duration,
     draining: Draining,
     /// Every connection holds a clone.
     alive: mpsc::Sender<Infallible>,
@@ -134,13 +137,9 @@ struct Connections {
 impl Connections {
     /// With it comes a channel that ends when it and the last connection are gone.
     fn new(services: Services, draining: Draining) -> (Self, mpsc::Receiver<Infallible>) {
-        let mut http = http1::Builder::new();
-        http.max_buf_size(services.limits.head);
-        http.max_header_size(services.limits.head);
         let (alive, last_gone) = mpsc::channel(1);
         let connections = Self {
-            http,
-            head_timeout: services.limits.head_timeout,
+            http: Rc::new(Http::new(&services.limits)),
             proxy: Rc::new(Proxy::new(services)),
             draining,
             alive,
@@ -152,10 +151,10 @@ impl Connections {
         let connection = connection::serve(
             socket,
             peer,
-            self.http.clone(),
+            Protocol::Detect,
+            Rc::clone(&self.http),
             Rc::clone(&self.proxy),
             self.draining.clone(),
-            self.head_timeout,
         );
         let alive = self.alive.clone();
         tokio::task::spawn_local(async move {

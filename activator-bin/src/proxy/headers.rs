@@ -4,7 +4,7 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 
@@ -33,7 +33,11 @@ pub(super) fn to_backend(
     host: &HeaderValue,
 ) {
     let framing = Framing::of(request.body());
-    *request.version_mut() = Version::HTTP_11;
+    // HTTP/2 has a framing of its own, and names the host elsewhere.
+    let is_http2 = request.version() == Version::HTTP_2;
+    if !is_http2 {
+        *request.version_mut() = Version::HTTP_11;
+    }
     let original_host = take_authority(request.uri_mut());
     let headers = request.headers_mut();
     let wants_trailers = tokens(headers, TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
@@ -41,13 +45,13 @@ pub(super) fn to_backend(
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    if framing == Framing::Chunked {
+    if framing == Framing::Chunked && !is_http2 {
         // Hyper would send a GET without its body otherwise.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     headers.remove(NAMESPACE);
     headers.remove(REVISION);
-    let host_header = headers.insert(HOST, host.clone());
+    let host_header = headers.remove(HOST);
     if let Some(original) = original_host.or(host_header)
         && !headers.contains_key(ORIGINAL_HOST)
     {
@@ -55,18 +59,32 @@ pub(super) fn to_backend(
     }
     headers.insert(PROXY_REQUEST, HeaderValue::from_static("activator"));
     add_forwarded_for(headers, client);
+    set_host(request, host);
 }
 
 /// Makes `request`, which was made one to a backend already, one that goes to the backend called `host`.
 pub(super) fn set_host(request: &mut Request<impl Body>, host: &HeaderValue) {
-    request.headers_mut().insert(HOST, host.clone());
+    if request.version() != Version::HTTP_2 {
+        request.headers_mut().insert(HOST, host.clone());
+        return;
+    }
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    // Only the zone of an IPv6 address may not stand there, and means nothing to anybody else.
+    let authority = Authority::try_from(host.as_bytes());
+    parts.authority = Some(authority.unwrap_or(Authority::from_static("localhost")));
+    parts
+        .path_and_query
+        .get_or_insert(PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from_parts(parts).expect("no part is missing");
 }
 
 /// Makes `response` one that goes to the client.
 pub(super) fn to_client(response: &mut Response<impl Body>) {
     let framing = Framing::of(response.body());
     let length = response.body().size_hint().exact();
-    *response.version_mut() = Version::HTTP_11;
+    let version = response.version_mut();
+    *version = (*version).max(Version::HTTP_11);
     let headers = response.headers_mut();
     remove_hop_by_hop(headers, framing);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();

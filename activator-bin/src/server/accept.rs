@@ -74,9 +74,15 @@ impl Listener {
 /// The kernel has told these clients that they are connected; to close now would reset them.
 fn accept_rest(listener: TcpListener, connections: &Connections) -> io::Result<()> {
     let listener = listener.into_std()?;
-    while let Ok((socket, peer)) = listener.accept() {
-        socket.set_nonblocking(true)?;
-        connections.serve(TcpStream::from_std(socket)?, peer);
+    loop {
+        match listener.accept() {
+            Ok((socket, peer)) => {
+                socket.set_nonblocking(true)?;
+                connections.serve(TcpStream::from_std(socket)?, peer);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
 }

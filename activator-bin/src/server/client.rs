@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use http::HeaderValue;
 use tokio::io::Interest;
@@ -25,6 +25,9 @@ pub(crate) struct Client {
     /// Kept apart from the reading half, which has one owner.
     socket: OwnedWriteHalf,
     phase: AtomicU8,
+    /// How many are being served: more than one only over HTTP/2.
+    requests: AtomicU32,
+    is_http2: AtomicBool,
     may_be_unread: AtomicBool,
     ends_with_close: AtomicBool,
 }
@@ -37,9 +40,9 @@ pub(crate) enum Phase {
     New,
     /// A part of a request's head has come.
     Head,
-    /// A request is being served.
+    /// Requests are being served.
     Request,
-    /// The last request is over and no further one has begun.
+    /// All requests are over and no further one has begun.
     Idle,
 }
 
@@ -50,6 +53,8 @@ impl Client {
                 .expect("an address is printed in visible ASCII"),
             socket,
             phase: AtomicU8::new(Phase::New as u8),
+            requests: AtomicU32::new(0),
+            is_http2: AtomicBool::new(false),
             may_be_unread: AtomicBool::new(false),
             ends_with_close: AtomicBool::new(false),
         }
@@ -72,8 +77,17 @@ impl Client {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
+    /// The connection is one of HTTP/2, where bytes between requests are not the head of one.
+    pub(crate) fn on_http2(&self) {
+        self.is_http2.store(true, Ordering::Relaxed);
+        self.set_phase(Phase::Idle);
+    }
+
     /// Bytes have come.
     pub(crate) fn on_bytes(&self) {
+        if self.is_http2.load(Ordering::Relaxed) {
+            return;
+        }
         if matches!(self.phase(), Phase::New | Phase::Idle) {
             self.set_phase(Phase::Head);
         }
@@ -82,11 +96,14 @@ impl Client {
     /// A request's head is complete; its exchange ends when the answer drops the mark.
     pub(crate) fn on_request(self: &Arc<Self>, has_body: bool) -> Exchange {
         self.set_phase(Phase::Request);
-        self.may_be_unread.store(has_body, Ordering::Relaxed);
+        let others = self.requests.fetch_add(1, Ordering::Relaxed);
+        let unread = others > 0 && self.may_be_unread.load(Ordering::Relaxed);
+        self.may_be_unread
+            .store(has_body || unread, Ordering::Relaxed);
         Exchange(Arc::clone(self))
     }
 
-    /// Whether the connection may end with a part of the last request unread.
+    /// Whether the connection may end with a part of its last requests unread.
     pub(crate) fn may_be_unread(&self) -> bool {
         self.phase() == Phase::Head || self.may_be_unread.load(Ordering::Relaxed)
     }
@@ -98,7 +115,7 @@ impl Client {
 
     /// Waits until the client has closed its side of the connection, whether or not anybody reads.
     ///
-    /// Over HTTP/1 that is how a client goes away, also one that still could read. It is heard
+    /// That is how a client goes away, also one that still could read. It is heard
     /// while bytes wait unread too, because a request that waits for its backend reads nothing.
     pub(crate) async fn gone(&self) {
         // An error means that the runtime is shutting down: everybody is gone.
@@ -133,6 +150,8 @@ pub(crate) struct Exchange(Arc<Client>);
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.0.set_phase(Phase::Idle);
+        if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.set_phase(Phase::Idle);
+        }
     }
 }

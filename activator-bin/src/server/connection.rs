@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
@@ -21,24 +21,47 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 use super::client::{Client, Phase};
+use super::limits::Limits;
+use super::protocol::{Protocol, detect};
 use super::stream::Stream;
 use super::tunnel::Tunnel;
 use crate::drain::Draining;
+use crate::executor::LocalExecutor;
 use crate::proxy::Proxy;
 
 /// How long a request whose head is on its way may take to begin once a drain has begun.
-const LAST_HEAD: Duration = Duration::from_millis(500);
+pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
+
+/// How connections are served, in each protocol.
+pub(super) struct Http {
+    http1: http1::Builder,
+    http2: http2::Builder<LocalExecutor>,
+    head_timeout: Duration,
+}
+
+impl Http {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1.max_buf_size(limits.head);
+        http1.max_header_size(limits.head);
+        Self {
+            http1,
+            http2: super::http2::settings(limits),
+            head_timeout: limits.head_timeout,
+        }
+    }
+}
 
 /// Serves a connection until either side ends it.
 ///
-/// Dropping this at any point closes the connection and ends its request.
+/// Dropping this at any point closes the connection and ends its requests.
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
-    http: http1::Builder,
+    protocol: Protocol,
+    http: Rc<Http>,
     proxy: Rc<Proxy>,
-    draining: Draining,
-    head_timeout: Duration,
+    mut draining: Draining,
 ) {
     let (read, write) = socket.into_split();
     let client = Arc::new(Client::new(peer.ip(), write));
@@ -55,10 +78,27 @@ pub(super) async fn serve(
             }
         })
     };
-    let stream = Stream::new(read, Arc::clone(&client));
-    let mut connection = http.serve_connection(TokioIo::new(stream), service);
-    let end = run(&mut connection, &client, draining, head_timeout).await;
-    let end = finish(connection, end, tunnel.take(), &client).await;
+    let mut stream = Stream::new(read, Arc::clone(&client));
+    let mut head = Timer::default();
+    let timeout = http.head_timeout;
+    let spoken = match protocol {
+        Protocol::Http1 => Ok(Protocol::Http1),
+        // Also bounds the wait for what HTTP/2 begins with when that is already agreed on.
+        _ => detect(&mut stream, &client, &mut draining, &mut head, timeout).await,
+    };
+    let end = match spoken {
+        Err(end) => end,
+        Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
+            let mut connection = http.http1.serve_connection(TokioIo::new(stream), service);
+            let end = run(&mut connection, &client, draining, head, timeout).await;
+            finish(connection, end, tunnel.take(), &client).await
+        }
+        Ok(_) => {
+            client.on_http2();
+            let connection = http.http2.serve_connection(TokioIo::new(stream), service);
+            super::http2::run(connection, &client, draining).await
+        }
+    };
     match &end {
         End::Closed(Ok(())) | End::Switched(Ok(())) => {}
         end => tracing::debug!(client = %peer, ?end, "connection ended early"),
@@ -70,7 +110,7 @@ pub(super) async fn serve(
 
 /// How a connection ended.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     /// In HTTP's own ways.
     Closed(hyper::Result<()>),
     /// In those of the protocol that came after HTTP.
@@ -86,6 +126,7 @@ async fn run<S>(
     connection: &mut http1::Connection<TokioIo<Stream>, S>,
     client: &Client,
     mut draining: Draining,
+    mut head: Timer,
     head_timeout: Duration,
 ) -> End
 where
@@ -95,7 +136,6 @@ where
     let mut gone = pin!(client.gone());
     let mut drain_begun = pin!(draining.begun());
     let mut last_head = Timer::default();
-    let mut head = Timer::default();
     let (mut is_draining, mut is_last) = (false, false);
     poll_fn(|cx| {
         if gone.as_mut().poll(cx).is_ready() {
@@ -156,11 +196,11 @@ where
 
 /// A timer that costs nothing until it is asked for: nearly all heads come in one piece.
 #[derive(Default)]
-struct Timer(Option<Pin<Box<Sleep>>>);
+pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
     /// Ready `timeout` after the first call since it was disarmed.
-    fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep(timeout)));
         timer.as_mut().poll(cx)
     }

@@ -13,6 +13,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Sleep, sleep};
 
 use super::client::Client;
+use super::protocol::{PREFACE, Protocol};
 
 /// How long the rest of a request is still read after its answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -21,6 +22,7 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(super) struct Stream {
     read: OwnedReadHalf,
     client: Arc<Client>,
+    prefix: Prefix,
     /// Since our side was closed.
     lingering: Option<Pin<Box<Sleep>>>,
 }
@@ -30,8 +32,53 @@ impl Stream {
         Self {
             read,
             client,
+            prefix: Prefix::default(),
             lingering: None,
         }
+    }
+
+    /// Reads until the first bytes tell what the client speaks; whoever reads on gets them again.
+    ///
+    /// A connection that ends or fails before that is one of HTTP/1, which then hears of it.
+    pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Protocol> {
+        while PREFACE.starts_with(self.prefix.unread()) {
+            if self.prefix.unread().len() == PREFACE.len() {
+                return Poll::Ready(Protocol::Http2);
+            }
+            let mut buf = ReadBuf::new(&mut self.prefix.bytes[self.prefix.end..]);
+            let read = ready!(Pin::new(&mut self.read).poll_read(cx, &mut buf));
+            let length = buf.filled().len();
+            if read.is_err() || length == 0 {
+                break;
+            }
+            self.prefix.end += length;
+            self.client.on_bytes();
+        }
+        Poll::Ready(Protocol::Http1)
+    }
+}
+
+/// The first bytes of a connection, read to tell its protocol.
+#[derive(Default)]
+struct Prefix {
+    bytes: [u8; PREFACE.len()],
+    begin: usize,
+    end: usize,
+}
+
+impl Prefix {
+    fn unread(&self) -> &[u8] {
+        &self.bytes[self.begin..self.end]
+    }
+
+    fn is_read(&self) -> bool {
+        self.begin == self.end
+    }
+
+    fn read(&mut self, buf: &mut ReadBuf<'_>) {
+        let length = self.unread().len().min(buf.remaining());
+        buf.put_slice(&self.unread()[..length]);
+        self.begin += length;
     }
 }
 
@@ -41,6 +88,10 @@ impl AsyncRead for Stream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.prefix.is_read() {
+            self.prefix.read(buf);
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.read).poll_read(cx, buf))?;
         if buf.filled().len() > before {
@@ -95,6 +146,7 @@ impl AsyncWrite for Stream {
             read,
             client,
             lingering,
+            ..
         } = &mut *self;
         let over = |until: &mut Pin<Box<Sleep>>, cx: &mut _| until.as_mut().poll(cx).is_ready();
         while client.may_be_unread() && !lingering.as_mut().is_none_or(|until| over(until, cx)) {

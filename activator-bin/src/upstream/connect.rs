@@ -12,7 +12,7 @@ use super::{Connection, UpstreamError};
 use crate::server::limits::Limits;
 use crate::server::listen;
 
-/// Opens a connection; a task of the current worker drives it until it is closed.
+/// Opens a connection of HTTP/1; a task of the current worker drives it until it is closed.
 pub(super) async fn connect(
     http: &http1::Builder,
     backend: SocketAddr,
@@ -22,11 +22,10 @@ pub(super) async fn connect(
         backend,
         source: error,
     };
-    let socket = timeout(limits.connect_timeout, TcpStream::connect(backend))
+    let socket = timeout(limits.connect_timeout, socket(backend))
         .await
         .map_err(|_| failed(io::ErrorKind::TimedOut.into()))?
         .map_err(failed)?;
-    listen::tune(&socket).map_err(failed)?;
     let (connection, driver) = http
         .handshake(TokioIo::new(socket))
         .await
@@ -38,4 +37,11 @@ pub(super) async fn connect(
         }
     });
     Ok(connection)
+}
+
+/// Connects, in whatever time it takes.
+pub(super) async fn socket(backend: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(backend).await?;
+    listen::tune(&socket)?;
+    Ok(socket)
 }

@@ -36,7 +36,16 @@ pub(crate) enum UpstreamError {
     TransferCoding(SocketAddr),
     /// The client's side of the exchange failed, not the backend's.
     #[error("the request's body is invalid or ended early")]
-    RequestBody(#[source] hyper::Error),
+    RequestBody(#[source] Box<dyn Error + Send + Sync>),
+    /// It does not speak HTTP/2, or closes before it has said so.
+    #[error("backend {0} closed the connection instead of speaking HTTP/2")]
+    NoHttp2(SocketAddr),
+    /// It has ended the exchange, or has broken HTTP/2's rules.
+    #[error("backend {backend} ended the request before it answered: {source}")]
+    Ended {
+        backend: SocketAddr,
+        source: h2::Error,
+    },
 }
 
 /// A request that got no answer.
@@ -78,7 +87,7 @@ impl UpstreamError {
 
     pub(super) fn exchange(backend: SocketAddr, error: hyper::Error) -> Self {
         if error.is_user() {
-            return Self::RequestBody(error);
+            return Self::RequestBody(error.into());
         }
         if error.is_parse() {
             return Self::Invalid {
@@ -91,6 +100,19 @@ impl UpstreamError {
             .and_then(|source| source.downcast_ref::<io::Error>())
             .map(|error| error.kind().into());
         Self::Lost { backend, source }
+    }
+
+    pub(super) fn http2(backend: SocketAddr, error: h2::Error) -> Self {
+        match error.get_io() {
+            Some(io) => Self::Lost {
+                backend,
+                source: Some(io.kind().into()),
+            },
+            None => Self::Ended {
+                backend,
+                source: error,
+            },
+        }
     }
 }
 
