@@ -16,6 +16,8 @@ const SLOW: u32 = 1_000;
 const ROUNDS: usize = 3;
 /// Of shorter times the other programs on the machine decide.
 const FLOOR: Duration = Duration::from_millis(10);
+/// What a connection may cost, in memory that the allocator may keep.
+const KIB_EACH: u64 = 64;
 
 pub(crate) fn run() -> Result<()> {
     let nginx = Nginx::start()?;
@@ -39,6 +41,10 @@ pub(crate) fn run() -> Result<()> {
         let memory = activator.process.resident_kib()?;
         crowd.signal("TERM")?;
         println!("resident memory {memory} KiB; of the crowd, {}", line()?.1);
+        ensure!(
+            memory < KIB_EACH * u64::from(IDLE + SLOW),
+            "too much memory"
+        );
     }
     println!("99th percentiles {without:?} without the crowd, {with:?} with it");
     let (without, with) = (median(without), median(with));
