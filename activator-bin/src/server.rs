@@ -23,6 +23,7 @@ mod accept;
 pub(crate) mod client;
 mod connection;
 mod http2;
+mod informational;
 pub(crate) mod limits;
 pub(crate) mod listen;
 mod protocol;

@@ -11,6 +11,7 @@ use hyper::client::conn::http1;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
+use crate::upload::Upload;
 
 mod connect;
 mod error;
@@ -22,7 +23,7 @@ use http2::Http2;
 
 pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use pool::Pool;
-pub(crate) use received::{BodyError, Received};
+pub(crate) use received::{ReceiveError, Received};
 
 /// One worker's connections to the backends.
 pub(crate) struct Upstream {
@@ -51,7 +52,7 @@ impl Lease {
 }
 
 /// An open connection of HTTP/1, ready for one request at a time.
-type Connection = http1::SendRequest<Incoming>;
+type Connection = http1::SendRequest<Upload>;
 
 impl Upstream {
     pub(crate) fn new(limits: Limits) -> Self {
@@ -77,7 +78,7 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         backend: &Arc<Backend>,
-        mut request: Request<Incoming>,
+        mut request: Request<Upload>,
     ) -> Result<(Response<Received>, Lease), Failed> {
         let address = backend.address;
         if request.version() == Version::HTTP_2 {
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     /// A request without a body, as it comes from a client.
-    async fn request() -> Request<Incoming> {
+    async fn request() -> Request<Upload> {
         let (mut client, server) = tokio::io::duplex(1_024);
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let (sender, mut requests) = mpsc::unbounded_channel();
@@ -152,7 +153,7 @@ mod tests {
         let serving = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(server), service);
         tokio::select! {
-            request = requests.recv() => request.unwrap(),
+            request = requests.recv() => request.unwrap().map(Upload::from),
             _ = serving => unreachable!("the service never answers"),
         }
     }

@@ -102,6 +102,12 @@ pub(super) fn to_client(response: &mut Response<impl Body>) {
     }
 }
 
+/// Makes the headers of an informational answer ones that go to the client.
+pub(super) fn informational_to_client(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers, Framing::Empty);
+    headers.remove(CONTENT_LENGTH);
+}
+
 /// Whether a body is coded in a way that only its sender's neighbour could undo.
 pub(super) fn has_unknown_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();

@@ -124,6 +124,8 @@ impl Activator {
             revisions: Arc::clone(&revisions),
             reporter: reporter.clone(),
             queue: exporter.queue(),
+            errors: exporter.errors(),
+            requests: exporter.requests(),
             readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
             limits: options.limits,

@@ -9,6 +9,8 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use super::informational::Informational;
+
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere
 /// than on Linux it is noticed by whoever reads.
@@ -22,6 +24,7 @@ const CLOSED: Interest = Interest::ERROR;
 pub(crate) struct Client {
     /// Its address as a header value.
     pub(crate) address: HeaderValue,
+    pub(crate) informational: Informational,
     /// Kept apart from the reading half, which has one owner.
     socket: OwnedWriteHalf,
     phase: AtomicU8,
@@ -30,6 +33,7 @@ pub(crate) struct Client {
     is_http2: AtomicBool,
     may_be_unread: AtomicBool,
     ends_with_close: AtomicBool,
+    is_cut: AtomicBool,
 }
 
 /// What a connection is at.
@@ -51,12 +55,14 @@ impl Client {
         Self {
             address: HeaderValue::try_from(address.to_canonical().to_string())
                 .expect("an address is printed in visible ASCII"),
+            informational: Informational::default(),
             socket,
             phase: AtomicU8::new(Phase::New as u8),
             requests: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
             may_be_unread: AtomicBool::new(false),
             ends_with_close: AtomicBool::new(false),
+            is_cut: AtomicBool::new(false),
         }
     }
 
@@ -113,6 +119,11 @@ impl Client {
         self.ends_with_close.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the answer under way is not to be finished: the connection has to end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
     /// Waits until the client has closed its side of the connection, whether or not anybody reads.
     ///
     /// That is how a client goes away, also one that still could read. It is heard
@@ -147,6 +158,14 @@ impl Client {
 
 /// While it lives, its request is being served.
 pub(crate) struct Exchange(Arc<Client>);
+
+impl Exchange {
+    /// The answer is not to be finished, although the client may still read it. Whoever drives the
+    /// connection has to be woken.
+    pub(crate) fn cut(&self) {
+        self.0.is_cut.store(true, Ordering::Relaxed);
+    }
+}
 
 impl Drop for Exchange {
     fn drop(&mut self) {

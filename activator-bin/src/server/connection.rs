@@ -119,6 +119,8 @@ pub(super) enum End {
     ClientGone,
     /// The client was too slow in sending a head.
     HeadTimeout,
+    /// An answer was not to be finished.
+    Cut,
 }
 
 /// Drives `connection` to its end.
@@ -140,6 +142,9 @@ where
     poll_fn(|cx| {
         if gone.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::ClientGone);
+        }
+        if client.is_cut() {
+            return Poll::Ready(End::Cut);
         }
         is_draining = is_draining || drain_begun.as_mut().poll(cx).is_ready();
         loop {

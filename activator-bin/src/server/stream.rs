@@ -115,23 +115,22 @@ impl AsyncWrite for Stream {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let socket = self.client.socket();
-        loop {
-            ready!(socket.poll_write_ready(cx))?;
-            match socket.try_write_vectored(bufs) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-        }
+        let client = &self.client;
+        let informational =
+            |cx: &mut Context<'_>, head: &[u8]| write(client, cx, &[IoSlice::new(head)]);
+        ready!(client.informational.poll_at_write(cx, informational))?;
+        write(client, cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Nothing is buffered here.
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let client = &self.client;
+        let informational =
+            |cx: &mut Context<'_>, head: &[u8]| write(client, cx, &[IoSlice::new(head)]);
+        client.informational.poll_at_flush(cx, informational)
     }
 
     /// Closes our side. When the last request may have an unread rest, that is read and thrown away
@@ -158,5 +157,16 @@ impl AsyncWrite for Stream {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+fn write(client: &Client, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    let socket = client.socket();
+    loop {
+        ready!(socket.poll_write_ready(cx))?;
+        match socket.try_write_vectored(bufs) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            written => return Poll::Ready(written),
+        }
     }
 }

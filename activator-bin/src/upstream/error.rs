@@ -5,7 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 
 use http::Request;
-use hyper::body::Incoming;
+use reporter_metrics::ErrorReason;
+
+use crate::upload::Upload;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +56,7 @@ pub(crate) enum UpstreamError {
 pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
     /// The request, when its backend could not be reached: nothing of it was sent.
-    pub(crate) unsent: Option<Box<Request<Incoming>>>,
+    pub(crate) unsent: Option<Box<Request<Upload>>>,
 }
 
 impl From<UpstreamError> for Failed {
@@ -83,6 +85,22 @@ impl UpstreamError {
                 | Kind::NetworkDown
                 | Kind::TimedOut
         )
+    }
+
+    /// As which it is counted.
+    pub(crate) fn reason(&self) -> ErrorReason {
+        match self {
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+                ErrorReason::BackendTimeout
+            }
+            Self::Connect { .. } => ErrorReason::BackendRefused,
+            Self::Lost { .. } | Self::Ended { .. } => ErrorReason::BackendReset,
+            Self::Invalid { .. }
+            | Self::Switched(_)
+            | Self::TransferCoding(_)
+            | Self::NoHttp2(_) => ErrorReason::BackendBadResponse,
+            Self::RequestBody(_) => ErrorReason::BadRequest,
+        }
     }
 
     pub(super) fn exchange(backend: SocketAddr, error: hyper::Error) -> Self {

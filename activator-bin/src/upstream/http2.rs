@@ -16,19 +16,19 @@ use foldhash::fast::FixedState;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use tokio::sync::OnceCell;
 
 use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
 use super::received::Received;
 use crate::server::limits::Limits;
+use crate::upload::Upload;
 
 mod connection;
 mod upload;
 
 use connection::{Connection, NotOpened, Place};
-use upload::Upload;
+use upload::Uploading;
 
 /// How often a request is sent to a backend that says each time that it has not looked at it.
 const ATTEMPTS: usize = 3;
@@ -83,7 +83,7 @@ impl Http2 {
     pub(super) async fn send(
         &self,
         backend: SocketAddr,
-        request: Request<Incoming>,
+        request: Request<Upload>,
     ) -> Result<(Response<Received>, Stream), Failed> {
         let (head, mut body) = request.into_parts();
         let mut attempt = 1;
@@ -169,13 +169,13 @@ impl Http2 {
 enum Unanswered {
     ByClient(upload::Failure),
     /// With the body, when the backend has not looked at the request and the body is still whole.
-    ByBackend(h2::Error, Option<Incoming>),
+    ByBackend(h2::Error, Option<Upload>),
 }
 
 async fn exchange(
     place: Place,
     head: &Parts,
-    body: Incoming,
+    body: Upload,
 ) -> Result<(Response<Received>, Stream), Unanswered> {
     let request = Request::from_parts(head.clone(), ());
     let sent = place.requests().send_request(request, body.is_end_stream());
@@ -183,7 +183,7 @@ async fn exchange(
         Ok(sent) => sent,
         Err(error) => return Err(Unanswered::ByBackend(error, Some(body))),
     };
-    let mut upload = Upload::new(body, sender);
+    let mut upload = Uploading::new(body, sender);
     let answered = poll_fn(|cx| {
         let uploaded = upload.poll(cx);
         if let Poll::Ready(Err(failure)) = uploaded {

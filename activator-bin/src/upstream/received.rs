@@ -22,7 +22,7 @@ pub(crate) enum Received {
 
 /// Why a body is not complete.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BodyError {
+pub(crate) enum ReceiveError {
     #[error("{0}")]
     Http1(#[source] hyper::Error),
     #[error("{0}")]
@@ -48,16 +48,16 @@ fn length(headers: &HeaderMap) -> Option<u64> {
 
 impl Body for Received {
     type Data = Bytes;
-    type Error = BodyError;
+    type Error = ReceiveError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         let (stream, length) = match &mut *self {
             Self::Http1(body) => {
                 let polled = ready!(Pin::new(body).poll_frame(cx));
-                return Poll::Ready(polled.map(|frame| frame.map_err(BodyError::Http1)));
+                return Poll::Ready(polled.map(|frame| frame.map_err(ReceiveError::Http1)));
             }
             Self::Http2 { stream, length } => (stream, length),
         };
@@ -74,11 +74,11 @@ impl Body for Received {
         Poll::Ready(match polled {
             Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
             Err(error) if error.reason() != Some(Reason::NO_ERROR) => {
-                Some(Err(BodyError::Http2(error)))
+                Some(Err(ReceiveError::Http2(error)))
             }
             // Behind a complete answer it asks us to stop sending the request (RFC 9113, 8.1).
             Err(error) if error.is_reset() && length.is_none_or(|length| length == 0) => None,
-            Err(_) => Some(Err(BodyError::Cut)),
+            Err(_) => Some(Err(ReceiveError::Cut)),
         })
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use activator_bin::config::{
     AdminConfig, Config, Listen, LogConfig, LogFormat, Probe, ProbeConfig, Readiness,
-    ReporterConfig, RevisionConfig, ThrottleConfig,
+    ReporterConfig, RevisionConfig, ThrottleConfig, TimeoutLimits,
 };
 use activator_bin::run::{Activator, Options};
 use reporter_core::{Accounting, Revision, RevisionKey};
@@ -64,6 +64,7 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             },
             container_concurrency: 0,
             queue_depth: 100,
+            timeouts: TimeoutLimits::default(),
             // The connections that backends get are those of requests.
             probe: Probe::None,
             backends: backends.to_vec(),

@@ -281,12 +281,6 @@ async fn a_client_sees_the_answer_without_what_is_hop_by_hop() {
             vec!["etag: \"x\""],
             "",
         ),
-        (
-            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-            "HTTP/1.1 200 OK",
-            vec!["content-length: 2"],
-            "ok",
-        ),
     ] {
         check_answer("GET", answer, first_line, &headers, body).await;
     }

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use http::Version;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt;
@@ -10,7 +11,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 /// A request without a body, as the proxy would have it sent.
-async fn request(backend: SocketAddr) -> Request<Incoming> {
+async fn request(backend: SocketAddr) -> Request<Upload> {
     let (mut client, server) = tokio::io::duplex(1_024);
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let (sender, mut requests) = mpsc::unbounded_channel();
@@ -26,7 +27,7 @@ async fn request(backend: SocketAddr) -> Request<Incoming> {
     };
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = format!("http://{backend}/").parse().unwrap();
-    request
+    request.map(Upload::from)
 }
 
 /// Answers every request of one connection, until that ends.

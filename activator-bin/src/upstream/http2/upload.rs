@@ -8,15 +8,16 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::Body;
-use hyper::body::Incoming;
 use tokio::task::AbortHandle;
+
+use crate::upload::Upload;
 
 /// Why the client's side has failed.
 pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// Passes a body on, as fast as the backend takes it.
-pub(super) struct Upload {
-    body: Incoming,
+pub(super) struct Uploading {
+    body: Upload,
     to: SendStream<Bytes>,
     /// What the backend has no room for yet.
     waiting: Bytes,
@@ -24,8 +25,8 @@ pub(super) struct Upload {
     is_over: bool,
 }
 
-impl Upload {
-    pub(super) fn new(body: Incoming, to: SendStream<Bytes>) -> Self {
+impl Uploading {
+    pub(super) fn new(body: Upload, to: SendStream<Bytes>) -> Self {
         let is_over = body.is_end_stream();
         Self {
             body,
@@ -41,7 +42,7 @@ impl Upload {
     }
 
     /// The body, when nothing of it was read.
-    pub(super) fn take_whole(self) -> Option<Incoming> {
+    pub(super) fn take_whole(self) -> Option<Upload> {
         self.is_whole.then_some(self.body)
     }
 
@@ -81,7 +82,7 @@ impl Upload {
                         }
                     }
                 },
-                Some(Err(error)) => return self.fail(error.into()),
+                Some(Err(error)) => return self.fail(error),
                 // Hyper ends a body like that when the client has cancelled it.
                 None if !self.body.is_end_stream() => {
                     return self.fail(io::Error::from(io::ErrorKind::UnexpectedEof).into());
