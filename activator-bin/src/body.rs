@@ -4,21 +4,31 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::{Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use reporter_core::RevisionKey;
+use reporter_metrics::ErrorReason;
 use reporter_runtime::InFlight;
+use tokio::sync::oneshot;
 
+use crate::outcome::Outcome;
 use crate::server::client::Exchange;
 use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
-use crate::upstream::Lease;
+use crate::timeouts::{Deadline, TimeoutKind};
+use crate::upload::AnswerOver;
+use crate::upstream::{Lease, ReceiveError, Received};
 
 /// What a request holds until it is over.
 pub(crate) struct Held {
     slot: Option<Slot>,
     in_flight: Option<InFlight>,
-    _exchange: Exchange,
+    /// None where nobody asks how it ended.
+    outcome: Option<Outcome>,
+    /// Of use to an upload that the backend did not want.
+    answering: Option<oneshot::Sender<AnswerOver>>,
+    exchange: Exchange,
 }
 
 impl Held {
@@ -27,7 +37,9 @@ impl Held {
         Self {
             slot: None,
             in_flight: None,
-            _exchange: exchange,
+            outcome: None,
+            answering: None,
+            exchange,
         }
     }
 
@@ -36,95 +48,168 @@ impl Held {
         self.slot = Some(slot);
     }
 
-    pub(crate) fn count(&mut self, in_flight: InFlight) {
+    /// Somebody waits for the end of the answer.
+    pub(crate) fn announce_end(&mut self, answering: oneshot::Sender<AnswerOver>) {
+        self.answering = Some(answering);
+    }
+
+    pub(crate) fn count(&mut self, revision: &RevisionKey, in_flight: InFlight) {
         self.in_flight = Some(in_flight);
+        if let Some(outcome) = &mut self.outcome {
+            outcome.belong_to(revision);
+        }
+    }
+
+    pub(crate) fn observe(&mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+
+    pub(crate) fn answer(&mut self, status: StatusCode) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.answer(status);
+        }
+    }
+
+    pub(crate) fn fail(&mut self, reason: ErrorReason) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.fail(reason);
+        }
+    }
+
+    pub(crate) fn complete(&mut self) {
+        if let Some(outcome) = &mut self.outcome {
+            outcome.complete();
+        }
+    }
+}
+
+/// What a backend sends, as it comes, and all that its request holds.
+pub(crate) struct Relay {
+    from: Received,
+    lease: Lease,
+    held: Held,
+}
+
+impl Relay {
+    /// What comes from a backend, over a connection that is given back at the end.
+    pub(crate) fn new(from: Received, lease: Lease, held: Held) -> Self {
+        let mut relay = Self { from, lease, held };
+        if relay.is_at_end() {
+            relay.on_end();
+        }
+        relay
+    }
+
+    /// The request has met a time-out: all of it ends now, in a way that the client notices.
+    pub(crate) fn time_out(mut self, kind: TimeoutKind) {
+        self.held.fail(kind.into());
+        self.held.exchange.cut();
+    }
+
+    fn on_end(&mut self) {
+        self.lease.give_back();
+        self.held.complete();
+    }
+
+    fn is_at_end(&self) -> bool {
+        http_body::Body::is_end_stream(&self.from)
+    }
+
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        let polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
+        let at_end = match &polled {
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers() || self.is_at_end(),
+            _ => false,
+        };
+        if at_end {
+            self.on_end();
+        }
+        if let Poll::Ready(Some(Err(_))) = polled {
+            self.held.fail(ErrorReason::BackendReset);
+        }
+        polled
     }
 }
 
 /// The body of an answer.
-pub(crate) struct Body {
-    content: Content,
-    held: Option<Held>,
-}
+pub(crate) struct Body(Content);
 
 enum Content {
     /// All of it, or nothing any more.
-    Whole(Option<Bytes>),
-    /// What a backend sends, as it comes.
-    Relayed { from: Incoming, lease: Lease },
-    /// Nothing, and the connection leaves HTTP behind the head.
-    Switched(OnUpgrade),
+    Whole { text: Option<Bytes>, _held: Held },
+    /// The deadline holds the [`Relay`] until it is met.
+    Relayed(Deadline<Relay>),
+    /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
+    Switched(Option<Tunnel>),
+}
+
+/// Why a body does not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    #[error("the backend's answer broke off")]
+    Backend(#[from] ReceiveError),
+    #[error("the request has met a time-out")]
+    TimedOut,
 }
 
 impl Body {
-    pub(crate) fn whole(text: impl Into<Bytes>, held: Held) -> Self {
+    pub(crate) fn whole(text: impl Into<Bytes>, mut held: Held) -> Self {
         let text = text.into();
-        Self {
-            content: Content::Whole((!text.is_empty()).then_some(text)),
-            held: Some(held),
-        }
+        held.complete();
+        Self(Content::Whole {
+            text: (!text.is_empty()).then_some(text),
+            _held: held,
+        })
     }
 
-    /// What comes from a backend, over a connection that is given back at the end.
-    pub(crate) fn relayed(from: Incoming, lease: Lease, held: Held) -> Self {
-        let mut body = Self {
-            content: Content::Relayed { from, lease },
-            held: Some(held),
-        };
-        body.give_back_at_end();
-        body
+    /// What comes from a backend, until `deadline`.
+    pub(crate) fn relayed(relay: Relay, deadline: Deadline<Relay>) -> Self {
+        deadline.hold(relay);
+        Self(Content::Relayed(deadline))
     }
 
     /// Nothing; behind it is the connection of the backend that switched.
-    pub(crate) fn switched(backend: OnUpgrade, held: Held) -> Self {
-        Self {
-            content: Content::Switched(backend),
-            held: Some(held),
-        }
+    pub(crate) fn switched(backend: OnUpgrade, held: Held, deadline: Deadline<Relay>) -> Self {
+        let tunnel = Tunnel::new(backend, held, deadline);
+        Self(Content::Switched(Some(tunnel)))
     }
 
     /// What follows this answer on its connection, when that is not HTTP. The request lives on in it.
     pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
-        match std::mem::replace(&mut self.content, Content::Whole(None)) {
-            Content::Switched(backend) => Some(Tunnel::new(backend, self.held.take()?)),
-            content => {
-                self.content = content;
-                None
-            }
-        }
-    }
-
-    fn give_back_at_end(&mut self) {
-        if let Content::Relayed { from, lease } = &mut self.content
-            && http_body::Body::is_end_stream(from)
-        {
-            lease.give_back();
+        match &mut self.0 {
+            Content::Switched(tunnel) => tunnel.take(),
+            Content::Whole { .. } | Content::Relayed(_) => None,
         }
     }
 }
 
 impl http_body::Body for Body {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<hyper::Result<Frame<Bytes>>>> {
-        match &mut self.content {
-            Content::Whole(text) => Poll::Ready(text.take().map(|text| Ok(Frame::data(text)))),
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut self.0 {
+            Content::Whole { text, .. } => {
+                Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
+            }
             Content::Switched(_) => Poll::Ready(None),
-            Content::Relayed { from, lease } => {
-                let polled = Pin::new(&mut *from).poll_frame(cx);
-                let at_end = match &polled {
-                    Poll::Ready(None) => true,
-                    Poll::Ready(Some(Ok(frame))) => {
-                        frame.is_trailers() || http_body::Body::is_end_stream(from)
-                    }
-                    _ => false,
+            Content::Relayed(deadline) => {
+                // Also for the time in which the client takes nothing and nobody asks for more.
+                let met = deadline.poll_met(cx);
+                let (Poll::Pending, Some(mut relay)) = (met, deadline.take()) else {
+                    return Poll::Ready(Some(Err(BodyError::TimedOut)));
                 };
-                if at_end {
-                    lease.give_back();
+                let polled = relay.poll_frame(cx).map_err(BodyError::Backend);
+                deadline.hold(relay);
+                if let Poll::Ready(Some(Ok(_))) = polled {
+                    deadline.on_activity();
                 }
                 polled
             }
@@ -132,20 +217,23 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.content {
-            Content::Whole(text) => text.is_none(),
+        match &self.0 {
+            Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed { from, .. } => from.is_end_stream(),
+            Content::Relayed(deadline) => deadline.held(Relay::is_at_end).unwrap_or(false),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.content {
-            Content::Whole(text) => {
+        match &self.0 {
+            Content::Whole { text, .. } => {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
-            Content::Relayed { from, .. } => from.size_hint(),
             Content::Switched(_) => SizeHint::with_exact(0),
+            Content::Relayed(deadline) => {
+                let hint = deadline.held(|relay| http_body::Body::size_hint(&relay.from));
+                hint.unwrap_or_default()
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use tracing_subscriber::filter::Targets;
 
 pub use crate::probe::Probe;
+pub use crate::timeouts::TimeoutLimits;
 pub use load::Sources;
 pub use problem::{Place, Problem, Problems};
 pub use revision::REVISION;
@@ -179,6 +180,8 @@ pub struct RevisionConfig {
     pub container_concurrency: u32,
     /// The most requests that wait for it; `queue_depth` of `[throttle]` by default.
     pub queue_depth: usize,
+    /// How long its requests may take.
+    pub timeouts: TimeoutLimits,
     /// How its instances show that they are ready; `tcp` by default.
     pub probe: Probe,
     /// Whether its instances are reached over TLS; `false` by default.

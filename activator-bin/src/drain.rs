@@ -49,6 +49,12 @@ impl Draining {
         !matches!(*self.stage.borrow(), Stage::Serving)
     }
 
+    /// Whether what is in flight is being ended, its time being over.
+    pub(crate) fn is_over(&self) -> bool {
+        let over = matches!(*self.stage.borrow(), Stage::Begun(until) if until <= Instant::now());
+        over || self.stage.has_changed().is_err()
+    }
+
     /// Waits for the beginning; answers when what is in flight must have ended, now at the latest
     /// when the teller is gone.
     ///

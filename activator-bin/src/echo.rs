@@ -9,9 +9,9 @@ use http::{HeaderValue, Request, Response};
 use http_body::Body as _;
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
 type Body = Either<Full<Bytes>, Incoming>;
@@ -29,10 +29,11 @@ pub(crate) fn start() -> std::io::Result<SocketAddr> {
         loop {
             match listener.accept().await {
                 Ok((socket, _)) => {
-                    tokio::spawn(
-                        http1::Builder::new()
-                            .serve_connection(TokioIo::new(socket), service_fn(answer)),
-                    );
+                    tokio::spawn(async move {
+                        auto::Builder::new(TokioExecutor::new())
+                            .serve_connection(TokioIo::new(socket), service_fn(answer))
+                            .await
+                    });
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the echo server cannot accept");
@@ -47,7 +48,11 @@ pub(crate) fn start() -> std::io::Result<SocketAddr> {
 async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     let (body, content_type) = if body.is_end_stream() {
-        let text = format!("{} {}\n", parts.method, parts.uri);
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let text = format!("{} {target}\n", parts.method);
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         (Either::Left(Full::from(text)), Some(plain))
     } else {

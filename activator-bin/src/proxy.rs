@@ -2,26 +2,34 @@
 //!
 //! What must not live here: bytes on connections, in either direction.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Method, Request, Response, StatusCode, Version};
+use http::{Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use reporter_metrics::{HandshakeMetrics, QueueMetrics};
+use reporter_metrics::{ErrorMetrics, ErrorReason, HandshakeMetrics, QueueMetrics, RequestMetrics};
 use reporter_runtime::ConcurrencyReporter;
+use tokio::time::Instant;
 
 use crate::admin::Readiness;
-use crate::body::{Body, Held};
+use crate::body::{Body, Held, Relay};
+use crate::outcome::{Observer, Outcome};
 use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
+use crate::throttle::Slot;
+use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
-use crate::upstream::{Failed, Lease, Upstream, UpstreamError};
+use crate::upload::Upload;
+use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod capacity;
+mod check;
 mod headers;
+mod informational;
 mod outside_probe;
 mod refusal;
 mod upgrade;
@@ -37,6 +45,8 @@ pub(crate) struct Services {
     pub(crate) reporter: ConcurrencyReporter,
     pub(crate) queue: QueueMetrics,
     pub(crate) handshakes: HandshakeMetrics,
+    pub(crate) errors: ErrorMetrics,
+    pub(crate) requests: RequestMetrics,
     pub(crate) readiness: Readiness,
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) backend_tls: Option<Arc<BackendTls>>,
@@ -47,13 +57,33 @@ pub(crate) struct Services {
 pub(crate) struct Proxy {
     services: Services,
     pub(crate) upstream: Upstream,
+    timeouts: Rc<Timeouts<Relay>>,
+    observer: Rc<Observer>,
+}
+
+/// An answer of a backend, and what it holds.
+struct Answer {
+    response: Response<Received>,
+    lease: Lease,
+    slot: Slot,
 }
 
 impl Proxy {
+    /// A task of the current worker sees to the time-outs.
     pub(crate) fn new(services: Services) -> Self {
+        let timeouts = Rc::new(Timeouts::new(Relay::time_out));
+        let task = Rc::clone(&timeouts);
+        tokio::task::spawn_local(async move { task.run().await });
+        let observer = Observer {
+            errors: services.errors.clone(),
+            requests: services.requests.recorder(),
+            draining: services.readiness.draining.clone(),
+        };
         Self {
             upstream: Upstream::new(services.limits, services.backend_tls.clone()),
+            observer: Rc::new(observer),
             services,
+            timeouts,
         }
     }
 
@@ -76,31 +106,71 @@ impl Proxy {
         if let Some(probe) = outside_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
-        match self.pass_on(request, client, &mut held).await {
-            Ok((mut response, _)) if upgrade::is_switch(&response) => {
-                let backend = hyper::upgrade::on(&mut response);
-                response.map(|_| Body::switched(backend, held))
+        let begin = Instant::now();
+        held.observe(Outcome::new(&self.observer, &request, client.scheme, begin));
+        let outcome = self.pass_on(request, client, begin, &mut held).await;
+        client.informational.end();
+        match outcome {
+            Ok((
+                Answer {
+                    mut response,
+                    lease,
+                    slot,
+                },
+                deadline,
+            )) => {
+                held.occupy(slot);
+                held.answer(response.status());
+                if upgrade::is_switch(&response) {
+                    let backend = hyper::upgrade::on(&mut response);
+                    return response.map(|_| Body::switched(backend, held, deadline));
+                }
+                response.map(|body| Body::relayed(Relay::new(body, lease, held), deadline))
             }
-            Ok((response, lease)) => response.map(|body| Body::relayed(body, lease, held)),
             Err(refusal) => refusal.into_response(held),
         }
     }
 
     async fn pass_on(
         &self,
-        mut request: Request<Incoming>,
-        client: &Client,
+        request: Request<Incoming>,
+        client: &Arc<Client>,
+        begin: Instant,
         held: &mut Held,
-    ) -> Result<(Response<Incoming>, Lease), Refusal> {
-        check(&request)?;
+    ) -> Result<(Answer, Deadline<Relay>), Refusal> {
+        check::check(&request)?;
         let target = self.find(&request)?;
-        held.count(self.services.reporter.track(&target.key));
-        let capacity = Capacity::new(&target, &self.services.queue);
+        held.count(&target.key, self.services.reporter.track(&target.key));
+        let deadline = self.timeouts.begin(&target.timeouts(), begin);
+        let request = informational::relay(request, client, held);
+        tokio::select! {
+            biased;
+            answer = self.forward(request, client, &target) => {
+                let answer = answer?;
+                deadline.on_start();
+                Ok((answer, deadline))
+            }
+            kind = deadline.until_met() => {
+                Err(Refusal::new(kind.into(), "activator request timeout"))
+            }
+        }
+    }
+
+    /// Waits for capacity and for the head of the backend's answer.
+    ///
+    /// Cancellation leaves the queue, or closes the connection to the backend.
+    async fn forward(
+        &self,
+        mut request: Request<Upload>,
+        client: &Client,
+        target: &Target,
+    ) -> Result<Answer, Refusal> {
+        let capacity = Capacity::new(target, &self.services.queue);
         let mut slot = capacity.wait().await?;
         let mut backend = target.backends.at(slot.backend());
         let old_client = request.version() < Version::HTTP_11;
         let offer = Offer::of(&request);
-        headers::to_backend(&mut request, &client.address, &backend.host);
+        headers::to_backend(&mut request, &client.address, &backend);
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());
         }
@@ -111,17 +181,16 @@ impl Proxy {
                     error,
                     unsent: Some(unsent),
                 }) => {
-                    note_failure(&target, &backend, &error);
+                    note_failure(target, &backend, &error);
                     slot = capacity.wait_elsewhere(slot).await?;
                     backend = target.backends.at(slot.backend());
                     request = *unsent;
-                    headers::set_host(&mut request, &backend.host);
+                    headers::set_backend(&mut request, &backend);
                 }
-                Err(Failed { error, .. }) => return Err(failure(&target, &backend, error)),
+                Err(Failed { error, .. }) => return Err(failure(target, &backend, error)),
             }
         };
-        note_success(&target, &backend);
-        held.occupy(slot);
+        note_success(target, &backend);
         match upgrade::is_switch(&response) {
             true => upgrade::to_client(&mut response),
             false => headers::to_client(&mut response),
@@ -129,15 +198,19 @@ impl Proxy {
         if old_client && response.body().size_hint().exact().is_none() {
             client.answer_ends_with_close();
         }
-        Ok((response, lease))
+        Ok(Answer {
+            response,
+            lease,
+            slot,
+        })
     }
 
     async fn exchange(
         &self,
         backend: &Arc<Backend>,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         offer: Option<&Offer>,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
+    ) -> Result<(Response<Received>, Lease), Failed> {
         let (response, lease) = self.upstream.send(backend, request).await?;
         let is_covered = |offer: &Offer| offer.covers(response.headers());
         if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
@@ -159,34 +232,9 @@ impl Proxy {
                 naming: &naming,
                 domain,
             };
-            Refusal::new(StatusCode::NOT_FOUND, unknown)
+            Refusal::new(ErrorReason::RevisionUnknown, unknown)
         })
     }
-}
-
-/// Refuses what cannot be passed on without changing what it says.
-fn check(request: &Request<Incoming>) -> Result<(), Refusal> {
-    if request.method() == Method::CONNECT {
-        return Err(Refusal::new(
-            StatusCode::BAD_GATEWAY,
-            "CONNECT is not supported",
-        ));
-    }
-    if headers::has_unknown_coding(request.headers()) {
-        return Err(Refusal::new(
-            StatusCode::NOT_IMPLEMENTED,
-            "of the transfer codings only chunked is supported",
-        ));
-    }
-    let hosts = request.headers().get_all(http::header::HOST).iter().count();
-    // RFC 9112, 3.2: exactly one. Only HTTP/1.0 did not have it.
-    if hosts > 1 || (hosts == 0 && request.version() == Version::HTTP_11) {
-        return Err(Refusal::new(
-            StatusCode::BAD_REQUEST,
-            format_args!("the request has {hosts} Host headers instead of one"),
-        ));
-    }
-    Ok(())
 }
 
 fn note_success(target: &Target, backend: &Backend) {
@@ -204,11 +252,11 @@ fn note_failure(target: &Target, backend: &Backend, error: &UpstreamError) {
 fn failure(target: &Target, backend: &Backend, error: UpstreamError) -> Refusal {
     if let UpstreamError::RequestBody(source) = &error {
         tracing::debug!(revision = %target.key, %source, "request body failed");
-        return Refusal::new(StatusCode::BAD_REQUEST, error);
+        return Refusal::new(error.reason(), error);
     }
     note_failure(target, backend, &error);
     Refusal::new(
-        StatusCode::BAD_GATEWAY,
+        error.reason(),
         format_args!("revision {}: {error}", target.key),
     )
 }

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
-use hyper::server::conn::http1;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{mpsc, oneshot};
@@ -26,12 +25,18 @@ mod accept;
 pub(crate) mod client;
 mod connection;
 mod handshake;
+mod http2;
+mod informational;
 pub(crate) mod limits;
 pub(crate) mod listen;
+mod protocol;
 mod stream;
 pub(crate) mod tunnel;
+mod wire;
 
 pub(crate) use accept::Listener;
+
+use connection::Http;
 
 /// How long to wait when the machine is out of sockets or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -126,9 +131,8 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
 
 /// The connections of a worker, and what each of them needs.
 struct Connections {
-    http: http1::Builder,
+    http: Rc<Http>,
     proxy: Rc<Proxy>,
-    head_timeout: Duration,
     draining: Draining,
     /// Every connection holds a clone.
     alive: mpsc::Sender<Infallible>,
@@ -137,13 +141,9 @@ struct Connections {
 impl Connections {
     /// With it comes a channel that ends when it and the last connection are gone.
     fn new(services: Services, draining: Draining) -> (Self, mpsc::Receiver<Infallible>) {
-        let mut http = http1::Builder::new();
-        http.max_buf_size(services.limits.head);
-        http.max_header_size(services.limits.head);
         let (alive, last_gone) = mpsc::channel(1);
         let connections = Self {
-            http,
-            head_timeout: services.limits.head_timeout,
+            http: Rc::new(Http::new(&services.limits)),
             proxy: Rc::new(Proxy::new(services)),
             draining,
             alive,
@@ -156,10 +156,9 @@ impl Connections {
             socket,
             peer,
             tls.map(|pair| TlsAcceptor::from(pair.content())),
-            self.http.clone(),
+            Rc::clone(&self.http),
             Rc::clone(&self.proxy),
             self.draining.clone(),
-            self.head_timeout,
         );
         let alive = self.alive.clone();
         tokio::task::spawn_local(async move {

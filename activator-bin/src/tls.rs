@@ -19,6 +19,11 @@ pub(crate) use pair::Pair;
 pub use problem::{TlsProblem, TlsProblems};
 pub(crate) use reload::follow;
 
+/// How ALPN calls HTTP/1.1.
+pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
+/// How ALPN calls HTTP/2.
+pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
+
 /// Files that become one configuration of TLS.
 pub(crate) trait Files: Send + Sync + 'static {
     /// What they become.

@@ -5,31 +5,56 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
 use crate::tls::BackendTls;
+use crate::upload::Upload;
 
 mod connect;
 mod error;
+mod http2;
 mod pool;
+mod received;
+
+use http2::Http2;
 
 pub(crate) use error::{Failed, UpstreamError};
-pub(crate) use pool::{Lease, Pool};
+pub(crate) use pool::Pool;
+pub(crate) use received::{ReceiveError, Received};
 
 /// One worker's connections to the backends.
 pub(crate) struct Upstream {
     http: http1::Builder,
     pool: Rc<Pool>,
+    http2: Http2,
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
 }
 
-/// An open connection, ready for one request at a time.
-type Connection = http1::SendRequest<Incoming>;
+/// What a request holds of a connection. Dropping it before the answer is complete ends the request,
+/// so that the backend notices.
+pub(crate) enum Lease {
+    /// All of it.
+    Http1(pool::Lease),
+    /// One of its streams.
+    Http2(#[expect(dead_code, reason = "it is there to be dropped")] http2::Stream),
+}
+
+impl Lease {
+    /// Makes an HTTP/1 connection available to further requests, once the answer is complete.
+    pub(crate) fn give_back(&mut self) {
+        if let Self::Http1(lease) = self {
+            lease.give_back();
+        }
+    }
+}
+
+/// An open connection of HTTP/1, ready for one request at a time.
+type Connection = http1::SendRequest<Upload>;
 
 impl Upstream {
     pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
@@ -38,12 +63,13 @@ impl Upstream {
         Self {
             http,
             pool: Rc::new(Pool::new(&limits)),
+            http2: Http2::new(limits, tls.clone()),
             tls,
             limits,
         }
     }
 
-    /// Sends `request` to `backend` and waits for the head of the answer.
+    /// Sends `request` to `backend` in the protocol of its version and waits for the head of the answer.
     ///
     /// A connection of the pool may turn out to have been closed while it was idle. As long as
     /// nothing of the request has been sent it is tried on another one; after that, never.
@@ -51,13 +77,17 @@ impl Upstream {
     /// # Errors
     /// With the request, when the backend cannot be connected to. It is as it came.
     ///
-    /// Cancellation closes the connection, so the backend notices.
+    /// Cancellation closes the connection, or the request's part of it, so the backend notices.
     pub(crate) async fn send(
         &self,
         backend: &Arc<Backend>,
-        mut request: Request<Incoming>,
-    ) -> Result<(Response<Incoming>, Lease), Failed> {
+        mut request: Request<Upload>,
+    ) -> Result<(Response<Received>, Lease), Failed> {
         let (address, endpoint) = (backend.address, backend.endpoint());
+        if request.version() == Version::HTTP_2 {
+            let (response, stream) = self.http2.send(endpoint, request).await?;
+            return Ok((response, Lease::Http2(stream)));
+        }
         while let Some(mut connection) = self.pool.take(endpoint) {
             match connection.try_send_request(request).await {
                 Ok(response) => return Ok(self.accept(backend, response, connection)),
@@ -89,14 +119,15 @@ impl Upstream {
         backend: &Arc<Backend>,
         response: Response<Incoming>,
         connection: Connection,
-    ) -> (Response<Incoming>, Lease) {
-        let lease = Lease::new(Rc::clone(&self.pool), backend.endpoint(), connection);
-        (response, lease)
+    ) -> (Response<Received>, Lease) {
+        let lease = pool::Lease::new(Rc::clone(&self.pool), backend.endpoint(), connection);
+        (response.map(Received::Http1), Lease::Http1(lease))
     }
 
     /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].
     pub(crate) fn sweep(&self) {
         self.pool.sweep();
+        self.http2.sweep();
     }
 }
 
@@ -116,7 +147,7 @@ mod tests {
     use crate::revision::backend::Endpoint;
 
     /// A request without a body, as it comes from a client.
-    async fn request() -> Request<Incoming> {
+    async fn request() -> Request<Upload> {
         let (mut client, server) = tokio::io::duplex(1_024);
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let (sender, mut requests) = mpsc::unbounded_channel();
@@ -127,7 +158,7 @@ mod tests {
         let serving = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(server), service);
         tokio::select! {
-            request = requests.recv() => request.unwrap(),
+            request = requests.recv() => request.unwrap().map(Upload::from),
             _ = serving => unreachable!("the service never answers"),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use activator_bin::config::{
     BackendTlsConfig, Config, JsonLinesConfig, LogFormat, Probe, Readiness, SCALARS, SinkConfig,
-    Sources, TlsConfig, TlsVersion,
+    Sources, TimeoutLimits, TlsConfig, TlsVersion,
 };
 use proptest::prelude::*;
 use reporter_core::Accounting;
@@ -128,6 +128,13 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     );
     assert_eq!(first.container_concurrency, 10);
     assert_eq!((first.queue_depth, first.probe), (50, Probe::Knative));
+    let timeouts = |total, response_start, idle| TimeoutLimits {
+        total: Duration::from_secs(total),
+        response_start: Option::map(response_start, Duration::from_millis),
+        idle: Option::map(idle, Duration::from_millis),
+    };
+    assert_eq!(first.timeouts, timeouts(600, Some(5_000), Some(250)));
+    assert_eq!(second.timeouts, timeouts(300, None, None));
     assert_eq!(second.key, "default/bare".parse().unwrap());
     assert_eq!(second.container_concurrency, 0);
     assert_eq!((second.queue_depth, second.probe), (500, Probe::Tcp));

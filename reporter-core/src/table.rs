@@ -20,7 +20,7 @@ pub(crate) fn make_room<V>(table: &mut Table<V>) {
 /// nothing; answers whether it did.
 pub(crate) fn give_back<V>(table: &mut Table<V>) -> bool {
     let len = table.len();
-    let much = table.capacity() > 64 && len < table.capacity() / 4;
+    let much = table.capacity() > 8 && len < table.capacity() / 4;
     if much {
         table.shrink_to(len * 2);
     }
@@ -58,12 +58,12 @@ mod tests {
     }
 
     #[test]
-    fn a_large_table_shrinks_once_three_quarters_are_unused() {
+    fn a_table_of_more_than_a_few_shrinks_once_three_quarters_are_unused() {
         for (capacity, len, shrunk) in [
-            (64, 0, 64),
-            (65, 0, 0),
-            (65, 15, 30),
-            (65, 16, 65),
+            (8, 0, 8),
+            (9, 0, 0),
+            (9, 1, 2),
+            (9, 2, 9),
             (400, 100, 400),
             (400, 99, 198),
         ] {

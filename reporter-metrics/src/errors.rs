@@ -13,6 +13,10 @@ label_values! {
         RevisionUnknown = "revision_unknown",
         /// The request breaks the rules of HTTP (400).
         BadRequest = "bad_request",
+        /// The request asks for what the activator does not do (501).
+        NotSupported = "not_supported",
+        /// The method is CONNECT (502).
+        Connect = "connect",
         /// The client did not finish its request in time (408).
         ClientTimeout = "client_timeout",
         /// The body is larger than allowed (413).
@@ -29,8 +33,12 @@ label_values! {
         BackendBadResponse = "backend_bad_response",
         /// A queue was full (503).
         QueueFull = "queue_full",
-        /// One of the revision's time-outs passed (504, or an aborted response).
-        RequestTimeout = "request_timeout",
+        /// The revision's `timeout` passed (504, or an aborted response).
+        Timeout = "timeout",
+        /// Its `response_start_timeout` passed (504).
+        ResponseStartTimeout = "response_start_timeout",
+        /// Its `idle_timeout` passed (504, or an aborted response).
+        IdleTimeout = "idle_timeout",
         /// The client left before the end.
         ClientGone = "client_gone",
         /// The activator stopped before the end.

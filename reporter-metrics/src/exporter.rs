@@ -26,6 +26,7 @@ use crate::tls::{CertificateMetrics, HandshakeMetrics};
 pub struct Exporter {
     registry: Arc<Registry>,
     revisions: Arc<Revisions>,
+    requests: RequestMetrics,
     process: Collector,
 }
 
@@ -38,6 +39,7 @@ impl Exporter {
         Self {
             registry: Arc::new(registry),
             revisions: Arc::new(Revisions::new(lister)),
+            requests: RequestMetrics::default(),
             process: Collector::default(),
         }
     }
@@ -58,7 +60,8 @@ impl Exporter {
         for requests in requests {
             requests.record(&revisions);
         }
-        sorted([fixed.as_str(), revisions.render().as_str()])
+        let durations = self.requests.render(|key| self.revisions.revision(key));
+        sorted([&fixed, &revisions.render(), &durations])
     }
 
     /// Takes the gauges of each tick.
@@ -67,7 +70,12 @@ impl Exporter {
     /// let the reporter have it.
     #[must_use]
     pub fn revision_gauges(&self) -> RevisionGauges {
-        RevisionGauges::new(Arc::clone(&self.revisions), Arc::clone(&self.registry))
+        let requests = self.requests.clone();
+        RevisionGauges::new(
+            Arc::clone(&self.revisions),
+            Arc::clone(&self.registry),
+            requests,
+        )
     }
 
     /// What the reporter says of itself.
@@ -113,12 +121,12 @@ impl Exporter {
 
     /// How long requests take.
     pub fn requests(&self) -> RequestMetrics {
-        RequestMetrics::new(Arc::clone(&self.registry))
+        self.requests.clone()
     }
 }
 
 /// One text of several, in an order that is the same each time.
-fn sorted<const N: usize>(texts: [&str; N]) -> String {
+fn sorted<const N: usize>(texts: [&String; N]) -> String {
     // No blank line is inside a block: line feeds in label values and help are escaped.
     let blocks = texts.iter().flat_map(|text| text.split("\n\n"));
     // A block starts with the help line, thus with the metric's name.

@@ -66,6 +66,6 @@ pub use link::LinkMetrics;
 pub use names::{Kind, METRICS, Metric};
 pub use queue::{QueueLimit, QueueMetrics};
 pub use reporter::ReporterMetrics;
-pub use requests::{HttpVersion, RequestMetrics, Scheme, Served};
+pub use requests::{HttpVersion, RequestMetrics, RequestRecorder, Scheme, Served};
 pub use revisions::{RevisionGauges, RevisionRequests};
 pub use tls::{CertificateMetrics, HandshakeMetrics};

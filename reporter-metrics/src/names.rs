@@ -53,7 +53,7 @@ const WAIT_BUCKETS: &[f64] = &[
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];
 /// Those of OpenTelemetry's `http.server.request.duration`.
-const REQUEST_BUCKETS: &[f64] = &[
+pub(crate) const REQUEST_BUCKETS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
@@ -113,8 +113,9 @@ table! {
     ERRORS: Kind::Counter, "activator_errors_total" ["reason"], "requests",
         "Requests that did not end as their backend meant, by reason.";
     REQUEST_DURATION: Kind::Histogram(REQUEST_BUCKETS), "http_server_request_duration_seconds"
-        ["http_request_method", "url_scheme", "network_protocol_version", "http_response_status_code"], "seconds",
-        "From a request's head to the end of its response, aborted ones included (no status: the client left before there was one).";
+        ["http_request_method", "url_scheme", "network_protocol_version", "http_response_status_code", "error_type",
+         "k8s_namespace_name", "kn_service_name", "kn_configuration_name", "kn_revision_name"], "seconds",
+        "From a request's head to the end of its response, aborted ones included: error_type says why, as the reason in activator_errors_total.";
 
     BUILD_INFO: Kind::Gauge, "activator_build_info" ["version"], "constant",
         "Always 1; the labels say what runs.";

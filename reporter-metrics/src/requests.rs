@@ -1,18 +1,29 @@
 //! How long requests take, by the few of their properties that are bounded.
+//!
+//! Each thread sorts its requests into buckets of its own, behind a lock that nobody else wants
+//! except for the moment in which the buckets are taken away to be added up.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use metrics::Histogram;
-use parking_lot::RwLock;
+use foldhash::fast::FixedState;
+use parking_lot::Mutex;
+use reporter_core::{Revision, RevisionKey};
 
+use crate::errors::ErrorReason;
 use crate::label::label_values;
-use crate::names;
-use crate::registry::Registry;
 
-/// Series before the rest is folded into one: backends choose the status, so they must not choose the memory.
-const MAX_SERIES: usize = 500;
+mod histogram;
+mod text;
+
+use histogram::Histogram;
+
+/// Series per revision before the rest is folded into one: backends choose the status, so they must
+/// not choose the memory.
+const MAX_SERIES: usize = 100;
+/// Revisions that are kept without asking whether they are still there.
+const MIN_ASKED: usize = 64;
 
 /// A value beyond those that have a name of their own.
 const OTHER: &str = "_OTHER";
@@ -48,83 +59,140 @@ pub struct Served<'a> {
     pub scheme: Scheme,
     /// Its version of HTTP.
     pub version: HttpVersion,
-    /// The status that the client was sent; none when it left before there was one.
+    /// The status that the client was sent; none when it ended before there was one.
     pub status: Option<u16>,
+    /// Why it did not end as its backend meant; none when it did.
+    pub error: Option<ErrorReason>,
+    /// Whose it was; none when nobody's.
+    pub revision: Option<&'a RevisionKey>,
 }
 
-/// How long requests take. A clone records into the same series.
-#[derive(Clone)]
+/// How long requests take. A clone stands for the same series.
+#[derive(Clone, Default)]
 pub struct RequestMetrics {
-    registry: Arc<Registry>,
-    series: Arc<RwLock<HashMap<Labels, Histogram>>>,
+    recorders: Arc<Mutex<Vec<Arc<Mutex<Table>>>>>,
+    total: Arc<Mutex<Total>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+/// What one thread records.
+pub struct RequestRecorder {
+    table: Arc<Mutex<Table>>,
+}
+
+#[derive(Default)]
+struct Table {
+    revisions: HashMap<RevisionKey, Vec<Series>, FixedState>,
+    /// Requests whose revision is unknown.
+    nobodys: Vec<Series>,
+}
+
+type Series = (Labels, Histogram);
+
+#[derive(Default)]
+struct Total {
+    table: Table,
+    /// The number of revisions from which on it is asked which of them are still there.
+    asked_at: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Labels {
     Own {
         method: &'static str,
         scheme: Scheme,
         version: HttpVersion,
         status: Option<u16>,
+        error: Option<ErrorReason>,
     },
     Rest,
 }
 
 impl RequestMetrics {
-    pub(crate) fn new(registry: Arc<Registry>) -> Self {
-        Self {
-            registry,
-            series: Arc::default(),
+    /// Takes what one thread records from now on.
+    #[must_use]
+    pub fn recorder(&self) -> RequestRecorder {
+        let table = Arc::<Mutex<Table>>::default();
+        self.recorders.lock().push(Arc::clone(&table));
+        RequestRecorder { table }
+    }
+
+    /// Adds up what was recorded, and forgets revisions that are gone, often enough for memory to
+    /// follow them.
+    pub(crate) fn collect(&self, is_known: impl Fn(&RevisionKey) -> bool) {
+        let mut total = self.total.lock();
+        for recorder in &*self.recorders.lock() {
+            // With one look, however much there is: its thread must not wait.
+            let table = std::mem::take(&mut *recorder.lock());
+            add(&mut total.table.nobodys, table.nobodys);
+            for (revision, series) in table.revisions {
+                add(total.table.revisions.entry(revision).or_default(), series);
+            }
+        }
+        let Total { table, asked_at } = &mut *total;
+        let revisions = &mut table.revisions;
+        if revisions.len() > (*asked_at).max(MIN_ASKED) {
+            revisions.retain(|key, _| is_known(key));
+            *asked_at = revisions.len() * 2;
         }
     }
 
-    /// A request is over, so long after its head had come.
-    ///
-    /// Request upon request of the same kind costs a shared lock and no registration.
-    pub fn served(&self, request: Served<'_>, duration: Duration) {
-        let labels = Labels::of(request);
-        if let Some(histogram) = self.series.read().get(&labels) {
-            histogram.record(duration);
-            return;
-        }
-        let mut series = self.series.write();
-        let labels = match series.len() < MAX_SERIES {
-            true => labels,
-            false => Labels::Rest,
-        };
-        let histogram = series
-            .entry(labels)
-            .or_insert_with(|| labels.histogram(&self.registry));
-        histogram.record(duration);
+    /// The text of all series there are, those of revisions that are gone left out.
+    pub(crate) fn render(&self, revision: impl Fn(&RevisionKey) -> Option<Revision>) -> String {
+        self.collect(|key| revision(key).is_some());
+        text::render(&self.total.lock().table, revision)
     }
 }
 
+impl RequestRecorder {
+    /// A request is over, so long after its head had come.
+    ///
+    /// Costs an allocation only for a series of which there was nothing since the last tick.
+    pub fn served(&self, request: Served<'_>, duration: Duration) {
+        let labels = Labels::of(&request);
+        let Table { revisions, nobodys } = &mut *self.table.lock();
+        let series = match request.revision {
+            None => nobodys,
+            // The usual case first: a look-up without a copy of the key.
+            Some(key) => match revisions.get_mut(key) {
+                Some(series) => series,
+                None => revisions.entry(key.clone()).or_default(),
+            },
+        };
+        place(series, labels).record(duration);
+    }
+}
+
+fn add(all: &mut Vec<Series>, more: Vec<Series>) {
+    for (labels, histogram) in more {
+        place(all, labels).add(&histogram);
+    }
+}
+
+/// Where requests with these labels belong.
+fn place(series: &mut Vec<Series>, labels: Labels) -> &mut Histogram {
+    let find = |series: &[Series], labels| series.iter().position(|it| it.0 == labels);
+    let mut labels = labels;
+    let mut found = find(series, labels);
+    if found.is_none() && series.len() >= MAX_SERIES {
+        labels = Labels::Rest;
+        found = find(series, labels);
+    }
+    let index = found.unwrap_or_else(|| {
+        series.push((labels, Histogram::default()));
+        series.len() - 1
+    });
+    &mut series[index].1
+}
+
 impl Labels {
-    fn of(request: Served<'_>) -> Self {
+    fn of(request: &Served<'_>) -> Self {
         Self::Own {
             method: known_method(request.method),
             scheme: request.scheme,
             version: request.version,
             status: request.status,
+            error: request.error,
         }
-    }
-
-    fn histogram(self, registry: &Registry) -> Histogram {
-        let status_text;
-        let values = match self {
-            Self::Own {
-                method,
-                scheme,
-                version,
-                status,
-            } => {
-                // For Prometheus an empty value is an absent label.
-                status_text = status.map_or_else(String::new, |status| status.to_string());
-                [method, scheme.as_str(), version.as_str(), &status_text]
-            }
-            Self::Rest => [OTHER; 4],
-        };
-        registry.histogram(&names::REQUEST_DURATION, &values)
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use reporter_core::{RevisionKey, RevisionLister};
+use reporter_core::{Revision, RevisionKey, RevisionLister};
 
 use crate::names;
 use crate::registry::Registry;
@@ -47,6 +47,10 @@ impl Revisions {
             lister,
             table: Mutex::default(),
         }
+    }
+
+    pub(crate) fn revision(&self, key: &RevisionKey) -> Option<Revision> {
+        self.lister.revision(key)
     }
 
     pub(crate) fn is_known(&self, key: &RevisionKey) -> bool {
@@ -99,7 +103,7 @@ impl Revisions {
 
 #[cfg(test)]
 mod tests {
-    use reporter_core::{MetricsBackend, Revision};
+    use reporter_core::MetricsBackend;
 
     use super::*;
 
@@ -115,7 +119,7 @@ mod tests {
     fn what_nobody_knows_and_no_tick_has_is_forgotten() {
         let revisions = Arc::new(Revisions::new(Arc::new(NoRevisions)));
         let registry = Arc::new(Registry::new());
-        let mut gauges = RevisionGauges::new(Arc::clone(&revisions), registry);
+        let mut gauges = RevisionGauges::new(Arc::clone(&revisions), registry, Default::default());
         let key: RevisionKey = "default/a".parse().unwrap();
         let length = || revisions.table.lock().revisions.len();
 

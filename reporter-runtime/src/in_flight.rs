@@ -4,25 +4,26 @@ use std::sync::Arc;
 
 use reporter_core::{ReqEvent, RevisionKey};
 
-use crate::shards::Shards;
+use crate::shards::{Shard, Shards};
 
 /// A request in flight. It is out when this is dropped, wherever that happens.
 ///
 /// Move it into whatever lives as long as the request: the response body, the upgraded connection.
 #[must_use = "the request is out as soon as this is dropped"]
 pub struct InFlight {
-    shards: Arc<Shards>,
+    shard: Arc<Shard>,
     out: ReqEvent,
     /// None when the request is not counted, because too many keys are tracked.
     id: Option<u64>,
 }
 
 impl InFlight {
-    pub(crate) fn start(shards: &Arc<Shards>, key: &RevisionKey) -> Self {
+    pub(crate) fn start(shards: &Shards, key: &RevisionKey) -> Self {
         let event = ReqEvent::req_in(key.clone());
-        let id = shards.apply(&event, None);
+        let shard = Arc::clone(shards.shard(key));
+        let id = shard.apply(&event, None);
         Self {
-            shards: Arc::clone(shards),
+            shard,
             out: ReqEvent::req_out(event.key),
             id,
         }
@@ -44,7 +45,7 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         if self.id.is_some() {
-            self.shards.apply(&self.out, self.id);
+            self.shard.apply(&self.out, self.id);
         }
     }
 }

@@ -36,7 +36,7 @@ impl ConcurrencyReporter {
             interval: Duration::from_secs(1),
             flush_timeout: Duration::from_secs(5),
             max_tracked_keys: 100_000,
-            shards: 256,
+            shards: None,
             clock: Box::new(SystemClock::new()),
             recorder: None,
             metrics: None,
@@ -88,7 +88,7 @@ pub struct Builder {
     interval: Duration,
     flush_timeout: Duration,
     max_tracked_keys: usize,
-    shards: usize,
+    shards: Option<usize>,
     clock: Box<dyn Clock>,
     recorder: Option<Recorder>,
     metrics: Option<Box<dyn MetricsBackend>>,
@@ -117,10 +117,13 @@ impl Builder {
         self
     }
 
-    /// The number of locks that keys are spread over; 256 by default. It changes no result.
+    /// The number of locks that keys are spread over, rounded up to a power of two. It changes no result.
+    ///
+    /// By default one for every 128 keys that may be tracked, 256 at least and 8,192 at most: a tick holds each
+    /// lock for so few keys that hardly a request notices.
     #[must_use]
     pub fn shards(mut self, shards: usize) -> Self {
-        self.shards = shards;
+        self.shards = Some(shards);
         self
     }
 
@@ -163,7 +166,8 @@ impl Builder {
         let (event_sender, events) = mpsc::channel(1_024);
         let shards = Arc::new(Shards::new(
             self.accounting,
-            self.shards,
+            self.shards
+                .unwrap_or((self.max_tracked_keys / 128).clamp(256, 8_192)),
             self.max_tracked_keys,
             self.clock,
             self.recorder,

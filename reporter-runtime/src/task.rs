@@ -122,7 +122,7 @@ impl Loop {
 
 fn apply(shards: &Shards, events: &mut Vec<ReqEvent>) {
     for event in events.drain(..) {
-        shards.apply(&event, None);
+        shards.shard(&event.key).apply(&event, None);
     }
 }
 

@@ -3,16 +3,22 @@
 mod activation;
 mod activator;
 mod bodies;
+mod both_ways;
+mod crowd;
+mod curl;
 mod delivery;
 mod first_look;
+mod grpc;
 mod handover;
 mod http;
 mod load;
 mod nginx;
 mod overload;
 mod process;
+mod python;
 mod rolling;
 mod slow_server;
+mod websocket;
 
 use std::time::Instant;
 
@@ -26,13 +32,19 @@ type Scene = (&'static str, fn() -> Result<()>);
 const SCENES: &[Scene] = &[
     ("first-look", first_look::run),
     ("bodies", bodies::run),
+    ("both-ways", both_ways::run),
+    ("curl", curl::run),
+    ("grpc", grpc::run),
+    ("websocket", websocket::run),
     ("load", load::run),
+    ("load-http2", load::run_http2),
     ("killed-load", load::run_killed),
     ("delivery", delivery::run),
     ("held-requests", activation::run),
     ("held-requests-in-order", activation::run_in_order),
     ("full-queue", activation::run_full),
     ("rolling-restart", rolling::run),
+    ("crowd", crowd::run),
     ("overload", overload::run),
     ("handover", handover::run),
 ];

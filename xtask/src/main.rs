@@ -1,5 +1,6 @@
 //! Tasks of the project's developers: `cargo xtask TASK`. CI runs nothing that is not here.
 
+mod bench;
 mod ci;
 mod command;
 mod dist;
@@ -28,6 +29,11 @@ enum Task {
         /// Run only the scenes whose names contain this.
         scene: Option<String>,
     },
+    /// Performance, beside floors and targets.
+    Bench {
+        #[command(subcommand)]
+        what: bench::What,
+    },
     /// Mutation testing of reporter-core (needs cargo-mutants).
     Mutants,
     /// A release archive of this machine's target in target/dist.
@@ -39,6 +45,7 @@ fn main() -> Result<()> {
         Task::Check => ci::check(),
         Task::Ci => ci::run(),
         Task::E2e { scene } => e2e::run(scene.as_deref()),
+        Task::Bench { what } => bench::run(&what),
         Task::Mutants => mutants::run(),
         Task::Dist => dist::run(),
     }

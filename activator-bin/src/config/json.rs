@@ -1,5 +1,7 @@
 //! A revision as JSON: the same fields as in the file, checked by the same rules.
 
+use std::time::Duration;
+
 use reporter_core::RevisionKey;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
@@ -19,6 +21,9 @@ struct Fields<'a> {
     configuration: &'a str,
     container_concurrency: u32,
     queue_depth: usize,
+    timeout: String,
+    response_start_timeout: String,
+    idle_timeout: String,
     probe: &'a str,
     tls: bool,
     backends: &'a [std::net::SocketAddr],
@@ -56,7 +61,9 @@ impl RevisionConfig {
     #[must_use]
     pub fn to_json(&self) -> Json {
         let probe = PROBES.iter().find(|(_, probe)| *probe == self.probe);
-        // Empty is how the file leaves a name out; it is no value that a field may have.
+        let text = |duration| humantime::format_duration(duration).to_string();
+        let optional = |duration: Option<Duration>| duration.map(text).unwrap_or_default();
+        // Empty is what the file leaves out; it is no value that a field may have.
         let fields = Fields {
             namespace: self.key.namespace(),
             name: self.key.name(),
@@ -64,6 +71,9 @@ impl RevisionConfig {
             configuration: &self.revision.configuration,
             container_concurrency: self.container_concurrency,
             queue_depth: self.queue_depth,
+            timeout: text(self.timeouts.total),
+            response_start_timeout: optional(self.timeouts.response_start),
+            idle_timeout: optional(self.timeouts.idle),
             probe: probe.expect("the table has them all").0,
             tls: self.tls,
             backends: &self.backends,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use reporter_core::{Revision, RevisionKey};
 
@@ -10,7 +11,7 @@ use super::file::{Element, Reader, Section};
 use super::setting::Default::{Is, Required, Unset};
 use super::setting::{Setting, set};
 use super::value::Value;
-use super::{Probe, RevisionConfig, ThrottleConfig};
+use super::{Probe, RevisionConfig, ThrottleConfig, TimeoutLimits};
 
 /// The range of every bound on a queue.
 pub(super) const QUEUE_DEPTH: RangeInclusive<usize> = 0..=100_000_000;
@@ -31,6 +32,7 @@ pub struct Draft {
     configuration: Option<String>,
     container_concurrency: u32,
     queue_depth: Option<usize>,
+    timeouts: TimeoutLimits,
     probe: Probe,
     tls: bool,
     backends: Vec<SocketAddr>,
@@ -61,6 +63,7 @@ impl Draft {
             },
             container_concurrency: self.container_concurrency,
             queue_depth: self.queue_depth.unwrap_or(inherited.queue_depth),
+            timeouts: self.timeouts,
             probe: self.probe,
             tls: self.tls,
             backends: self.backends,
@@ -140,6 +143,24 @@ pub static REVISION: &[Setting<Draft>] = &[
         |draft, value| set(&mut draft.queue_depth, value.whole(QUEUE_DEPTH).map(Some)),
     ),
     Setting::new(
+        "timeout",
+        Is("5m"),
+        "How long a request may take, waiting for capacity and the whole answer included",
+        |draft, value| set(&mut draft.timeouts.total, limit(value)),
+    ),
+    Setting::new(
+        "response_start_timeout",
+        Unset,
+        "How long it may take until the head of the answer is there; as long as timeout says when unset",
+        |draft, value| set(&mut draft.timeouts.response_start, limit(value).map(Some)),
+    ),
+    Setting::new(
+        "idle_timeout",
+        Unset,
+        "How long the answer, or an upgraded connection in both directions, may be silent; no limit when unset",
+        |draft, value| set(&mut draft.timeouts.idle, limit(value).map(Some)),
+    ),
+    Setting::new(
         "probe",
         Is("tcp"),
         "How its instances show that they are ready: knative, tcp or none",
@@ -182,6 +203,11 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Draft
         revisions.push(draft);
     }
     revisions
+}
+
+/// A limit on how long a request may take.
+fn limit(value: &Value<'_>) -> Result<Duration, String> {
+    value.duration("10ms"..="365d")
 }
 
 fn namespace(value: &Value<'_>) -> Result<String, String> {

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use http::StatusCode;
-use reporter_metrics::{QueueLimit, QueueMetrics};
+use reporter_metrics::{ErrorReason, QueueLimit, QueueMetrics};
 
 use super::refusal::Refusal;
 use crate::revision::Target;
@@ -56,11 +55,11 @@ impl<'a> Capacity<'a> {
                     QueueBound::QueueDepth => QueueLimit::Revision,
                     QueueBound::MaxQueuedRequests => QueueLimit::Total,
                 });
-                Refusal::for_now(StatusCode::SERVICE_UNAVAILABLE, error)
+                Refusal::new(ErrorReason::QueueFull, error)
             }
             ThrottleError::RevisionGone => {
                 let why = format_args!("revision {} was removed", self.target.key);
-                Refusal::new(StatusCode::NOT_FOUND, why)
+                Refusal::new(ErrorReason::RevisionUnknown, why)
             }
         }
     }

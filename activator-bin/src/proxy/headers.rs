@@ -4,14 +4,15 @@ use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE,
 };
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 
+use crate::revision::backend::Backend;
 use crate::revision::name::{NAMESPACE, REVISION};
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
+pub(super) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
 const PROXY_REQUEST: HeaderName = HeaderName::from_static("k-proxy-request");
 
 /// What belongs to one connection and is never passed on, besides `Connection` and what it lists.
@@ -26,14 +27,19 @@ const HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
-/// Makes `request` one that goes to the backend called `host`, for the client at `client`.
+/// Makes `request` one that goes to `backend`, for the client at `client`.
 pub(super) fn to_backend(
     request: &mut Request<impl Body>,
     client: &HeaderValue,
-    host: &HeaderValue,
+    backend: &Backend,
 ) {
     let framing = Framing::of(request.body());
-    *request.version_mut() = Version::HTTP_11;
+    let length = request.body().size_hint().exact();
+    // HTTP/2 has a framing of its own, and names the host elsewhere.
+    let is_http2 = request.version() == Version::HTTP_2;
+    if !is_http2 {
+        *request.version_mut() = Version::HTTP_11;
+    }
     let original_host = take_authority(request.uri_mut());
     let headers = request.headers_mut();
     let wants_trailers = tokens(headers, TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
@@ -41,13 +47,17 @@ pub(super) fn to_backend(
     if wants_trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
-    if framing == Framing::Chunked {
+    if let (true, Some(length)) = (headers.contains_key(CONTENT_LENGTH), length) {
+        // As a plain number, however it was written.
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    if framing == Framing::Chunked && !is_http2 {
         // Hyper would send a GET without its body otherwise.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     headers.remove(NAMESPACE);
     headers.remove(REVISION);
-    let host_header = headers.insert(HOST, host.clone());
+    let host_header = headers.remove(HOST);
     if let Some(original) = original_host.or(host_header)
         && !headers.contains_key(ORIGINAL_HOST)
     {
@@ -55,18 +65,36 @@ pub(super) fn to_backend(
     }
     headers.insert(PROXY_REQUEST, HeaderValue::from_static("activator"));
     add_forwarded_for(headers, client);
+    set_backend(request, backend);
 }
 
-/// Makes `request`, which was made one to a backend already, one that goes to the backend called `host`.
-pub(super) fn set_host(request: &mut Request<impl Body>, host: &HeaderValue) {
-    request.headers_mut().insert(HOST, host.clone());
+/// Makes `request`, which was made one to a backend already, one that goes to `backend`.
+pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
+    let host = &backend.host;
+    if request.version() != Version::HTTP_2 {
+        request.headers_mut().insert(HOST, host.clone());
+        return;
+    }
+    let mut parts = std::mem::take(request.uri_mut()).into_parts();
+    parts.scheme = Some(match backend.endpoint().tls {
+        true => Scheme::HTTPS,
+        false => Scheme::HTTP,
+    });
+    // Only the zone of an IPv6 address may not stand there, and means nothing to anybody else.
+    let authority = Authority::try_from(host.as_bytes());
+    parts.authority = Some(authority.unwrap_or(Authority::from_static("localhost")));
+    parts
+        .path_and_query
+        .get_or_insert(PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from_parts(parts).expect("no part is missing");
 }
 
 /// Makes `response` one that goes to the client.
 pub(super) fn to_client(response: &mut Response<impl Body>) {
     let framing = Framing::of(response.body());
     let length = response.body().size_hint().exact();
-    *response.version_mut() = Version::HTTP_11;
+    let version = response.version_mut();
+    *version = (*version).max(Version::HTTP_11);
     let headers = response.headers_mut();
     remove_hop_by_hop(headers, framing);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
@@ -82,6 +110,12 @@ pub(super) fn to_client(response: &mut Response<impl Body>) {
     if framing == Framing::Chunked {
         headers.remove(CONTENT_LENGTH);
     }
+}
+
+/// Makes the headers of an informational answer ones that go to the client.
+pub(super) fn informational_to_client(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers, Framing::Empty);
+    headers.remove(CONTENT_LENGTH);
 }
 
 /// Whether a body is coded in a way that only its sender's neighbour could undo.
@@ -141,12 +175,39 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
         }
         headers.remove(CONNECTION);
     }
+    // Hyper sends only trailers that are announced.
+    let trailers = match framing {
+        Framing::Chunked => announced_trailers(headers),
+        Framing::Empty | Framing::Length => None,
+    };
     for name in &HOP_BY_HOP {
-        // Hyper sends only trailers that are announced.
-        if *name != TRAILER || framing != Framing::Chunked {
-            headers.remove(name);
-        }
+        headers.remove(name);
     }
+    if let Some(trailers) = trailers {
+        headers.insert(TRAILER, trailers);
+    }
+}
+
+/// The announced trailers, without those that are taken for something else when whoever reads them
+/// puts them among the headers.
+fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
+    const KEPT_OUT: [HeaderName; 8] = [
+        CONNECTION,
+        CONTENT_LENGTH,
+        HOST,
+        NAMESPACE,
+        REVISION,
+        FORWARDED_FOR,
+        ORIGINAL_HOST,
+        PROXY_REQUEST,
+    ];
+    let may_pass = |name: &&[u8]| {
+        HeaderName::from_bytes(name)
+            .is_ok_and(|name| !KEPT_OUT.contains(&name) && !HOP_BY_HOP.contains(&name))
+    };
+    let names: Vec<_> = tokens(headers, TRAILER).filter(may_pass).collect();
+    let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok();
+    names.filter(|names| !names.is_empty())
 }
 
 fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {

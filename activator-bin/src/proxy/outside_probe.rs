@@ -3,7 +3,7 @@
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
-use super::refusal::Refusal;
+use super::refusal;
 use crate::admin::Readiness;
 use crate::body::{Body, Held};
 
@@ -43,7 +43,7 @@ pub(super) fn take(headers: &mut HeaderMap) -> Option<OutsideProbe> {
 
 impl OutsideProbe {
     pub(super) fn answer(self, readiness: &Readiness, held: Held) -> Response<Body> {
-        let refuse = |status, why: &str, held| Refusal::new(status, why).into_response(held);
+        let refuse = |status, why: &str, held| refusal::text(status, format!("{why}\n"), held);
         match self {
             Self::Health => match readiness.check() {
                 Ok(()) => Response::new(Body::whole("", held)),

@@ -2,48 +2,77 @@
 
 use std::fmt;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
+use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Response, StatusCode};
+use reporter_metrics::ErrorReason;
 
 use crate::body::{Body, Held};
 
 /// Why a request is not served.
 #[derive(Debug)]
 pub(super) struct Refusal {
-    status: StatusCode,
+    reason: ErrorReason,
     text: String,
-    retry_after: Option<HeaderValue>,
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, why: impl fmt::Display) -> Self {
-        Self {
-            status,
-            text: format!("{why}\n"),
-            retry_after: None,
-        }
+    pub(super) fn new(reason: ErrorReason, why: impl fmt::Display) -> Self {
+        let text = format!("{why}\n");
+        Self { reason, text }
     }
 
-    /// A refusal that may be none in a second.
-    pub(super) fn for_now(status: StatusCode, why: impl fmt::Display) -> Self {
-        Self {
-            retry_after: Some(HeaderValue::from_static("1")),
-            ..Self::new(status, why)
-        }
-    }
-
-    pub(super) fn into_response(self, held: Held) -> Response<Body> {
-        let mut response = Response::new(Body::whole(self.text, held));
-        *response.status_mut() = self.status;
+    pub(super) fn into_response(self, mut held: Held) -> Response<Body> {
+        use ErrorReason as Why;
+        let status = status(self.reason);
+        held.fail(self.reason);
+        held.answer(status);
+        let mut response = text(status, self.text, held);
         let headers = response.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=utf-8"),
-        );
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        if let Some(delay) = self.retry_after {
-            headers.insert(RETRY_AFTER, delay);
+        match self.reason {
+            // It may be none in a second.
+            Why::QueueFull => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            // Who wrote such a request may see its end elsewhere than we do.
+            Why::BadRequest | Why::Connect | Why::NotSupported => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
         }
         response
     }
+}
+
+/// What a client is told by number.
+fn status(reason: ErrorReason) -> StatusCode {
+    use ErrorReason as Why;
+    match reason {
+        Why::BadRequest => StatusCode::BAD_REQUEST,
+        Why::RevisionUnknown => StatusCode::NOT_FOUND,
+        Why::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
+        Why::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Why::HeaderTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        Why::NotSupported => StatusCode::NOT_IMPLEMENTED,
+        Why::Connect
+        | Why::BackendRefused
+        | Why::BackendReset
+        | Why::BackendTimeout
+        | Why::BackendBadResponse => StatusCode::BAD_GATEWAY,
+        // Of these two nobody is left to be told.
+        Why::QueueFull | Why::ClientGone | Why::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        Why::Timeout | Why::ResponseStartTimeout | Why::IdleTimeout => StatusCode::GATEWAY_TIMEOUT,
+    }
+}
+
+/// An answer in words.
+pub(super) fn text(status: StatusCode, text: String, held: Held) -> Response<Body> {
+    let mut response = Response::new(Body::whole(text, held));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

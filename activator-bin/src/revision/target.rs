@@ -10,6 +10,7 @@ use super::shared::{Shared, limits};
 use crate::config::RevisionConfig;
 use crate::probe::Prober;
 use crate::throttle::Throttle;
+use crate::timeouts::TimeoutLimits;
 
 /// A revision that is served. Requests hold on to it, so that what they share outlives every change.
 pub(crate) struct Target {
@@ -36,6 +37,11 @@ impl Target {
     /// What it was told last.
     pub(super) fn config(&self) -> Arc<RevisionConfig> {
         self.config.load_full()
+    }
+
+    /// How long a request that comes now may take.
+    pub(crate) fn timeouts(&self) -> TimeoutLimits {
+        self.config.load().timeouts
     }
 
     /// Becomes what `config` says, of the same key; false when it is that already.

@@ -15,6 +15,7 @@ fn revision(text: &str) -> RevisionConfig {
         },
         container_concurrency: 0,
         queue_depth: 1,
+        timeouts: Default::default(),
         probe: Default::default(),
         tls: false,
         backends: ports.map(address).collect(),

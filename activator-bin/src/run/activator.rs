@@ -129,6 +129,8 @@ impl Activator {
             reporter: reporter.clone(),
             queue: exporter.queue(),
             handshakes: exporter.handshakes(),
+            errors: exporter.errors(),
+            requests: exporter.requests(),
             readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
             backend_tls: tls.backends,

@@ -2,12 +2,15 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use http::HeaderValue;
+use reporter_metrics::Scheme;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
+
+use super::informational::Informational;
 
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere
@@ -22,11 +25,18 @@ const CLOSED: Interest = Interest::ERROR;
 pub(crate) struct Client {
     /// Its address as a header value.
     pub(crate) address: HeaderValue,
+    /// Whether it speaks over TLS.
+    pub(crate) scheme: Scheme,
+    pub(crate) informational: Informational,
     /// Kept apart from the reading half, which has one owner.
     socket: OwnedWriteHalf,
     phase: AtomicU8,
+    /// How many are being served: more than one only over HTTP/2.
+    requests: AtomicU32,
+    is_http2: AtomicBool,
     may_be_unread: AtomicBool,
     ends_with_close: AtomicBool,
+    is_cut: AtomicBool,
 }
 
 /// What a connection is at.
@@ -37,21 +47,26 @@ pub(crate) enum Phase {
     New,
     /// A part of a request's head has come.
     Head,
-    /// A request is being served.
+    /// Requests are being served.
     Request,
-    /// The last request is over and no further one has begun.
+    /// All requests are over and no further one has begun.
     Idle,
 }
 
 impl Client {
-    pub(crate) fn new(address: IpAddr, socket: OwnedWriteHalf) -> Self {
+    pub(crate) fn new(address: IpAddr, socket: OwnedWriteHalf, scheme: Scheme) -> Self {
         Self {
             address: HeaderValue::try_from(address.to_canonical().to_string())
                 .expect("an address is printed in visible ASCII"),
+            scheme,
+            informational: Informational::default(),
             socket,
             phase: AtomicU8::new(Phase::New as u8),
+            requests: AtomicU32::new(0),
+            is_http2: AtomicBool::new(false),
             may_be_unread: AtomicBool::new(false),
             ends_with_close: AtomicBool::new(false),
+            is_cut: AtomicBool::new(false),
         }
     }
 
@@ -72,8 +87,17 @@ impl Client {
         self.phase.store(phase as u8, Ordering::Relaxed);
     }
 
+    /// The connection is one of HTTP/2, where bytes between requests are not the head of one.
+    pub(crate) fn on_http2(&self) {
+        self.is_http2.store(true, Ordering::Relaxed);
+        self.set_phase(Phase::Idle);
+    }
+
     /// Bytes have come.
     pub(crate) fn on_bytes(&self) {
+        if self.is_http2.load(Ordering::Relaxed) {
+            return;
+        }
         if matches!(self.phase(), Phase::New | Phase::Idle) {
             self.set_phase(Phase::Head);
         }
@@ -82,11 +106,14 @@ impl Client {
     /// A request's head is complete; its exchange ends when the answer drops the mark.
     pub(crate) fn on_request(self: &Arc<Self>, has_body: bool) -> Exchange {
         self.set_phase(Phase::Request);
-        self.may_be_unread.store(has_body, Ordering::Relaxed);
+        let others = self.requests.fetch_add(1, Ordering::Relaxed);
+        let unread = others > 0 && self.may_be_unread.load(Ordering::Relaxed);
+        self.may_be_unread
+            .store(has_body || unread, Ordering::Relaxed);
         Exchange(Arc::clone(self))
     }
 
-    /// Whether the connection may end with a part of the last request unread.
+    /// Whether the connection may end with a part of its last requests unread.
     pub(crate) fn may_be_unread(&self) -> bool {
         self.phase() == Phase::Head || self.may_be_unread.load(Ordering::Relaxed)
     }
@@ -96,9 +123,14 @@ impl Client {
         self.ends_with_close.store(true, Ordering::Relaxed);
     }
 
+    /// Whether the answer under way is not to be finished: the connection has to end.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
     /// Waits until the client has closed its side of the connection, whether or not anybody reads.
     ///
-    /// Over HTTP/1 that is how a client goes away, also one that still could read. It is heard
+    /// That is how a client goes away, also one that still could read. It is heard
     /// while bytes wait unread too, because a request that waits for its backend reads nothing.
     pub(crate) async fn gone(&self) {
         // An error means that the runtime is shutting down: everybody is gone.
@@ -131,8 +163,18 @@ impl Client {
 /// While it lives, its request is being served.
 pub(crate) struct Exchange(Arc<Client>);
 
+impl Exchange {
+    /// The answer is not to be finished, although the client may still read it. Whoever drives the
+    /// connection has to be woken.
+    pub(crate) fn cut(&self) {
+        self.0.is_cut.store(true, Ordering::Relaxed);
+    }
+}
+
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.0.set_phase(Phase::Idle);
+        if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.set_phase(Phase::Idle);
+        }
     }
 }

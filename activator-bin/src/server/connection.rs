@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use reporter_metrics::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
@@ -23,38 +24,78 @@ use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, Phase};
 use super::handshake;
+use super::limits::Limits;
+use super::protocol::{Protocol, detect};
 use super::stream::Stream;
 use super::tunnel::Tunnel;
+use super::wire::Wire;
 use crate::drain::Draining;
+use crate::executor::LocalExecutor;
 use crate::proxy::Proxy;
 
 /// How long a request whose head is on its way may take to begin once a drain has begun.
 pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
 
+/// How connections are served, in each protocol.
+pub(super) struct Http {
+    http1: http1::Builder,
+    http2: http2::Builder<LocalExecutor>,
+    head_timeout: Duration,
+}
+
+impl Http {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let mut http1 = http1::Builder::new();
+        http1.max_buf_size(limits.head);
+        http1.max_header_size(limits.head);
+        Self {
+            http1,
+            http2: super::http2::settings(limits),
+            head_timeout: limits.head_timeout,
+        }
+    }
+}
+
 /// Serves a connection until either side ends it.
 ///
-/// Dropping this at any point closes the connection and ends its request.
+/// Dropping this at any point closes the connection and ends its requests.
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
     tls: Option<TlsAcceptor>,
-    http: http1::Builder,
+    http: Rc<Http>,
     proxy: Rc<Proxy>,
     draining: Draining,
-    head_timeout: Duration,
 ) {
+    let scheme = match tls {
+        Some(_) => Scheme::Https,
+        None => Scheme::Http,
+    };
     let (read, write) = socket.into_split();
-    let client = Arc::new(Client::new(peer.ip(), write));
+    let client = Arc::new(Client::new(peer.ip(), write, scheme));
     let stream = Stream::new(read, Arc::clone(&client));
     let mut head = Timer::default();
     let end = match tls {
-        None => speak(stream, http, proxy, &client, draining, head, head_timeout).await,
+        None => {
+            let wire = Wire::new(stream, Arc::clone(&client));
+            speak(
+                wire,
+                Protocol::Detect,
+                &http,
+                proxy,
+                &client,
+                draining,
+                head,
+            )
+            .await
+        }
         Some(tls) => {
-            let accepting =
-                handshake::accept(&tls, stream, draining.clone(), &mut head, head_timeout);
-            match accepting.await {
+            let limit = http.head_timeout;
+            match handshake::accept(&tls, stream, draining.clone(), &mut head, limit).await {
                 Ok(stream) => {
-                    speak(stream, http, proxy, &client, draining, head, head_timeout).await
+                    let protocol = Protocol::agreed(stream.get_ref().1.alpn_protocol());
+                    let wire = Wire::new(stream, Arc::clone(&client));
+                    speak(wire, protocol, &http, proxy, &client, draining, head).await
                 }
                 Err(error) => {
                     proxy.handshakes().failed();
@@ -75,7 +116,7 @@ pub(super) async fn serve(
 
 /// How a connection ended.
 #[derive(Debug)]
-enum End {
+pub(super) enum End {
     /// In HTTP's own ways.
     Closed(hyper::Result<()>),
     /// In those of the protocol that came after HTTP.
@@ -84,19 +125,21 @@ enum End {
     ClientGone,
     /// The client was too slow in sending a head.
     HeadTimeout,
+    /// An answer was not to be finished.
+    Cut,
     /// There was no agreement on TLS.
     NoTls(io::Error),
 }
 
-/// Serves requests over `stream`; the time of the first one's head may have begun.
+/// Serves requests over `wire`; the time of the first one's head may have begun.
 async fn speak<I>(
-    stream: I,
-    http: http1::Builder,
+    mut wire: Wire<I>,
+    protocol: Protocol,
+    http: &Http,
     proxy: Rc<Proxy>,
     client: &Arc<Client>,
-    draining: Draining,
-    head: Timer,
-    head_timeout: Duration,
+    mut draining: Draining,
+    mut head: Timer,
 ) -> End
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -114,9 +157,25 @@ where
             }
         })
     };
-    let mut connection = http.serve_connection(TokioIo::new(stream), service);
-    let end = run(&mut connection, client, draining, head, head_timeout).await;
-    finish(connection, end, tunnel.take(), client).await
+    let timeout = http.head_timeout;
+    let spoken = match protocol {
+        Protocol::Http1 => Ok(Protocol::Http1),
+        // Also bounds the wait for what HTTP/2 begins with when that is already agreed on.
+        _ => detect(&mut wire, client, &mut draining, &mut head, timeout).await,
+    };
+    match spoken {
+        Err(end) => end,
+        Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
+            let mut connection = http.http1.serve_connection(TokioIo::new(wire), service);
+            let end = run(&mut connection, client, draining, head, timeout).await;
+            finish(connection, end, tunnel.take(), client).await
+        }
+        Ok(_) => {
+            client.on_http2();
+            let connection = http.http2.serve_connection(TokioIo::new(wire), service);
+            super::http2::run(connection, client, draining).await
+        }
+    }
 }
 
 /// Drives `connection` to its end.
@@ -139,6 +198,9 @@ where
     poll_fn(|cx| {
         if gone.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::ClientGone);
+        }
+        if client.is_cut() {
+            return Poll::Ready(End::Cut);
         }
         is_draining = is_draining || drain_begun.as_mut().poll(cx).is_ready();
         loop {

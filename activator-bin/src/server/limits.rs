@@ -17,6 +17,35 @@ pub struct Limits {
     /// The longest head of a request or an answer, in bytes; 64 KiB by default, 8 KiB at least.
     /// As much of a body may be buffered in each direction of a connection.
     pub head: usize,
+    /// How many requests a client may have under way on one HTTP/2 connection; 250 by default.
+    pub http2_streams: u32,
+    /// How much of a body may wait to be passed on, per request and direction over HTTP/2, in bytes;
+    /// 64 KiB by default. Times the number of requests it is what a connection may hold.
+    pub http2_window: u32,
+    /// How many requests a client may have taken back before they were looked at; 20 by default.
+    pub http2_pending_resets: usize,
+    /// How many of a connection's requests may be malformed; 256 by default.
+    pub http2_error_resets: usize,
+    /// How long a client's HTTP/2 connection may be silent before it is asked for a sign of life;
+    /// 30 s by default.
+    pub http2_ping_interval: Duration,
+    /// How long the sign of life may take, from either side; 20 s by default.
+    pub http2_ping_timeout: Duration,
+    /// How many requests share one HTTP/2 connection to a backend at most; 100 by default. The
+    /// backend may allow fewer.
+    pub backend_streams: u32,
+    /// How often a backend's HTTP/2 connection with requests under way is asked for a sign of life;
+    /// 5 min by default, the most often that servers of gRPC tolerate.
+    pub backend_ping_interval: Duration,
+}
+
+impl Limits {
+    /// What lets each of so many requests fill its own window.
+    pub(crate) fn http2_connection_window(&self, streams: u32) -> u32 {
+        /// RFC 9113, 6.9.1.
+        const MAX: u32 = (1 << 31) - 1;
+        self.http2_window.saturating_mul(streams).min(MAX)
+    }
 }
 
 impl Default for Limits {
@@ -27,6 +56,14 @@ impl Default for Limits {
             backend_idle_timeout: Duration::from_secs(90),
             backend_idle_connections: 512,
             head: 64 * 1024,
+            http2_streams: 250,
+            http2_window: 64 * 1024,
+            http2_pending_resets: 20,
+            http2_error_resets: 256,
+            http2_ping_interval: Duration::from_secs(30),
+            http2_ping_timeout: Duration::from_secs(20),
+            backend_streams: 100,
+            backend_ping_interval: Duration::from_secs(300),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The bytes of a client's connection, as hyper reads and writes them.
+//! The bytes of a client's connection as they are on the network, of HTTP or of TLS.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -79,7 +79,6 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Nothing is buffered here.
         Poll::Ready(Ok(()))
     }
 
@@ -95,6 +94,7 @@ impl AsyncWrite for Stream {
             read,
             client,
             lingering,
+            ..
         } = &mut *self;
         let over = |until: &mut Pin<Box<Sleep>>, cx: &mut _| until.as_mut().poll(cx).is_ready();
         while client.may_be_unread() && !lingering.as_mut().is_none_or(|until| over(until, cx)) {

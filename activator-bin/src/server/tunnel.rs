@@ -12,7 +12,8 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::Client;
-use crate::body::Held;
+use crate::body::{Held, Relay};
+use crate::timeouts::Deadline;
 
 /// As much of one direction may be in memory.
 const CHUNK: usize = 16 * 1024;
@@ -21,11 +22,16 @@ const CHUNK: usize = 16 * 1024;
 pub(crate) struct Tunnel {
     backend: OnUpgrade,
     held: Held,
+    deadline: Deadline<Relay>,
 }
 
 impl Tunnel {
-    pub(crate) fn new(backend: OnUpgrade, held: Held) -> Self {
-        Self { backend, held }
+    pub(crate) fn new(backend: OnUpgrade, held: Held, deadline: Deadline<Relay>) -> Self {
+        Self {
+            backend,
+            held,
+            deadline,
+        }
     }
 
     /// Copies until both ends are closed, or one of them is broken; one that is closed in one
@@ -34,7 +40,7 @@ impl Tunnel {
     /// Dropping this closes the backend's connection and ends the request.
     ///
     /// # Errors
-    /// One end is broken: the other must not take that for the end of what it would have said.
+    /// One end is broken, or a time-out is met: the other must not take that for the end of what it would have said.
     pub(super) async fn run(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -43,33 +49,47 @@ impl Tunnel {
     ) -> io::Result<()> {
         let Self {
             backend,
-            held: _held,
+            mut held,
+            deadline,
         } = self;
         client.on_switch();
         let copying = async {
             let backend = backend.await.map_err(io::Error::other)?;
-            copy(stream, first, TokioIo::new(backend)).await
+            copy(stream, first, TokioIo::new(backend), || {
+                deadline.on_activity();
+            })
+            .await
         };
         tokio::select! {
             biased;
             // Nobody would notice while the backend takes no bytes.
             () = client.broken() => Err(io::ErrorKind::ConnectionReset.into()),
-            end = copying => end,
+            kind = deadline.until_met() => {
+                held.fail(kind.into());
+                Err(io::ErrorKind::TimedOut.into())
+            }
+            end = copying => {
+                if end.is_ok() {
+                    held.complete();
+                }
+                end
+            }
         }
     }
 }
 
-/// Copies both ways; `first` comes before what is read from `client`.
+/// Copies both ways; `first` comes before what is read from `client`. Each piece that is read is told.
 async fn copy(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     first: Bytes,
     mut backend: impl AsyncRead + AsyncWrite + Unpin,
+    on_bytes: impl Fn(),
 ) -> io::Result<()> {
     let mut up = Direction::new(first);
     let mut down = Direction::new(Bytes::new());
     poll_fn(|cx| {
-        let up = up.poll(cx, &mut client, &mut backend)?;
-        let down = down.poll(cx, &mut backend, &mut client)?;
+        let up = up.poll(cx, &mut client, &mut backend, &on_bytes)?;
+        let down = down.poll(cx, &mut backend, &mut client, &on_bytes)?;
         match up.is_ready() && down.is_ready() {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,
@@ -107,6 +127,7 @@ impl Direction {
         cx: &mut Context<'_>,
         from: &mut (impl AsyncRead + Unpin),
         to: &mut (impl AsyncWrite + Unpin),
+        on_bytes: &impl Fn(),
     ) -> Poll<io::Result<()>> {
         let mut to = Pin::new(to);
         while self.state != State::Ended {
@@ -132,6 +153,7 @@ impl Direction {
                 self.state = State::Ending;
                 continue;
             }
+            on_bytes();
             let written = match to.as_mut().poll_write(cx, read)? {
                 Poll::Ready(written) => written,
                 Poll::Pending => 0,

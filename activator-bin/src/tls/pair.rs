@@ -9,14 +9,14 @@ use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
 use super::problem::{TlsProblem, TlsProblems, What};
-use super::{Files, provider};
+use super::{ALPN_HTTP1, ALPN_HTTP2, Files, provider};
 use crate::config::TlsVersion;
 
 const CERTIFICATE: &str = "tls.certificate";
 const KEY: &str = "tls.key";
 
 /// What is spoken over it, as ALPN calls it, the best first.
-const PROTOCOLS: &[&[u8]] = &[b"http/1.1"];
+const PROTOCOLS: &[&[u8]] = &[ALPN_HTTP2, ALPN_HTTP1];
 
 /// A certificate and its key.
 pub(crate) struct Pair {

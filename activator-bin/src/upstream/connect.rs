@@ -8,17 +8,15 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::client::TlsStream;
 
 use super::{Connection, UpstreamError};
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::server::listen;
-use crate::tls::BackendTls;
+use crate::tls::{ALPN_HTTP1, BackendTls};
 
-/// How ALPN calls HTTP/1.1.
-const HTTP_1_1: &[u8] = b"http/1.1";
-
-/// Opens a connection; a task of the current worker drives it until it is closed.
+/// Opens a connection of HTTP/1; a task of the current worker drives it until it is closed.
 pub(super) async fn connect(
     http: &http1::Builder,
     backend: Endpoint,
@@ -32,23 +30,12 @@ pub(super) async fn connect(
     };
     let late = |_| failed(io::ErrorKind::TimedOut.into());
     if !backend.tls {
-        let connecting = timeout(limits.connect_timeout, tcp(address));
+        let connecting = timeout(limits.connect_timeout, socket(address));
         let socket = connecting.await.map_err(late)?.map_err(failed)?;
         return open(http, address, socket).await;
     }
-    let tls = tls.ok_or(UpstreamError::NoAuthorities(address))?;
-    let connecting = timeout(limits.connect_timeout, async {
-        let socket = tcp(address).await.map_err(failed)?;
-        let connected = tls.connect(socket, HTTP_1_1).await;
-        connected.map_err(|error| UpstreamError::tls(address, error))
-    });
+    let connecting = timeout(limits.connect_timeout, private(address, tls, ALPN_HTTP1));
     open(http, address, connecting.await.map_err(late)??).await
-}
-
-async fn tcp(backend: SocketAddr) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect(backend).await?;
-    listen::tune(&socket)?;
-    Ok(socket)
 }
 
 async fn open(
@@ -67,4 +54,25 @@ async fn open(
         }
     });
     Ok(connection)
+}
+
+/// Connects, in whatever time it takes.
+pub(super) async fn socket(backend: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(backend).await?;
+    listen::tune(&socket)?;
+    Ok(socket)
+}
+
+/// Connects and agrees on TLS, to speak `protocol`, in whatever time it takes.
+pub(super) async fn private(
+    backend: SocketAddr,
+    tls: Option<&BackendTls>,
+    protocol: &[u8],
+) -> Result<TlsStream<TcpStream>, UpstreamError> {
+    let tls = tls.ok_or(UpstreamError::NoAuthorities(backend))?;
+    let socket = socket(backend)
+        .await
+        .map_err(|source| UpstreamError::Connect { backend, source })?;
+    let connected = tls.connect(socket, protocol).await;
+    connected.map_err(|error| UpstreamError::tls(backend, error))
 }

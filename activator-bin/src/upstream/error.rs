@@ -5,7 +5,9 @@ use std::io;
 use std::net::SocketAddr;
 
 use http::Request;
-use hyper::body::Incoming;
+use reporter_metrics::ErrorReason;
+
+use crate::upload::Upload;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +47,16 @@ pub(crate) enum UpstreamError {
     TransferCoding(SocketAddr),
     /// The client's side of the exchange failed, not the backend's.
     #[error("the request's body is invalid or ended early")]
-    RequestBody(#[source] hyper::Error),
+    RequestBody(#[source] Box<dyn Error + Send + Sync>),
+    /// It does not speak HTTP/2, or closes before it has said so.
+    #[error("backend {0} closed the connection instead of speaking HTTP/2")]
+    NoHttp2(SocketAddr),
+    /// It has ended the exchange, or has broken HTTP/2's rules.
+    #[error("backend {backend} ended the request before it answered: {source}")]
+    Ended {
+        backend: SocketAddr,
+        source: h2::Error,
+    },
 }
 
 /// A request that got no answer.
@@ -54,7 +65,7 @@ pub(crate) enum UpstreamError {
 pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
     /// The request, when its backend could not be reached: nothing of it was sent.
-    pub(crate) unsent: Option<Box<Request<Incoming>>>,
+    pub(crate) unsent: Option<Box<Request<Upload>>>,
 }
 
 impl From<UpstreamError> for Failed {
@@ -93,9 +104,27 @@ impl UpstreamError {
         }
     }
 
+    /// As which it is counted.
+    pub(crate) fn reason(&self) -> ErrorReason {
+        match self {
+            Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
+                ErrorReason::BackendTimeout
+            }
+            Self::Connect { .. } | Self::NoAuthorities(_) | Self::Tls { .. } => {
+                ErrorReason::BackendRefused
+            }
+            Self::Lost { .. } | Self::Ended { .. } => ErrorReason::BackendReset,
+            Self::Invalid { .. }
+            | Self::Switched(_)
+            | Self::TransferCoding(_)
+            | Self::NoHttp2(_) => ErrorReason::BackendBadResponse,
+            Self::RequestBody(_) => ErrorReason::BadRequest,
+        }
+    }
+
     pub(super) fn exchange(backend: SocketAddr, error: hyper::Error) -> Self {
         if error.is_user() {
-            return Self::RequestBody(error);
+            return Self::RequestBody(error.into());
         }
         if error.is_parse() {
             return Self::Invalid {
@@ -108,6 +137,19 @@ impl UpstreamError {
             .and_then(|source| source.downcast_ref::<io::Error>())
             .map(|error| error.kind().into());
         Self::Lost { backend, source }
+    }
+
+    pub(super) fn http2(backend: SocketAddr, error: h2::Error) -> Self {
+        match error.get_io() {
+            Some(io) => Self::Lost {
+                backend,
+                source: Some(io.kind().into()),
+            },
+            None => Self::Ended {
+                backend,
+                source: error,
+            },
+        }
     }
 }
 

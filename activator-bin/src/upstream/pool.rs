@@ -1,4 +1,4 @@
-//! Idle connections to the backends: the one that was used last is used next, so that the others can expire.
+//! Idle HTTP/1 connections to the backends: the one that was used last is used next, so that the others can expire.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -15,7 +15,6 @@ use crate::server::limits::Limits;
 pub(crate) struct Pool {
     idle: RefCell<HashMap<Endpoint, Vec<Idle>, FixedState>>,
     per_backend: usize,
-    /// How many sweeps an idle connection outlives.
     sweeps_kept: u64,
     sweeps: Cell<u64>,
 }
@@ -34,12 +33,15 @@ impl Pool {
         Self {
             idle: RefCell::default(),
             per_backend: limits.backend_idle_connections,
-            sweeps_kept: limits
-                .backend_idle_timeout
-                .as_secs()
-                .div_ceil(Self::SWEEP.as_secs()),
+            sweeps_kept: Self::sweeps_kept(limits),
             sweeps: Cell::new(0),
         }
+    }
+
+    /// How many sweeps an idle connection outlives.
+    pub(super) fn sweeps_kept(limits: &Limits) -> u64 {
+        let timeout = limits.backend_idle_timeout.as_secs();
+        timeout.div_ceil(Self::SWEEP.as_secs())
     }
 
     /// The connection to `backend` that became idle last, of those that are still open.

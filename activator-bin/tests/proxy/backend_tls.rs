@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use activator_bin::config::{Config, RevisionConfig};
 use activator_bin::run::{Activator, Options};
+use http::Response;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use crate::backend::Backend;
 use crate::certificates::{Authority, Certified, Directory};
 use crate::client::{Client, Message};
 use crate::harness::{Ask, HELLO, PATIENCE, config, hello};
+use crate::http2_peers::{Http2Client, read};
 
 const NAME: &str = "data-plane.example";
 
@@ -100,6 +102,60 @@ async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
     check(&ours, NAME, None, Err(no_address)).await;
     let unknown = "invalid peer certificate: UnknownIssuer";
     check(&theirs, NAME, Some(NAME), Err(unknown)).await;
+}
+
+#[tokio::test]
+async fn requests_of_http2_reach_a_backend_as_such_over_tls() {
+    let authority = Authority::new("ours");
+    let directory = Directory::new();
+    let acceptor = authority.vouch_for(NAME).acceptor();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let backend = listener.local_addr().unwrap();
+    let config = reaching(backend, &directory, &authority, Some(NAME));
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let client = Http2Client::connect(&activator).await;
+    let serving = async {
+        let (socket, _) = listener.accept().await.unwrap();
+        let stream = acceptor.accept(socket).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        // Both come over this connection.
+        for path in ["/first", "/second"] {
+            let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+            assert_eq!(
+                request.uri().to_string(),
+                format!("https://{backend}{path}")
+            );
+            respond.send_response(Response::new(()), true).unwrap();
+        }
+        connection.accept().await.is_none()
+    };
+    let asking = async {
+        for path in ["/first", "/second"] {
+            assert_eq!(client.get(path).await.status(), 200);
+        }
+    };
+    tokio::select! {
+        () = asking => {}
+        _ = timeout(PATIENCE, serving) => panic!("the connection ends before its answers"),
+    }
+}
+
+#[tokio::test]
+async fn a_request_of_http2_is_told_what_is_wrong_with_the_tls_of_its_backend() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let directory = Directory::new();
+    let (backend, _connections) = answering(&theirs.vouch_for(NAME)).await;
+    let config = reaching(backend, &directory, &ours, Some(NAME));
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let client = Http2Client::connect(&activator).await;
+    let mut answer = client.get("/").await;
+    assert_eq!(answer.status(), 502);
+    let (body, _) = read(answer.body_mut()).await;
+    let words = format!(
+        "revision default/hello: no TLS with backend {backend}: invalid peer certificate: UnknownIssuer"
+    );
+    assert!(body.starts_with(&words), "{body}");
 }
 
 #[tokio::test]

@@ -45,8 +45,17 @@ impl Authority {
         }
     }
 
-    /// A client that trusts this authority and speaks these versions.
+    /// A client that trusts this authority and speaks these versions, and HTTP/1.1.
     pub(crate) fn connector(&self, versions: &[&'static SupportedProtocolVersion]) -> TlsConnector {
+        self.connector_for(versions, &["http/1.1"])
+    }
+
+    /// One that speaks these protocols, as ALPN calls them.
+    pub(crate) fn connector_for(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+        protocols: &[&str],
+    ) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         let own = CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap();
         roots.add(own).unwrap();
@@ -55,7 +64,7 @@ impl Authority {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
         TlsConnector::from(Arc::new(config))
     }
 }

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use crate::backend::answering;
 use crate::harness::{Ask, HELLO, config, hello};
+use crate::http2_peers::Http2Client;
 
 /// Adds up what it is told.
 #[derive(Clone, Default)]
@@ -79,6 +80,31 @@ async fn the_reported_counts_add_up_to_the_requests_made() {
     assert_eq!(stopped.sinks, [("sums".to_owned(), Ok(()))]);
     assert_eq!(sums.0.requests.load(Ordering::Relaxed), CLIENTS * EACH);
     assert!(sums.0.first_requests.load(Ordering::Relaxed) >= 1);
+}
+
+#[tokio::test]
+async fn the_reported_counts_add_up_when_many_requests_share_a_connection() {
+    const CLIENTS: u64 = 5;
+    const EACH: u64 = 40;
+    let sums = Sums::default();
+    let mut config = config(&[]);
+    config.echo = true;
+    let options = Options {
+        sinks: vec![Box::new(sums.clone())],
+        ..Options::default()
+    };
+    let activator = Activator::start(config, options).unwrap();
+    let mut asking = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let client = Arc::new(Http2Client::connect(&activator).await);
+        for _ in 0..EACH {
+            let client = Arc::clone(&client);
+            asking.spawn(async move { assert_eq!(client.get("/").await.status(), 200) });
+        }
+    }
+    asking.join_all().await;
+    activator.stop().await;
+    assert_eq!(sums.0.requests.load(Ordering::Relaxed), CLIENTS * EACH);
 }
 
 #[tokio::test]

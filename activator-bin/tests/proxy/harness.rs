@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use activator_bin::config::{
     AdminConfig, BackendTlsConfig, Config, Listen, LogConfig, LogFormat, Probe, ProbeConfig,
-    Readiness, ReporterConfig, RevisionConfig, ThrottleConfig, TlsConfig,
+    Readiness, ReporterConfig, RevisionConfig, ThrottleConfig, TimeoutLimits, TlsConfig,
 };
 use activator_bin::run::{Activator, Options};
 use reporter_core::{Accounting, Revision, RevisionKey};
@@ -67,6 +67,7 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             },
             container_concurrency: 0,
             queue_depth: 100,
+            timeouts: TimeoutLimits::default(),
             // The connections that backends get are those of requests.
             probe: Probe::None,
             tls: false,

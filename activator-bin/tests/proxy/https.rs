@@ -16,6 +16,7 @@ use crate::backend::{Backend, answering};
 use crate::certificates::{Authority, Certified, Directory};
 use crate::client::Client;
 use crate::harness::{Ask, HELLO, PATIENCE, config};
+use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
 
 const NAME: &str = "proxy.example";
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -104,6 +105,53 @@ async fn requests_over_tls_are_proxied_like_others() {
     let (rest, end) = client.rest().await;
     assert_eq!(rest, "");
     end.expect("a goodbye in TLS before that of TCP");
+}
+
+#[tokio::test]
+async fn the_protocol_is_agreed_on_in_tls_and_told_by_the_first_bytes_otherwise() {
+    let mut backend = Http2Backend::bind().await;
+    let files = Files::new();
+    let activator = start(files.listen(config(&[backend.address])));
+    for (offered, agreed) in [
+        (&["h2", "http/1.1"][..], Some(&b"h2"[..])),
+        (&["h2"], Some(b"h2")),
+        (&[], None),
+    ] {
+        let address = activator.https_addr().unwrap();
+        let socket = TcpStream::connect(address).await.unwrap();
+        let connector = files.authority.connector_for(ALL_VERSIONS, offered);
+        let name = ServerName::try_from(NAME).unwrap();
+        let stream = patiently(connector.connect(name, socket)).await.unwrap();
+        assert_eq!(stream.get_ref().1.alpn_protocol(), agreed);
+        let client = Http2Client::over(stream).await;
+        let (response, mut upload) = client.send(request("POST", "/path"), false).await;
+        upload.send_data("ping".into(), true).unwrap();
+        let mut exchange = backend.request().await;
+        let (body, ended) = read(exchange.request.body_mut()).await;
+        assert_eq!((&*body, ended.unwrap()), ("ping", None));
+        exchange.finish("pong");
+        let mut response = patiently(response).await.unwrap();
+        assert_eq!(response.status(), 200);
+        let (body, ended) = read(response.body_mut()).await;
+        assert_eq!((&*body, ended.unwrap()), ("pong", None));
+    }
+    let mut admin = Client::connect(activator.admin_addr()).await;
+    let metrics = admin.ask("GET /metrics HTTP/1.1\r\nHost: x\r\n").await.body;
+    assert!(metrics.contains("url_scheme=\"https\""), "{metrics}");
+}
+
+#[tokio::test]
+async fn informational_answers_are_private_as_well() {
+    let backend = Backend::bind().await;
+    let files = Files::new();
+    let activator = start(files.listen(config(&[backend.address])));
+    let mut client = files.connect(&activator).await;
+    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    let (mut connection, _) = backend.request().await;
+    connection.send("HTTP/1.1 103 Early Hints\r\n\r\n").await;
+    assert_eq!(client.head().await.status(), 103);
+    connection.send(ANSWER).await;
+    assert_eq!(client.message().await.status(), 200);
 }
 
 #[tokio::test]

@@ -45,7 +45,7 @@ pub(crate) async fn queue(activator: &Activator, count: usize) -> Vec<Client> {
 }
 
 /// The text of `/metrics`.
-async fn metrics(activator: &Activator) -> String {
+pub(crate) async fn metrics(activator: &Activator) -> String {
     let mut client = Client::connect(activator.admin_addr()).await;
     client
         .ask("GET /metrics HTTP/1.1\r\nHost: x\r\n")

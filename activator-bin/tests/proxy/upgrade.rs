@@ -217,7 +217,7 @@ async fn an_upgraded_connection_counts_and_keeps_its_slot_until_it_ends() {
     drop(client);
     drop(connection);
     let (mut connection, _) = backend.request().await;
-    assert_eq!(activator.in_flight(), 1);
+    activator.until_in_flight(1).await;
     connection.send("HTTP/1.1 204 No Content\r\n\r\n").await;
     assert_eq!(waiting.head().await.status(), 204);
     activator.until_in_flight(0).await;

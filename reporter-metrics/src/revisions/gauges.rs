@@ -6,6 +6,7 @@ use std::sync::Arc;
 use reporter_core::{Gauge, MetricsBackend, RevisionKey};
 
 use crate::registry::Registry;
+use crate::requests::RequestMetrics;
 use crate::revisions::Revisions;
 
 /// Unknown keys that are remembered so as not to be logged again.
@@ -19,15 +20,21 @@ const MAX_LOGGED: usize = 1_000;
 pub struct RevisionGauges {
     revisions: Arc<Revisions>,
     registry: Arc<Registry>,
+    requests: RequestMetrics,
     /// Keys that were logged as unknown, at most [`MAX_LOGGED`].
     logged: HashSet<RevisionKey>,
 }
 
 impl RevisionGauges {
-    pub(crate) fn new(revisions: Arc<Revisions>, registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(
+        revisions: Arc<Revisions>,
+        registry: Arc<Registry>,
+        requests: RequestMetrics,
+    ) -> Self {
         Self {
             revisions,
             registry,
+            requests,
             logged: HashSet::new(),
         }
     }
@@ -46,6 +53,7 @@ impl MetricsBackend for RevisionGauges {
         });
         self.revisions.on_tick(known);
         self.registry.upkeep();
+        self.requests.collect(|key| self.revisions.is_known(key));
     }
 }
 

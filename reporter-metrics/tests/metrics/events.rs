@@ -239,7 +239,7 @@ fn an_observation_is_in_every_bucket_that_is_large_enough() {
     let confirm = |exporter: &Exporter, d| exporter.link("autoscaler").frame_confirmed(d);
     let first = |exporter: &Exporter, d| exporter.link("autoscaler").first_report(d);
     let wait = |exporter: &Exporter, d| exporter.queue().waited(d);
-    let served = |exporter: &Exporter, d| exporter.requests().served(GET, d);
+    let served = |exporter: &Exporter, d| exporter.requests().recorder().served(GET, d);
     check_bucket(
         "activator_stats_confirm_seconds",
         confirm,

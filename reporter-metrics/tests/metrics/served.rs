@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use reporter_metrics::{HttpVersion, Scheme, Served};
+use reporter_core::RevisionKey;
+use reporter_metrics::{ErrorReason, Exporter, HttpVersion, Scheme, Served};
 
-use crate::lister::{exporter, samples};
+use crate::lister::{exporter, key, samples};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -13,20 +14,29 @@ pub(crate) const GET: Served<'static> = Served {
     scheme: Scheme::Http,
     version: HttpVersion::Http11,
     status: Some(200),
+    error: None,
+    revision: None,
 };
+
+const NOBODYS: &str =
+    "k8s_namespace_name=\"\",kn_service_name=\"\",kn_configuration_name=\"\",kn_revision_name=\"\"";
+
+fn counts(exporter: &Exporter) -> Vec<String> {
+    samples(exporter, "http_server_request_duration_seconds_count")
+}
 
 #[test]
 fn requests_are_told_apart_by_bounded_labels_only() {
     let check_labels = |served: Served<'_>, expected: &str| {
         let (exporter, _lister) = exporter();
-        exporter.requests().served(served, MS);
-        let expected = format!("http_server_request_duration_seconds_count{{{expected}}} 1");
-        let counts = samples(&exporter, "http_server_request_duration_seconds_count");
-        assert_eq!(counts, [expected]);
+        exporter.requests().recorder().served(served, MS);
+        let expected =
+            format!("http_server_request_duration_seconds_count{{{expected},{NOBODYS}}} 1");
+        assert_eq!(counts(&exporter), [expected]);
     };
     check_labels(
         GET,
-        "http_request_method=\"GET\",url_scheme=\"http\",network_protocol_version=\"1.1\",http_response_status_code=\"200\"",
+        "http_request_method=\"GET\",url_scheme=\"http\",network_protocol_version=\"1.1\",http_response_status_code=\"200\",error_type=\"\"",
     );
     check_labels(
         Served {
@@ -34,28 +44,65 @@ fn requests_are_told_apart_by_bounded_labels_only() {
             scheme: Scheme::Https,
             version: HttpVersion::Http2,
             status: None,
+            error: Some(ErrorReason::ClientGone),
+            ..GET
         },
-        "http_request_method=\"_OTHER\",url_scheme=\"https\",network_protocol_version=\"2\",http_response_status_code=\"\"",
+        "http_request_method=\"_OTHER\",url_scheme=\"https\",network_protocol_version=\"2\",http_response_status_code=\"\",error_type=\"client_gone\"",
     );
 }
 
 #[test]
 fn a_hostile_backend_does_not_choose_the_number_of_series() {
     let (exporter, _lister) = exporter();
-    let requests = exporter.requests();
+    let recorder = exporter.requests().recorder();
+    recorder.served(GET, MS);
     for status in 100..1_000 {
         let status = Some(status);
-        requests.served(Served { status, ..GET }, MS);
+        recorder.served(Served { status, ..GET }, MS);
     }
-    requests.served(GET, MS);
-    let counts = samples(&exporter, "http_server_request_duration_seconds_count");
-    assert_eq!(counts.len(), 501);
-    let rest = counts
-        .iter()
-        .find(|line| line.contains("http_request_method=\"_OTHER\""));
-    assert!(rest.is_some_and(|line| line.ends_with(" 400")), "{rest:?}");
-    let known = counts
-        .iter()
-        .find(|line| line.contains("status_code=\"200\""));
+    let counts = counts(&exporter);
+    assert_eq!(counts.len(), 101);
+    let find = |part: &str| counts.iter().find(|line| line.contains(part));
+    let rest = find("http_request_method=\"_OTHER\"");
+    assert!(rest.is_some_and(|line| line.ends_with(" 800")), "{rest:?}");
+    let known = find("status_code=\"200\"");
     assert!(known.is_some_and(|line| line.ends_with(" 2")), "{known:?}");
+}
+
+#[test]
+fn what_threads_record_adds_up_over_texts_and_ticks() {
+    use reporter_core::MetricsBackend;
+    let (exporter, _lister) = exporter();
+    let mut gauges = exporter.revision_gauges();
+    let recorders = [
+        exporter.requests().recorder(),
+        exporter.requests().recorder(),
+    ];
+    for expected in [" 2", " 4", " 6"] {
+        recorders.iter().for_each(|it| it.served(GET, MS));
+        gauges.on_tick(&[]);
+        assert!(counts(&exporter)[0].ends_with(expected));
+    }
+    drop(recorders);
+    assert!(counts(&exporter)[0].ends_with(" 6"));
+}
+
+#[test]
+fn the_series_of_a_revision_have_its_labels_and_leave_with_it() {
+    let (exporter, lister) = exporter();
+    lister.insert("default/a", "service", "configuration");
+    let recorder = exporter.requests().recorder();
+    let served = |key: &RevisionKey| {
+        let revision = Some(key);
+        recorder.served(Served { revision, ..GET }, MS);
+    };
+    served(&key("default/a"));
+    served(&key("default/unknown"));
+    let found = counts(&exporter);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].contains(
+        "k8s_namespace_name=\"default\",kn_service_name=\"service\",kn_configuration_name=\"configuration\",kn_revision_name=\"a\""
+    ));
+    lister.remove("default/a");
+    assert!(counts(&exporter).is_empty());
 }

@@ -37,8 +37,12 @@ fn serve(requests: &RequestMetrics, method: &str, status: Option<u16>) {
         scheme: Scheme::Http,
         version: HttpVersion::Http11,
         status,
+        error: None,
+        revision: None,
     };
-    requests.served(served, Duration::from_millis(20));
+    requests
+        .recorder()
+        .served(served, Duration::from_millis(20));
 }
 
 /// `default/hello` without requests.

@@ -15,6 +15,7 @@ use crate::command::root;
 pub(crate) struct Activator {
     pub(crate) process: Process,
     pub(crate) http: SocketAddr,
+    pub(crate) http2: SocketAddr,
     pub(crate) admin: SocketAddr,
     scratch: Scratch,
 }
@@ -23,14 +24,20 @@ impl Activator {
     /// Starts the release build with `config` (TOML) behind the sections that every scene needs:
     /// free ports, and batches to nowhere.
     pub(crate) fn start(config: &str) -> Result<Self> {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with flags, which go over `config`.
+    pub(crate) fn start_with(config: &str, flags: &[&str]) -> Result<Self> {
         let scratch = Scratch::new("activator")?;
-        let (http, admin) = (free_address()?, free_address()?);
-        let file = scratch.path("activator.toml");
-        std::fs::write(&file, text(config, http, admin))?;
+        let (http, http2, admin) = (free_address()?, free_address()?, free_address()?);
+        let file = scratch.path(FILE);
+        std::fs::write(&file, text(config, http, http2, admin))?;
         let process = Process::start(
             std::process::Command::new(program())
                 .arg("--config")
                 .arg(&file)
+                .args(flags)
                 .stdout(Stdio::null()),
         )?;
         wait_for_listener(admin)?;
@@ -38,6 +45,7 @@ impl Activator {
         Ok(Self {
             process,
             http,
+            http2,
             admin,
             scratch,
         })
@@ -46,7 +54,7 @@ impl Activator {
     /// Replaces the configuration file, as an editor does: a new file is moved over the old one.
     pub(crate) fn write_config(&self, config: &str) -> Result<()> {
         let new = self.scratch.path("new.toml");
-        std::fs::write(&new, text(config, self.http, self.admin))?;
+        std::fs::write(&new, text(config, self.http, self.http2, self.admin))?;
         Ok(std::fs::rename(new, self.scratch.path(FILE))?)
     }
 
@@ -89,8 +97,8 @@ impl Activator {
 
 const FILE: &str = "activator.toml";
 
-fn text(config: &str, http: SocketAddr, admin: SocketAddr) -> String {
-    format!("{config}\n[listen]\nhttp = \"{http}\"\nhttp2 = \"off\"\nadmin = \"{admin}\"\n")
+fn text(config: &str, http: SocketAddr, http2: SocketAddr, admin: SocketAddr) -> String {
+    format!("{config}\n[listen]\nhttp = \"{http}\"\nhttp2 = \"{http2}\"\nadmin = \"{admin}\"\n")
 }
 
 /// The release build.

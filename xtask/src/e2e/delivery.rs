@@ -2,16 +2,14 @@
 
 use anyhow::Result;
 
-use crate::command::{command, root, run as run_command};
+use super::python::Python;
+use crate::command::{command, run as run_command};
 
 pub(crate) fn run() -> Result<()> {
-    if !root().join(".venv/bin/python").exists() {
-        run_command(&mut command("python3 -m venv .venv"))?;
-    }
-    run_command(&mut command(
-        ".venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement e2e/requirements.txt",
-    ))?;
-    run_command(&mut command(
-        "cargo run --quiet --package reporter-runtime --example delivery_soak -- .venv/bin/python e2e/receiver.py",
-    ))
+    let python = Python::prepare()?;
+    run_command(
+        command("cargo run --quiet --package reporter-runtime --example delivery_soak --")
+            .arg(python.program())
+            .arg("e2e/receiver.py"),
+    )
 }

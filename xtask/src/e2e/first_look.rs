@@ -1,11 +1,9 @@
 //! What the README shows: the program without a configuration, and one request.
 
-use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 
 use super::activator::{choose, program};
 use super::http::get;
@@ -13,15 +11,7 @@ use super::process::{Process, wait_for_listener};
 
 pub(crate) fn run() -> Result<()> {
     let mut activator = Process::start(Command::new(program()).stdout(Stdio::piped()))?;
-    let stdout = activator.child().stdout.take().context("stdout is piped")?;
-    let (sender, lines) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if sender.send((Instant::now(), line)).is_err() {
-                break;
-            }
-        }
-    });
+    let lines = activator.lines()?;
     let address = "127.0.0.1:8012".parse()?;
     wait_for_listener(address)?;
 

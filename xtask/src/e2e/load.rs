@@ -1,4 +1,4 @@
-//! wrk at 200 connections: no error while it runs, nothing in flight when it is gone.
+//! 200 connections that send all the time: no error while it runs, nothing in flight when it is gone.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -16,12 +16,40 @@ const TWO_TICKS: Duration = Duration::from_millis(2_500);
 pub(crate) fn run() -> Result<()> {
     let nginx = Nginx::start()?;
     let activator = Activator::start(&revision("files", &[nginx.address]))?;
-    let report = output(&mut wrk(&activator, 20))?;
+    let report = output(&mut wrk(&activator, 30))?;
     println!("{report}");
     // wrk prints these lines only when there is something to count.
     for trouble in ["Socket errors", "Non-2xx"] {
         ensure!(!report.contains(trouble), "wrk saw errors");
     }
+    activator.wait_for_idle(TWO_TICKS)?;
+    println!("resident memory {} KiB", activator.process.resident_kib()?);
+    activator.stop()
+}
+
+/// HTTP/2 by prior knowledge, on both sides of the activator.
+pub(crate) fn run_http2() -> Result<()> {
+    let nginx = Nginx::start()?;
+    let activator = Activator::start(&revision("files", &[nginx.http2]))?;
+    let mut h2load = Command::new("h2load");
+    h2load.args([
+        "--threads=2",
+        "--clients=200",
+        "--max-concurrent-streams=10",
+    ]);
+    h2load.arg("--duration=30");
+    for header in choose("files").lines() {
+        h2load.args(["--header", header]);
+    }
+    let report = output(h2load.arg(format!("http://{}/1k", activator.http2)))?;
+    println!("{report}");
+    for faultless in [
+        " 0 failed, 0 errored, 0 timeout",
+        " 2xx, 0 3xx, 0 4xx, 0 5xx",
+    ] {
+        ensure!(report.contains(faultless), "h2load saw errors");
+    }
+    ensure!(!report.contains(" 0 succeeded"), "h2load saw no answer");
     activator.wait_for_idle(TWO_TICKS)?;
     println!("resident memory {} KiB", activator.process.resident_kib()?);
     activator.stop()

@@ -12,6 +12,8 @@ use super::process::{Process, Scratch, free_address, wait_for_listener};
 /// A running nginx that serves and takes (PUT) files.
 pub(crate) struct Nginx {
     pub(crate) address: SocketAddr,
+    /// The same server, speaking HTTP/2 by prior knowledge.
+    pub(crate) http2: SocketAddr,
     scratch: Scratch,
     process: Process,
 }
@@ -39,6 +41,7 @@ impl Nginx {
     }
 
     fn start_with(address: SocketAddr, more: &str) -> Result<Self> {
+        let http2 = free_address()?;
         let scratch = Scratch::new(&format!("nginx-{}", address.port()))?;
         std::fs::create_dir_all(scratch.path("files"))?;
         std::fs::write(scratch.path("files/1k"), "x".repeat(1024))?;
@@ -52,7 +55,7 @@ http {{
   client_body_temp_path {base}body; proxy_temp_path {base}proxy; fastcgi_temp_path {base}fastcgi;
   uwsgi_temp_path {base}uwsgi; scgi_temp_path {base}scgi;
   server {{
-    listen {address} backlog=4096;
+    listen {address} backlog=4096; listen {http2} http2 backlog=4096;
     root {base}files;
     {more}
     location / {{ dav_methods PUT; client_max_body_size 0; }}
@@ -73,6 +76,7 @@ http {{
         wait_for_listener(address)?;
         Ok(Self {
             address,
+            http2,
             scratch,
             process,
         })

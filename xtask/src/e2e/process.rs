@@ -1,12 +1,16 @@
 //! Other programs that run while a scene plays, and end with it.
 
+use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::command;
 
 /// A running program. It is killed when this is dropped.
 pub(crate) struct Process {
@@ -19,13 +23,23 @@ impl Process {
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::null()).spawn().with_context(|| {
-            format!("cannot start {name}; the scenes need Debian's packages nginx-light, wrk, nghttp2-client, curl and python3-venv")
+            format!("cannot start {name}; the scenes need Debian's packages nginx-light, wrk, hey, nghttp2-client, curl, openssl and python3-venv")
         })?;
         Ok(Self { name, child })
     }
 
-    pub(crate) fn child(&mut self) -> &mut Child {
-        &mut self.child
+    /// The lines that it prints on standard output, which must be piped, each with the time when it came.
+    pub(crate) fn lines(&mut self) -> Result<Receiver<(Instant, String)>> {
+        let stdout = self.child.stdout.take().context("stdout is piped")?;
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send((Instant::now(), line)).is_err() {
+                    break;
+                }
+            }
+        });
+        Ok(lines)
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -50,13 +64,30 @@ impl Process {
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
+        self.memory_kib("VmRSS:")
+    }
+
+    /// The most resident memory so far, in KiB.
+    pub(crate) fn peak_kib(&self) -> Result<u64> {
+        self.memory_kib("VmHWM:")
+    }
+
+    fn memory_kib(&self, field: &str) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
         Ok(kib
-            .context("no VmRSS in /proc/PID/status")?
+            .with_context(|| format!("no {field} in /proc/PID/status"))?
             .trim()
             .parse()?)
+    }
+
+    /// Lets it have so many files and sockets open; the hard limit must allow it.
+    pub(crate) fn allow_open_files(&self, count: u32) -> Result<()> {
+        command::run(
+            Command::new("prlimit")
+                .args([format!("--pid={}", self.id()), format!("--nofile={count}:")]),
+        )
     }
 }
 

@@ -1,0 +1,71 @@
+//! Which requests are refused because they could mean different things to different readers.
+//!
+//! What hyper's parser refuses never comes here. What is refused here ends its connection too.
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use reporter_metrics::ErrorReason;
+
+use super::headers::{ORIGINAL_HOST, has_unknown_coding};
+use super::refusal::Refusal;
+use crate::revision::name::{NAMESPACE, REVISION};
+
+/// What a reader may take the first or the last of.
+const SINGLE: [HeaderName; 4] = [HOST, NAMESPACE, REVISION, ORIGINAL_HOST];
+
+/// Refuses what cannot be passed on without changing what it says.
+pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
+    if request.method() == Method::CONNECT {
+        let why = "CONNECT is not supported";
+        return Err(Refusal::new(ErrorReason::Connect, why));
+    }
+    if has_unknown_coding(request.headers()) {
+        let why = "of the transfer codings only chunked is supported";
+        return Err(Refusal::new(ErrorReason::NotSupported, why));
+    }
+    find_ambiguity(request).map_or(Ok(()), |why| {
+        Err(Refusal::new(ErrorReason::BadRequest, why))
+    })
+}
+
+fn find_ambiguity<B>(request: &Request<B>) -> Option<String> {
+    let headers = request.headers();
+    if let Some(name) = SINGLE.iter().find(|name| count(headers, name) > 1) {
+        let count = count(headers, name);
+        return Some(format!(
+            "the request has {count} {name} headers instead of one"
+        ));
+    }
+    let host = headers.get(HOST);
+    let may_have_none = match request.version() {
+        Version::HTTP_11 => false,
+        Version::HTTP_2 => request.uri().authority().is_some(),
+        _ => true,
+    };
+    // RFC 9112, 3.2: only HTTP/1.0 did not have it. In HTTP/2 the authority takes its place.
+    if host.is_none() && !may_have_none {
+        return Some("the request has no host header".to_owned());
+    }
+    if !host.is_none_or(is_host) {
+        return Some("the host header is no host name, with or without a port".to_owned());
+    }
+    let uri = request.uri();
+    let target = uri.path_and_query().map_or("", |path| path.as_str());
+    let is_whole = uri.scheme().is_some() && uri.authority().is_some();
+    let is_asterisk = target == "*" && request.method() == Method::OPTIONS;
+    if !is_whole && !target.starts_with('/') && !is_asterisk {
+        return Some("the request target is neither a path nor a URI".to_owned());
+    }
+    None
+}
+
+fn count(headers: &HeaderMap, name: &HeaderName) -> usize {
+    headers.get_all(name).iter().count()
+}
+
+/// Whether all bytes can stand in a host name, an address or a port: RFC 3986, 3.2.2 and 3.2.3.
+fn is_host(value: &HeaderValue) -> bool {
+    let mark = |byte| b"-._~!$&'()*+;=%:[]".contains(&byte);
+    let mut bytes = value.as_bytes().iter().copied();
+    bytes.all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
+}

@@ -1,0 +1,63 @@
+//! Informational answers of a backend (1xx) on their way to the client.
+
+use std::sync::Arc;
+
+use http::header::EXPECT;
+use http::{Request, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use parking_lot::Mutex;
+
+use super::headers;
+use crate::body::Held;
+use crate::server::client::Client;
+use crate::upload::{Upload, Wanted};
+
+/// Has what a backend says to `request` before its final answer passed on to `client`.
+///
+/// HTTP/1.0 has no such answers, and to a client of HTTP/2 there is no way for them.
+pub(super) fn relay(
+    request: Request<Incoming>,
+    client: &Arc<Client>,
+    held: &mut Held,
+) -> Request<Upload> {
+    if request.version() != Version::HTTP_11 {
+        return request.map(Upload::from);
+    }
+    let expects_continue = expects_continue(&request);
+    let want = Mutex::new(None);
+    let mut request = request.map(|body| {
+        if !expects_continue {
+            return body.into();
+        }
+        let (upload, wanted, answering) = Upload::expecting(body);
+        *want.lock() = Some(wanted);
+        held.announce_end(answering);
+        upload
+    });
+    let client = Arc::downgrade(client);
+    hyper::ext::on_informational(&mut request, move |answer| {
+        if answer.status() == StatusCode::CONTINUE && expects_continue {
+            // Hyper passes it on when the body is asked for, and only once.
+            if let Some(want) = want.lock().take() {
+                let _ = want.send(Wanted);
+            }
+            return;
+        }
+        let Some(client) = client.upgrade() else {
+            return;
+        };
+        let mut headers = answer.headers().clone();
+        headers::informational_to_client(&mut headers);
+        client.informational.send(answer.status(), &headers);
+    });
+    request
+}
+
+/// Whether hyper will say 100 (Continue) to the client when the body is asked for.
+fn expects_continue(request: &Request<Incoming>) -> bool {
+    let expectations = request.headers().get_all(EXPECT);
+    let last = expectations.iter().next_back();
+    last.is_some_and(|last| last.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        && !request.body().is_end_stream()
+}

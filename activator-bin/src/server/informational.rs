@@ -1,0 +1,218 @@
+//! Informational answers (1xx), which a client gets before the final one. Hyper's server knows none:
+//! they are written to its stream beside it, where they break nothing of what it writes.
+
+use std::io;
+use std::task::{Context, Poll, Waker, ready};
+
+use bytes::{Buf, BytesMut};
+use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
+
+/// Nothing is added while so much is unwritten.
+const ENOUGH: usize = 16 * 1024;
+
+/// The informational answers of one connection that are not written yet.
+///
+/// Hyper flushes its stream whenever it has written all that it holds, so their place is known:
+/// behind whatever it held when they came, and before all that it is given later.
+#[derive(Default)]
+pub(crate) struct Informational(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    heads: BytesMut,
+    /// Hyper may hold a rest of earlier answers.
+    is_late: bool,
+    /// Of the connection's task.
+    waker: Option<Waker>,
+}
+
+impl Informational {
+    /// Sends one; it is lost when a client reads so slowly that earlier ones wait. The next answers
+    /// can't be held back with it, and whoever sends these does not rely on them.
+    pub(crate) fn send(&self, status: StatusCode, headers: &HeaderMap) {
+        let mut state = self.0.lock();
+        if state.heads.len() >= ENOUGH {
+            return;
+        }
+        let reason = status.canonical_reason().unwrap_or_default();
+        let heads = &mut state.heads;
+        heads.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).as_bytes());
+        for (name, value) in headers {
+            for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+                heads.extend_from_slice(part);
+            }
+        }
+        heads.extend_from_slice(b"\r\n");
+        if let Some(waker) = &state.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// The final answer comes next. What could not be written before it is lost.
+    pub(crate) fn end(&self) {
+        let mut state = self.0.lock();
+        if state.is_late {
+            state.heads.clear();
+        }
+    }
+
+    /// To be called first when hyper flushes: it holds nothing.
+    pub(super) fn poll_at_flush(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.0.lock();
+        state.is_late = false;
+        if !state
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            state.waker = Some(cx.waker().clone());
+        }
+        state.poll_write(cx, write)
+    }
+
+    /// To be called first when hyper writes.
+    pub(super) fn poll_at_write(
+        &self,
+        cx: &mut Context<'_>,
+        write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        let mut state = self.0.lock();
+        if !state.is_late {
+            ready!(state.poll_write(cx, write))?;
+            state.is_late = true;
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl State {
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<()>> {
+        while !self.heads.is_empty() {
+            match ready!(write(cx, &self.heads))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.heads.advance(written),
+            }
+            if self.heads.is_empty() {
+                self.heads = BytesMut::new();
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What reaches a peer that takes `room` bytes.
+    struct Peer {
+        read: Vec<u8>,
+        room: usize,
+    }
+
+    impl Peer {
+        fn new(room: usize) -> Self {
+            Self {
+                read: Vec::new(),
+                room,
+            }
+        }
+
+        fn write(&mut self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(self.room);
+            self.room -= taken;
+            self.read.extend_from_slice(&bytes[..taken]);
+            match taken {
+                0 => Poll::Pending,
+                taken => Poll::Ready(Ok(taken)),
+            }
+        }
+
+        fn flush(&mut self, informational: &Informational) -> bool {
+            let mut cx = Context::from_waker(Waker::noop());
+            let polled = informational.poll_at_flush(&mut cx, |_, bytes| self.write(bytes));
+            polled.is_ready()
+        }
+
+        /// Writes `bytes` as hyper does; answers how many of them went.
+        fn hyper(&mut self, informational: &Informational, bytes: &[u8]) -> usize {
+            let mut cx = Context::from_waker(Waker::noop());
+            let polled = informational.poll_at_write(&mut cx, |_, bytes| self.write(bytes));
+            match polled.is_ready().then(|| self.write(bytes)) {
+                Some(Poll::Ready(written)) => written.unwrap(),
+                _ => 0,
+            }
+        }
+    }
+
+    fn hint(informational: &Informational) {
+        informational.send(StatusCode::EARLY_HINTS, &HeaderMap::new());
+    }
+
+    const HINT: &str = "HTTP/1.1 103 Early Hints\r\n\r\n";
+
+    #[test]
+    fn they_stand_before_what_hyper_writes_later_however_little_the_client_takes() {
+        for room in 0..80 {
+            let (informational, mut peer) = (Informational::default(), Peer::new(room));
+            assert!(peer.flush(&informational));
+            hint(&informational);
+            peer.flush(&informational);
+            hint(&informational);
+            informational.end();
+            let mut answer = &b"answer"[..];
+            while !answer.is_empty() {
+                answer = &answer[peer.hyper(&informational, answer)..];
+                peer.room += 1;
+            }
+            let read = String::from_utf8(peer.read).unwrap();
+            assert_eq!(read, format!("{HINT}{HINT}answer"));
+        }
+    }
+
+    #[test]
+    fn they_wait_for_the_rest_of_an_earlier_answer() {
+        let (informational, mut peer) = (Informational::default(), Peer::new(3));
+        assert_eq!(peer.hyper(&informational, b"earlier"), 3);
+        hint(&informational);
+        peer.room = 100;
+        assert_eq!(peer.hyper(&informational, b"lier"), 4);
+        assert!(peer.flush(&informational));
+        assert_eq!(
+            String::from_utf8(peer.read).unwrap(),
+            format!("earlier{HINT}")
+        );
+    }
+
+    #[test]
+    fn they_are_lost_when_the_final_answer_overtakes_them() {
+        let (informational, mut peer) = (Informational::default(), Peer::new(3));
+        assert_eq!(peer.hyper(&informational, b"earlier"), 3);
+        hint(&informational);
+        informational.end();
+        peer.room = 100;
+        assert_eq!(peer.hyper(&informational, b"lieranswer"), 10);
+        assert!(peer.flush(&informational));
+        assert_eq!(String::from_utf8(peer.read).unwrap(), "earlieranswer");
+    }
+
+    #[test]
+    fn what_waits_is_bounded() {
+        let informational = Informational::default();
+        for _ in 0..100_000 {
+            hint(&informational);
+        }
+        let mut peer = Peer::new(usize::MAX);
+        assert!(peer.flush(&informational));
+        assert!(peer.read.len() < ENOUGH + HINT.len(), "{}", peer.read.len());
+    }
+}

@@ -1,0 +1,65 @@
+//! Which version of HTTP a client speaks.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::AsyncRead;
+
+use super::client::Client;
+use super::connection::{End, LAST_HEAD, Timer};
+use super::wire::Wire;
+use crate::drain::Draining;
+use crate::tls::ALPN_HTTP2;
+
+/// What each HTTP/2 connection begins with (RFC 9113, 3.4).
+pub(super) const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// Either of the others; the first bytes tell.
+    Detect,
+    Http1,
+    Http2,
+}
+
+impl Protocol {
+    /// The one that was agreed on in TLS, as ALPN calls it.
+    pub(super) fn agreed(name: Option<&[u8]>) -> Self {
+        match name {
+            Some(name) if name == ALPN_HTTP2 => Self::Http2,
+            Some(_) => Self::Http1,
+            None => Self::Detect,
+        }
+    }
+}
+
+/// Waits for the first bytes, which tell the protocol. `head` starts when they don't come at once.
+pub(super) async fn detect(
+    wire: &mut Wire<impl AsyncRead + Unpin>,
+    client: &Client,
+    draining: &mut Draining,
+    head: &mut Timer,
+    head_timeout: Duration,
+) -> Result<Protocol, End> {
+    let mut gone = pin!(client.gone());
+    let mut no_more = pin!(async {
+        draining.begun().await;
+        tokio::time::sleep(LAST_HEAD).await;
+    });
+    poll_fn(|cx| {
+        if let Poll::Ready(protocol) = wire.poll_protocol(cx) {
+            return Poll::Ready(Ok(protocol));
+        }
+        if gone.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(End::ClientGone));
+        }
+        if no_more.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(End::Closed(Ok(()))));
+        }
+        head.poll(cx, head_timeout).map(|()| Err(End::HeadTimeout))
+    })
+    .await
+}

@@ -1,0 +1,127 @@
+//! The bytes of HTTP on a client's connection, as hyper reads and writes them, over TLS or not.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::client::Client;
+use super::protocol::{PREFACE, Protocol};
+
+/// Both directions of a connection.
+pub(super) struct Wire<I> {
+    stream: I,
+    client: Arc<Client>,
+    prefix: Prefix,
+}
+
+impl<I> Wire<I> {
+    pub(super) fn new(stream: I, client: Arc<Client>) -> Self {
+        Self {
+            stream,
+            client,
+            prefix: Prefix::default(),
+        }
+    }
+}
+
+impl<I: AsyncRead + Unpin> Wire<I> {
+    /// Reads until the first bytes tell what the client speaks; whoever reads on gets them again.
+    ///
+    /// A connection that ends or fails before that is one of HTTP/1, which then hears of it.
+    pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Protocol> {
+        while PREFACE.starts_with(self.prefix.unread()) {
+            if self.prefix.unread().len() == PREFACE.len() {
+                return Poll::Ready(Protocol::Http2);
+            }
+            let mut buf = ReadBuf::new(&mut self.prefix.bytes[self.prefix.end..]);
+            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+            let length = buf.filled().len();
+            if read.is_err() || length == 0 {
+                break;
+            }
+            self.prefix.end += length;
+        }
+        Poll::Ready(Protocol::Http1)
+    }
+}
+
+/// The first bytes of a connection, read to tell its protocol.
+#[derive(Default)]
+struct Prefix {
+    bytes: [u8; PREFACE.len()],
+    begin: usize,
+    end: usize,
+}
+
+impl Prefix {
+    fn unread(&self) -> &[u8] {
+        &self.bytes[self.begin..self.end]
+    }
+
+    fn is_read(&self) -> bool {
+        self.begin == self.end
+    }
+
+    fn read(&mut self, buf: &mut ReadBuf<'_>) {
+        let length = self.unread().len().min(buf.remaining());
+        buf.put_slice(&self.unread()[..length]);
+        self.begin += length;
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if !self.prefix.is_read() {
+            self.prefix.read(buf);
+            return Poll::Ready(Ok(()));
+        }
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(buf)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Self { stream, client, .. } = &mut *self;
+        let mut stream = Pin::new(stream);
+        let informational =
+            |cx: &mut Context<'_>, head: &[u8]| stream.as_mut().poll_write(cx, head);
+        ready!(client.informational.poll_at_write(cx, informational))?;
+        stream.poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, client, .. } = &mut *self;
+        let mut stream = Pin::new(stream);
+        let informational =
+            |cx: &mut Context<'_>, head: &[u8]| stream.as_mut().poll_write(cx, head);
+        ready!(client.informational.poll_at_flush(cx, informational))?;
+        stream.poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,151 @@
+//! Who is due when: pure, no clock and no tasks.
+//!
+//! All requests of a revision have the same limits, so the deadlines of one limit come in the order
+//! in which they were armed: a first-in first-out list per kind and limit, threaded through the
+//! entries themselves. Arming and disarming touch the two neighbours, whatever is armed besides.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::TimeoutKind;
+
+#[cfg(test)]
+mod properties;
+
+/// Entries with up to one deadline of each kind. Memory follows the most that were there at once.
+pub(super) struct Queue<T> {
+    entries: Slab<Entry<T>>,
+    /// Empty ones stay until the next [`expire`](Self::expire).
+    lists: HashMap<(TimeoutKind, Duration), List, FixedState>,
+}
+
+struct Entry<T> {
+    value: T,
+    links: [Option<Link>; TimeoutKind::COUNT],
+}
+
+/// An entry's place in one list.
+struct Link {
+    limit: Duration,
+    deadline: Instant,
+    before: Option<usize>,
+    after: Option<usize>,
+}
+
+#[derive(Default)]
+struct List {
+    first: Option<usize>,
+    last: Option<usize>,
+}
+
+impl<T> Queue<T> {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: Slab::new(),
+            lists: HashMap::default(),
+        }
+    }
+
+    pub(super) fn insert(&mut self, value: T) -> usize {
+        let links = Default::default();
+        self.entries.insert(Entry { value, links })
+    }
+
+    /// Disarms all that the entry has.
+    pub(super) fn remove(&mut self, key: usize) -> T {
+        for kind in TimeoutKind::ALL {
+            self.disarm(key, kind);
+        }
+        self.entries.remove(key).value
+    }
+
+    pub(super) fn at(&mut self, key: usize) -> &mut T {
+        &mut self.entries[key].value
+    }
+
+    /// The entry is due `limit` from `now`, instead of when it was before; answers when that is.
+    ///
+    /// `now` does not go back between calls with the same limit; where it does, the deadline is that
+    /// of the one armed before.
+    pub(super) fn arm(
+        &mut self,
+        key: usize,
+        kind: TimeoutKind,
+        limit: Duration,
+        now: Instant,
+    ) -> Instant {
+        self.disarm(key, kind);
+        let list = self.lists.entry((kind, limit)).or_default();
+        let before = list.last.replace(key);
+        let mut deadline = now + limit;
+        match before {
+            Some(before) => {
+                let before = link(&mut self.entries, before, kind);
+                before.after = Some(key);
+                deadline = deadline.max(before.deadline);
+            }
+            None => list.first = Some(key),
+        }
+        self.entries[key].links[kind as usize] = Some(Link {
+            limit,
+            deadline,
+            before,
+            after: None,
+        });
+        deadline
+    }
+
+    /// The entry is not due any more, if it was.
+    pub(super) fn disarm(&mut self, key: usize, kind: TimeoutKind) {
+        let Some(removed) = self.entries[key].links[kind as usize].take() else {
+            return;
+        };
+        let Link { before, after, .. } = removed;
+        let list = self.lists.get_mut(&(kind, removed.limit));
+        let list = list.expect("a list with an entry in it stays");
+        match before {
+            Some(before) => link(&mut self.entries, before, kind).after = after,
+            None => list.first = after,
+        }
+        match after {
+            Some(after) => link(&mut self.entries, after, kind).before = before,
+            None => list.last = before,
+        }
+    }
+
+    /// Disarms and appends to `due` what is due at `now`; answers when the next one will be.
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        due: &mut Vec<(usize, TimeoutKind)>,
+    ) -> Option<Instant> {
+        let Self { entries, lists } = self;
+        let mut next = None;
+        lists.retain(|&(kind, _), list| {
+            while let Some(first) = list.first {
+                let deadline = link(entries, first, kind).deadline;
+                if deadline > now {
+                    next = Some(next.map_or(deadline, |next| deadline.min(next)));
+                    return true;
+                }
+                let removed = entries[first].links[kind as usize].take();
+                list.first = removed.and_then(|removed| removed.after);
+                if let Some(first) = list.first {
+                    link(entries, first, kind).before = None;
+                }
+                due.push((first, kind));
+            }
+            false
+        });
+        next
+    }
+}
+
+fn link<T>(entries: &mut Slab<Entry<T>>, key: usize, kind: TimeoutKind) -> &mut Link {
+    let link = entries[key].links[kind as usize].as_mut();
+    link.expect("a list has only entries that are armed")
+}

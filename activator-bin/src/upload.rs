@@ -1,0 +1,129 @@
+//! The body of a request on its way to a backend.
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::sync::oneshot;
+use tokio::time::{Sleep, sleep};
+
+/// How long a backend is given to say 100 (Continue): there are some that never do.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a client uploads. As long as nobody reads it, a client that expects 100 (Continue) has not
+/// been told: hyper says that when the first byte is asked for.
+#[derive(Debug)]
+pub(crate) struct Upload {
+    from: Option<Incoming>,
+    gate: Gate,
+}
+
+#[derive(Debug)]
+enum Gate {
+    Open,
+    /// Until the backend has said whether it wants the body.
+    Closed(Wait),
+    /// It has answered without it. To end the body would say that it is complete, to fail would cut
+    /// the answer.
+    Refused(oneshot::Receiver<AnswerOver>),
+}
+
+#[derive(Debug)]
+struct Wait {
+    wanted: oneshot::Receiver<Wanted>,
+    over: oneshot::Receiver<AnswerOver>,
+    /// Since the request was sent.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+/// The backend has said 100 (Continue).
+#[derive(Debug)]
+pub(crate) struct Wanted;
+
+/// Never sent: the answer is over when the sender is gone.
+#[derive(Debug)]
+pub(crate) enum AnswerOver {}
+
+impl From<Incoming> for Upload {
+    fn from(from: Incoming) -> Self {
+        Self {
+            from: Some(from),
+            gate: Gate::Open,
+        }
+    }
+}
+
+impl Upload {
+    /// One that is not asked for until [`Wanted`] is sent or nothing has come for a while. When its
+    /// sender is dropped, it never is; its connection is closed when the other one is dropped, too.
+    pub(crate) fn expecting(
+        from: Incoming,
+    ) -> (Self, oneshot::Sender<Wanted>, oneshot::Sender<AnswerOver>) {
+        let (want, wanted) = oneshot::channel();
+        let (answering, over) = oneshot::channel();
+        let gate = Gate::Closed(Wait {
+            wanted,
+            over,
+            patience: None,
+        });
+        let from = Some(from);
+        (Self { from, gate }, want, answering)
+    }
+
+    /// Ready once the body may be read.
+    fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Gate::Closed(wait) = &mut self.gate {
+            let is_wanted = match Pin::new(&mut wait.wanted).poll(cx) {
+                Poll::Ready(wanted) => wanted.is_ok(),
+                Poll::Pending => {
+                    let patience = wait
+                        .patience
+                        .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
+                    ready!(patience.as_mut().poll(cx));
+                    true
+                }
+            };
+            let gate = std::mem::replace(&mut self.gate, Gate::Open);
+            if let (false, Gate::Closed(wait)) = (is_wanted, gate) {
+                self.gate = Gate::Refused(wait.over);
+                self.from = None;
+            }
+        }
+        if let Gate::Refused(over) = &mut self.gate {
+            let Err(_) = ready!(Pin::new(over).poll(cx));
+            return Poll::Ready(Err(io::Error::other("the backend did not want the body")));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Body for Upload {
+    type Data = Bytes;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        if let Err(error) = ready!(self.poll_gate(cx)) {
+            return Poll::Ready(Some(Err(error.into())));
+        }
+        match &mut self.from {
+            Some(from) => Pin::new(from).poll_frame(cx).map_err(Into::into),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.from.as_ref().is_some_and(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.from.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}

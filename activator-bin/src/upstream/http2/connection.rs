@@ -1,0 +1,218 @@
+//! One HTTP/2 connection to a backend: opened, driven, and given out place by place.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+
+use bytes::Bytes;
+use h2::client::{self, SendRequest};
+use h2::{Ping, PingPong};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+use tokio::time::{sleep, timeout};
+
+use super::super::connect;
+use super::super::error::UpstreamError;
+use crate::revision::backend::Endpoint;
+use crate::server::limits::Limits;
+use crate::tls::{ALPN_HTTP2, BackendTls};
+
+/// A connection; it is closed when nobody holds it any more.
+pub(super) struct Connection {
+    requests: SendRequest<Bytes>,
+    /// How many requests the backend takes at once.
+    most: watch::Receiver<usize>,
+    under_way: Rc<Cell<usize>>,
+    sweeps_idle: Cell<u64>,
+    driver: AbortHandle,
+}
+
+/// One request's place on a connection, until it is dropped.
+pub(super) struct Place(Rc<Connection>);
+
+/// Why there is no connection, for all who have waited for it.
+#[derive(Clone, Debug)]
+pub(super) enum NotOpened {
+    Connect(io::ErrorKind),
+    NoAuthorities,
+    Tls(rustls::Error),
+    /// The backend has closed it instead of saying what it takes.
+    Closed,
+}
+
+impl NotOpened {
+    pub(super) fn of(self, backend: SocketAddr) -> UpstreamError {
+        match self {
+            Self::Connect(kind) => UpstreamError::Connect {
+                backend,
+                source: kind.into(),
+            },
+            Self::NoAuthorities => UpstreamError::NoAuthorities(backend),
+            Self::Tls(source) => UpstreamError::Tls { backend, source },
+            Self::Closed => UpstreamError::NoHttp2(backend),
+        }
+    }
+
+    fn from_tls(error: UpstreamError) -> Self {
+        match error {
+            UpstreamError::Connect { source, .. } => Self::Connect(source.kind()),
+            UpstreamError::NoAuthorities(_) => Self::NoAuthorities,
+            UpstreamError::Tls { source, .. } => Self::Tls(source),
+            _ => Self::Closed,
+        }
+    }
+}
+
+impl Connection {
+    /// Connects, and waits until the backend has said how many requests it takes: what is sent
+    /// before that might be more.
+    pub(super) async fn open(
+        backend: Endpoint,
+        tls: Option<&BackendTls>,
+        limits: Limits,
+    ) -> Result<Rc<Self>, NotOpened> {
+        let address = backend.address;
+        let opening = timeout(limits.connect_timeout, async {
+            let connection = match backend.tls {
+                false => {
+                    let socket = connect::socket(address).await;
+                    let socket = socket.map_err(|error| NotOpened::Connect(error.kind()))?;
+                    Self::handshake(address, socket, limits).await?
+                }
+                true => {
+                    let stream = connect::private(address, tls, ALPN_HTTP2).await;
+                    let stream = stream.map_err(NotOpened::from_tls)?;
+                    Self::handshake(address, stream, limits).await?
+                }
+            };
+            let mut most = connection.most.clone();
+            let settled = most.wait_for(|&most| most > 0).await;
+            settled.map_err(|_| NotOpened::Closed)?;
+            Ok(Rc::new(connection))
+        });
+        let late = |_| Err(NotOpened::Connect(io::ErrorKind::TimedOut));
+        opening.await.unwrap_or_else(late)
+    }
+
+    async fn handshake(
+        backend: SocketAddr,
+        stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        limits: Limits,
+    ) -> Result<Self, NotOpened> {
+        let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
+        let (requests, mut connection) = client::Builder::new()
+            .enable_push(false)
+            .initial_max_send_streams(0)
+            .max_header_list_size(head)
+            .max_send_buffer_size(limits.http2_window as usize)
+            .initial_window_size(limits.http2_window)
+            // An answer that its client does not read never holds up those of other clients.
+            .initial_connection_window_size(limits.http2_connection_window(limits.backend_streams))
+            .handshake(stream)
+            .await
+            .map_err(|_| NotOpened::Closed)?;
+        let (allowed, most) = watch::channel(0);
+        let under_way = Rc::new(Cell::new(0));
+        let pings = connection
+            .ping_pong()
+            .expect("the first one to ask for it gets it");
+        let alive = keep_alive(pings, Rc::clone(&under_way), limits);
+        let driver = tokio::task::spawn_local(async move {
+            tokio::select! {
+                end = drive(connection, allowed, limits.backend_streams as usize) => {
+                    if let Err(error) = end {
+                        tracing::debug!(%backend, %error, "connection to a backend ended early");
+                    }
+                }
+                () = alive => {
+                    tracing::warn!(%backend, "a backend gives no sign of life: closing its connection");
+                }
+            }
+        });
+        Ok(Self {
+            requests,
+            most,
+            under_way,
+            sweeps_idle: Cell::new(0),
+            driver: driver.abort_handle(),
+        })
+    }
+
+    /// Whether it takes further requests: not once the backend has said goodbye.
+    pub(super) fn is_open(&self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let ready = self.requests.clone().poll_ready(&mut cx);
+        matches!(ready, std::task::Poll::Ready(Ok(())))
+    }
+
+    pub(super) fn place(self: &Rc<Self>) -> Option<Place> {
+        let taken = self.under_way.get();
+        (taken < *self.most.borrow()).then(|| {
+            self.under_way.set(taken + 1);
+            Place(Rc::clone(self))
+        })
+    }
+
+    /// For how many sweeps, this one included, there has been no request on it.
+    pub(super) fn sweeps_idle(&self) -> u64 {
+        let sweeps = match self.under_way.get() {
+            0 => self.sweeps_idle.get() + 1,
+            _ => 0,
+        };
+        self.sweeps_idle.set(sweeps);
+        sweeps
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Place {
+    pub(super) fn requests(&self) -> SendRequest<Bytes> {
+        self.0.requests.clone()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get() - 1);
+        self.0.sweeps_idle.set(0);
+    }
+}
+
+/// Drives a connection to its end, and tells how many requests it may have under way.
+async fn drive(
+    mut connection: client::Connection<impl AsyncRead + AsyncWrite + Unpin, Bytes>,
+    allowed: watch::Sender<usize>,
+    most: usize,
+) -> Result<(), h2::Error> {
+    poll_fn(|cx| {
+        let polled = Pin::new(&mut connection).poll(cx);
+        let now = connection.max_concurrent_send_streams().min(most);
+        allowed.send_if_modified(|before| std::mem::replace(before, now) != now);
+        polled
+    })
+    .await
+}
+
+/// Ends when the backend owes a sign of life for too long. An idle connection need not give any.
+async fn keep_alive(mut pings: PingPong, under_way: Rc<Cell<usize>>, limits: Limits) {
+    loop {
+        sleep(limits.backend_ping_interval).await;
+        if under_way.get() == 0 {
+            continue;
+        }
+        let answer = timeout(limits.http2_ping_timeout, pings.ping(Ping::opaque()));
+        if !matches!(answer.await, Ok(Ok(_))) {
+            return;
+        }
+    }
+}

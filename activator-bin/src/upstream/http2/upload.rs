@@ -1,0 +1,120 @@
+//! A request's body on its way to a backend over HTTP/2.
+
+use std::error::Error;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http_body::Body;
+use tokio::task::AbortHandle;
+
+use crate::upload::Upload;
+
+/// Why the client's side has failed.
+pub(super) type Failure = Box<dyn Error + Send + Sync>;
+
+/// Passes a body on, as fast as the backend takes it.
+pub(super) struct Uploading {
+    body: Upload,
+    to: SendStream<Bytes>,
+    /// What the backend has no room for yet.
+    waiting: Bytes,
+    is_whole: bool,
+    is_over: bool,
+}
+
+impl Uploading {
+    pub(super) fn new(body: Upload, to: SendStream<Bytes>) -> Self {
+        let is_over = body.is_end_stream();
+        Self {
+            body,
+            to,
+            waiting: Bytes::new(),
+            is_whole: true,
+            is_over,
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// The body, when nothing of it was read.
+    pub(super) fn take_whole(self) -> Option<Upload> {
+        self.is_whole.then_some(self.body)
+    }
+
+    /// Goes on in a task, which whoever waits for the answer may abort.
+    pub(super) fn go_on(mut self) -> AbortHandle {
+        let upload = async move {
+            if let Err(error) = std::future::poll_fn(|cx| self.poll(cx)).await {
+                tracing::debug!(%error, "request body failed");
+            }
+        };
+        tokio::task::spawn_local(upload).abort_handle()
+    }
+
+    /// Ready when there is nothing more to do, which may be because the backend wants no more.
+    ///
+    /// # Errors
+    /// When the client's side fails; the backend hears of it.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        while !self.is_over {
+            if !self.waiting.is_empty() {
+                match ready!(self.to.poll_capacity(cx)) {
+                    Some(Ok(room)) => self.send(room),
+                    Some(Err(_)) | None => self.is_over = true,
+                }
+                continue;
+            }
+            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            self.is_whole = false;
+            match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.take(data),
+                    Err(frame) => {
+                        if let Ok(trailers) = frame.into_trailers() {
+                            // An error means that the backend has ended the exchange.
+                            let _ = self.to.send_trailers(trailers);
+                            self.is_over = true;
+                        }
+                    }
+                },
+                Some(Err(error)) => return self.fail(error),
+                // Hyper ends a body like that when the client has cancelled it.
+                None if !self.body.is_end_stream() => {
+                    return self.fail(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+                }
+                None => {
+                    let _ = self.to.send_data(Bytes::new(), true);
+                    self.is_over = true;
+                }
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn take(&mut self, data: Bytes) {
+        if data.is_empty() && self.body.is_end_stream() {
+            let _ = self.to.send_data(data, true);
+            self.is_over = true;
+            return;
+        }
+        self.to.reserve_capacity(data.len());
+        self.waiting = data;
+    }
+
+    fn send(&mut self, room: usize) {
+        let part = self.waiting.split_to(room.min(self.waiting.len()));
+        let is_last = self.waiting.is_empty() && self.body.is_end_stream();
+        self.is_over = self.to.send_data(part, is_last).is_err() || is_last;
+    }
+
+    fn fail(&mut self, why: Failure) -> Poll<Result<(), Failure>> {
+        self.is_over = true;
+        self.to.send_reset(Reason::CANCEL);
+        Poll::Ready(Err(why))
+    }
+}

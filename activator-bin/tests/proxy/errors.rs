@@ -1,0 +1,187 @@
+//! Every request that does not end as its backend meant is counted once, by its reason.
+
+use activator_bin::run::Activator;
+
+use crate::backend::{Backend, answering};
+use crate::harness::{Ask, HELLO, PATIENCE, config, hello, start};
+use crate::queue::{get, queue, start_with, until_line};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// As many requests ended for this reason, and none for another.
+async fn until_counted(activator: &Activator, reason: &str, count: usize) {
+    let line =
+        |reason: &str, count| format!(r#"activator_errors_total{{reason="{reason}"}} {count}"#);
+    until_line(activator, &line(reason, count)).await;
+    let text = crate::queue::metrics(activator).await;
+    let series = |text: &str| {
+        let lines = text
+            .lines()
+            .filter(|it| it.starts_with("activator_errors_total{"));
+        let counted = lines.filter(|it| !it.ends_with(" 0"));
+        counted.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(series(&text), [line(reason, count)]);
+}
+
+/// A request with this head is refused so, for this reason.
+async fn check_refused(head: &str, status: u16, reason: &str) {
+    let activator = start(&[]);
+    let mut client = activator.connect().await;
+    let answer = client.ask(head).await;
+    assert_eq!(answer.status(), status, "{reason}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    until_counted(&activator, reason, 1).await;
+}
+
+#[tokio::test]
+async fn what_is_refused_is_counted_by_its_reason() {
+    let get = "GET / HTTP/1.1\r\n";
+    check_refused(&format!("{get}Host: nobody\r\n"), 404, "revision_unknown").await;
+    check_refused(get, 400, "bad_request").await;
+    check_refused("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n", 502, "connect").await;
+    let gzip = format!("POST / HTTP/1.1\r\n{HELLO}Transfer-Encoding: gzip, chunked\r\n");
+    check_refused(&gzip, 501, "not_supported").await;
+    let mut config = config(&[]);
+    config.revisions[0].queue_depth = 0;
+    let activator = start_with(config);
+    let mut client = activator.connect().await;
+    client.send(crate::queue::get("/")).await;
+    assert_eq!(client.message().await.status(), 503);
+    until_counted(&activator, "queue_full", 1).await;
+}
+
+/// The backend answers so and closes.
+async fn check_backend(answer: &str, status: u16, reason: &str) {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(get("/")).await;
+    let (mut connection, _) = backend.request().await;
+    connection.send(answer).await;
+    drop(connection);
+    assert_eq!(client.head().await.status(), status);
+    until_counted(&activator, reason, 1).await;
+}
+
+#[tokio::test]
+async fn what_backends_do_wrong_is_counted_by_its_reason() {
+    check_backend("", 502, "backend_reset").await;
+    check_backend("SSH-2.0\r\n\r\n", 502, "backend_bad_response").await;
+    let cut = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nabc";
+    check_backend(cut, 200, "backend_reset").await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_is_counted_wherever_its_request_is() {
+    let backend = Backend::bind().await;
+    let activator = start(&[]);
+    drop(queue(&activator, 1).await);
+    until_counted(&activator, "client_gone", 1).await;
+    crate::queue::put(&activator, &[backend.address]);
+    let mut client = activator.connect().await;
+    client.send(get("/")).await;
+    let (mut connection, _) = backend.request().await;
+    connection
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nabc")
+        .await;
+    client.head().await;
+    drop(client);
+    until_counted(&activator, "client_gone", 2).await;
+}
+
+#[tokio::test]
+async fn time_outs_are_counted_by_their_kind_and_probes_and_good_answers_never() {
+    let (address, _requests) = answering(OK).await;
+    let activator = start(&[address]);
+    for head in ["GET", "HEAD"] {
+        let mut client = activator.connect().await;
+        client
+            .send(format!("{head} / HTTP/1.1\r\n{HELLO}\r\n"))
+            .await;
+        assert_eq!(client.head().await.status(), 200);
+    }
+    activator.until_in_flight(0).await;
+    let probe = "GET / HTTP/1.1\r\nHost: a\r\nK-Network-Probe: wrong\r\n";
+    assert_eq!(activator.connect().await.ask(probe).await.status(), 400);
+    let before = activator.revisions().config(&hello()).unwrap();
+    let mut limited = (*before).clone();
+    limited.backends.clear();
+    limited.timeouts.response_start = Some(std::time::Duration::from_millis(50));
+    activator.revisions().put(limited);
+    let mut client = activator.connect().await;
+    client.send(get("/")).await;
+    assert_eq!(client.message().await.status(), 504);
+    until_counted(&activator, "response_start_timeout", 1).await;
+}
+
+/// The series of finished requests, as far as they say how they ended.
+fn ended(text: &str) -> Vec<String> {
+    let lines = text.lines();
+    let counts =
+        lines.filter_map(|line| line.strip_prefix("http_server_request_duration_seconds_count{"));
+    counts.map(str::to_owned).collect()
+}
+
+/// A finished request's labels, and how many had them.
+fn series(method: &str, status: &str, error: &str, revision: bool, count: usize) -> String {
+    let revision = match revision {
+        true => ["default", "hello", "hello", "hello"],
+        false => [""; 4],
+    };
+    let [namespace, service, configuration, name] = revision;
+    format!(
+        r#"http_request_method="{method}",url_scheme="http",network_protocol_version="1.1",http_response_status_code="{status}",error_type="{error}",k8s_namespace_name="{namespace}",kn_service_name="{service}",kn_configuration_name="{configuration}",kn_revision_name="{name}"}} {count}"#
+    )
+}
+
+#[tokio::test]
+async fn every_request_is_measured_whichever_way_it_ends_and_no_probe_is() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let mut client = activator.connect().await;
+    let probe = "GET / HTTP/1.1\r\nHost: a\r\nK-Network-Probe: activator\r\n";
+    assert_eq!(client.ask(probe).await.status(), 200);
+    let nobody = "BREW / HTTP/1.1\r\nHost: nobody\r\n";
+    assert_eq!(client.ask(nobody).await.status(), 404);
+    client.send(get("/")).await;
+    let (mut connection, _) = backend.request().await;
+    connection.send(OK).await;
+    assert_eq!(client.message().await.status(), 200);
+    client.send(get("/")).await;
+    connection.message().await;
+    connection
+        .send("HTTP/1.1 201 Created\r\ncontent-length: 4\r\n\r\nabc")
+        .await;
+    drop(connection);
+    assert_eq!(client.rest().await.0.split("\r\n").last(), Some("abc"));
+    let mut client = activator.connect().await;
+    client.send(get("/")).await;
+    let _connection = backend.request().await;
+    drop(client);
+    let expected = [
+        series("GET", "", "client_gone", true, 1),
+        series("GET", "200", "", true, 1),
+        series("GET", "201", "backend_reset", true, 1),
+        series("_OTHER", "404", "revision_unknown", false, 1),
+    ];
+    until_counted_all(&activator, &expected).await;
+    activator.revisions().remove(&hello());
+    until_counted_all(&activator, &expected[3..]).await;
+}
+
+async fn until_counted_all(activator: &Activator, expected: &[String]) {
+    let begin = std::time::Instant::now();
+    loop {
+        let found = ended(&crate::queue::metrics(activator).await);
+        if found == expected {
+            return;
+        }
+        assert!(begin.elapsed() < PATIENCE, "{found:#?}");
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}

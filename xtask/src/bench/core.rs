@@ -1,0 +1,121 @@
+//! The benchmarks of reporter-core and reporter-runtime, and their targets.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::page;
+use crate::command::{self, command, output, root};
+
+/// The most that results may be whose names start with the first and end with the second.
+const TARGETS: &[(&str, &str, f64)] = &[
+    ("in + out/", " 1 keys", 1.6),
+    ("in + out/", " 100 keys", 1.6),
+    ("two threads to one/", " 1 keys", 1.6),
+    ("two threads to one/", " 100 keys", 0.75),
+    ("tick/", " 100000 keys", 40.0),
+    ("tick/", " 1000000 keys", 60.0),
+    ("in + out during ticks/", ", p99.9", 5.0),
+    ("in + out during ticks/", " 1000000 keys, longest", 100.0),
+    ("memory/", " keys", 128.0),
+    ("memory/", "all are gone", 1.0),
+];
+
+struct Measured {
+    name: String,
+    value: f64,
+    unit: String,
+}
+
+pub(crate) fn run() -> Result<()> {
+    let criterion = root().join("target/criterion");
+    if criterion.exists() {
+        // What an earlier run left would be read as this one's.
+        fs::remove_dir_all(&criterion)?;
+    }
+    for line in [
+        "cargo bench --package reporter-core --bench core",
+        "cargo bench --package reporter-runtime --bench requests",
+    ] {
+        command::run(command(line).env("CRITERION_HOME", &criterion))?;
+    }
+    let mut results = Vec::new();
+    ratios(&criterion, &mut results)?;
+    results.sort_by_key(|result| natural(&result.name));
+    let limits = output(&mut command(
+        "cargo bench --package reporter-runtime --bench limits",
+    ))?;
+    for line in limits.lines() {
+        results.extend(parse(line));
+    }
+    let table = table(&results);
+    print!("{table}");
+    page::write("core", &table)
+}
+
+/// The medians that criterion left in its folder.
+fn ratios(criterion: &Path, results: &mut Vec<Measured>) -> Result<()> {
+    for group in fs::read_dir(criterion)? {
+        for function in fs::read_dir(group?.path())? {
+            let new = function?.path().join("new");
+            if !new.exists() {
+                continue;
+            }
+            let read = |file: &str| -> Result<Value> {
+                let text =
+                    fs::read_to_string(new.join(file)).with_context(|| format!("{new:?}"))?;
+                Ok(serde_json::from_str(&text)?)
+            };
+            let name = read("benchmark.json")?["full_id"]
+                .as_str()
+                .context("full_id")?
+                .to_owned();
+            let median = &read("estimates.json")?["median"]["point_estimate"];
+            results.push(Measured {
+                name,
+                value: median.as_f64().context("median")?,
+                unit: "x".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// `NAME: VALUE UNIT`
+fn parse(line: &str) -> Option<Measured> {
+    let (name, rest) = line.split_once(": ")?;
+    let (value, unit) = rest.split_once(' ')?;
+    Some(Measured {
+        name: name.to_owned(),
+        value: value.parse().ok()?,
+        unit: unit.to_owned(),
+    })
+}
+
+/// So that 10,000 keys stand behind 100.
+fn natural(name: &str) -> (String, u64) {
+    let number: String = name.chars().filter(char::is_ascii_digit).collect();
+    let text = name.chars().filter(|c| !c.is_ascii_digit()).collect();
+    (text, number.parse().unwrap_or(0))
+}
+
+fn table(results: &[Measured]) -> String {
+    let mut table = String::from("| what | measured | target | |\n|---|---|---|---|\n");
+    for Measured { name, value, unit } in results {
+        let target = TARGETS
+            .iter()
+            .find(|(start, end, _)| name.starts_with(start) && name.ends_with(end));
+        let (target, met) = match target {
+            None => (String::new(), ""),
+            Some((_, _, most)) => (
+                format!("{most} {unit}"),
+                if value <= most { "met" } else { "**missed**" },
+            ),
+        };
+        let _ = writeln!(table, "| {name} | {value:.2} {unit} | {target} | {met} |");
+    }
+    table
+}

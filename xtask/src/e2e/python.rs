@@ -1,0 +1,42 @@
+//! The scenes' Python programs, and the packages that they need.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::command::{command, root, run};
+
+/// A virtual environment with what `e2e/requirements.txt` names.
+pub(crate) struct Python(());
+
+impl Python {
+    pub(crate) fn prepare() -> Result<Self> {
+        let python = Self(());
+        if !python.program().exists() {
+            run(&mut command("python3 -m venv .venv"))?;
+        }
+        run(Command::new(python.program())
+            .args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+            ])
+            .arg("--requirement")
+            .arg(root().join("e2e/requirements.txt")))?;
+        Ok(python)
+    }
+
+    pub(crate) fn program(&self) -> PathBuf {
+        root().join(".venv/bin/python")
+    }
+
+    /// A command that runs `e2e/NAME`; its output is not held back.
+    pub(crate) fn script(&self, name: &str) -> Command {
+        let mut command = Command::new(self.program());
+        command.arg("-u").arg(root().join("e2e").join(name));
+        command
+    }
+}
