@@ -1,7 +1,7 @@
 //! The scenes: the release build of the activator among programs that are not ours.
 
 mod activation;
-mod activator;
+pub(crate) mod activator;
 mod bodies;
 mod delivery;
 mod first_look;
@@ -9,7 +9,7 @@ mod http;
 mod load;
 mod nginx;
 mod overload;
-mod process;
+pub(crate) mod process;
 mod rolling;
 mod slow_server;
 

@@ -1,5 +1,6 @@
 //! Tasks of the project's developers: `cargo xtask TASK`. CI runs nothing that is not here.
 
+mod bench;
 mod ci;
 mod command;
 mod dist;
@@ -19,6 +20,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Measurements, printed and written into BENCHMARKS.md.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Formatting, lints and docs.
     Check,
     /// `check`, and the tests.
@@ -36,6 +40,7 @@ enum Task {
 
 fn main() -> Result<()> {
     match Cli::parse().task {
+        Task::Bench(what) => bench::run(what),
         Task::Check => ci::check(),
         Task::Ci => ci::run(),
         Task::E2e { scene } => e2e::run(scene.as_deref()),
