@@ -1,8 +1,11 @@
 //! Performance: what `cargo xtask bench` can measure, and the page that it writes.
 
 mod core;
+mod e2e;
 mod instructions;
+mod load;
 mod page;
+mod proxies;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -11,6 +14,8 @@ use clap::Subcommand;
 pub(crate) enum What {
     /// The counting: runs the benchmarks of the reporter and writes their results and targets into BENCHMARKS.md.
     Core,
+    /// The proxy: the activator beside nginx and haproxy, in turns (needs Debian's nginx-light, haproxy, wrk and nghttp2-client).
+    E2e,
     /// Counts instructions (needs valgrind) and compares them with the committed counts.
     Instructions {
         /// Write the counts instead of comparing them.
@@ -22,6 +27,7 @@ pub(crate) enum What {
 pub(crate) fn run(what: &What) -> Result<()> {
     match what {
         What::Core => core::run(),
+        What::E2e => e2e::run(),
         What::Instructions { update } => instructions::run(*update),
     }
 }

@@ -1,7 +1,7 @@
 //! The scenes: the release build of the activator among programs that are not ours.
 
 mod activation;
-mod activator;
+pub(crate) mod activator;
 mod bodies;
 mod both_ways;
 mod crowd;
@@ -14,7 +14,7 @@ mod http;
 mod load;
 mod nginx;
 mod overload;
-mod process;
+pub(crate) mod process;
 mod python;
 mod rolling;
 mod slow_server;

@@ -1,0 +1,120 @@
+//! The load: as much as goes through, or at a fixed rate, and what its programs say of it.
+
+use std::net::SocketAddr;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::proxies::headers;
+use crate::command::output;
+use crate::e2e::process::Scratch;
+
+/// What is asked of a proxy.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Work {
+    pub(super) http2: bool,
+    pub(super) connections: usize,
+    pub(super) body_kib: usize,
+}
+
+impl Work {
+    pub(super) fn name(&self) -> String {
+        let Self {
+            http2,
+            connections,
+            body_kib,
+        } = self;
+        let version = if *http2 { "h2" } else { "HTTP/1.1" };
+        format!("{version}, {connections} connections, {body_kib} KiB")
+    }
+
+    fn url(&self, address: SocketAddr) -> String {
+        format!("http://{address}/{}", self.body_kib)
+    }
+
+    /// As much as goes through for that long: answers the number of requests. Errors fail it.
+    pub(super) fn saturate(&self, address: SocketAddr, seconds: u64) -> Result<f64> {
+        match self.http2 {
+            true => self.saturate_http2(address, seconds),
+            false => self.saturate_http1(address, seconds),
+        }
+    }
+
+    fn saturate_http1(&self, address: SocketAddr, seconds: u64) -> Result<f64> {
+        let mut wrk = Command::new("wrk");
+        wrk.args(["--threads", "1", "--duration", &format!("{seconds}s")]);
+        wrk.args(["--connections", &self.connections.to_string()]);
+        for header in headers(false).lines() {
+            wrk.args(["--header", header]);
+        }
+        let report = output(wrk.arg(self.url(address)))?;
+        for trouble in ["Socket errors", "Non-2xx"] {
+            ensure!(!report.contains(trouble), "wrk saw errors:\n{report}");
+        }
+        let line = report
+            .lines()
+            .find_map(|line| line.split_once(" requests in "));
+        let (requests, _) = line.with_context(|| format!("no count in wrk's report:\n{report}"))?;
+        Ok(requests.trim().parse()?)
+    }
+
+    fn saturate_http2(&self, address: SocketAddr, seconds: u64) -> Result<f64> {
+        let mut load = self.h2load(address);
+        // Some streams at once, as clients of HTTP/2 have them.
+        let report = output(load.args(["-m", "4", "-D", &seconds.to_string()]))?;
+        succeeded(&report)
+    }
+
+    /// `rate` requests a second for that long: answers the latencies in microseconds, in order of size.
+    pub(super) fn latencies(
+        &self,
+        address: SocketAddr,
+        rate: f64,
+        seconds: u64,
+    ) -> Result<Vec<u64>> {
+        let scratch = Scratch::new("h2load")?;
+        let log = scratch.path("log");
+        let mut load = self.h2load(address);
+        load.arg(format!("--log-file={}", log.display()));
+        let per_client = (rate / self.connections as f64).max(1.0).round();
+        load.arg(format!("--rps={per_client}"));
+        succeeded(&output(load.args(["-D", &seconds.to_string()]))?)?;
+        let log = std::fs::read_to_string(log)?;
+        let latency = |line: &str| line.split('\t').nth(2).and_then(|it| it.parse().ok());
+        let latencies: Option<Vec<u64>> = log.lines().map(latency).collect();
+        let mut latencies = latencies.context("h2load's log is not as it should be")?;
+        ensure!(!latencies.is_empty(), "h2load's log is empty");
+        latencies.sort_unstable();
+        Ok(latencies)
+    }
+
+    fn h2load(&self, address: SocketAddr) -> Command {
+        let mut load = Command::new("h2load");
+        load.args(["-t", "1", "-c", &self.connections.to_string()]);
+        for header in headers(self.http2).lines() {
+            load.args(["-H", header]);
+        }
+        if !self.http2 {
+            load.arg("--h1");
+        }
+        load.arg(self.url(address));
+        load
+    }
+}
+
+/// The requests that h2load counts; an error when it counts failures as well.
+fn succeeded(report: &str) -> Result<f64> {
+    let line = report.lines().find_map(|it| it.strip_prefix("requests: "));
+    let line = line.with_context(|| format!("no count in h2load's report:\n{report}"))?;
+    let count = |what: &str| -> Result<f64> {
+        let part = line
+            .split(", ")
+            .find_map(|part| part.strip_suffix(what))
+            .with_context(|| format!("no{what} in {line:?}"))?;
+        Ok(part.trim().parse()?)
+    };
+    for trouble in [" failed", " errored", " timeout"] {
+        ensure!(count(trouble)? == 0.0, "h2load saw errors:\n{report}");
+    }
+    count(" succeeded")
+}

@@ -1,0 +1,229 @@
+//! The proxies that are compared, each set up for the same work: two threads, keep-alive on both sides,
+//! no log, and an own port for HTTP/2 with prior knowledge.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+
+use crate::e2e::activator::{choose, program, revision};
+use crate::e2e::process::{Process, Scratch, free_address, wait_for_listener};
+
+/// Clock ticks per second in `/proc`: what Linux shows to programs on every architecture.
+const TICKS: f64 = 100.0;
+
+/// Which proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    Activator,
+    Nginx,
+    Haproxy,
+}
+
+impl Subject {
+    pub(super) const ALL: [Self; 3] = [Self::Activator, Self::Nginx, Self::Haproxy];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Activator => "activator",
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+        }
+    }
+}
+
+/// The server behind them: nginx, with files of the sizes that are asked for.
+pub(super) struct Backend {
+    http1: SocketAddr,
+    http2: SocketAddr,
+    _process: Process,
+    _scratch: Scratch,
+}
+
+impl Backend {
+    /// Serves files called after their sizes in KiB.
+    pub(super) fn start(sizes_kib: &[usize]) -> Result<Self> {
+        let scratch = Scratch::new("backend")?;
+        for &size in sizes_kib {
+            std::fs::write(scratch.path(&size.to_string()), "x".repeat(size * 1024))?;
+        }
+        let (http1, http2) = (free_address()?, free_address()?);
+        let base = scratch.path("");
+        let server = format!(
+            "server {{ listen {http1} backlog=4096; listen {http2} http2 backlog=4096; root {}; }}",
+            base.display()
+        );
+        let process = nginx(&scratch, &server)?;
+        wait_for_listener(http1)?;
+        Ok(Self {
+            http1,
+            http2,
+            _process: process,
+            _scratch: scratch,
+        })
+    }
+}
+
+/// A running proxy.
+pub(super) struct Proxy {
+    pub(super) http1: SocketAddr,
+    pub(super) http2: SocketAddr,
+    process: Process,
+    _scratch: Scratch,
+}
+
+impl Proxy {
+    pub(super) fn start(subject: Subject, backend: &Backend) -> Result<Self> {
+        let scratch = Scratch::new(subject.name())?;
+        let (http1, http2) = (free_address()?, free_address()?);
+        let process = match subject {
+            Subject::Activator => activator(&scratch, http1, http2, backend),
+            Subject::Nginx => {
+                // Towards its servers nginx speaks HTTP/1 only.
+                let server = format!(
+                    "upstream backend {{ server {}; keepalive 512; keepalive_requests 1000000000; }}
+server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=4096 reuseport;
+  location / {{ proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection \"\"; }} }}",
+                    backend.http1
+                );
+                nginx(&scratch, &server)
+            }
+            Subject::Haproxy => haproxy(&scratch, http1, http2, backend),
+        }?;
+        wait_for_listener(http1)?;
+        wait_for_listener(http2)?;
+        Ok(Self {
+            http1,
+            http2,
+            process,
+            _scratch: scratch,
+        })
+    }
+
+    /// CPU time that it has used so far, user and system, in seconds.
+    pub(super) fn cpu(&self) -> Result<f64> {
+        self.sum(|process| {
+            let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+            let (_, fields) = stat
+                .rsplit_once(") ")
+                .context("no name in /proc/PID/stat")?;
+            // The state is the third field of the whole line; these are the 14th and the 15th.
+            let ticks = fields.split(' ').skip(11).take(2);
+            ticks
+                .map(|ticks| Ok(ticks.parse::<f64>()? / TICKS))
+                .sum::<Result<f64>>()
+        })
+    }
+
+    /// Resident memory in MiB, what its processes share counted once.
+    pub(super) fn resident_mib(&self) -> Result<f64> {
+        self.sum(|process| {
+            let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+            let line = rollup.lines().find_map(|line| line.strip_prefix("Pss:"));
+            let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+            Ok(kib.context("no Pss")?.trim().parse::<f64>()? / 1024.0)
+        })
+    }
+
+    /// Over the process and its children.
+    fn sum(&self, of: impl Fn(u32) -> Result<f64>) -> Result<f64> {
+        let id = self.process.id();
+        let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
+        let children = children.split_whitespace().map(str::parse::<u32>);
+        let mut all = children.collect::<Result<Vec<_>, _>>()?;
+        all.push(id);
+        all.into_iter().map(of).sum()
+    }
+}
+
+/// The release build, with what its defaults have on and its reports written to a file.
+fn activator(
+    scratch: &Scratch,
+    http1: SocketAddr,
+    http2: SocketAddr,
+    backend: &Backend,
+) -> Result<Process> {
+    let admin = free_address()?;
+    let reports = scratch.path("reports");
+    let mut config = format!(
+        "workers = 2\n[listen]\nhttp = \"{http1}\"\nhttp2 = \"{http2}\"\nadmin = \"{admin}\"\n[[sink]]\nkind = \"json-lines\"\npath = {reports:?}\n"
+    );
+    for (name, server) in [("http1", backend.http1), ("http2", backend.http2)] {
+        config += &revision(name, &[server]);
+    }
+    let file = scratch.path("activator.toml");
+    std::fs::write(&file, config)?;
+    Process::start(Command::new(program()).arg("--config").arg(file))
+}
+
+/// The headers that choose the backend of that protocol.
+pub(super) fn headers(http2: bool) -> String {
+    choose(if http2 { "http2" } else { "http1" })
+}
+
+fn nginx(scratch: &Scratch, server: &str) -> Result<Process> {
+    let base = scratch.path("");
+    let base = base.display();
+    let mut temporary = String::new();
+    for kind in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"] {
+        write!(temporary, "{kind}_temp_path {base}{kind}; ")?;
+    }
+    let config = format!(
+        "user root; daemon off; worker_processes 2; pid {base}pid; error_log stderr error;
+events {{ worker_connections 8192; }}
+http {{ access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on; open_file_cache max=10;
+{temporary}
+{server}
+}}"
+    );
+    let file = scratch.path("nginx.conf");
+    std::fs::write(&file, config)?;
+    let mut nginx = Command::new("nginx");
+    nginx.arg("-p").arg(scratch.path("")).arg("-c").arg(file);
+    Process::start(nginx.args(["-e", "stderr"]).stdout(Stdio::null()))
+}
+
+fn haproxy(
+    scratch: &Scratch,
+    http1: SocketAddr,
+    http2: SocketAddr,
+    backend: &Backend,
+) -> Result<Process> {
+    let config = format!(
+        "global
+  nbthread 2
+  maxconn 8192
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+  http-reuse always
+frontend one
+  bind {http1}
+  default_backend one
+frontend two
+  bind {http2} proto h2
+  default_backend two
+backend one
+  server backend {}
+backend two
+  server backend {} proto h2
+",
+        backend.http1, backend.http2
+    );
+    let file = scratch.path("haproxy.cfg");
+    std::fs::write(&file, config)?;
+    start_haproxy(&file)
+}
+
+fn start_haproxy(file: &Path) -> Result<Process> {
+    Process::start(
+        Command::new("haproxy")
+            .args(["-db", "-q", "-f"])
+            .arg(file)
+            .stdout(Stdio::null()),
+    )
+}
