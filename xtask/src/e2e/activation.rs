@@ -1,6 +1,7 @@
 //! Requests that wait for a service without instances, and what happens when there are too many.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use anyhow::{Result, ensure};
 use super::activator::{Activator, choose};
 use super::http::{Answer, get};
 use super::nginx::Nginx;
-use super::process::free_address;
+use super::process::{free_address, wait_until};
 use super::slow_server::SlowServer;
 
 const REQUESTS: u64 = 500;
@@ -22,7 +23,7 @@ pub(crate) fn run() -> Result<()> {
     let slow = SlowServer::start()?;
     let address = free_address()?;
     let activator = Activator::start(&revision(&[], ""))?;
-    let waiting = send(&activator, REQUESTS, "/slow?seconds=0.02&id=");
+    let waiting = queue(&activator, REQUESTS, "/slow?seconds=0.02&id=")?;
     thread::sleep(START_OF_NGINX);
 
     let nginx = Nginx::start_in_front_of(address, slow.address)?;
@@ -67,7 +68,7 @@ pub(crate) fn run() -> Result<()> {
 pub(crate) fn run_in_order() -> Result<()> {
     let slow = SlowServer::start()?;
     let activator = Activator::start(&revision(&[], "container_concurrency = 1\n"))?;
-    let waiting = send(&activator, 100, "/?id=");
+    let waiting = queue(&activator, 100, "/?id=")?;
     activator.write_config(&revision(&[slow.address], "container_concurrency = 1\n"))?;
     for answer in waiting {
         ensure!(wait(answer)?.status == 200);
@@ -87,7 +88,7 @@ pub(crate) fn run_in_order() -> Result<()> {
 pub(crate) fn run_full() -> Result<()> {
     let slow = SlowServer::start()?;
     let activator = Activator::start(&revision(&[], "queue_depth = 50\n"))?;
-    let waiting = send(&activator, 100, "/?id=");
+    let waiting = send(&activator, 0..100, "/?id=");
     let deadline = Instant::now() + Duration::from_secs(10);
     while waiting.iter().filter(|answer| answer.is_finished()).count() < 50 {
         ensure!(Instant::now() < deadline, "fewer than 50 were refused");
@@ -118,18 +119,27 @@ fn revision(backends: &[SocketAddr], more: &str) -> String {
 
 type Pending = thread::JoinHandle<Result<Answer>>;
 
-/// Sends requests one after another, each from a connection of its own, without waiting for answers.
-fn send(activator: &Activator, count: u64, path: &str) -> Vec<Pending> {
+/// Sends requests, each from a connection of its own, without waiting for answers.
+fn send(activator: &Activator, ids: Range<u64>, path: &str) -> Vec<Pending> {
     let address = activator.http;
-    (0..count)
-        .map(|id| {
-            let path = format!("{path}{id}");
-            let pending = thread::spawn(move || get(address, &path, &choose("held")));
-            // Arrival is when the activator has read the request: give each time to get there.
-            thread::sleep(Duration::from_millis(2));
-            pending
-        })
-        .collect()
+    ids.map(|id| {
+        let path = format!("{path}{id}");
+        thread::spawn(move || get(address, &path, &choose("held")))
+    })
+    .collect()
+}
+
+/// Sends requests each of which waits in the queue before the next one is sent.
+fn queue(activator: &Activator, count: u64, path: &str) -> Result<Vec<Pending>> {
+    let mut waiting = Vec::new();
+    for id in 0..count {
+        waiting.extend(send(activator, id..id + 1, path));
+        wait_until("a request is not queued", Duration::from_secs(10), || {
+            let queued = activator.series("kn_revision_request_queued")?;
+            Ok((queued.values().sum::<f64>() == (id + 1) as f64).then_some(()))
+        })?;
+    }
+    Ok(waiting)
 }
 
 fn wait(pending: Pending) -> Result<Answer> {
