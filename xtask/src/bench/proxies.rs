@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
@@ -216,14 +215,7 @@ backend two
     );
     let file = scratch.path("haproxy.cfg");
     std::fs::write(&file, config)?;
-    start_haproxy(&file)
-}
-
-fn start_haproxy(file: &Path) -> Result<Process> {
-    Process::start(
-        Command::new("haproxy")
-            .args(["-db", "-q", "-f"])
-            .arg(file)
-            .stdout(Stdio::null()),
-    )
+    let mut haproxy = Command::new("haproxy");
+    haproxy.args(["-db", "-q", "-f"]).arg(file);
+    Process::start(haproxy.stdout(Stdio::null()))
 }
