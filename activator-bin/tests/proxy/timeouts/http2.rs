@@ -6,8 +6,8 @@ use h2::Reason;
 
 use super::*;
 use crate::errors::until_counted;
-use crate::https::files::Files;
 use crate::http2_peers::{Exchange, Http2Backend, Http2Client, patiently, read, request};
+use crate::https::files::Files;
 
 /// A client of an activator, and the backend that it has.
 struct Scene {
