@@ -30,6 +30,7 @@ mod informational;
 pub(crate) mod limits;
 pub(crate) mod listen;
 mod protocol;
+mod refusal;
 mod stream;
 pub(crate) mod tunnel;
 mod wire;

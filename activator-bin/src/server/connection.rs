@@ -26,8 +26,8 @@ use super::client::{Client, Phase};
 use super::handshake;
 use super::limits::Limits;
 use super::protocol::{Protocol, detect};
+use super::refusal::Refusal;
 use super::stream::Stream;
-use super::tunnel::Tunnel;
 use super::wire::Wire;
 use crate::drain::Draining;
 use crate::executor::LocalExecutor;
@@ -41,6 +41,7 @@ pub(super) struct Http {
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
     head_timeout: Duration,
+    longest_head: usize,
 }
 
 impl Http {
@@ -52,6 +53,7 @@ impl Http {
             http1,
             http2: super::http2::settings(limits),
             head_timeout: limits.head_timeout,
+            longest_head: limits.head,
         }
     }
 }
@@ -146,7 +148,8 @@ where
 {
     let tunnel = Rc::new(Cell::new(None));
     let service = {
-        let (client, tunnel) = (Arc::clone(client), Rc::clone(&tunnel));
+        let (proxy, client) = (Rc::clone(&proxy), Arc::clone(client));
+        let tunnel = Rc::clone(&tunnel);
         service_fn(move |request: Request<Incoming>| {
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
             let tunnel = Rc::clone(&tunnel);
@@ -163,12 +166,47 @@ where
         // Also bounds the wait for what HTTP/2 begins with when that is already agreed on.
         _ => detect(&mut wire, client, &mut draining, &mut head, timeout).await,
     };
+    let refuse = async |refusal: Refusal, stream: &mut I| {
+        proxy.errors().count(refusal.reason);
+        client.on_refusal();
+        refusal.write(stream).await;
+        // In an orderly way, or a reset may overtake the answer.
+        let _ = stream.shutdown().await;
+    };
     match spoken {
+        Err(End::HeadTimeout) if protocol != Protocol::Http2 && client.phase() == Phase::Head => {
+            refuse(Refusal::late(timeout), wire.stream()).await;
+            End::HeadTimeout
+        }
         Err(end) => end,
         Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
             let mut connection = http.http1.serve_connection(TokioIo::new(wire), service);
             let end = run(&mut connection, client, draining, head, timeout).await;
-            finish(connection, end, tunnel.take(), client).await
+            let parts = connection.into_parts();
+            let mut wire = parts.io.into_inner();
+            match (end, tunnel.take()) {
+                (End::Closed(Ok(())), Some(tunnel)) => {
+                    End::Switched(tunnel.run(wire, parts.read_buf, client).await)
+                }
+                (End::Closed(end), None)
+                    if end.as_ref().err().is_none_or(hyper::Error::is_parse) =>
+                {
+                    match (&end, wire.refused()) {
+                        (Err(error), Some(status)) => {
+                            let refusal = Refusal::unreadable(status, error, http.longest_head);
+                            refuse(refusal, wire.stream()).await;
+                        }
+                        // Hyper has not when an earlier request on this connection offered an upgrade.
+                        _ => drop(wire.shutdown().await),
+                    }
+                    End::Closed(end)
+                }
+                (End::HeadTimeout, _) if client.is_quiet() && client.phase() == Phase::Head => {
+                    refuse(Refusal::late(timeout), wire.stream()).await;
+                    End::HeadTimeout
+                }
+                (end, _) => end,
+            }
         }
         Ok(_) => {
             client.on_http2();
@@ -227,33 +265,6 @@ where
         }
     })
     .await
-}
-
-/// What comes behind the last answer: another protocol, or the close of the connection. It drops
-/// whatever the connection still held.
-async fn finish<I, S>(
-    connection: http1::Connection<TokioIo<I>, S>,
-    end: End,
-    tunnel: Option<Tunnel>,
-    client: &Client,
-) -> End
-where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
-{
-    let parts = connection.into_parts();
-    let mut stream = parts.io.into_inner();
-    match (end, tunnel) {
-        (End::Closed(Ok(())), Some(tunnel)) => {
-            End::Switched(tunnel.run(stream, parts.read_buf, client).await)
-        }
-        (End::Closed(end), None) if end.as_ref().err().is_none_or(hyper::Error::is_parse) => {
-            // Hyper has not when an earlier request on this connection offered an upgrade.
-            let _ = stream.shutdown().await;
-            End::Closed(end)
-        }
-        (end, _) => end,
-    }
 }
 
 /// A timer that costs nothing until it is asked for: nearly all heads come in one piece.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::Client;
@@ -15,6 +16,7 @@ pub(super) struct Wire<I> {
     stream: I,
     client: Arc<Client>,
     prefix: Prefix,
+    refused: Option<StatusCode>,
 }
 
 impl<I> Wire<I> {
@@ -23,7 +25,18 @@ impl<I> Wire<I> {
             stream,
             client,
             prefix: Prefix::default(),
+            refused: None,
         }
+    }
+
+    /// What hyper has refused a head with, instead of which the client has got nothing.
+    pub(super) fn refused(&self) -> Option<StatusCode> {
+        self.refused
+    }
+
+    /// What the bytes go to, for those that don't come from hyper.
+    pub(super) fn stream(&mut self) -> &mut I {
+        &mut self.stream
     }
 }
 
@@ -101,6 +114,12 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let Self { stream, client, .. } = &mut *self;
+        if client.is_quiet() {
+            // Its refusals say no reason.
+            let status = bufs.first().and_then(|head| head.get(9..12));
+            self.refused = status.and_then(|status| StatusCode::from_bytes(status).ok());
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         let mut stream = Pin::new(stream);
         let informational =
             |cx: &mut Context<'_>, head: &[u8]| stream.as_mut().poll_write(cx, head);
@@ -118,10 +137,16 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         let informational =
             |cx: &mut Context<'_>, head: &[u8]| stream.as_mut().poll_write(cx, head);
         ready!(client.informational.poll_at_flush(cx, informational))?;
-        stream.poll_flush(cx)
+        ready!(stream.poll_flush(cx))?;
+        client.on_flush();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.refused.is_some() {
+            // The client is still to be told why.
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
