@@ -9,7 +9,7 @@ use crate::queue::{get, queue, start_with, until_line};
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// As many requests ended for this reason, and none for another.
-async fn until_counted(activator: &Activator, reason: &str, count: usize) {
+pub(crate) async fn until_counted(activator: &Activator, reason: &str, count: usize) {
     let line =
         |reason: &str, count| format!(r#"activator_errors_total{{reason="{reason}"}} {count}"#);
     until_line(activator, &line(reason, count)).await;
