@@ -20,6 +20,9 @@ const CLOSED: Interest = Interest::PRIORITY.add(Interest::ERROR);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const CLOSED: Interest = Interest::ERROR;
 
+/// Whether it is heard that a client has closed its side while nobody reads.
+pub(super) const HEARS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// One client's connection, as seen by those who serve it. All of them are on one thread: the
 /// atomics only make it `Send`, no order between them matters.
 pub(crate) struct Client {
@@ -38,6 +41,7 @@ pub(crate) struct Client {
     ends_with_close: AtomicBool,
     is_cut: AtomicBool,
     is_quiet: AtomicBool,
+    was_used: AtomicBool,
 }
 
 /// What a connection is at.
@@ -69,6 +73,7 @@ impl Client {
             ends_with_close: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
             is_quiet: AtomicBool::new(true),
+            was_used: AtomicBool::new(false),
         }
     }
 
@@ -110,6 +115,7 @@ impl Client {
     pub(crate) fn on_request(self: &Arc<Self>, has_body: bool) -> Exchange {
         self.set_phase(Phase::Request);
         self.is_quiet.store(false, Ordering::Relaxed);
+        self.was_used.store(true, Ordering::Relaxed);
         let others = self.requests.fetch_add(1, Ordering::Relaxed);
         let unread = others > 0 && self.may_be_unread.load(Ordering::Relaxed);
         self.may_be_unread
@@ -129,6 +135,11 @@ impl Client {
     /// writes all the same is a refusal of its own.
     pub(super) fn is_quiet(&self) -> bool {
         self.is_quiet.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request has come since the last call.
+    pub(super) fn take_use(&self) -> bool {
+        self.was_used.swap(false, Ordering::Relaxed)
     }
 
     /// What has come is no request, and more of it may wait unread.
