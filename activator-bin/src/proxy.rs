@@ -92,6 +92,11 @@ impl Proxy {
         &self.services.handshakes
     }
 
+    /// Where the refusals of heads that never became a request are counted, too.
+    pub(crate) fn errors(&self) -> &ErrorMetrics {
+        &self.services.errors
+    }
+
     /// The answer to a request, whatever happens.
     ///
     /// Dropping this, or the answer's body at any point, ends the request: the reporter hears of

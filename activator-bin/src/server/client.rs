@@ -20,6 +20,9 @@ const CLOSED: Interest = Interest::PRIORITY.add(Interest::ERROR);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const CLOSED: Interest = Interest::ERROR;
 
+/// Whether it is heard that a client has closed its side while nobody reads.
+pub(super) const HEARS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+
 /// One client's connection, as seen by those who serve it. All of them are on one thread: the
 /// atomics only make it `Send`, no order between them matters.
 pub(crate) struct Client {
@@ -37,6 +40,8 @@ pub(crate) struct Client {
     may_be_unread: AtomicBool,
     ends_with_close: AtomicBool,
     is_cut: AtomicBool,
+    is_quiet: AtomicBool,
+    was_used: AtomicBool,
 }
 
 /// What a connection is at.
@@ -67,6 +72,8 @@ impl Client {
             may_be_unread: AtomicBool::new(false),
             ends_with_close: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
+            is_quiet: AtomicBool::new(true),
+            was_used: AtomicBool::new(false),
         }
     }
 
@@ -90,6 +97,7 @@ impl Client {
     /// The connection is one of HTTP/2, where bytes between requests are not the head of one.
     pub(crate) fn on_http2(&self) {
         self.is_http2.store(true, Ordering::Relaxed);
+        self.is_quiet.store(false, Ordering::Relaxed);
         self.set_phase(Phase::Idle);
     }
 
@@ -106,11 +114,37 @@ impl Client {
     /// A request's head is complete; its exchange ends when the answer drops the mark.
     pub(crate) fn on_request(self: &Arc<Self>, has_body: bool) -> Exchange {
         self.set_phase(Phase::Request);
+        self.is_quiet.store(false, Ordering::Relaxed);
+        self.was_used.store(true, Ordering::Relaxed);
         let others = self.requests.fetch_add(1, Ordering::Relaxed);
         let unread = others > 0 && self.may_be_unread.load(Ordering::Relaxed);
         self.may_be_unread
             .store(has_body || unread, Ordering::Relaxed);
         Exchange(Arc::clone(self))
+    }
+
+    /// Hyper has written all that it held.
+    pub(super) fn on_flush(&self) {
+        let is_over = self.requests.load(Ordering::Relaxed) == 0;
+        if is_over && !self.is_http2.load(Ordering::Relaxed) {
+            self.is_quiet.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether every answer of a connection of HTTP/1 is written and no request is under way: what hyper
+    /// writes all the same is a refusal of its own.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.is_quiet.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request has come since the last call.
+    pub(super) fn take_use(&self) -> bool {
+        self.was_used.swap(false, Ordering::Relaxed)
+    }
+
+    /// What has come is no request, and more of it may wait unread.
+    pub(super) fn on_refusal(&self) {
+        self.set_phase(Phase::Head);
     }
 
     /// Whether the connection may end with a part of its last requests unread.

@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,12 +23,13 @@ use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
-use super::client::{Client, Phase};
+use super::client::{Client, HEARS_CLOSE, Phase};
 use super::handshake;
 use super::limits::Limits;
 use super::protocol::{Protocol, detect};
+use super::refusal::Refusal;
+use super::rest::{self, Rest};
 use super::stream::Stream;
-use super::tunnel::Tunnel;
 use super::wire::Wire;
 use crate::drain::Draining;
 use crate::executor::LocalExecutor;
@@ -41,6 +43,7 @@ pub(super) struct Http {
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
     head_timeout: Duration,
+    longest_head: usize,
 }
 
 impl Http {
@@ -48,10 +51,13 @@ impl Http {
         let mut http1 = http1::Builder::new();
         http1.max_buf_size(limits.head);
         http1.max_header_size(limits.head);
+        // Nothing is read behind a request before it is answered: that would cost a buffer each time.
+        http1.half_close(HEARS_CLOSE);
         Self {
             http1,
             http2: super::http2::settings(limits),
             head_timeout: limits.head_timeout,
+            longest_head: limits.head,
         }
     }
 }
@@ -145,8 +151,9 @@ where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let tunnel = Rc::new(Cell::new(None));
-    let service = {
-        let (client, tunnel) = (Arc::clone(client), Rc::clone(&tunnel));
+    let mut service = {
+        let (proxy, client) = (Rc::clone(&proxy), Arc::clone(client));
+        let tunnel = Rc::clone(&tunnel);
         service_fn(move |request: Request<Incoming>| {
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
             let tunnel = Rc::clone(&tunnel);
@@ -163,29 +170,76 @@ where
         // Also bounds the wait for what HTTP/2 begins with when that is already agreed on.
         _ => detect(&mut wire, client, &mut draining, &mut head, timeout).await,
     };
+    let refuse = async |refusal: Refusal, stream: &mut I| {
+        proxy.errors().count(refusal.reason);
+        client.on_refusal();
+        refusal.write(stream).await;
+        // In an orderly way, or a reset may overtake the answer.
+        let _ = stream.shutdown().await;
+    };
     match spoken {
+        Err(End::HeadTimeout) if protocol != Protocol::Http2 && client.phase() == Phase::Head => {
+            refuse(Refusal::late(timeout), wire.stream()).await;
+            End::HeadTimeout
+        }
         Err(end) => end,
         Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
-            let mut connection = http.http1.serve_connection(TokioIo::new(wire), service);
-            let end = run(&mut connection, client, draining, head, timeout).await;
-            finish(connection, end, tunnel.take(), client).await
+            let (end, unread) = loop {
+                // On the heap, so that a connection at rest needs no room for it.
+                let connection = http.http1.serve_connection(TokioIo::new(wire), service);
+                let mut connection = Box::new(connection);
+                let end = run(&mut connection, client, &mut draining, &mut head, timeout).await;
+                let parts = connection.into_parts();
+                wire = parts.io.into_inner();
+                if let ControlFlow::Break(end) = end {
+                    break (end, parts.read_buf);
+                }
+                service = parts.service;
+                wire.put_back(parts.read_buf);
+                rest::until_needed(&mut wire, client, &mut draining).await;
+            };
+            match (end, tunnel.take()) {
+                (End::Closed(Ok(())), Some(tunnel)) => {
+                    // On the heap, so that others need no room for it.
+                    End::Switched(Box::pin(tunnel.run(wire, unread, client)).await)
+                }
+                (End::Closed(end), None)
+                    if end.as_ref().err().is_none_or(hyper::Error::is_parse) =>
+                {
+                    match (&end, wire.refused()) {
+                        (Err(error), Some(status)) => {
+                            let refusal = Refusal::unreadable(status, error, http.longest_head);
+                            refuse(refusal, wire.stream()).await;
+                        }
+                        // Hyper has not when an earlier request on this connection offered an upgrade.
+                        _ => drop(wire.shutdown().await),
+                    }
+                    End::Closed(end)
+                }
+                (End::HeadTimeout, _) if client.is_quiet() && client.phase() == Phase::Head => {
+                    refuse(Refusal::late(timeout), wire.stream()).await;
+                    End::HeadTimeout
+                }
+                (end, _) => end,
+            }
         }
         Ok(_) => {
             client.on_http2();
             let connection = http.http2.serve_connection(TokioIo::new(wire), service);
-            super::http2::run(connection, client, draining).await
+            // On the heap, so that those of HTTP/1 need no room for it.
+            Box::pin(super::http2::run(connection, client, draining)).await
         }
     }
 }
 
-/// Drives `connection` to its end.
+/// Drives `connection` to its end, or until it is at rest: it holds nothing then.
 async fn run<I, S>(
     connection: &mut http1::Connection<TokioIo<I>, S>,
     client: &Client,
-    mut draining: Draining,
-    mut head: Timer,
+    draining: &mut Draining,
+    head: &mut Timer,
     head_timeout: Duration,
-) -> End
+) -> ControlFlow<End>
 where
     I: AsyncRead + AsyncWrite + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
@@ -194,18 +248,19 @@ where
     let mut gone = pin!(client.gone());
     let mut drain_begun = pin!(draining.begun());
     let mut last_head = Timer::default();
+    let mut rest = Rest::default();
     let (mut is_draining, mut is_last) = (false, false);
     poll_fn(|cx| {
         if gone.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(End::ClientGone);
+            return Poll::Ready(ControlFlow::Break(End::ClientGone));
         }
         if client.is_cut() {
-            return Poll::Ready(End::Cut);
+            return Poll::Ready(ControlFlow::Break(End::Cut));
         }
         is_draining = is_draining || drain_begun.as_mut().poll(cx).is_ready();
         loop {
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                return Poll::Ready(End::Closed(end));
+                return Poll::Ready(ControlFlow::Break(End::Closed(end)));
             }
             if !is_draining || is_last {
                 break;
@@ -219,41 +274,21 @@ where
             is_last = true;
         }
         match client.phase() {
-            Phase::New | Phase::Head => head.poll(cx, head_timeout).map(|()| End::HeadTimeout),
-            Phase::Request | Phase::Idle => {
+            Phase::New | Phase::Head => {
+                let late = head.poll(cx, head_timeout);
+                late.map(|()| ControlFlow::Break(End::HeadTimeout))
+            }
+            Phase::Request => {
                 head.disarm();
                 Poll::Pending
+            }
+            Phase::Idle => {
+                head.disarm();
+                rest.poll(cx, client).map(ControlFlow::Continue)
             }
         }
     })
     .await
-}
-
-/// What comes behind the last answer: another protocol, or the close of the connection. It drops
-/// whatever the connection still held.
-async fn finish<I, S>(
-    connection: http1::Connection<TokioIo<I>, S>,
-    end: End,
-    tunnel: Option<Tunnel>,
-    client: &Client,
-) -> End
-where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
-    S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
-{
-    let parts = connection.into_parts();
-    let mut stream = parts.io.into_inner();
-    match (end, tunnel) {
-        (End::Closed(Ok(())), Some(tunnel)) => {
-            End::Switched(tunnel.run(stream, parts.read_buf, client).await)
-        }
-        (End::Closed(end), None) if end.as_ref().err().is_none_or(hyper::Error::is_parse) => {
-            // Hyper has not when an earlier request on this connection offered an upgrade.
-            let _ = stream.shutdown().await;
-            End::Closed(end)
-        }
-        (end, _) => end,
-    }
 }
 
 /// A timer that costs nothing until it is asked for: nearly all heads come in one piece.
@@ -267,7 +302,7 @@ impl Timer {
         timer.as_mut().poll(cx)
     }
 
-    fn disarm(&mut self) {
+    pub(super) fn disarm(&mut self) {
         self.0 = None;
     }
 }

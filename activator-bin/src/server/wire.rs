@@ -5,16 +5,23 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::Client;
 use super::protocol::{PREFACE, Protocol};
 
+/// How much is read at once while nobody has a buffer for it: nearly all heads without cookies.
+const FIRST: usize = 512;
+
 /// Both directions of a connection.
 pub(super) struct Wire<I> {
     stream: I,
     client: Arc<Client>,
-    prefix: Prefix,
+    /// What was read before whoever reads now.
+    unread: BytesMut,
+    refused: Option<StatusCode>,
 }
 
 impl<I> Wire<I> {
@@ -22,8 +29,19 @@ impl<I> Wire<I> {
         Self {
             stream,
             client,
-            prefix: Prefix::default(),
+            unread: BytesMut::new(),
+            refused: None,
         }
+    }
+
+    /// What hyper has refused a head with, instead of which the client has got nothing.
+    pub(super) fn refused(&self) -> Option<StatusCode> {
+        self.refused
+    }
+
+    /// What the bytes go to, for those that don't come from hyper.
+    pub(super) fn stream(&mut self) -> &mut I {
+        &mut self.stream
     }
 }
 
@@ -32,43 +50,29 @@ impl<I: AsyncRead + Unpin> Wire<I> {
     ///
     /// A connection that ends or fails before that is one of HTTP/1, which then hears of it.
     pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Protocol> {
-        while PREFACE.starts_with(self.prefix.unread()) {
-            if self.prefix.unread().len() == PREFACE.len() {
+        loop {
+            if self.unread.starts_with(&PREFACE) {
                 return Poll::Ready(Protocol::Http2);
             }
-            let mut buf = ReadBuf::new(&mut self.prefix.bytes[self.prefix.end..]);
-            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
-            let length = buf.filled().len();
-            if read.is_err() || length == 0 {
-                break;
+            let is_preface = PREFACE.starts_with(&self.unread);
+            if !is_preface || !ready!(self.poll_more(cx)) {
+                return Poll::Ready(Protocol::Http1);
             }
-            self.prefix.end += length;
         }
-        Poll::Ready(Protocol::Http1)
-    }
-}
-
-/// The first bytes of a connection, read to tell its protocol.
-#[derive(Default)]
-struct Prefix {
-    bytes: [u8; PREFACE.len()],
-    begin: usize,
-    end: usize,
-}
-
-impl Prefix {
-    fn unread(&self) -> &[u8] {
-        &self.bytes[self.begin..self.end]
     }
 
-    fn is_read(&self) -> bool {
-        self.begin == self.end
+    /// Waits for bytes, which whoever reads on gets again; false when there will be none.
+    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut bytes = [0; FIRST];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+        self.unread.extend_from_slice(buf.filled());
+        Poll::Ready(read.is_ok() && !buf.filled().is_empty())
     }
 
-    fn read(&mut self, buf: &mut ReadBuf<'_>) {
-        let length = self.unread().len().min(buf.remaining());
-        buf.put_slice(&self.unread()[..length]);
-        self.begin += length;
+    /// Whoever reads on gets these again.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.unread.extend_from_slice(&bytes);
     }
 }
 
@@ -78,11 +82,15 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.prefix.is_read() {
-            self.prefix.read(buf);
-            return Poll::Ready(Ok(()));
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let length = self.unread.len().min(buf.remaining());
+        buf.put_slice(&self.unread.split_to(length));
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -101,6 +109,12 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let Self { stream, client, .. } = &mut *self;
+        if client.is_quiet() {
+            // Its refusals say no reason.
+            let status = bufs.first().and_then(|head| head.get(9..12));
+            self.refused = status.and_then(|status| StatusCode::from_bytes(status).ok());
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
+        }
         let mut stream = Pin::new(stream);
         let informational =
             |cx: &mut Context<'_>, head: &[u8]| stream.as_mut().poll_write(cx, head);
@@ -118,10 +132,16 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         let informational =
             |cx: &mut Context<'_>, head: &[u8]| stream.as_mut().poll_write(cx, head);
         ready!(client.informational.poll_at_flush(cx, informational))?;
-        stream.poll_flush(cx)
+        ready!(stream.poll_flush(cx))?;
+        client.on_flush();
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.refused.is_some() {
+            // The client is still to be told why.
+            return Poll::Ready(Ok(()));
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use activator_bin::run::{Activator, Options};
 
-use crate::backend::Backend;
+use crate::backend::{Backend, answering};
 use crate::harness::{Ask, HELLO, PATIENCE, config, start};
 
 /// The byte at a position of a body: a lost, doubled or misplaced piece shows.
@@ -192,4 +192,22 @@ async fn server_sent_events_arrive_one_by_one_however_the_backend_sends_them() {
             assert_eq!(client.bytes(got.len()).await, got.as_bytes(), "{length}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_bad_request_behind_one_whose_answer_waits_leaves_that_answer_whole() {
+    const SIZE: usize = 8 * 1024 * 1024;
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");
+    let answer: &'static str = (head + &"x".repeat(SIZE)).leak();
+    let (address, _requests) = answering(answer).await;
+    let activator = start(&[address]);
+    let mut client = activator.connect().await;
+    client
+        .send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n") + "no request\r\n\r\n")
+        .await;
+    let whole = client.message().await;
+    assert_eq!(whole.status(), 200);
+    assert!(whole.body.bytes().all(|byte| byte == b'x'));
+    assert_eq!(client.message().await.status(), 400);
+    assert!(client.is_over().await);
 }

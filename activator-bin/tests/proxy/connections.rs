@@ -8,6 +8,7 @@ use activator_bin::run::{Activator, Limits, Options};
 
 use crate::backend::{Backend, answering};
 use crate::harness::{Ask, HELLO, config, start};
+use crate::queue::until_line;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -161,6 +162,11 @@ async fn a_client_that_asks_for_it_is_disconnected_after_the_answer() {
     }
 }
 
+/// What is said to a client that takes too long for a head.
+const LATE: &str = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\
+    content-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\n\
+    content-length: 50\r\n\r\nthe head of the request did not come within 500ms\n";
+
 #[tokio::test]
 async fn a_head_has_to_come_in_time_and_an_idle_connection_may_stay() {
     const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
@@ -174,13 +180,20 @@ async fn a_head_has_to_come_in_time_and_an_idle_connection_may_stay() {
     };
     let activator = Activator::start(config(&[address]), options).unwrap();
     // Nothing at all; a part; a part, byte after byte; a part after a whole request.
-    for before in ["", "GET / HT"] {
+    for (before, said) in [("", ""), ("P", LATE), ("GET / HT", LATE)] {
         let mut client = activator.connect().await;
         client.send(before).await;
         let begin = Instant::now();
-        assert_eq!(client.rest().await.0, "");
+        let (answer, end) = client.rest().await;
+        assert_eq!(answer, said);
+        assert!(end.is_ok());
         assert!(begin.elapsed() >= HEAD_TIMEOUT / 2);
     }
+    until_line(
+        &activator,
+        r#"activator_errors_total{reason="client_timeout"} 2"#,
+    )
+    .await;
     let mut client = activator.connect().await;
     client.ask(&get("/")).await;
     tokio::time::sleep(HEAD_TIMEOUT * 2).await;

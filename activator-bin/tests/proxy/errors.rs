@@ -55,6 +55,10 @@ async fn what_is_refused_is_counted_by_its_reason() {
     check_refused(&format!("{get}Host: nobody\r\n"), 404, "revision_unknown").await;
     check_refused(get, 400, "bad_request").await;
     check_refused("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n", 502, "connect").await;
+    check_refused(&format!("{get}Host : a\r\n"), 400, "bad_request").await;
+    let long = "x".repeat(70_000);
+    let long = format!("{get}X-Long: {long}\r\n");
+    check_refused(&long, 431, "header_too_large").await;
     let gzip = format!("POST / HTTP/1.1\r\n{HELLO}Transfer-Encoding: gzip, chunked\r\n");
     check_refused(&gzip, 501, "not_supported").await;
     let mut config = config(&[]);

@@ -162,6 +162,9 @@ async fn what_begins_like_http2_and_goes_no_further_is_closed_in_time() {
     for start in ["P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
         let mut client = activator.connect().await;
         client.send(start).await;
+        // It may as well be the beginning of a method.
+        let answer = client.message().await;
+        assert_eq!(answer.status(), 408, "{start:?}");
         assert_eq!(client.rest().await.0, "", "{start:?}");
     }
     assert_eq!(activator.reporter().tracked_keys(), 0);

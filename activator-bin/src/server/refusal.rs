@@ -1,0 +1,73 @@
+//! What is said to a client whose bytes never became a request: its head breaks the rules, is too long or
+//! comes too late.
+//!
+//! What must not live here: refusals of requests, which have a head that was read.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use reporter_metrics::ErrorReason;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+/// How long a client may take to make room for so few bytes.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Why no request could be read. It ends the connection.
+pub(super) struct Refusal {
+    pub(super) reason: ErrorReason,
+    status: StatusCode,
+    why: String,
+}
+
+impl Refusal {
+    /// The head did not come in time.
+    pub(super) fn late(limit: Duration) -> Self {
+        Self {
+            reason: ErrorReason::ClientTimeout,
+            status: StatusCode::REQUEST_TIMEOUT,
+            why: format!("the head of the request did not come within {limit:?}"),
+        }
+    }
+
+    /// Hyper does not understand the head, for which it would have answered with `status`.
+    pub(super) fn unreadable(status: StatusCode, error: &hyper::Error, longest: usize) -> Self {
+        let (reason, why) = match status {
+            StatusCode::URI_TOO_LONG => (
+                ErrorReason::HeaderTooLarge,
+                "the request target is too long".to_owned(),
+            ),
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+                ErrorReason::HeaderTooLarge,
+                format!(
+                    "the head of the request has more than {longest} bytes, or more than 100 headers"
+                ),
+            ),
+            _ => (
+                ErrorReason::BadRequest,
+                format!("the head of the request breaks the rules of HTTP: {error}"),
+            ),
+        };
+        Self {
+            reason,
+            status,
+            why,
+        }
+    }
+
+    /// Cancelling it may leave a part of the answer written.
+    pub(super) async fn write(&self, stream: &mut (impl AsyncWrite + Unpin)) {
+        let Self { status, why, .. } = self;
+        let length = why.len() + 1;
+        let answer = format!(
+            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
+             x-content-type-options: nosniff\r\ncontent-length: {length}\r\n\r\n{why}\n"
+        );
+        let writing = async {
+            stream.write_all(answer.as_bytes()).await?;
+            stream.flush().await
+        };
+        // Whoever does not read is not told.
+        let _ = timeout(PATIENCE, writing).await;
+    }
+}
