@@ -29,12 +29,12 @@ mod http2;
 mod informational;
 pub(crate) mod limits;
 pub(crate) mod listen;
-#[cfg(test)]
-mod memory;
 mod protocol;
 mod refusal;
 mod rest;
 mod stream;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tunnel;
 mod wire;
 

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Request;
@@ -20,7 +20,7 @@ use hyper_util::rt::TokioIo;
 use reporter_metrics::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, HEARS_CLOSE, Phase};
@@ -43,6 +43,7 @@ pub(super) struct Http {
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
     head_timeout: Duration,
+    body_idle_timeout: Duration,
     longest_head: usize,
 }
 
@@ -57,6 +58,7 @@ impl Http {
             http1,
             http2: super::http2::settings(limits),
             head_timeout: limits.head_timeout,
+            body_idle_timeout: limits.body_idle_timeout,
             longest_head: limits.head,
         }
     }
@@ -79,7 +81,7 @@ pub(super) async fn serve(
     };
     let (read, write) = socket.into_split();
     let client = Arc::new(Client::new(peer.ip(), write, scheme));
-    let stream = Stream::new(read, Arc::clone(&client));
+    let stream = Stream::new(read, Arc::clone(&client), http.body_idle_timeout);
     let mut head = Timer::default();
     let end = match tls {
         None => {
@@ -188,7 +190,7 @@ where
                 // On the heap, so that a connection at rest needs no room for it.
                 let connection = http.http1.serve_connection(TokioIo::new(wire), service);
                 let mut connection = Box::new(connection);
-                let end = run(&mut connection, client, &mut draining, &mut head, timeout).await;
+                let end = run(&mut connection, client, &mut draining, &mut head, http).await;
                 let parts = connection.into_parts();
                 wire = parts.io.into_inner();
                 if let ControlFlow::Break(end) = end {
@@ -238,7 +240,7 @@ async fn run<I, S>(
     client: &Client,
     draining: &mut Draining,
     head: &mut Timer,
-    head_timeout: Duration,
+    http: &Http,
 ) -> ControlFlow<End>
 where
     I: AsyncRead + AsyncWrite + Unpin,
@@ -249,6 +251,7 @@ where
     let mut drain_begun = pin!(draining.begun());
     let mut last_head = Timer::default();
     let mut rest = Rest::default();
+    let mut silence = Timer::default();
     let (mut is_draining, mut is_last) = (false, false);
     poll_fn(|cx| {
         if gone.as_mut().poll(cx).is_ready() {
@@ -275,15 +278,33 @@ where
         }
         match client.phase() {
             Phase::New | Phase::Head => {
-                let late = head.poll(cx, head_timeout);
+                let late = head.poll(cx, http.head_timeout);
                 late.map(|()| ControlFlow::Break(End::HeadTimeout))
             }
             Phase::Request => {
                 head.disarm();
-                Poll::Pending
+                if client.take_heard() {
+                    silence.restart(http.body_idle_timeout);
+                }
+                // Behind a request that is complete nobody waits for bytes.
+                if !HEARS_CLOSE || !client.is_silent() {
+                    return Poll::Pending;
+                }
+                ready!(silence.poll(cx, http.body_idle_timeout));
+                client.on_late();
+                if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(ControlFlow::Break(End::Closed(end)));
+                }
+                match client.phase() {
+                    // It has begun, and its end would be that of a complete exchange.
+                    Phase::Request => Poll::Ready(ControlFlow::Break(End::Cut)),
+                    // It is a refusal.
+                    _ => Poll::Pending,
+                }
             }
             Phase::Idle => {
                 head.disarm();
+                silence.disarm();
                 rest.poll(cx, client).map(ControlFlow::Continue)
             }
         }
@@ -300,6 +321,13 @@ impl Timer {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
         let timer = self.0.get_or_insert_with(|| Box::pin(sleep(timeout)));
         timer.as_mut().poll(cx)
+    }
+
+    /// It has `timeout` from now if it runs. That is cheaper than to disarm it.
+    pub(super) fn restart(&mut self, timeout: Duration) {
+        if let Some(timer) = &mut self.0 {
+            timer.as_mut().reset(Instant::now() + timeout);
+        }
     }
 
     pub(super) fn disarm(&mut self) {

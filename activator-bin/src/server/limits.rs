@@ -8,6 +8,9 @@ pub struct Limits {
     /// How long a request's head may take to come, the first one since the connection was accepted,
     /// a later one since its first byte; 60 s by default.
     pub head_timeout: Duration,
+    /// How long a client may send nothing of a body that it has announced, or take nothing of its
+    /// answer; 60 s by default. A body over HTTP/2 may be silent: streams in both directions are.
+    pub body_idle_timeout: Duration,
     /// How long connecting to a backend may take; 10 s by default.
     pub connect_timeout: Duration,
     /// How long an idle connection to a backend is kept; 90 s by default.
@@ -52,6 +55,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head_timeout: Duration::from_secs(60),
+            body_idle_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),
             backend_idle_connections: 512,

@@ -3,11 +3,8 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use super::rest::REST;
-
-mod scene;
-
-use scene::{REQUEST, Scene, ask, backend, connect, read_answer};
+use super::scene::{REQUEST, Scene, ask, backend, connect, read_answer};
+use crate::server::rest::REST;
 
 const COUNT: usize = 100;
 
@@ -23,7 +20,7 @@ fn check(what: &str, bytes: i64, at_most: usize) {
 
 #[test]
 fn an_idle_client_holds_little_and_less_when_it_rests() {
-    let scene = Scene::new(backend(1));
+    let scene = Scene::warm(backend(1));
     let (new, clients) = scene.during(|address| connect(COUNT, address));
     check("a new connection", new.bytes_current, 4 * 1_024);
 
@@ -35,7 +32,7 @@ fn an_idle_client_holds_little_and_less_when_it_rests() {
     let idle = new.bytes_current + used.bytes_current;
     check("one that was used", idle, 28 * 1_024);
 
-    let rested = scene.pass_twice(A_LOOK);
+    let rested = scene.pass(2, A_LOOK);
     let at_rest = idle + rested.bytes_current;
     check("one at rest", at_rest, 4 * 1_024);
 
@@ -55,7 +52,7 @@ fn an_idle_client_holds_little_and_less_when_it_rests() {
 
 #[test]
 fn an_idle_connection_to_a_backend_holds_little() {
-    let scene = Scene::new(backend(COUNT));
+    let scene = Scene::warm(backend(COUNT));
     let (held, ()) = scene.during(|address| {
         let mut clients = connect(COUNT, address);
         for client in &mut clients {
@@ -69,13 +66,13 @@ fn an_idle_connection_to_a_backend_holds_little() {
 /// The next head comes in two pieces, and at last a drain.
 #[test]
 fn a_connection_at_rest_goes_on_where_it_was() {
-    let scene = Scene::new(backend(1));
+    let scene = Scene::warm(backend(1));
     let (_, client) = scene.during(|address| {
         let mut client = connect(1, address).remove(0);
         ask(&mut client);
         client
     });
-    let freed = scene.pass_twice(A_LOOK);
+    let freed = scene.pass(2, A_LOOK);
     assert!(freed.bytes_current < -16 * 1_024, "{freed:?}");
 
     let (begin, end) = REQUEST.split_at(3);
@@ -83,7 +80,7 @@ fn a_connection_at_rest_goes_on_where_it_was() {
         (&client).write_all(begin).unwrap();
         client
     });
-    scene.pass_twice(A_LOOK);
+    scene.pass(2, A_LOOK);
     let (_, client) = scene.during(|_| {
         let mut client = client;
         client.write_all(end).unwrap();
@@ -91,7 +88,7 @@ fn a_connection_at_rest_goes_on_where_it_was() {
         client
     });
 
-    scene.pass_twice(A_LOOK);
+    scene.pass(2, A_LOOK);
     scene.drain.begin(A_LOOK);
     let (_, rest) = scene.during(move |_| {
         let mut rest = Vec::new();

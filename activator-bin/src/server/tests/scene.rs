@@ -14,13 +14,13 @@ use tokio::runtime::{Builder, LocalRuntime, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use super::super::limits::Limits;
-use super::super::{Listener, listen, prepare, run};
 use crate::admin::Readiness;
-use crate::config::{Config, Probe, RevisionConfig};
+use crate::config::{Config, Probe, RevisionConfig, TimeoutLimits};
 use crate::drain::Drain;
 use crate::proxy::Services;
 use crate::revision::{Revisions, Shared};
+use crate::server::limits::Limits;
+use crate::server::{Listener, listen, prepare, run};
 
 pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";
@@ -33,6 +33,7 @@ pub(super) struct Scene {
     worker: LocalRuntime,
     address: SocketAddr,
     pub(super) drain: Drain,
+    exporter: Exporter,
     _control: Runtime,
 }
 
@@ -49,7 +50,10 @@ impl Scene {
             },
             container_concurrency: 0,
             queue_depth: 1_000,
-            timeouts: Default::default(),
+            timeouts: TimeoutLimits {
+                total: Duration::from_secs(3_600),
+                ..Default::default()
+            },
             probe: Probe::None,
             tls: false,
             backends: vec![backend],
@@ -86,13 +90,18 @@ impl Scene {
         };
         let (worker, listeners) = prepare(vec![listener]).unwrap();
         worker.spawn_local(run(listeners, services, draining));
-        let scene = Self {
+        Self {
             worker,
             address,
             drain,
+            exporter,
             _control: control,
-        };
-        // Whatever happens only once.
+        }
+    }
+
+    /// One whose worker has allocated what it does only once.
+    pub(super) fn warm(backend: SocketAddr) -> Self {
+        let scene = Self::new(backend);
         scene.during(|address| ask(&mut TcpStream::connect(address).unwrap()));
         scene
     }
@@ -116,18 +125,26 @@ impl Scene {
         (measured, result.expect("the peers have not panicked"))
     }
 
-    /// What it allocates and frees while nothing happens but that so much time passes, twice.
-    pub(super) fn pass_twice(&self, time: Duration) -> AllocationInfo {
+    /// What it allocates and frees while nothing happens but that so much time passes, some times.
+    pub(super) fn pass(&self, times: u32, time: Duration) -> AllocationInfo {
         allocation_counter::measure(|| {
             self.worker.block_on(async {
                 tokio::time::pause();
-                for _ in 0..2 {
+                for _ in 0..times {
                     tokio::time::advance(time).await;
                     settle().await;
                 }
                 tokio::time::resume();
             });
         })
+    }
+
+    /// How many requests have ended so.
+    pub(super) fn errors(&self, reason: &str) -> u64 {
+        let text = self.exporter.render([]);
+        let series = format!(r#"activator_errors_total{{reason="{reason}"}} "#);
+        let line = text.lines().find_map(|line| line.strip_prefix(&series));
+        line.expect("all reasons are there").parse().unwrap()
     }
 }
 
@@ -139,7 +156,7 @@ async fn settle() {
     }
 }
 
-/// A backend that answers the first request, which is the scene's own, and then whenever `together` requests are there.
+/// A backend that answers the first request, which warms a scene, and then whenever `together` requests are there.
 pub(super) fn backend(together: usize) -> SocketAddr {
     let (first, barrier) = (Arc::new(Once::new()), Arc::new(Barrier::new(together)));
     serve(move |mut socket| {
@@ -182,8 +199,13 @@ pub(super) fn ask(socket: &mut TcpStream) {
 }
 
 pub(super) fn read_answer(socket: &mut TcpStream) {
+    read_until(socket, "hello");
+}
+
+/// Reads as far as `end`.
+pub(super) fn read_until(socket: &mut TcpStream, end: &str) {
     let mut answer = Vec::new();
-    while !answer.ends_with(b"hello") {
+    while !answer.ends_with(end.as_bytes()) {
         let mut piece = [0; 1_024];
         let length = socket.read(&mut piece).unwrap();
         assert!(length > 0, "{}", String::from_utf8_lossy(&answer));
