@@ -47,13 +47,13 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut http1 = http1::Builder::new();
-        http1.max_buf_size(limits.head);
-        http1.max_header_size(limits.head);
+        http1.max_buf_size(limits.max_header_size);
+        http1.max_header_size(limits.max_header_size);
         Self {
             http1,
             http2: super::http2::settings(limits),
-            head_timeout: limits.head_timeout,
-            longest_head: limits.head,
+            head_timeout: limits.header_timeout,
+            longest_head: limits.max_header_size,
         }
     }
 }
