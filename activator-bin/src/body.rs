@@ -83,6 +83,16 @@ impl Held {
     }
 }
 
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(outcome) = &mut self.outcome
+            && self.exchange.is_late()
+        {
+            outcome.late();
+        }
+    }
+}
+
 /// What a backend sends, as it comes, and all that its request holds.
 pub(crate) struct Relay {
     from: Received,

@@ -3,6 +3,7 @@
 mod embedded;
 mod file;
 mod json;
+mod limits;
 mod load;
 mod problem;
 mod restart;

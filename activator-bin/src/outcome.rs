@@ -28,6 +28,7 @@ pub(crate) struct Outcome {
     status: Option<StatusCode>,
     reason: Option<ErrorReason>,
     is_complete: bool,
+    is_late: bool,
 }
 
 impl Outcome {
@@ -52,6 +53,7 @@ impl Outcome {
             status: None,
             reason: None,
             is_complete: false,
+            is_late: false,
         }
     }
 
@@ -75,9 +77,15 @@ impl Outcome {
         self.is_complete = true;
     }
 
+    /// If the client is gone, that is because it was too slow.
+    pub(crate) fn late(&mut self) {
+        self.is_late = true;
+    }
+
     fn error(&self) -> Option<ErrorReason> {
         match self.reason {
             None if self.is_complete => None,
+            None if self.is_late => Some(ErrorReason::ClientTimeout),
             None if self.observer.draining.is_over() => Some(ErrorReason::Stopped),
             None => Some(ErrorReason::ClientGone),
             reason => reason,

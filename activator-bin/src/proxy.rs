@@ -158,6 +158,10 @@ impl Proxy {
             kind = deadline.until_met() => {
                 Err(Refusal::new(kind.into(), "activator request timeout"))
             }
+            () = client.late() => {
+                let why = "the rest of the request's body did not come in time";
+                Err(Refusal::new(ErrorReason::ClientTimeout, why))
+            }
         }
     }
 

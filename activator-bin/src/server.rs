@@ -31,7 +31,10 @@ pub(crate) mod limits;
 pub(crate) mod listen;
 mod protocol;
 mod refusal;
+mod rest;
 mod stream;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tunnel;
 mod wire;
 
@@ -153,17 +156,12 @@ impl Connections {
     }
 
     fn serve(&self, socket: TcpStream, peer: SocketAddr, tls: Option<&Current<Pair>>) {
-        let connection = connection::serve(
-            socket,
-            peer,
-            tls.map(|pair| TlsAcceptor::from(pair.content())),
-            Rc::clone(&self.http),
-            Rc::clone(&self.proxy),
-            self.draining.clone(),
-        );
-        let alive = self.alive.clone();
+        let tls = tls.map(|pair| TlsAcceptor::from(pair.content()));
+        let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
+        let (draining, alive) = (self.draining.clone(), self.alive.clone());
+        // Made inside, so that the task has room for it once.
         tokio::task::spawn_local(async move {
-            connection.await;
+            connection::serve(socket, peer, tls, http, proxy, draining).await;
             drop(alive);
         });
     }

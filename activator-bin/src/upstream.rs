@@ -99,9 +99,14 @@ impl Upstream {
                 },
             }
         }
-        let connected =
-            connect::connect(&self.http, endpoint, self.tls.as_deref(), self.limits).await;
-        let mut connection = match connected {
+        // On the heap: every request would have room for it, and few need it.
+        let connecting = Box::pin(connect::connect(
+            &self.http,
+            endpoint,
+            self.tls.as_deref(),
+            self.limits,
+        ));
+        let mut connection = match connecting.await {
             Ok(connection) => connection,
             Err(error) => {
                 let unsent = error.is_unreachable().then(|| Box::new(request));

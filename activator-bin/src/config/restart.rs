@@ -44,6 +44,7 @@ impl Config {
                 Limits {
                     header_timeout,
                     max_header_size,
+                    body_idle_timeout,
                     connect_timeout,
                     backend_idle_timeout,
                     backend_idle_connections,
@@ -125,6 +126,10 @@ impl Config {
             (
                 "limits.max_header_size",
                 limits.max_header_size != *max_header_size,
+            ),
+            (
+                "limits.body_idle_timeout",
+                limits.body_idle_timeout != *body_idle_timeout,
             ),
             (
                 "limits.connect_timeout",

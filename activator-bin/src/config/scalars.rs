@@ -4,7 +4,7 @@ use super::setting::Default::{Found, Is, Unset};
 use super::setting::{Setting, set};
 use super::tls::TLS_VERSIONS;
 use super::value::Value;
-use super::{Config, LogFormat, Readiness, revision};
+use super::{Config, LogFormat, Readiness, limits, revision};
 use reporter_core::Accounting;
 use std::path::PathBuf;
 
@@ -203,149 +203,20 @@ pub static SCALARS: &[Setting<Config>] = &[
         "Whether clients of the admin port may change revisions: true or false",
         |config, value| set(&mut config.admin.write, value.truth()),
     ),
-    Setting::new(
-        "limits.header_timeout",
-        Is("1m"),
-        "How long a request's head may take to come; 408 after that",
-        |config, value| {
-            set(
-                &mut config.limits.header_timeout,
-                value.duration("100ms"..="1h"),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.max_header_size",
-        Is("64KiB"),
-        "The longest head of a request (431 beyond it) or of an answer (502)",
-        |config, value| {
-            set(
-                &mut config.limits.max_header_size,
-                value.size("8KiB"..="8MiB"),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.connect_timeout",
-        Is("10s"),
-        "How long connecting to a backend may take",
-        |config, value| {
-            set(
-                &mut config.limits.connect_timeout,
-                value.duration("10ms"..="10m"),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.backend_idle_timeout",
-        Is("90s"),
-        "How long an idle connection to a backend is kept, give or take five seconds",
-        |config, value| {
-            set(
-                &mut config.limits.backend_idle_timeout,
-                value.duration("1s"..="24h"),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.backend_idle_connections",
-        Is("512"),
-        "The most idle connections that are kept per backend and worker",
-        |config, value| {
-            set(
-                &mut config.limits.backend_idle_connections,
-                value.whole(0..=100_000),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.backend_max_streams",
-        Is("100"),
-        "The most requests that share an HTTP/2 connection to a backend, which may allow fewer",
-        |config, value| {
-            set(
-                &mut config.limits.backend_max_streams,
-                value.whole(1..=100_000),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.backend_ping_interval",
-        Is("5m"),
-        "How often a backend's HTTP/2 connection with requests under way is pinged",
-        |config, value| {
-            set(
-                &mut config.limits.backend_ping_interval,
-                value.duration("100ms"..="24h"),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.http2_max_concurrent_streams",
-        Is("250"),
-        "The most requests that a client may have under way on an HTTP/2 connection",
-        |config, value| {
-            set(
-                &mut config.limits.http2_max_concurrent_streams,
-                value.whole(1..=100_000),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.http2_window",
-        Is("64KiB"),
-        "How much of a body may wait to be passed on, per request and direction over HTTP/2",
-        |config, value| {
-            set(
-                &mut config.limits.http2_window,
-                value.size("4KiB"..="64MiB"),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.http2_max_pending_resets",
-        Is("20"),
-        "The most requests that a client may take back before they were looked at",
-        |config, value| {
-            set(
-                &mut config.limits.http2_max_pending_resets,
-                value.whole(1..=100_000),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.http2_max_error_resets",
-        Is("256"),
-        "The most malformed requests on an HTTP/2 connection",
-        |config, value| {
-            set(
-                &mut config.limits.http2_max_error_resets,
-                value.whole(1..=1_000_000),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.http2_ping_interval",
-        Is("30s"),
-        "How long a client's HTTP/2 connection may be silent before it is pinged",
-        |config, value| {
-            set(
-                &mut config.limits.http2_ping_interval,
-                value.duration("100ms"..="24h"),
-            )
-        },
-    ),
-    Setting::new(
-        "limits.http2_ping_timeout",
-        Is("20s"),
-        "How long the answer to such a ping may take, a client's or a backend's",
-        |config, value| {
-            set(
-                &mut config.limits.http2_ping_timeout,
-                value.duration("100ms"..="1h"),
-            )
-        },
-    ),
+    limits::HEADER_TIMEOUT,
+    limits::MAX_HEADER_SIZE,
+    limits::BODY_IDLE_TIMEOUT,
+    limits::CONNECT_TIMEOUT,
+    limits::BACKEND_IDLE_TIMEOUT,
+    limits::BACKEND_IDLE_CONNECTIONS,
+    limits::BACKEND_MAX_STREAMS,
+    limits::BACKEND_PING_INTERVAL,
+    limits::HTTP2_MAX_CONCURRENT_STREAMS,
+    limits::HTTP2_WINDOW,
+    limits::HTTP2_MAX_PENDING_RESETS,
+    limits::HTTP2_MAX_ERROR_RESETS,
+    limits::HTTP2_PING_INTERVAL,
+    limits::HTTP2_PING_TIMEOUT,
     Setting::new(
         "log",
         Is("info"),

@@ -33,8 +33,8 @@ impl Refusal {
             Why::QueueFull => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            // Who wrote such a request may see its end elsewhere than we do.
-            Why::BadRequest | Why::Connect | Why::NotSupported => {
+            // Who wrote such a request may see its end elsewhere than we do, or will not come to it.
+            Why::BadRequest | Why::Connect | Why::NotSupported | Why::ClientTimeout => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

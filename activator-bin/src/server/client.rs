@@ -1,8 +1,10 @@
 //! What is known of the client at the other end of a connection, and what that connection is at.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::task::Poll;
 
 use http::HeaderValue;
 use reporter_metrics::Scheme;
@@ -19,6 +21,9 @@ use super::informational::Informational;
 const CLOSED: Interest = Interest::PRIORITY.add(Interest::ERROR);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const CLOSED: Interest = Interest::ERROR;
+
+/// Whether it is heard that a client has closed its side while nobody reads.
+pub(super) const HEARS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// One client's connection, as seen by those who serve it. All of them are on one thread: the
 /// atomics only make it `Send`, no order between them matters.
@@ -38,6 +43,10 @@ pub(crate) struct Client {
     ends_with_close: AtomicBool,
     is_cut: AtomicBool,
     is_quiet: AtomicBool,
+    was_used: AtomicBool,
+    is_silent: AtomicBool,
+    was_heard: AtomicBool,
+    is_late: AtomicBool,
 }
 
 /// What a connection is at.
@@ -69,6 +78,10 @@ impl Client {
             ends_with_close: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
             is_quiet: AtomicBool::new(true),
+            was_used: AtomicBool::new(false),
+            is_silent: AtomicBool::new(false),
+            was_heard: AtomicBool::new(false),
+            is_late: AtomicBool::new(false),
         }
     }
 
@@ -98,6 +111,8 @@ impl Client {
 
     /// Bytes have come.
     pub(crate) fn on_bytes(&self) {
+        self.is_silent.store(false, Ordering::Relaxed);
+        self.was_heard.store(true, Ordering::Relaxed);
         if self.is_http2.load(Ordering::Relaxed) {
             return;
         }
@@ -106,10 +121,40 @@ impl Client {
         }
     }
 
+    /// There are no bytes, and somebody waits for them.
+    pub(super) fn on_silence(&self) {
+        self.is_silent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody waits for bytes.
+    pub(super) fn is_silent(&self) -> bool {
+        self.is_silent.load(Ordering::Relaxed)
+    }
+
+    /// Whether bytes have come since the last call.
+    pub(super) fn take_heard(&self) -> bool {
+        self.was_heard.swap(false, Ordering::Relaxed)
+    }
+
+    /// It has not sent or taken any of a body for too long. Whoever drives the connection has to be woken.
+    pub(super) fn on_late(&self) {
+        self.is_late.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until it is too late for the body of the request. Only for the task of the connection.
+    pub(crate) async fn late(&self) {
+        poll_fn(|_| match self.is_late.load(Ordering::Relaxed) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        })
+        .await;
+    }
+
     /// A request's head is complete; its exchange ends when the answer drops the mark.
     pub(crate) fn on_request(self: &Arc<Self>, has_body: bool) -> Exchange {
         self.set_phase(Phase::Request);
         self.is_quiet.store(false, Ordering::Relaxed);
+        self.was_used.store(true, Ordering::Relaxed);
         let others = self.requests.fetch_add(1, Ordering::Relaxed);
         let unread = others > 0 && self.may_be_unread.load(Ordering::Relaxed);
         self.may_be_unread
@@ -129,6 +174,11 @@ impl Client {
     /// writes all the same is a refusal of its own.
     pub(super) fn is_quiet(&self) -> bool {
         self.is_quiet.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request has come since the last call.
+    pub(super) fn take_use(&self) -> bool {
+        self.was_used.swap(false, Ordering::Relaxed)
     }
 
     /// What has come is no request, and more of it may wait unread.
@@ -191,6 +241,11 @@ impl Exchange {
     /// connection has to be woken.
     pub(crate) fn cut(&self) {
         self.0.is_cut.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the client has kept the body of the request or the answer waiting for too long.
+    pub(crate) fn is_late(&self) -> bool {
+        self.0.is_late.load(Ordering::Relaxed)
     }
 }
 

@@ -5,10 +5,11 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::Request;
@@ -19,14 +20,15 @@ use hyper_util::rt::TokioIo;
 use reporter_metrics::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
-use super::client::{Client, Phase};
+use super::client::{Client, HEARS_CLOSE, Phase};
 use super::handshake;
 use super::limits::Limits;
 use super::protocol::{Protocol, detect};
 use super::refusal::Refusal;
+use super::rest::{self, Rest};
 use super::stream::Stream;
 use super::wire::Wire;
 use crate::drain::Draining;
@@ -41,6 +43,7 @@ pub(super) struct Http {
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
     head_timeout: Duration,
+    body_idle_timeout: Duration,
     longest_head: usize,
 }
 
@@ -49,10 +52,13 @@ impl Http {
         let mut http1 = http1::Builder::new();
         http1.max_buf_size(limits.max_header_size);
         http1.max_header_size(limits.max_header_size);
+        // Nothing is read behind a request before it is answered: that would cost a buffer each time.
+        http1.half_close(HEARS_CLOSE);
         Self {
             http1,
             http2: super::http2::settings(limits),
             head_timeout: limits.header_timeout,
+            body_idle_timeout: limits.body_idle_timeout,
             longest_head: limits.max_header_size,
         }
     }
@@ -75,7 +81,7 @@ pub(super) async fn serve(
     };
     let (read, write) = socket.into_split();
     let client = Arc::new(Client::new(peer.ip(), write, scheme));
-    let stream = Stream::new(read, Arc::clone(&client));
+    let stream = Stream::new(read, Arc::clone(&client), http.body_idle_timeout);
     let mut head = Timer::default();
     let end = match tls {
         None => {
@@ -147,7 +153,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let tunnel = Rc::new(Cell::new(None));
-    let service = {
+    let mut service = {
         let (proxy, client) = (Rc::clone(&proxy), Arc::clone(client));
         let tunnel = Rc::clone(&tunnel);
         service_fn(move |request: Request<Incoming>| {
@@ -180,13 +186,24 @@ where
         }
         Err(end) => end,
         Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
-            let mut connection = http.http1.serve_connection(TokioIo::new(wire), service);
-            let end = run(&mut connection, client, draining, head, timeout).await;
-            let parts = connection.into_parts();
-            let mut wire = parts.io.into_inner();
+            let (end, unread) = loop {
+                // On the heap, so that a connection at rest needs no room for it.
+                let connection = http.http1.serve_connection(TokioIo::new(wire), service);
+                let mut connection = Box::new(connection);
+                let end = run(&mut connection, client, &mut draining, &mut head, http).await;
+                let parts = connection.into_parts();
+                wire = parts.io.into_inner();
+                if let ControlFlow::Break(end) = end {
+                    break (end, parts.read_buf);
+                }
+                service = parts.service;
+                wire.put_back(parts.read_buf);
+                rest::until_needed(&mut wire, client, &mut draining).await;
+            };
             match (end, tunnel.take()) {
                 (End::Closed(Ok(())), Some(tunnel)) => {
-                    End::Switched(tunnel.run(wire, parts.read_buf, client).await)
+                    // On the heap, so that others need no room for it.
+                    End::Switched(Box::pin(tunnel.run(wire, unread, client)).await)
                 }
                 (End::Closed(end), None)
                     if end.as_ref().err().is_none_or(hyper::Error::is_parse) =>
@@ -211,19 +228,20 @@ where
         Ok(_) => {
             client.on_http2();
             let connection = http.http2.serve_connection(TokioIo::new(wire), service);
-            super::http2::run(connection, client, draining).await
+            // On the heap, so that those of HTTP/1 need no room for it.
+            Box::pin(super::http2::run(connection, client, draining)).await
         }
     }
 }
 
-/// Drives `connection` to its end.
+/// Drives `connection` to its end, or until it is at rest: it holds nothing then.
 async fn run<I, S>(
     connection: &mut http1::Connection<TokioIo<I>, S>,
     client: &Client,
-    mut draining: Draining,
-    mut head: Timer,
-    head_timeout: Duration,
-) -> End
+    draining: &mut Draining,
+    head: &mut Timer,
+    http: &Http,
+) -> ControlFlow<End>
 where
     I: AsyncRead + AsyncWrite + Unpin,
     S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
@@ -232,18 +250,20 @@ where
     let mut gone = pin!(client.gone());
     let mut drain_begun = pin!(draining.begun());
     let mut last_head = Timer::default();
+    let mut rest = Rest::default();
+    let mut silence = Timer::default();
     let (mut is_draining, mut is_last) = (false, false);
     poll_fn(|cx| {
         if gone.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(End::ClientGone);
+            return Poll::Ready(ControlFlow::Break(End::ClientGone));
         }
         if client.is_cut() {
-            return Poll::Ready(End::Cut);
+            return Poll::Ready(ControlFlow::Break(End::Cut));
         }
         is_draining = is_draining || drain_begun.as_mut().poll(cx).is_ready();
         loop {
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                return Poll::Ready(End::Closed(end));
+                return Poll::Ready(ControlFlow::Break(End::Closed(end)));
             }
             if !is_draining || is_last {
                 break;
@@ -257,10 +277,35 @@ where
             is_last = true;
         }
         match client.phase() {
-            Phase::New | Phase::Head => head.poll(cx, head_timeout).map(|()| End::HeadTimeout),
-            Phase::Request | Phase::Idle => {
+            Phase::New | Phase::Head => {
+                let late = head.poll(cx, http.head_timeout);
+                late.map(|()| ControlFlow::Break(End::HeadTimeout))
+            }
+            Phase::Request => {
                 head.disarm();
-                Poll::Pending
+                if client.take_heard() {
+                    silence.restart(http.body_idle_timeout);
+                }
+                // Behind a request that is complete nobody waits for bytes.
+                if !HEARS_CLOSE || !client.is_silent() {
+                    return Poll::Pending;
+                }
+                ready!(silence.poll(cx, http.body_idle_timeout));
+                client.on_late();
+                if let Poll::Ready(end) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(ControlFlow::Break(End::Closed(end)));
+                }
+                match client.phase() {
+                    // It has begun, and its end would be that of a complete exchange.
+                    Phase::Request => Poll::Ready(ControlFlow::Break(End::Cut)),
+                    // It is a refusal.
+                    _ => Poll::Pending,
+                }
+            }
+            Phase::Idle => {
+                head.disarm();
+                silence.disarm();
+                rest.poll(cx, client).map(ControlFlow::Continue)
             }
         }
     })
@@ -278,7 +323,14 @@ impl Timer {
         timer.as_mut().poll(cx)
     }
 
-    fn disarm(&mut self) {
+    /// It has `timeout` from now if it runs. That is cheaper than to disarm it.
+    pub(super) fn restart(&mut self, timeout: Duration) {
+        if let Some(timer) = &mut self.0 {
+            timer.as_mut().reset(Instant::now() + timeout);
+        }
+    }
+
+    pub(super) fn disarm(&mut self) {
         self.0 = None;
     }
 }

@@ -11,6 +11,9 @@ pub struct Limits {
     /// The longest head of a request or an answer, in bytes; 64 KiB by default, 8 KiB at least.
     /// As much of a body may be buffered in each direction of a connection.
     pub max_header_size: usize,
+    /// How long a client may send nothing of a body that it has announced, or take nothing of its
+    /// answer; 60 s by default. A body over HTTP/2 may be silent: streams in both directions are.
+    pub body_idle_timeout: Duration,
     /// How long connecting to a backend may take; 10 s by default.
     pub connect_timeout: Duration,
     /// How long an idle connection to a backend is kept; 90 s by default.
@@ -53,6 +56,7 @@ impl Default for Limits {
         Self {
             header_timeout: Duration::from_secs(60),
             max_header_size: 64 * 1024,
+            body_idle_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),
             backend_idle_connections: 512,

@@ -13,6 +13,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Sleep, sleep};
 
 use super::client::Client;
+use super::connection::Timer;
 
 /// How long the rest of a request is still read after its answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -23,15 +24,33 @@ pub(super) struct Stream {
     client: Arc<Client>,
     /// Since our side was closed.
     lingering: Option<Pin<Box<Sleep>>>,
+    /// Since the client has taken no bytes, while it takes none.
+    blocked: Timer,
+    is_blocked: bool,
+    /// How long it may take none.
+    patience: Duration,
 }
 
 impl Stream {
-    pub(super) fn new(read: OwnedReadHalf, client: Arc<Client>) -> Self {
+    /// Writing fails when the client has taken nothing for as long as `patience`.
+    pub(super) fn new(read: OwnedReadHalf, client: Arc<Client>, patience: Duration) -> Self {
         Self {
             read,
             client,
             lingering: None,
+            blocked: Timer::default(),
+            is_blocked: false,
+            patience,
         }
+    }
+
+    fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        if !std::mem::replace(&mut self.is_blocked, true) {
+            self.blocked.restart(self.patience);
+        }
+        ready!(self.blocked.poll(cx, self.patience));
+        self.client.on_late();
+        Poll::Ready(io::ErrorKind::TimedOut.into())
     }
 }
 
@@ -42,7 +61,11 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        ready!(Pin::new(&mut self.read).poll_read(cx, buf))?;
+        let read = Pin::new(&mut self.read).poll_read(cx, buf);
+        if read.is_pending() {
+            self.client.on_silence();
+        }
+        ready!(read)?;
         if buf.filled().len() > before {
             self.client.on_bytes();
         }
@@ -60,16 +83,21 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let socket = self.client.socket();
         loop {
-            ready!(socket.poll_write_ready(cx))?;
-            match socket.try_write_vectored(bufs) {
+            let Poll::Ready(ready) = self.client.socket().poll_write_ready(cx) else {
+                return self.poll_blocked(cx).map(Err);
+            };
+            ready?;
+            match self.client.socket().try_write_vectored(bufs) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
+                written => {
+                    self.is_blocked = false;
+                    return Poll::Ready(written);
+                }
             }
         }
     }

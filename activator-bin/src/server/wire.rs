@@ -5,17 +5,22 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::{Bytes, BytesMut};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::Client;
 use super::protocol::{PREFACE, Protocol};
 
+/// How much is read at once while nobody has a buffer for it: nearly all heads without cookies.
+const FIRST: usize = 512;
+
 /// Both directions of a connection.
 pub(super) struct Wire<I> {
     stream: I,
     client: Arc<Client>,
-    prefix: Prefix,
+    /// What was read before whoever reads now.
+    unread: BytesMut,
     refused: Option<StatusCode>,
 }
 
@@ -24,7 +29,7 @@ impl<I> Wire<I> {
         Self {
             stream,
             client,
-            prefix: Prefix::default(),
+            unread: BytesMut::new(),
             refused: None,
         }
     }
@@ -45,43 +50,29 @@ impl<I: AsyncRead + Unpin> Wire<I> {
     ///
     /// A connection that ends or fails before that is one of HTTP/1, which then hears of it.
     pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Protocol> {
-        while PREFACE.starts_with(self.prefix.unread()) {
-            if self.prefix.unread().len() == PREFACE.len() {
+        loop {
+            if self.unread.starts_with(&PREFACE) {
                 return Poll::Ready(Protocol::Http2);
             }
-            let mut buf = ReadBuf::new(&mut self.prefix.bytes[self.prefix.end..]);
-            let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
-            let length = buf.filled().len();
-            if read.is_err() || length == 0 {
-                break;
+            let is_preface = PREFACE.starts_with(&self.unread);
+            if !is_preface || !ready!(self.poll_more(cx)) {
+                return Poll::Ready(Protocol::Http1);
             }
-            self.prefix.end += length;
         }
-        Poll::Ready(Protocol::Http1)
-    }
-}
-
-/// The first bytes of a connection, read to tell its protocol.
-#[derive(Default)]
-struct Prefix {
-    bytes: [u8; PREFACE.len()],
-    begin: usize,
-    end: usize,
-}
-
-impl Prefix {
-    fn unread(&self) -> &[u8] {
-        &self.bytes[self.begin..self.end]
     }
 
-    fn is_read(&self) -> bool {
-        self.begin == self.end
+    /// Waits for bytes, which whoever reads on gets again; false when there will be none.
+    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut bytes = [0; FIRST];
+        let mut buf = ReadBuf::new(&mut bytes);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf));
+        self.unread.extend_from_slice(buf.filled());
+        Poll::Ready(read.is_ok() && !buf.filled().is_empty())
     }
 
-    fn read(&mut self, buf: &mut ReadBuf<'_>) {
-        let length = self.unread().len().min(buf.remaining());
-        buf.put_slice(&self.unread()[..length]);
-        self.begin += length;
+    /// Whoever reads on gets these again.
+    pub(super) fn put_back(&mut self, bytes: Bytes) {
+        self.unread.extend_from_slice(&bytes);
     }
 }
 
@@ -91,11 +82,15 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.prefix.is_read() {
-            self.prefix.read(buf);
-            return Poll::Ready(Ok(()));
+        if self.unread.is_empty() {
+            return Pin::new(&mut self.stream).poll_read(cx, buf);
         }
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let length = self.unread.len().min(buf.remaining());
+        buf.put_slice(&self.unread.split_to(length));
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -126,7 +126,9 @@ impl Http2 {
                 Rc::clone(opening.get_or_insert_default())
             };
             let tls = self.tls.as_deref();
-            let opened = opening.get_or_init(|| Connection::open(backend, tls, self.limits));
+            // On the heap: every request would have room for it, and few need it.
+            let open = || Box::pin(Connection::open(backend, tls, self.limits));
+            let opened = opening.get_or_init(open);
             let opened = opened.await.clone();
             self.on_opened(backend, &opening);
             let connection = opened.map_err(|error| error.of(backend.address))?;

@@ -1,0 +1,48 @@
+//! Connections of HTTP/1 on which nothing has happened for a while: they give their buffers back.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::AsyncRead;
+
+use super::client::Client;
+use super::connection::Timer;
+use super::wire::Wire;
+use crate::drain::Draining;
+
+/// How long a connection is idle before it rests; it may be up to twice as long.
+pub(super) const REST: Duration = Duration::from_secs(5);
+
+/// Tells when a connection has been idle for long. It looks now and then, so that a request costs nothing.
+#[derive(Default)]
+pub(super) struct Rest(Timer);
+
+impl Rest {
+    /// Ready when the connection, which is idle now, was idle at the last look, too.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<()> {
+        while self.0.poll(cx, REST).is_ready() {
+            self.0.disarm();
+            if !client.take_use() && client.is_quiet() {
+                return Poll::Ready(());
+            }
+        }
+        Poll::Pending
+    }
+}
+
+/// Waits until there is something to do for a connection: bytes, its end, or that of the service.
+///
+/// Cancel-safe.
+pub(super) async fn until_needed(
+    wire: &mut Wire<impl AsyncRead + Unpin>,
+    client: &Client,
+    draining: &mut Draining,
+) {
+    tokio::select! {
+        biased;
+        _ = poll_fn(|cx| wire.poll_more(cx)) => {}
+        () = client.gone() => {}
+        _ = draining.begun() => {}
+    }
+}

@@ -1,0 +1,5 @@
+//! A worker on the test's own thread: what its connections hold, and what becomes of slow peers.
+
+mod memory;
+mod scene;
+mod slow;

@@ -1,0 +1,214 @@
+//! A worker on the test's own thread, whose allocations are counted. Its peers are on other threads.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Barrier, Once};
+use std::thread;
+use std::time::Duration;
+
+use allocation_counter::AllocationInfo;
+use reporter_core::{Accounting, Revision};
+use reporter_metrics::Exporter;
+use reporter_runtime::ConcurrencyReporter;
+use tokio::runtime::{Builder, LocalRuntime, Runtime};
+use tokio::sync::oneshot;
+use tokio::task::yield_now;
+
+use crate::admin::Readiness;
+use crate::config::{Config, Probe, RevisionConfig, TimeoutLimits};
+use crate::drain::Drain;
+use crate::proxy::Services;
+use crate::revision::{Revisions, Shared};
+use crate::server::limits::Limits;
+use crate::server::{Listener, listen, prepare, run};
+
+pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: activator\r\n\
+    Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// A worker that runs while a test waits for its peers, and the rest of an activator elsewhere.
+pub(super) struct Scene {
+    worker: LocalRuntime,
+    address: SocketAddr,
+    pub(super) drain: Drain,
+    exporter: Exporter,
+    _control: Runtime,
+}
+
+impl Scene {
+    pub(super) fn new(backend: SocketAddr) -> Self {
+        let mut control = Builder::new_multi_thread();
+        let control = control.worker_threads(1).enable_all().build().unwrap();
+        let entered = control.enter();
+        let revision = RevisionConfig {
+            key: "ns/rev".parse().unwrap(),
+            revision: Revision {
+                service: "".into(),
+                configuration: "".into(),
+            },
+            container_concurrency: 0,
+            queue_depth: 1_000,
+            timeouts: TimeoutLimits {
+                total: Duration::from_secs(3_600),
+                ..Default::default()
+            },
+            probe: Probe::None,
+            tls: false,
+            backends: vec![backend],
+        };
+        let shared = Shared::new(&Config::embedded(), |_| ());
+        let revisions = Arc::new(Revisions::new(vec![revision], shared));
+        let exporter = Exporter::new("", Arc::clone(&revisions) as _);
+        let (reporter, _) = ConcurrencyReporter::builder(Accounting::Average).spawn();
+        let (drain, draining) = Drain::new();
+        let services = Services {
+            revisions,
+            reporter,
+            queue: exporter.queue(),
+            handshakes: exporter.handshakes(),
+            errors: exporter.errors(),
+            requests: exporter.requests(),
+            readiness: Readiness {
+                draining: draining.clone(),
+                links: Vec::new(),
+            },
+            cluster_domain: "cluster.local".into(),
+            backend_tls: None,
+            limits: Limits::default(),
+        };
+        drop(entered);
+        let any_port = ([127, 0, 0, 1], 0).into();
+        let socket = listen::bind(any_port, 1).unwrap().remove(0);
+        let address = socket.local_addr().unwrap();
+        let listener = Listener {
+            port: "http",
+            tls: None,
+            socket,
+            handed_over: false,
+        };
+        let (worker, listeners) = prepare(vec![listener]).unwrap();
+        worker.spawn_local(run(listeners, services, draining));
+        Self {
+            worker,
+            address,
+            drain,
+            exporter,
+            _control: control,
+        }
+    }
+
+    /// One whose worker has allocated what it does only once.
+    pub(super) fn warm(backend: SocketAddr) -> Self {
+        let scene = Self::new(backend);
+        scene.during(|address| ask(&mut TcpStream::connect(address).unwrap()));
+        scene
+    }
+
+    /// What the worker allocates and frees while `peers` do their part on a thread of their own.
+    pub(super) fn during<T: Send + 'static>(
+        &self,
+        peers: impl FnOnce(SocketAddr) -> T + Send + 'static,
+    ) -> (AllocationInfo, T) {
+        let (done, wait) = oneshot::channel();
+        let address = self.address;
+        let peers = thread::spawn(move || done.send(peers(address)).ok().unwrap());
+        let mut result = None;
+        let measured = allocation_counter::measure(|| {
+            self.worker.block_on(async {
+                result = wait.await.ok();
+                settle().await;
+            });
+        });
+        peers.join().unwrap();
+        (measured, result.expect("the peers have not panicked"))
+    }
+
+    /// What it allocates and frees while nothing happens but that so much time passes, some times.
+    pub(super) fn pass(&self, times: u32, time: Duration) -> AllocationInfo {
+        allocation_counter::measure(|| {
+            self.worker.block_on(async {
+                tokio::time::pause();
+                for _ in 0..times {
+                    tokio::time::advance(time).await;
+                    settle().await;
+                }
+                tokio::time::resume();
+            });
+        })
+    }
+
+    /// How many requests have ended so.
+    pub(super) fn errors(&self, reason: &str) -> u64 {
+        let text = self.exporter.render([]);
+        let series = format!(r#"activator_errors_total{{reason="{reason}"}} "#);
+        let line = text.lines().find_map(|line| line.strip_prefix(&series));
+        line.expect("all reasons are there").parse().unwrap()
+    }
+}
+
+/// Lets the worker do all that there is to do now.
+async fn settle() {
+    // The worker looks at its sockets in each; few steps hang together.
+    for _ in 0..100 {
+        yield_now().await;
+    }
+}
+
+/// A backend that answers the first request, which warms a scene, and then whenever `together` requests are there.
+pub(super) fn backend(together: usize) -> SocketAddr {
+    let (first, barrier) = (Arc::new(Once::new()), Arc::new(Barrier::new(together)));
+    serve(move |mut socket| {
+        while let Ok(1..) = socket.read(&mut [0; 4_096]) {
+            if first.is_completed() {
+                barrier.wait();
+            }
+            first.call_once(|| ());
+            socket.write_all(ANSWER).unwrap();
+        }
+    })
+}
+
+/// A backend that does with each connection what `with` says.
+pub(super) fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for socket in listener.incoming() {
+            let with = with.clone();
+            thread::spawn(move || with(socket.unwrap()));
+        }
+    });
+    address
+}
+
+pub(super) fn connect(count: usize, address: SocketAddr) -> Vec<TcpStream> {
+    let clients = (0..count).map(|_| {
+        let client = TcpStream::connect(address).unwrap();
+        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        client
+    });
+    clients.collect()
+}
+
+/// Sends a request and reads its answer.
+pub(super) fn ask(socket: &mut TcpStream) {
+    socket.write_all(REQUEST).unwrap();
+    read_answer(socket);
+}
+
+pub(super) fn read_answer(socket: &mut TcpStream) {
+    read_until(socket, "hello");
+}
+
+/// Reads as far as `end`.
+pub(super) fn read_until(socket: &mut TcpStream, end: &str) {
+    let mut answer = Vec::new();
+    while !answer.ends_with(end.as_bytes()) {
+        let mut piece = [0; 1_024];
+        let length = socket.read(&mut piece).unwrap();
+        assert!(length > 0, "{}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&piece[..length]);
+    }
+}

@@ -1,0 +1,139 @@
+//! Clients that keep bodies waiting, by the clock of the worker.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use super::scene::{REQUEST, Scene, connect, read_until, serve};
+
+/// Less than the limit, and more, by far.
+const SHORT: Duration = Duration::from_secs(40);
+const LONG: Duration = Duration::from_secs(80);
+
+const UPLOAD: &[u8] = b"POST / HTTP/1.1\r\nHost: activator\r\nKnative-Serving-Namespace: ns\r\n\
+    Knative-Serving-Revision: rev\r\nContent-Length: 10\r\n\r\n";
+
+impl Scene {
+    /// A new client that sends `bytes` and reads as far as `until`.
+    fn client(&self, bytes: &'static [u8], until: &'static str) -> TcpStream {
+        let (_, client) = self.during(move |address| {
+            let mut client = connect(1, address).remove(0);
+            client.write_all(bytes).unwrap();
+            read_until(&mut client, until);
+            client
+        });
+        client
+    }
+
+    fn send(&self, mut client: &TcpStream, bytes: &[u8]) {
+        client.write_all(bytes).unwrap();
+        self.during(|_| ());
+    }
+
+    /// What comes until the connection ends.
+    fn rest(&self, client: TcpStream) -> String {
+        let (_, rest) = self.during(move |_| {
+            let mut rest = Vec::new();
+            let end = (&client).read_to_end(&mut rest);
+            let is_reset = |end: &io::Error| end.kind() == io::ErrorKind::ConnectionReset;
+            assert!(end.as_ref().err().is_none_or(is_reset), "{end:?}");
+            rest
+        });
+        String::from_utf8_lossy(&rest).into_owned()
+    }
+}
+
+/// A backend that answers so at once, and then reads what comes.
+fn answering(answer: &'static str) -> SocketAddr {
+    serve(move |mut socket| {
+        let mut buffer = [0; 4_096];
+        let _ = socket.read(&mut buffer);
+        socket.write_all(answer.as_bytes()).unwrap();
+        while let Ok(1..) = socket.read(&mut buffer) {}
+    })
+}
+
+#[test]
+fn an_upload_that_is_silent_for_too_long_is_refused_in_words() {
+    let scene = Scene::new(answering(""));
+    let client = scene.client(UPLOAD, "");
+    for _ in 0..3 {
+        scene.pass(1, SHORT);
+        scene.send(&client, b"x");
+    }
+    assert_eq!(scene.errors("client_timeout"), 0);
+    scene.pass(1, LONG);
+    assert_eq!(scene.errors("client_timeout"), 1);
+    let answer = scene.rest(client);
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("\r\nconnection: close\r\n"), "{answer}");
+    assert!(answer.ends_with("did not come in time\n"), "{answer}");
+}
+
+#[test]
+fn an_upload_that_is_silent_after_its_answer_has_begun_is_cut() {
+    let scene = Scene::new(answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"));
+    let client = scene.client(UPLOAD, "hel");
+    scene.pass(1, SHORT);
+    assert_eq!(scene.errors("client_timeout"), 0);
+    scene.pass(1, LONG);
+    assert_eq!(scene.errors("client_timeout"), 1);
+    assert_eq!(scene.rest(client), "");
+}
+
+#[test]
+fn a_client_that_only_waits_is_not_slow() {
+    let scene = Scene::new(answering(""));
+    let (with_body, without) = (scene.client(UPLOAD, ""), scene.client(REQUEST, ""));
+    scene.send(&with_body, b"0123456789");
+    scene.pass(3, LONG);
+    for reason in ["client_timeout", "client_gone", "backend_reset"] {
+        assert_eq!(scene.errors(reason), 0, "{reason}");
+    }
+    drop((with_body, without));
+}
+
+#[test]
+fn a_connection_that_left_http_may_be_silent() {
+    const SWITCH: &str =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
+    let scene = Scene::new(answering(SWITCH));
+    let client = scene.client(
+        b"GET / HTTP/1.1\r\nHost: activator\r\nKnative-Serving-Namespace: ns\r\n\
+        Knative-Serving-Revision: rev\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
+        "\r\n\r\n",
+    );
+    scene.pass(3, LONG);
+    for reason in ["client_timeout", "client_gone", "backend_reset"] {
+        assert_eq!(scene.errors(reason), 0, "{reason}");
+    }
+    drop(client);
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_its_answer_is_cut() {
+    let (stuck, until_stuck) = mpsc::channel();
+    let scene = Scene::new(serve(move |mut socket| {
+        let _ = socket.read(&mut [0; 4_096]);
+        let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n";
+        socket.write_all(head).unwrap();
+        socket
+            .set_write_timeout(Some(Duration::from_secs(1)))
+            .unwrap();
+        while socket.write(&[0; 64 * 1_024]).is_ok() {}
+        let _ = stuck.send(());
+        while let Ok(1..) = socket.read(&mut [0; 4_096]) {}
+    }));
+    let (_, client) = scene.during(move |address| {
+        let mut client = connect(1, address).remove(0);
+        client.write_all(REQUEST).unwrap();
+        until_stuck.recv().unwrap();
+        client
+    });
+    scene.pass(1, SHORT);
+    assert_eq!(scene.errors("client_timeout"), 0);
+    scene.pass(1, LONG);
+    assert_eq!(scene.errors("client_timeout"), 1);
+    scene.rest(client);
+}
