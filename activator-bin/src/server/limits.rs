@@ -18,12 +18,12 @@ pub struct Limits {
     /// How many idle connections are kept per backend and worker; 512 by default.
     pub backend_idle_connections: usize,
     /// The longest head of a request or an answer, in bytes; 64 KiB by default, 8 KiB at least.
-    /// As much of a body may be buffered in each direction of a connection.
+    /// Over HTTP/1.1 at most five times as much of a body is held while it waits to be passed on.
     pub head: usize,
     /// How many requests a client may have under way on one HTTP/2 connection; 250 by default.
     pub http2_streams: u32,
     /// How much of a body may wait to be passed on, per request and direction over HTTP/2, in bytes;
-    /// 64 KiB by default. Times the number of requests it is what a connection may hold.
+    /// 64 KiB by default. At most three times that is held of each request in all.
     pub http2_window: u32,
     /// How many requests a client may have taken back before they were looked at; 20 by default.
     pub http2_pending_resets: usize,
