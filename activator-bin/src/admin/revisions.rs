@@ -33,6 +33,8 @@ pub(crate) struct Access {
     pub(crate) write: bool,
     /// What a revision inherits.
     pub(crate) inherited: ThrottleConfig,
+    /// Whether there is anything to verify backends with.
+    pub(crate) backend_tls: bool,
 }
 
 /// An answer that is no success: a sentence a line.
@@ -83,6 +85,10 @@ async fn put(State(access): State<Arc<Access>>, Path(parts): Parts, body: Body) 
     let config = RevisionConfig::from_json(&key, &body, &access.inherited);
     let config =
         config.map_err(|problems| Refused(StatusCode::BAD_REQUEST, problems.to_string()))?;
+    if config.tls && !access.backend_tls {
+        let why = "body: tls: needs ca_file in [backend_tls], and there was none at the start";
+        return Err(Refused(StatusCode::BAD_REQUEST, why.to_owned()));
+    }
     let shown = config.to_json();
     let status = match access.revisions.put(config) {
         true => StatusCode::CREATED,

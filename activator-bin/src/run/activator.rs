@@ -116,6 +116,7 @@ impl Activator {
             revisions: Arc::clone(&revisions),
             write: config.admin.write,
             inherited: config.throttle.clone(),
+            backend_tls: tls.backends.is_some(),
         };
         let readiness = admin::Readiness {
             draining: draining.clone(),

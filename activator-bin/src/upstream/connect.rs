@@ -7,7 +7,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::{Connection, UpstreamError};
@@ -24,18 +24,14 @@ pub(super) async fn connect(
     limits: Limits,
 ) -> Result<Connection, UpstreamError> {
     let address = backend.address;
-    let failed = |error| UpstreamError::Connect {
-        backend: address,
-        source: error,
-    };
-    let late = |_| failed(io::ErrorKind::TimedOut.into());
-    if !backend.tls {
-        let connecting = timeout(limits.connect_timeout, socket(address));
-        let socket = connecting.await.map_err(late)?.map_err(failed)?;
-        return open(http, address, socket).await;
+    let until = Instant::now() + limits.connect_timeout;
+    match backend.tls {
+        false => open(http, address, socket(address, until).await?).await,
+        true => {
+            let stream = private(address, tls, ALPN_HTTP1, until).await?;
+            open(http, address, stream).await
+        }
     }
-    let connecting = timeout(limits.connect_timeout, private(address, tls, ALPN_HTTP1));
-    open(http, address, connecting.await.map_err(late)??).await
 }
 
 async fn open(
@@ -56,23 +52,27 @@ async fn open(
     Ok(connection)
 }
 
-/// Connects, in whatever time it takes.
-pub(super) async fn socket(backend: SocketAddr) -> io::Result<TcpStream> {
-    let socket = TcpStream::connect(backend).await?;
-    listen::tune(&socket)?;
-    Ok(socket)
+/// Connects.
+pub(super) async fn socket(
+    backend: SocketAddr,
+    until: Instant,
+) -> Result<TcpStream, UpstreamError> {
+    let connecting = timeout_at(until, TcpStream::connect(backend)).await;
+    let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let tuned = connected.and_then(|socket| listen::tune(&socket).map(|()| socket));
+    tuned.map_err(|source| UpstreamError::Connect { backend, source })
 }
 
-/// Connects and agrees on TLS, to speak `protocol`, in whatever time it takes.
+/// Connects and agrees on TLS, to speak `protocol`.
 pub(super) async fn private(
     backend: SocketAddr,
     tls: Option<&BackendTls>,
     protocol: &[u8],
+    until: Instant,
 ) -> Result<TlsStream<TcpStream>, UpstreamError> {
     let tls = tls.ok_or(UpstreamError::NoAuthorities(backend))?;
-    let socket = socket(backend)
-        .await
-        .map_err(|source| UpstreamError::Connect { backend, source })?;
-    let connected = tls.connect(socket, protocol).await;
-    connected.map_err(|error| UpstreamError::tls(backend, error))
+    let socket = socket(backend, until).await?;
+    let agreeing = timeout_at(until, tls.connect(socket, protocol));
+    let agreed = agreeing.await.map_err(|_| UpstreamError::Silent(backend))?;
+    agreed.map_err(|error| UpstreamError::tls(backend, error))
 }

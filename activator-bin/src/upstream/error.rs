@@ -18,6 +18,9 @@ pub(crate) enum UpstreamError {
         backend: SocketAddr,
         source: io::Error,
     },
+    /// It took the connection, and said nothing that one could begin with.
+    #[error("backend {0} accepted the connection and then said nothing in time")]
+    Silent(SocketAddr),
     /// There is nothing to verify it with.
     #[error("no TLS with backend {0}: [backend_tls] had no ca_file at the start")]
     NoAuthorities(SocketAddr),
@@ -110,6 +113,7 @@ impl UpstreamError {
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
                 ErrorReason::BackendTimeout
             }
+            Self::Silent(_) => ErrorReason::BackendTimeout,
             Self::Connect { .. } | Self::NoAuthorities(_) | Self::Tls { .. } => {
                 ErrorReason::BackendRefused
             }

@@ -12,7 +12,11 @@ use socket2::{Domain, Socket, Type};
 use crate::program::{ACTIVATOR, PATIENCE, Program};
 
 /// Starts the program with two sockets of these names.
-fn command(names: &str, third: impl Into<OwnedFd>, fourth: impl Into<OwnedFd>) -> Command {
+pub(crate) fn command(
+    names: &str,
+    third: impl Into<OwnedFd>,
+    fourth: impl Into<OwnedFd>,
+) -> Command {
     // Only the process itself knows its number, and a shell puts descriptors where they belong.
     let script = r#"LISTEN_PID=$$ exec "$0" "$@" 3<&0 4<&1 </dev/null >/dev/null"#;
     let mut command = Command::new("sh");
@@ -26,7 +30,7 @@ fn command(names: &str, third: impl Into<OwnedFd>, fourth: impl Into<OwnedFd>) -
     command
 }
 
-fn listener() -> (TcpListener, SocketAddr) {
+pub(crate) fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     (listener, address)

@@ -1,6 +1,7 @@
 //! The program as a process: signals, its log, its exit code, and the sockets that it is started with.
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+mod certificates;
 mod handover;
 mod program;
 mod reload;

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than anything here takes; whoever waits longer has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -39,6 +39,21 @@ impl Program {
         let line = self.log.recv_timeout(PATIENCE);
         let line = line.unwrap_or_else(|error| panic!("{error} before {expected:?}"));
         assert!(line.contains(expected), "{expected:?} in {line:?}");
+    }
+
+    /// A line with this in it comes, behind whatever else is logged: for where two tasks log, or
+    /// nobody knows how often.
+    #[track_caller]
+    pub(crate) fn logs_at_last(&self, expected: &str) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let line = self.log.recv_timeout(left);
+            let line = line.unwrap_or_else(|error| panic!("{error} before {expected:?}"));
+            if line.contains(expected) {
+                return;
+            }
+        }
     }
 
     pub(crate) fn signal(&self, name: &str) {

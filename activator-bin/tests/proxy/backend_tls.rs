@@ -19,7 +19,7 @@ use crate::client::{Client, Message};
 use crate::harness::{Ask, HELLO, PATIENCE, config, hello};
 use crate::http2_peers::{Http2Client, read};
 
-const NAME: &str = "data-plane.example";
+pub(crate) const NAME: &str = "data-plane.example";
 
 /// A backend that answers everything over TLS; for each connection that agreed, ALPN's choice comes out.
 async fn answering(certified: &Certified) -> (SocketAddr, mpsc::UnboundedReceiver<Vec<u8>>) {
@@ -51,7 +51,7 @@ async fn answering(certified: &Certified) -> (SocketAddr, mpsc::UnboundedReceive
 }
 
 /// `default/hello` on `backend`, which `authority` vouches for, by `name` or by its address.
-fn reaching(
+pub(crate) fn reaching(
     backend: SocketAddr,
     directory: &Directory,
     authority: &Authority,

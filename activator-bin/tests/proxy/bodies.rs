@@ -167,6 +167,34 @@ async fn a_request_of_any_method_keeps_its_body_and_its_trailers() {
 }
 
 #[tokio::test]
+async fn server_sent_events_arrive_one_by_one_however_the_backend_sends_them() {
+    const EVENT: &str = "data: 1\n\n";
+    const CHUNK: &str = "9\r\ndata: 1\n\n\r\n";
+    let chunked = "transfer-encoding: chunked\r\n";
+    // What the backend says of the length, and an event as it sends it and as the client gets it.
+    for (length, sent, got) in [
+        (chunked, CHUNK, CHUNK),
+        ("", EVENT, CHUNK),
+        ("content-length: 1000\r\n", EVENT, EVENT),
+    ] {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let mut client = activator.connect().await;
+        client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+        let (mut connection, _) = backend.request().await;
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{length}\r\n");
+        connection.send(head).await;
+        let head = client.head().await;
+        assert_eq!(head.header("content-type"), Some("text/event-stream"));
+        // Each is only sent when the one before has arrived.
+        for _ in 0..3 {
+            connection.send(sent).await;
+            assert_eq!(client.bytes(got.len()).await, got.as_bytes(), "{length}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_bad_request_behind_one_whose_answer_waits_leaves_that_answer_whole() {
     const SIZE: usize = 8 * 1024 * 1024;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");

@@ -1,27 +1,38 @@
 //! Every request that does not end as its backend meant is counted once, by its reason.
 
-use activator_bin::run::Activator;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use activator_bin::run::{Activator, Limits, Options};
+use tokio::net::TcpListener;
 
 use crate::backend::{Backend, answering};
+use crate::backend_tls::reaching;
+use crate::certificates::{Authority, Directory};
 use crate::harness::{Ask, HELLO, PATIENCE, config, hello, start};
-use crate::queue::{get, queue, start_with, until_line};
+use crate::http2_peers::{Http2Client, read};
+use crate::queue::{get, metrics_at, queue, start_with, until_line};
+
+mod midway;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 /// As many requests ended for this reason, and none for another.
-async fn until_counted(activator: &Activator, reason: &str, count: usize) {
+pub(crate) async fn until_counted(activator: &Activator, reason: &str, count: usize) {
     let line =
         |reason: &str, count| format!(r#"activator_errors_total{{reason="{reason}"}} {count}"#);
     until_line(activator, &line(reason, count)).await;
-    let text = crate::queue::metrics(activator).await;
-    let series = |text: &str| {
-        let lines = text
-            .lines()
-            .filter(|it| it.starts_with("activator_errors_total{"));
-        let counted = lines.filter(|it| !it.ends_with(" 0"));
-        counted.map(str::to_owned).collect::<Vec<_>>()
-    };
-    assert_eq!(series(&text), [line(reason, count)]);
+    let text = metrics_at(activator.admin_addr()).await;
+    assert_eq!(counted(&text), [line(reason, count)]);
+}
+
+/// The reasons for which requests ended.
+fn counted(text: &str) -> Vec<String> {
+    let lines = text
+        .lines()
+        .filter(|it| it.starts_with("activator_errors_total{"));
+    let counted = lines.filter(|it| !it.ends_with(" 0"));
+    counted.map(str::to_owned).collect()
 }
 
 /// A request with this head is refused so, for this reason.
@@ -115,12 +126,51 @@ async fn time_outs_are_counted_by_their_kind_and_probes_and_good_answers_never()
     let before = activator.revisions().config(&hello()).unwrap();
     let mut limited = (*before).clone();
     limited.backends.clear();
-    limited.timeouts.response_start = Some(std::time::Duration::from_millis(50));
+    limited.timeouts.response_start = Some(Duration::from_millis(50));
     activator.revisions().put(limited);
     let mut client = activator.connect().await;
     client.send(get("/")).await;
     assert_eq!(client.message().await.status(), 504);
     until_counted(&activator, "response_start_timeout", 1).await;
+}
+
+/// Asks in both protocols for something of a backend that takes connections and no more.
+async fn check_silent(tls: bool) {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let backend = silent.local_addr().unwrap();
+    let (authority, directory) = (Authority::new("ours"), Directory::new());
+    let mut config = reaching(backend, &directory, &authority, None);
+    config.revisions[0].tls = tls;
+    let limits = Limits {
+        connect_timeout: Duration::from_millis(100),
+        ..Limits::default()
+    };
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    let activator = Activator::start(config, options).unwrap();
+    let expected = format!(
+        "revision default/hello: backend {backend} accepted the connection and then said nothing in time\n"
+    );
+    let mut answer = Http2Client::connect(&activator).await.get("/").await;
+    assert_eq!(answer.status(), 502);
+    assert_eq!(read(answer.body_mut()).await.0, expected);
+    until_counted(&activator, "backend_timeout", 1).await;
+    // Without TLS there is nothing in HTTP/1.1 that a server would say first.
+    if tls {
+        let mut client = activator.connect().await;
+        client.send(get("/")).await;
+        let answer = client.message().await;
+        assert_eq!((answer.status(), answer.body), (502, expected));
+        until_counted(&activator, "backend_timeout", 2).await;
+    }
+}
+
+#[tokio::test]
+async fn a_backend_that_takes_a_connection_and_then_says_nothing_is_named_and_not_waited_for() {
+    check_silent(false).await;
+    check_silent(true).await;
 }
 
 /// The series of finished requests, as far as they say how they ended.
@@ -173,19 +223,21 @@ async fn every_request_is_measured_whichever_way_it_ends_and_no_probe_is() {
         series("GET", "201", "backend_reset", true, 1),
         series("_OTHER", "404", "revision_unknown", false, 1),
     ];
-    until_counted_all(&activator, &expected).await;
+    let admin = activator.admin_addr();
+    until_counted_all(admin, &expected).await;
     activator.revisions().remove(&hello());
-    until_counted_all(&activator, &expected[3..]).await;
+    until_counted_all(admin, &expected[3..]).await;
 }
 
-async fn until_counted_all(activator: &Activator, expected: &[String]) {
+/// As many requests ended in these ways, and none in others.
+async fn until_counted_all(admin: SocketAddr, expected: &[String]) {
     let begin = std::time::Instant::now();
     loop {
-        let found = ended(&crate::queue::metrics(activator).await);
+        let found = ended(&metrics_at(admin).await);
         if found == expected {
             return;
         }
         assert!(begin.elapsed() < PATIENCE, "{found:#?}");
-        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

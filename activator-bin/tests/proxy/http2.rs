@@ -15,6 +15,9 @@ use crate::client::Client;
 use crate::harness::{Ask, HELLO, config, start};
 use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
 
+mod bodies;
+mod drain;
+
 const TRICKLE: Duration = Duration::from_millis(2);
 
 fn trailers(value: &str) -> HeaderMap {
@@ -569,35 +572,6 @@ async fn a_client_that_falls_silent_is_noticed() {
     };
     // From here on nobody polls the connection, which stays open.
     activator.until_in_flight(0).await;
-}
-
-#[tokio::test]
-async fn a_drain_says_goodbye_and_lets_what_is_under_way_end() {
-    let mut backend = Http2Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let idle = Http2Client::connect(&activator).await;
-    let (response, _) = idle.send(request("GET", "/"), true).await;
-    backend.request().await.finish("ok");
-    patiently(response).await.unwrap();
-    let mut client = Http2Client::connect(&activator).await;
-    let (response, _) = client.send(request("GET", "/"), true).await;
-    let mut exchange = backend.request().await;
-    let mut sender = exchange.answer(200);
-    sender.send_data("abc".into(), false).unwrap();
-    let mut response = patiently(response).await.unwrap();
-    let some = patiently(response.body_mut().data()).await;
-    assert_eq!(some.unwrap().unwrap(), "abc");
-
-    let stopping = tokio::spawn(activator.stop());
-    let mut idle = idle;
-    patiently(&mut idle.driver).await.unwrap().unwrap();
-    assert!(!stopping.is_finished());
-    sender.send_data("def".into(), true).unwrap();
-    let (rest, end) = read(response.body_mut()).await;
-    assert_eq!((&*rest, end.unwrap()), ("def", None));
-    drop(response);
-    patiently(&mut client.driver).await.unwrap().unwrap();
-    patiently(stopping).await.unwrap();
 }
 
 #[tokio::test]

@@ -3,76 +3,25 @@
 use std::io;
 use std::time::Duration;
 
-use activator_bin::config::{Config, TlsConfig, TlsVersion};
+use activator_bin::config::{Config, TlsVersion};
 use activator_bin::run::{Activator, Limits, Options};
+use rustls::ALL_VERSIONS;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
 use crate::backend::{Backend, answering};
-use crate::certificates::{Authority, Certified, Directory};
 use crate::client::Client;
 use crate::harness::{Ask, HELLO, PATIENCE, config};
 use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
 
-const NAME: &str = "proxy.example";
+pub(crate) mod files;
+
+use files::{Files, NAME};
+
 const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/// The files that an activator shows, and who vouches for them.
-struct Files {
-    directory: Directory,
-    authority: Authority,
-    first: Certified,
-}
-
-impl Files {
-    fn new() -> Self {
-        let authority = Authority::new("the clients' authority");
-        let first = authority.vouch_for(NAME);
-        let files = Self {
-            directory: Directory::new(),
-            authority,
-            first,
-        };
-        files.write(&files.first);
-        files
-    }
-
-    fn write(&self, certified: &Certified) {
-        self.directory.write("tls.crt", &certified.certificate);
-        self.directory.write("tls.key", &certified.key);
-    }
-
-    /// `config` with a listener that shows them.
-    fn listen(&self, mut config: Config) -> Config {
-        config.listen.https = Some("127.0.0.1:0".parse().unwrap());
-        config.tls = TlsConfig {
-            certificate: Some(self.directory.path("tls.crt")),
-            key: Some(self.directory.path("tls.key")),
-            min_version: TlsVersion::V1_3,
-        };
-        config
-    }
-
-    async fn try_connect(
-        &self,
-        activator: &Activator,
-        versions: &[&'static SupportedProtocolVersion],
-    ) -> io::Result<Client<TlsStream<TcpStream>>> {
-        let socket = TcpStream::connect(activator.https_addr().unwrap()).await?;
-        let name = ServerName::try_from(NAME).unwrap();
-        let connecting = self.authority.connector(versions).connect(name, socket);
-        let connected = timeout(PATIENCE, connecting).await;
-        Ok(Client::new(connected.expect("the peer agrees or not")?))
-    }
-
-    async fn connect(&self, activator: &Activator) -> Client<TlsStream<TcpStream>> {
-        self.try_connect(activator, ALL_VERSIONS).await.unwrap()
-    }
-}
 
 fn start(config: Config) -> Activator {
     Activator::start(config, Options::default()).unwrap()
@@ -117,11 +66,7 @@ async fn the_protocol_is_agreed_on_in_tls_and_told_by_the_first_bytes_otherwise(
         (&["h2"], Some(b"h2")),
         (&[], None),
     ] {
-        let address = activator.https_addr().unwrap();
-        let socket = TcpStream::connect(address).await.unwrap();
-        let connector = files.authority.connector_for(ALL_VERSIONS, offered);
-        let name = ServerName::try_from(NAME).unwrap();
-        let stream = patiently(connector.connect(name, socket)).await.unwrap();
+        let stream = files.offer(&activator, offered).await;
         assert_eq!(stream.get_ref().1.alpn_protocol(), agreed);
         let client = Http2Client::over(stream).await;
         let (response, mut upload) = client.send(request("POST", "/path"), false).await;
@@ -304,6 +249,25 @@ async fn an_answer_that_is_cut_off_is_no_complete_one() {
         let (rest, end) = client.rest().await;
         assert_eq!((&*rest, end.is_ok()), ("", complete), "{end:?}");
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_meets_its_time_out_is_no_complete_one() {
+    let backend = Backend::bind().await;
+    let files = Files::new();
+    let mut config = files.listen(config(&[backend.address]));
+    // Nothing that comes before takes longer.
+    config.revisions[0].timeouts.total = Duration::from_secs(2);
+    let activator = start(config);
+    let mut client = files.connect(&activator).await;
+    client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
+    let (mut connection, _) = backend.request().await;
+    connection.send("HTTP/1.1 200 OK\r\n\r\nok").await;
+    client.head().await;
+    let (rest, end) = client.rest().await;
+    assert_eq!((&*rest, end.is_err()), ("ok", true));
+    assert_eq!(connection.rest().await.0, "");
+    activator.until_in_flight(0).await;
 }
 
 #[tokio::test]

@@ -31,3 +31,4 @@ mod start;
 mod timeouts;
 mod unready;
 mod upgrade;
+mod websocket;

@@ -46,7 +46,12 @@ pub(crate) async fn queue(activator: &Activator, count: usize) -> Vec<Client> {
 
 /// The text of `/metrics`.
 pub(crate) async fn metrics(activator: &Activator) -> String {
-    let mut client = Client::connect(activator.admin_addr()).await;
+    metrics_at(activator.admin_addr()).await
+}
+
+/// The text of `/metrics` of the activator with this admin port.
+pub(crate) async fn metrics_at(admin: SocketAddr) -> String {
+    let mut client = Client::connect(admin).await;
     client
         .ask("GET /metrics HTTP/1.1\r\nHost: x\r\n")
         .await

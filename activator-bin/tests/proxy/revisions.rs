@@ -6,6 +6,8 @@ use activator_bin::config::AdminConfig;
 use activator_bin::run::{Activator, Options};
 
 use crate::backend::answering;
+use crate::backend_tls::reaching;
+use crate::certificates::{Authority, Directory};
 use crate::client::{Client, Message};
 use crate::harness::{Ask, HELLO, config};
 
@@ -50,7 +52,7 @@ const BARE: &str = r#"{"backends":[],"container_concurrency":0,"name":"new","nam
 
 #[tokio::test]
 async fn revisions_are_shown_set_and_removed() {
-    let whole = r#"{"backends":["[::1]:80"],"configuration":"c","container_concurrency":3,"idle_timeout":"20ms","name":"hello","namespace":"default","probe":"none","queue_depth":4,"response_start_timeout":"1m 30s","service":"s","timeout":"10m","tls":true}"#;
+    let whole = r#"{"backends":["[::1]:80"],"configuration":"c","container_concurrency":3,"idle_timeout":"20ms","name":"hello","namespace":"default","probe":"none","queue_depth":4,"response_start_timeout":"1m 30s","service":"s","timeout":"10m","tls":false}"#;
     let both = format!(r#"{{"revisions":[{whole},{BARE}]}}"#);
     check(
         true,
@@ -184,4 +186,27 @@ async fn requests_follow_what_the_admin_port_says() {
     let answer = ask(&activator, &format!("DELETE {path}"), "").await;
     assert_eq!(answer.status(), 204);
     assert_eq!(client.ask(&get).await.status(), 404);
+}
+
+#[tokio::test]
+async fn a_revision_whose_backends_could_not_be_verified_is_refused() {
+    let (authority, directory) = (Authority::new("ours"), Directory::new());
+    let backend = "127.0.0.1:1".parse().unwrap();
+    let mut config = reaching(backend, &directory, &authority, None);
+    config.revisions[0].tls = false;
+    config.admin = AdminConfig { write: true };
+    let put = async |config| {
+        let activator = Activator::start(config, Options::default()).unwrap();
+        ask(
+            &activator,
+            "PUT /v1/revisions/default/hello",
+            r#"{"tls":true}"#,
+        )
+        .await
+    };
+    assert_eq!(put(config.clone()).await.status(), 200);
+    config.backend_tls.ca_file = None;
+    let answer = put(config).await;
+    let why = "body: tls: needs ca_file in [backend_tls], and there was none at the start\n";
+    assert_eq!((answer.status(), &*answer.body), (400, why));
 }

@@ -10,6 +10,9 @@ use crate::client::{Client, Message};
 use crate::harness::{Ask, HELLO, config};
 use crate::queue::{change, get, put, queue, start_with, until_metric};
 
+mod http2;
+mod upgraded;
+
 const SHORT: Duration = Duration::from_millis(100);
 /// Nothing that a test does in a row takes longer.
 const LONG: Duration = Duration::from_secs(2);

@@ -19,7 +19,7 @@ fn get(headers: &str) -> String {
 }
 
 /// A client and a backend that have left HTTP.
-async fn switched(activator: &Activator, backend: &Backend) -> (Client, Client) {
+pub(crate) async fn switched(activator: &Activator, backend: &Backend) -> (Client, Client) {
     let mut client = activator.connect().await;
     client.send(get(OFFER)).await;
     let (mut connection, _) = backend.request().await;
@@ -370,49 +370,4 @@ async fn an_upgraded_connection_ends_with_drain_timeout() {
     assert_eq!(client.rest().await.0, "");
     assert_eq!(connection.rest().await.0, "");
     assert_eq!(reporter.in_flight(&crate::harness::hello()).unwrap_or(0), 0);
-}
-
-#[tokio::test]
-async fn websocket_messages_are_echoed() {
-    use futures_util::{SinkExt, StreamExt};
-    use tokio_tungstenite::tungstenite::Message;
-    use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let http = activator.http_addr();
-    let echo = tokio::spawn(async move {
-        let socket = backend.accept().await.socket;
-        let mut peer = tokio_tungstenite::accept_async(socket).await.unwrap();
-        while let Some(message) = peer.next().await {
-            let message = message.unwrap();
-            if message.is_binary() || message.is_text() {
-                peer.send(message).await.unwrap();
-            }
-        }
-    });
-    let mut request = format!("ws://{http}/").into_client_request().unwrap();
-    let headers = request.headers_mut();
-    headers.insert("knative-serving-namespace", "default".parse().unwrap());
-    headers.insert("knative-serving-revision", "hello".parse().unwrap());
-    let socket = tokio::net::TcpStream::connect(http).await.unwrap();
-    let talking = async {
-        let (mut peer, _) = tokio_tungstenite::client_async(request, socket)
-            .await
-            .unwrap();
-        for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
-            let message = Message::binary(vec![b'x'; size]);
-            peer.send(message.clone()).await.unwrap();
-            assert_eq!(peer.next().await.unwrap().unwrap(), message);
-        }
-        assert_eq!(activator.in_flight(), 1);
-        peer.close(None).await.unwrap();
-        while let Some(message) = peer.next().await {
-            message.unwrap();
-        }
-        drop(peer);
-        activator.until_in_flight(0).await;
-        echo.await.unwrap();
-    };
-    timeout(PATIENCE * 3, talking).await.unwrap();
 }

@@ -14,7 +14,7 @@ use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::connect;
 use super::super::error::UpstreamError;
@@ -41,6 +41,7 @@ pub(super) enum NotOpened {
     Connect(io::ErrorKind),
     NoAuthorities,
     Tls(rustls::Error),
+    Silent,
     /// The backend has closed it instead of saying what it takes.
     Closed,
 }
@@ -54,15 +55,19 @@ impl NotOpened {
             },
             Self::NoAuthorities => UpstreamError::NoAuthorities(backend),
             Self::Tls(source) => UpstreamError::Tls { backend, source },
+            Self::Silent => UpstreamError::Silent(backend),
             Self::Closed => UpstreamError::NoHttp2(backend),
         }
     }
+}
 
-    fn from_tls(error: UpstreamError) -> Self {
+impl From<UpstreamError> for NotOpened {
+    fn from(error: UpstreamError) -> Self {
         match error {
             UpstreamError::Connect { source, .. } => Self::Connect(source.kind()),
             UpstreamError::NoAuthorities(_) => Self::NoAuthorities,
             UpstreamError::Tls { source, .. } => Self::Tls(source),
+            UpstreamError::Silent(_) => Self::Silent,
             _ => Self::Closed,
         }
     }
@@ -77,26 +82,22 @@ impl Connection {
         limits: Limits,
     ) -> Result<Rc<Self>, NotOpened> {
         let address = backend.address;
-        let opening = timeout(limits.connect_timeout, async {
-            let connection = match backend.tls {
-                false => {
-                    let socket = connect::socket(address).await;
-                    let socket = socket.map_err(|error| NotOpened::Connect(error.kind()))?;
-                    Self::handshake(address, socket, limits).await?
-                }
-                true => {
-                    let stream = connect::private(address, tls, ALPN_HTTP2).await;
-                    let stream = stream.map_err(NotOpened::from_tls)?;
-                    Self::handshake(address, stream, limits).await?
-                }
-            };
-            let mut most = connection.most.clone();
-            let settled = most.wait_for(|&most| most > 0).await;
-            settled.map_err(|_| NotOpened::Closed)?;
-            Ok(Rc::new(connection))
-        });
-        let late = |_| Err(NotOpened::Connect(io::ErrorKind::TimedOut));
-        opening.await.unwrap_or_else(late)
+        let until = Instant::now() + limits.connect_timeout;
+        let connection = match backend.tls {
+            false => {
+                let socket = connect::socket(address, until).await?;
+                Self::handshake(address, socket, limits).await?
+            }
+            true => {
+                let stream = connect::private(address, tls, ALPN_HTTP2, until).await?;
+                Self::handshake(address, stream, limits).await?
+            }
+        };
+        let mut most = connection.most.clone();
+        let settling = timeout_at(until, most.wait_for(|&most| most > 0)).await;
+        let settled = settling.map_err(|_| NotOpened::Silent)?;
+        settled.map_err(|_| NotOpened::Closed)?;
+        Ok(Rc::new(connection))
     }
 
     async fn handshake(

@@ -1,0 +1,170 @@
+//! The program while its certificates change: what new connections see, what it logs, and what a SIGHUP does.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rcgen::{CertificateParams, KeyPair};
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+
+use crate::handover::{command, listener};
+use crate::program::{PATIENCE, Program};
+
+const NAME: &str = "proxy.example";
+
+/// A program that listens for TLS, and the files that it shows.
+struct Activator {
+    program: Program,
+    directory: PathBuf,
+    https: SocketAddr,
+    admin: SocketAddr,
+}
+
+/// A certificate that vouches for itself, and its key.
+struct Certified {
+    certificate: String,
+    key: String,
+}
+
+impl Certified {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new([NAME.to_owned()]).unwrap();
+        Self {
+            certificate: params.self_signed(&key).unwrap().pem(),
+            key: key.serialize_pem(),
+        }
+    }
+}
+
+impl Activator {
+    fn start(test: &str, certified: &Certified) -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+        fs::create_dir_all(&directory).unwrap();
+        let ((https, https_address), (admin, admin_address)) = (listener(), listener());
+        let (certificate, key) = (directory.join("tls.crt"), directory.join("tls.key"));
+        fs::write(&certificate, &certified.certificate).unwrap();
+        fs::write(&key, &certified.key).unwrap();
+        let mut command: Command = command("https:admin", https, admin);
+        command
+            .args([
+                "--listen-http",
+                "127.0.0.1:0",
+                "--listen-https",
+                "127.0.0.1:0",
+            ])
+            .arg("--tls-certificate")
+            .arg(certificate)
+            .arg("--tls-key")
+            .arg(key);
+        let program = Program::start(&mut command);
+        program.logs("serving, try: ");
+        let activator = Self {
+            program,
+            directory,
+            https: https_address,
+            admin: admin_address,
+        };
+        // From now on it is a change of the files that is told, not what they were at the start.
+        activator.until_loaded(true);
+        activator
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let new = self.directory.join("new");
+        fs::write(&new, text).unwrap();
+        fs::rename(new, self.directory.join(name)).unwrap();
+    }
+
+    fn logs(&self, expected: &str) {
+        self.program.logs_at_last(expected);
+    }
+
+    /// Waits until the files have been read, and were good or bad.
+    fn until_loaded(&self, good: bool) {
+        let metric = "activator_certificate_last_reload_success{section=\"tls\"}";
+        let expected = format!("\n{metric} {}\n", u8::from(good));
+        let begin = Instant::now();
+        while !self.metrics().contains(&expected) {
+            assert!(begin.elapsed() < PATIENCE, "{expected}");
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let mut admin = TcpStream::connect(self.admin).unwrap();
+        admin.set_read_timeout(Some(PATIENCE)).unwrap();
+        let get = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        admin.write_all(get).unwrap();
+        let mut text = String::new();
+        admin.read_to_string(&mut text).unwrap();
+        text
+    }
+
+    /// A request is served on a new connection that trusts nobody but `certified`.
+    fn check_served(&self, certified: &Certified) {
+        let certificate = CertificateDer::from_pem_slice(certified.certificate.as_bytes());
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from(NAME).unwrap();
+        let session = ClientConnection::new(Arc::new(config), name).unwrap();
+        let socket = TcpStream::connect(self.https).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut stream = StreamOwned::new(session, socket);
+        let get =
+            "GET / HTTP/1.1\r\nHost: hello.default.svc.cluster.local\r\nConnection: close\r\n\r\n";
+        stream.write_all(get.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+}
+
+const NEW: &str = "new connections use the new files of [tls]";
+const BAD: &str = "the new files of [tls] are bad, those before stay";
+const BAD_KEY: &str = "tls.key has no private key in it";
+
+#[test]
+fn new_files_are_shown_to_new_connections_and_bad_ones_are_told_and_change_nothing() {
+    let (first, second) = (Certified::new(), Certified::new());
+    let activator = Activator::start("certificates", &first);
+    activator.check_served(&first);
+
+    // On a busy machine they may also be read in between, and be bad for a moment.
+    activator.write("tls.crt", &second.certificate);
+    activator.write("tls.key", &second.key);
+    activator.logs(NEW);
+    activator.check_served(&second);
+
+    activator.write("tls.key", "no key");
+    activator.logs(BAD);
+    activator.logs(BAD_KEY);
+    activator.until_loaded(false);
+    activator.check_served(&second);
+    activator.program.signal("HUP");
+    activator.logs(BAD);
+    activator.logs(BAD_KEY);
+
+    activator.write("tls.key", &second.key);
+    activator.logs(NEW);
+    activator.until_loaded(true);
+    activator.program.signal("HUP");
+    activator.logs(NEW);
+    activator.check_served(&second);
+    activator.program.signal("TERM");
+    activator.logs("stopped");
+    activator.program.ends(0);
+}

@@ -1,0 +1,117 @@
+//! The time of requests over HTTP/2, with TLS and without: each is alone in what happens to it.
+
+use std::future::poll_fn;
+
+use h2::Reason;
+
+use super::*;
+use crate::errors::until_counted;
+use crate::http2_peers::{Exchange, Http2Backend, Http2Client, patiently, read, request};
+use crate::https::files::Files;
+
+/// A client of an activator, and the backend that it has.
+struct Scene {
+    activator: Activator,
+    client: Http2Client,
+    backend: Http2Backend,
+}
+
+impl Scene {
+    async fn new(timeouts: TimeoutLimits, is_private: bool) -> Self {
+        let (backend, files) = (Http2Backend::bind().await, Files::new());
+        let mut config = files.listen(config(&[backend.address]));
+        config.revisions[0].timeouts = timeouts;
+        let activator = start_with(config);
+        let client = match is_private {
+            true => files.connect_http2(&activator).await,
+            false => Http2Client::connect(&activator).await,
+        };
+        Self {
+            activator,
+            client,
+            backend,
+        }
+    }
+
+    /// Another request of the same connection, which has no limits, is served.
+    async fn check_others(&mut self) {
+        change(&self.activator, |config| {
+            config.timeouts = TimeoutLimits::default();
+        });
+        let (response, _) = self.client.send(request("GET", "/other"), true).await;
+        self.backend.request().await.finish("ok");
+        let mut response = patiently(response).await.unwrap();
+        assert_eq!(read(response.body_mut()).await.0, "ok");
+    }
+}
+
+/// The backend has been told that nobody waits any more.
+async fn check_reset(exchange: &mut Exchange) {
+    let reset = patiently(poll_fn(|cx| exchange.respond.poll_reset(cx))).await;
+    assert_eq!(reset.unwrap(), Reason::CANCEL);
+}
+
+async fn check_unanswered(timeouts: TimeoutLimits, reason: &str, is_private: bool) {
+    let mut scene = Scene::new(timeouts, is_private).await;
+    let begin = Instant::now();
+    let (response, _) = scene.client.send(request("GET", "/"), true).await;
+    let mut exchange = scene.backend.request().await;
+    let mut response = patiently(response).await.unwrap();
+    assert!(begin.elapsed() >= LONG);
+    assert_eq!(response.status(), 504);
+    let (text, end) = read(response.body_mut()).await;
+    assert_eq!(
+        (&*text, end.unwrap()),
+        ("activator request timeout\n", None)
+    );
+    check_reset(&mut exchange).await;
+    scene.check_others().await;
+    scene.activator.until_in_flight(0).await;
+    until_counted(&scene.activator, reason, 1).await;
+}
+
+#[tokio::test]
+async fn a_request_of_http2_that_is_not_answered_in_time_is_told_so() {
+    for is_private in [false, true] {
+        tokio::join!(
+            check_unanswered(total(LONG), "timeout", is_private),
+            check_unanswered(response_start(LONG), "response_start_timeout", is_private),
+            check_unanswered(idle(LONG), "idle_timeout", is_private),
+        );
+    }
+}
+
+async fn check_cut(timeouts: TimeoutLimits, reason: &str, is_private: bool) {
+    let mut scene = Scene::new(timeouts, is_private).await;
+    let (response, _) = scene.client.send(request("GET", "/"), true).await;
+    let mut exchange = scene.backend.request().await;
+    let mut sender = exchange.answer(200);
+    let mut response = patiently(response).await.unwrap();
+    // Longer than an idle answer may take, and not silent.
+    let begin = Instant::now();
+    while timeouts.idle.is_some() && begin.elapsed() < LONG + LONG / 4 {
+        sender.send_data("a".into(), false).unwrap();
+        let some = patiently(response.body_mut().data()).await;
+        assert_eq!(some.unwrap().unwrap(), "a");
+        tokio::time::sleep(LONG / 10).await;
+    }
+    sender.send_data("abc".into(), false).unwrap();
+    let (text, end) = read(response.body_mut()).await;
+    assert_eq!(text, "abc");
+    assert!(end.unwrap_err().is_reset());
+    let reset = patiently(poll_fn(|cx| sender.poll_reset(cx))).await;
+    assert_eq!(reset.unwrap(), Reason::CANCEL);
+    scene.check_others().await;
+    scene.activator.until_in_flight(0).await;
+    until_counted(&scene.activator, reason, 1).await;
+}
+
+#[tokio::test]
+async fn an_answer_of_http2_under_way_is_reset_when_its_time_is_over() {
+    for is_private in [false, true] {
+        tokio::join!(
+            check_cut(total(LONG), "timeout", is_private),
+            check_cut(idle(LONG), "idle_timeout", is_private),
+        );
+    }
+}
