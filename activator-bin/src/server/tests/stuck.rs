@@ -74,7 +74,11 @@ fn uploads_that_no_backend_reads_are_held_in_part() {
         Knative-Serving-Revision: rev\r\nContent-Length: 1000000000000\r\n\r\n";
     let backend = serve(|_socket| thread::park());
     let peers = |address| clients(address, UPLOAD, fill);
-    check(backend, peers, 5 * Limits::default().head + CONNECTIONS);
+    check(
+        backend,
+        peers,
+        5 * Limits::default().max_header_size + CONNECTIONS,
+    );
 }
 
 #[test]
@@ -91,7 +95,11 @@ fn answers_that_no_client_reads_are_held_in_part() {
         let (_, clients) = clients(address, REQUEST, |_| 0);
         (sent.iter().take(COUNT).sum(), clients)
     };
-    check(backend, peers, 5 * Limits::default().head + CONNECTIONS);
+    check(
+        backend,
+        peers,
+        5 * Limits::default().max_header_size + CONNECTIONS,
+    );
 }
 
 #[test]
