@@ -3,6 +3,7 @@
 mod embedded;
 mod file;
 mod json;
+mod limits;
 mod load;
 mod problem;
 mod restart;
@@ -23,6 +24,7 @@ use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use tracing_subscriber::filter::Targets;
 
 pub use crate::probe::Probe;
+pub use crate::server::limits::Limits;
 pub use crate::timeouts::TimeoutLimits;
 pub use load::Sources;
 pub use problem::{Place, Problem, Problems};
@@ -61,6 +63,8 @@ pub struct Config {
     pub probe: ProbeConfig,
     /// What the admin port lets its clients do.
     pub admin: AdminConfig,
+    /// What clients and backends may take.
+    pub limits: Limits,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where reports go; nowhere when empty.

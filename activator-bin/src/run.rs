@@ -22,7 +22,6 @@ mod recording;
 mod sinks;
 mod tls;
 
-pub use crate::server::limits::Limits;
 pub use crate::tls::{TlsProblem, TlsProblems};
 pub use activator::{Activator, Options};
 pub use error::StartError;

@@ -59,7 +59,7 @@ type Connection = http1::SendRequest<Upload>;
 impl Upstream {
     pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
         let mut http = http1::Builder::new();
-        http.max_buf_size(limits.head);
+        http.max_buf_size(limits.max_header_size);
         Self {
             http,
             pool: Rc::new(Pool::new(&limits)),

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::config::{
-    BackendTlsConfig, Config, JsonLinesConfig, LogFormat, Probe, Readiness, SCALARS, SinkConfig,
-    Sources, TimeoutLimits, TlsConfig, TlsVersion,
+    BackendTlsConfig, Config, JsonLinesConfig, Limits, LogFormat, Probe, Readiness, SCALARS,
+    SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
 };
 use proptest::prelude::*;
 use reporter_core::Accounting;
@@ -144,6 +144,23 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(config.probe.max_timeout, Duration::from_secs(5));
     assert_eq!(config.probe.max_parallel, 20);
     assert!(config.admin.write);
+    let limits = Limits {
+        header_timeout: Duration::from_secs(10),
+        max_header_size: 16 << 10,
+        body_idle_timeout: Duration::from_secs(30),
+        connect_timeout: Duration::from_secs(2),
+        backend_idle_timeout: Duration::from_secs(60),
+        backend_idle_connections: 32,
+        backend_max_streams: 50,
+        backend_ping_interval: Duration::from_secs(600),
+        http2_max_concurrent_streams: 128,
+        http2_window: 1 << 20,
+        http2_max_pending_resets: 10,
+        http2_max_error_resets: 64,
+        http2_ping_interval: Duration::from_secs(15),
+        http2_ping_timeout: Duration::from_secs(5),
+    };
+    assert_eq!(config.limits, limits);
     assert!(!config.echo);
     let [stdout, file, SinkConfig::Autoscaler(link)] = config.sinks.as_slice() else {
         panic!("three sinks, not {:?}", config.sinks);
@@ -177,6 +194,7 @@ fn an_empty_file_serves_nothing_and_reports_nowhere() {
     assert!(!config.echo);
     assert_eq!(config.listen, embedded.listen);
     assert_eq!(config.reporter, embedded.reporter);
+    assert_eq!(config.limits, Limits::default());
 }
 
 #[test]

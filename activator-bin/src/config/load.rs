@@ -16,8 +16,9 @@ use super::scalars::SCALARS;
 use super::setting::apply_defaults;
 use super::value::Value;
 use super::{
-    AdminConfig, BackendTlsConfig, Config, Listen, LogConfig, LogFormat, ProbeConfig, Readiness,
-    ReporterConfig, SinkConfig, ThrottleConfig, TlsConfig, embedded, revision, sink, tls, unknown,
+    AdminConfig, BackendTlsConfig, Config, Limits, Listen, LogConfig, LogFormat, ProbeConfig,
+    Readiness, ReporterConfig, SinkConfig, ThrottleConfig, TlsConfig, embedded, revision, sink,
+    tls, unknown,
 };
 
 /// The largest file that is read: room for a hundred thousand revisions, none for `/dev/zero`.
@@ -214,6 +215,7 @@ pub(super) fn defaults() -> Config {
             max_parallel: 0,
         },
         admin: AdminConfig { write: false },
+        limits: Limits::default(),
         log: LogConfig {
             filter: Default::default(),
             format: LogFormat::Text,

@@ -1,6 +1,6 @@
 //! Which settings differ between two configurations and only take effect at a start.
 
-use super::{Config, Listen, ReporterConfig, ThrottleConfig};
+use super::{Config, Limits, Listen, ReporterConfig, ThrottleConfig};
 
 impl Config {
     /// The settings in which `other` differs and that a running activator does not take over.
@@ -40,12 +40,30 @@ impl Config {
                 },
             probe,
             admin: super::AdminConfig { write },
+            limits:
+                Limits {
+                    header_timeout,
+                    max_header_size,
+                    body_idle_timeout,
+                    connect_timeout,
+                    backend_idle_timeout,
+                    backend_idle_connections,
+                    backend_max_streams,
+                    backend_ping_interval,
+                    http2_max_concurrent_streams,
+                    http2_window,
+                    http2_max_pending_resets,
+                    http2_max_error_resets,
+                    http2_ping_interval,
+                    http2_ping_timeout,
+                },
             log,
             sinks,
             revisions: _,
             echo: _,
         } = other;
         let mine = &self.reporter;
+        let limits = &self.limits;
         let differs = [
             ("pod_name", self.pod_name != *pod_name),
             ("workers", self.workers != *workers),
@@ -101,6 +119,59 @@ impl Config {
                 self.probe.max_parallel != probe.max_parallel,
             ),
             ("admin.write", self.admin.write != *write),
+            (
+                "limits.header_timeout",
+                limits.header_timeout != *header_timeout,
+            ),
+            (
+                "limits.max_header_size",
+                limits.max_header_size != *max_header_size,
+            ),
+            (
+                "limits.body_idle_timeout",
+                limits.body_idle_timeout != *body_idle_timeout,
+            ),
+            (
+                "limits.connect_timeout",
+                limits.connect_timeout != *connect_timeout,
+            ),
+            (
+                "limits.backend_idle_timeout",
+                limits.backend_idle_timeout != *backend_idle_timeout,
+            ),
+            (
+                "limits.backend_idle_connections",
+                limits.backend_idle_connections != *backend_idle_connections,
+            ),
+            (
+                "limits.backend_max_streams",
+                limits.backend_max_streams != *backend_max_streams,
+            ),
+            (
+                "limits.backend_ping_interval",
+                limits.backend_ping_interval != *backend_ping_interval,
+            ),
+            (
+                "limits.http2_max_concurrent_streams",
+                limits.http2_max_concurrent_streams != *http2_max_concurrent_streams,
+            ),
+            ("limits.http2_window", limits.http2_window != *http2_window),
+            (
+                "limits.http2_max_pending_resets",
+                limits.http2_max_pending_resets != *http2_max_pending_resets,
+            ),
+            (
+                "limits.http2_max_error_resets",
+                limits.http2_max_error_resets != *http2_max_error_resets,
+            ),
+            (
+                "limits.http2_ping_interval",
+                limits.http2_ping_interval != *http2_ping_interval,
+            ),
+            (
+                "limits.http2_ping_timeout",
+                limits.http2_ping_timeout != *http2_ping_timeout,
+            ),
             ("log", self.log.filter != log.filter),
             ("log_format", self.log.format != log.format),
             ("sink", self.sinks != *sinks),

@@ -14,7 +14,7 @@ use super::value::Value;
 use super::{Probe, RevisionConfig, ThrottleConfig, TimeoutLimits};
 
 /// The range of every bound on a queue.
-pub(super) const QUEUE_DEPTH: RangeInclusive<usize> = 0..=100_000_000;
+pub(super) const QUEUE_DEPTH: RangeInclusive<u64> = 0..=100_000_000;
 
 /// The ways to find out whether a backend is ready, by name.
 pub(super) const PROBES: &[(&str, Probe)] = &[
@@ -130,11 +130,7 @@ pub static REVISION: &[Setting<Draft>] = &[
         "container_concurrency",
         Is("0"),
         "The most requests that one of its instances gets at once; 0 is no limit",
-        |draft, value| {
-            let whole = value.whole(0..=1_000_000);
-            let whole = whole.map(|it| u32::try_from(it).expect("a million is less"));
-            set(&mut draft.container_concurrency, whole)
-        },
+        |draft, value| set(&mut draft.container_concurrency, value.whole(0..=1_000_000)),
     ),
     Setting::new(
         "queue_depth",

@@ -4,7 +4,7 @@ use super::setting::Default::{Found, Is, Unset};
 use super::setting::{Setting, set};
 use super::tls::{TLS_VERSIONS, server_name};
 use super::value::Value;
-use super::{Config, LogFormat, Readiness, revision};
+use super::{Config, LogFormat, Readiness, limits, revision};
 use reporter_core::Accounting;
 use std::path::PathBuf;
 
@@ -200,6 +200,20 @@ pub static SCALARS: &[Setting<Config>] = &[
         "Whether clients of the admin port may change revisions: true or false",
         |config, value| set(&mut config.admin.write, value.truth()),
     ),
+    limits::HEADER_TIMEOUT,
+    limits::MAX_HEADER_SIZE,
+    limits::BODY_IDLE_TIMEOUT,
+    limits::CONNECT_TIMEOUT,
+    limits::BACKEND_IDLE_TIMEOUT,
+    limits::BACKEND_IDLE_CONNECTIONS,
+    limits::BACKEND_MAX_STREAMS,
+    limits::BACKEND_PING_INTERVAL,
+    limits::HTTP2_MAX_CONCURRENT_STREAMS,
+    limits::HTTP2_WINDOW,
+    limits::HTTP2_MAX_PENDING_RESETS,
+    limits::HTTP2_MAX_ERROR_RESETS,
+    limits::HTTP2_PING_INTERVAL,
+    limits::HTTP2_PING_TIMEOUT,
     Setting::new(
         "log",
         Is("info"),

@@ -47,21 +47,37 @@ impl Value<'_> {
     }
 
     /// A whole number in `range`.
-    pub(super) fn whole(&self, range: RangeInclusive<usize>) -> Result<usize, String> {
-        let number = match self {
-            Self::Text(text) => text.trim().parse().ok(),
-            Self::Toml(DeValue::Integer(number)) => {
-                usize::from_str_radix(number.as_str(), number.radix()).ok()
-            }
-            Self::Json(Json::Number(number)) => {
-                number.as_u64().and_then(|number| number.try_into().ok())
-            }
-            Self::Toml(_) | Self::Json(_) => None,
-        };
-        number.filter(|it| range.contains(it)).ok_or_else(|| {
+    pub(super) fn whole<T: TryFrom<u64>>(&self, range: RangeInclusive<u64>) -> Result<T, String> {
+        let number = self.natural().filter(|it| range.contains(it));
+        let number = number.and_then(|number| number.try_into().ok());
+        number.ok_or_else(|| {
             let (least, most) = range.into_inner();
             self.instead_of(&format!("a whole number from {least} to {most}"))
         })
+    }
+
+    fn natural(&self) -> Option<u64> {
+        match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(DeValue::Integer(number)) => {
+                u64::from_str_radix(number.as_str(), number.radix()).ok()
+            }
+            Self::Json(Json::Number(number)) => number.as_u64(),
+            Self::Toml(_) | Self::Json(_) => None,
+        }
+    }
+
+    /// A number of bytes, with a unit or without, between the two in `range`, which have one.
+    pub(super) fn size<T: TryFrom<u64>>(&self, range: RangeInclusive<&str>) -> Result<T, String> {
+        let (least, most) = range.into_inner();
+        let limit = |text| bytes(text).expect("the limits are literals");
+        let size = match self.string("") {
+            Ok(text) => bytes(text.trim()),
+            Err(_) => self.natural(),
+        };
+        let size = size.filter(|size| (limit(least)..=limit(most)).contains(size));
+        let size = size.and_then(|size| size.try_into().ok());
+        size.ok_or_else(|| self.instead_of(&format!("a number of bytes, {least:?} to {most:?}")))
     }
 
     /// Yes or no.
@@ -165,6 +181,17 @@ impl Value<'_> {
     }
 }
 
+/// How many bytes a text like `64KiB` says.
+fn bytes(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
+    let (number, shift) = UNITS
+        .iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, *shift)))
+        .unwrap_or((text, 0));
+    let number: u64 = number.trim_end().parse().ok()?;
+    number.checked_mul(1 << shift)
+}
+
 /// Why a text is no address: people write names, or leave one half out.
 fn wrong_address(text: &str) -> String {
     let found = quoted(text);
@@ -230,9 +257,34 @@ mod tests {
     }
 
     #[test]
+    fn a_size_is_a_number_of_bytes_with_or_without_a_binary_unit() {
+        let check = |text: &str, expected: Option<u64>| {
+            let found = Value::Text(text).size("1KiB"..="1TiB");
+            assert_eq!(found.ok(), expected, "{text:?}");
+        };
+        check("1024", Some(1_024));
+        check(" 64KiB ", Some(64 << 10));
+        check("3 MiB", Some(3 << 20));
+        check("1TiB", Some(1 << 40));
+        for bad in [
+            "1023",
+            "1025GiB",
+            "KiB",
+            "",
+            "-1KiB",
+            "1.5MiB",
+            "1kB",
+            "99999999999999TiB",
+        ] {
+            check(bad, None);
+        }
+        assert_eq!(Value::Text("64KiB").size::<u8>("1KiB"..="1TiB").ok(), None);
+    }
+
+    #[test]
     fn a_text_of_any_length_is_quoted_at_a_readable_length() {
         let long = "x".repeat(1 << 20);
-        let message = Value::Text(&long).whole(1..=2).unwrap_err();
+        let message = Value::Text(&long).whole::<u8>(1..=2).unwrap_err();
         assert!(message.len() < 200, "{message}");
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use super::ports::Ports;
 use super::tls::Tls;
-use super::{Handover, Limits, StartError, metrics, recording, sinks};
+use super::{Handover, StartError, metrics, recording, sinks};
 use crate::config::{Config, Readiness};
 use crate::drain::Drain;
 use crate::proxy::Services;
@@ -29,8 +29,6 @@ const CONTROL_STOP: Duration = Duration::from_secs(1);
 /// What is not configuration; the default is what production wants.
 #[derive(Default)]
 pub struct Options {
-    /// Bounds on what peers may take.
-    pub limits: Limits,
     /// Sinks besides those in the configuration.
     pub sinks: Vec<Box<dyn StatSink>>,
     /// Where new sets of revisions come from; nowhere by default.
@@ -135,7 +133,7 @@ impl Activator {
             readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
             backend_tls: tls.backends,
-            limits: options.limits,
+            limits: config.limits,
         };
         let hands = ports.deal(config.workers)?.into_iter().enumerate();
         let workers = hands.map(|(index, listeners)| {

@@ -50,16 +50,16 @@ pub(super) struct Http {
 impl Http {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut http1 = http1::Builder::new();
-        http1.max_buf_size(limits.head);
-        http1.max_header_size(limits.head);
+        http1.max_buf_size(limits.max_header_size);
+        http1.max_header_size(limits.max_header_size);
         // Nothing is read behind a request before it is answered: that would cost a buffer each time.
         http1.half_close(HEARS_CLOSE);
         Self {
             http1,
             http2: super::http2::settings(limits),
-            head_timeout: limits.head_timeout,
+            head_timeout: limits.header_timeout,
             body_idle_timeout: limits.body_idle_timeout,
-            longest_head: limits.head,
+            longest_head: limits.max_header_size,
         }
     }
 }

@@ -21,14 +21,16 @@ use crate::executor::LocalExecutor;
 /// The settings of all connections.
 pub(super) fn settings(limits: &Limits) -> Builder<LocalExecutor> {
     let mut http = Builder::new(LocalExecutor);
-    let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
-    http.max_concurrent_streams(limits.http2_streams)
+    let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
+    http.max_concurrent_streams(limits.http2_max_concurrent_streams)
         .max_header_list_size(head)
-        .max_pending_accept_reset_streams(limits.http2_pending_resets)
-        .max_local_error_reset_streams(limits.http2_error_resets)
+        .max_pending_accept_reset_streams(limits.http2_max_pending_resets)
+        .max_local_error_reset_streams(limits.http2_max_error_resets)
         .initial_stream_window_size(limits.http2_window)
         // Uploads that wait for their backends never hold up the others.
-        .initial_connection_window_size(limits.http2_connection_window(limits.http2_streams))
+        .initial_connection_window_size(
+            limits.http2_connection_window(limits.http2_max_concurrent_streams),
+        )
         .max_send_buf_size(limits.http2_window as usize)
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.http2_ping_interval)

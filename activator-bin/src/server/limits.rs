@@ -7,9 +7,13 @@ use std::time::Duration;
 pub struct Limits {
     /// How long a request's head may take to come, the first one since the connection was accepted,
     /// a later one since its first byte; 60 s by default.
-    pub head_timeout: Duration,
-    /// How long a client may send nothing of a body that it has announced, or take nothing of its
-    /// answer; 60 s by default. A body over HTTP/2 may be silent: streams in both directions are.
+    pub header_timeout: Duration,
+    /// The longest head of a request or an answer, in bytes; 64 KiB by default, 8 KiB at least.
+    /// Over HTTP/1.1 at most five times as much of a body is held while it waits to be passed on.
+    pub max_header_size: usize,
+    /// How long a client may send nothing of a body that it has announced, or its connection take
+    /// nothing of what it is sent; 60 s by default. A body over HTTP/2 may be silent: streams in both
+    /// directions are, and its connections are pinged.
     pub body_idle_timeout: Duration,
     /// How long connecting to a backend may take; 10 s by default.
     pub connect_timeout: Duration,
@@ -17,18 +21,15 @@ pub struct Limits {
     pub backend_idle_timeout: Duration,
     /// How many idle connections are kept per backend and worker; 512 by default.
     pub backend_idle_connections: usize,
-    /// The longest head of a request or an answer, in bytes; 64 KiB by default, 8 KiB at least.
-    /// As much of a body may be buffered in each direction of a connection.
-    pub head: usize,
     /// How many requests a client may have under way on one HTTP/2 connection; 250 by default.
-    pub http2_streams: u32,
+    pub http2_max_concurrent_streams: u32,
     /// How much of a body may wait to be passed on, per request and direction over HTTP/2, in bytes;
-    /// 64 KiB by default. Times the number of requests it is what a connection may hold.
+    /// 64 KiB by default. At most three times that is held of each request in all.
     pub http2_window: u32,
     /// How many requests a client may have taken back before they were looked at; 20 by default.
-    pub http2_pending_resets: usize,
+    pub http2_max_pending_resets: usize,
     /// How many of a connection's requests may be malformed; 256 by default.
-    pub http2_error_resets: usize,
+    pub http2_max_error_resets: usize,
     /// How long a client's HTTP/2 connection may be silent before it is asked for a sign of life;
     /// 30 s by default.
     pub http2_ping_interval: Duration,
@@ -36,7 +37,7 @@ pub struct Limits {
     pub http2_ping_timeout: Duration,
     /// How many requests share one HTTP/2 connection to a backend at most; 100 by default. The
     /// backend may allow fewer.
-    pub backend_streams: u32,
+    pub backend_max_streams: u32,
     /// How often a backend's HTTP/2 connection with requests under way is asked for a sign of life;
     /// 5 min by default, the most often that servers of gRPC tolerate.
     pub backend_ping_interval: Duration,
@@ -54,19 +55,19 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            head_timeout: Duration::from_secs(60),
+            header_timeout: Duration::from_secs(60),
+            max_header_size: 64 * 1024,
             body_idle_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),
             backend_idle_connections: 512,
-            head: 64 * 1024,
-            http2_streams: 250,
+            http2_max_concurrent_streams: 250,
             http2_window: 64 * 1024,
-            http2_pending_resets: 20,
-            http2_error_resets: 256,
+            http2_max_pending_resets: 20,
+            http2_max_error_resets: 256,
             http2_ping_interval: Duration::from_secs(30),
             http2_ping_timeout: Duration::from_secs(20),
-            backend_streams: 100,
+            backend_max_streams: 100,
             backend_ping_interval: Duration::from_secs(300),
         }
     }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 
-use activator_bin::run::{Activator, Limits, Options};
+use activator_bin::run::{Activator, Options};
 
 use crate::backend::{Backend, answering};
 use crate::harness::{Ask, HELLO, config, start};
-use crate::queue::until_line;
+use crate::queue::{start_with, until_line};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
@@ -171,14 +171,9 @@ const LATE: &str = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\
 async fn a_head_has_to_come_in_time_and_an_idle_connection_may_stay() {
     const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
     let (address, _requests) = answering(OK).await;
-    let options = Options {
-        limits: Limits {
-            head_timeout: HEAD_TIMEOUT,
-            ..Limits::default()
-        },
-        ..Options::default()
-    };
-    let activator = Activator::start(config(&[address]), options).unwrap();
+    let mut config = config(&[address]);
+    config.limits.header_timeout = HEAD_TIMEOUT;
+    let activator = start_with(config);
     // Nothing at all; a part; a part, byte after byte; a part after a whole request.
     for (before, said) in [("", ""), ("P", LATE), ("GET / HT", LATE)] {
         let mut client = activator.connect().await;

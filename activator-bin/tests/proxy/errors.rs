@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use activator_bin::run::{Activator, Limits, Options};
+use activator_bin::run::Activator;
 use tokio::net::TcpListener;
 
 use crate::backend::{Backend, answering};
@@ -141,15 +141,8 @@ async fn check_silent(tls: bool) {
     let (authority, directory) = (Authority::new("ours"), Directory::new());
     let mut config = reaching(backend, &directory, &authority, None);
     config.revisions[0].tls = tls;
-    let limits = Limits {
-        connect_timeout: Duration::from_millis(100),
-        ..Limits::default()
-    };
-    let options = Options {
-        limits,
-        ..Options::default()
-    };
-    let activator = Activator::start(config, options).unwrap();
+    config.limits.connect_timeout = Duration::from_millis(100);
+    let activator = start_with(config);
     let expected = format!(
         "revision default/hello: backend {backend} accepted the connection and then said nothing in time\n"
     );

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use activator_bin::config::{
-    AdminConfig, BackendTlsConfig, Config, Listen, LogConfig, LogFormat, Probe, ProbeConfig,
-    Readiness, ReporterConfig, RevisionConfig, ThrottleConfig, TimeoutLimits, TlsConfig,
+    AdminConfig, BackendTlsConfig, Config, Limits, Listen, LogConfig, LogFormat, Probe,
+    ProbeConfig, Readiness, ReporterConfig, RevisionConfig, ThrottleConfig, TimeoutLimits,
+    TlsConfig,
 };
 use activator_bin::run::{Activator, Options};
 use reporter_core::{Accounting, Revision, RevisionKey};
@@ -54,6 +55,7 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             max_parallel: 100,
         },
         admin: AdminConfig { write: false },
+        limits: Limits::default(),
         log: LogConfig {
             filter: Default::default(),
             format: LogFormat::Text,

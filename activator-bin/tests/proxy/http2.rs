@@ -8,12 +8,14 @@ use http::{HeaderMap, Method, Request, Response};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use activator_bin::run::{Activator, Limits, Options};
+use activator_bin::config::{Config, Limits};
+use activator_bin::run::{Activator, Options};
 
 use crate::backend::{Backend, answering};
 use crate::client::Client;
 use crate::harness::{Ask, HELLO, config, start};
 use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
+use crate::queue::start_with;
 
 mod bodies;
 mod drain;
@@ -25,11 +27,10 @@ fn trailers(value: &str) -> HeaderMap {
 }
 
 fn with_limits(backend: &Http2Backend, limits: Limits) -> Activator {
-    let options = Options {
+    start_with(Config {
         limits,
-        ..Options::default()
-    };
-    Activator::start(config(&[backend.address]), options).unwrap()
+        ..config(&[backend.address])
+    })
 }
 
 #[tokio::test]
@@ -155,7 +156,7 @@ async fn what_begins_like_http2_and_goes_no_further_is_closed_in_time() {
     const HEAD_TIMEOUT: Duration = Duration::from_millis(200);
     let backend = Http2Backend::bind().await;
     let limits = Limits {
-        head_timeout: HEAD_TIMEOUT,
+        header_timeout: HEAD_TIMEOUT,
         ..Limits::default()
     };
     let activator = with_limits(&backend, limits);

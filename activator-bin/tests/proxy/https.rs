@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use activator_bin::config::{Config, TlsVersion};
-use activator_bin::run::{Activator, Limits, Options};
+use activator_bin::run::{Activator, Options};
 use rustls::ALL_VERSIONS;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
@@ -196,15 +196,9 @@ async fn tls_is_not_spoken_on_the_port_without_it() {
 #[tokio::test]
 async fn a_client_that_never_agrees_is_closed_after_the_time_for_a_head() {
     let files = Files::new();
-    let limits = Limits {
-        head_timeout: Duration::from_millis(50),
-        ..Limits::default()
-    };
-    let options = Options {
-        limits,
-        ..Options::default()
-    };
-    let activator = Activator::start(files.listen(config(&[])), options).unwrap();
+    let mut config = files.listen(config(&[]));
+    config.limits.header_timeout = Duration::from_millis(50);
+    let activator = start(config);
     let mut silent = Client::connect(activator.https_addr().unwrap()).await;
     assert!(silent.is_over().await);
     let mut slow = Client::connect(activator.https_addr().unwrap()).await;

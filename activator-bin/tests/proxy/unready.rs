@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use activator_bin::config::Probe;
-use activator_bin::run::{Activator, Limits, Options};
 
 use crate::backend::{Backend, answering};
 use crate::gone::FullListener;
@@ -60,14 +59,9 @@ async fn a_request_waits_until_its_only_backend_is_back() {
 #[tokio::test]
 async fn a_backend_that_does_not_take_the_connection_is_given_up_for_another_one() {
     let full = FullListener::new().await;
-    let options = Options {
-        limits: Limits {
-            connect_timeout: Duration::from_millis(100),
-            ..Limits::default()
-        },
-        ..Options::default()
-    };
-    let activator = Activator::start(config(&[full.address]), options).unwrap();
+    let mut config = config(&[full.address]);
+    config.limits.connect_timeout = Duration::from_millis(100);
+    let activator = start_with(config);
     let mut client = activator.connect().await;
     client.send(get("/")).await;
     until_line(&activator, r#"activator_backends{state="set_aside"} 1"#).await;

@@ -105,7 +105,7 @@ impl Connection {
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         limits: Limits,
     ) -> Result<Self, NotOpened> {
-        let head = u32::try_from(limits.head).unwrap_or(u32::MAX);
+        let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
         let (requests, mut connection) = client::Builder::new()
             .enable_push(false)
             .initial_max_send_streams(0)
@@ -113,7 +113,9 @@ impl Connection {
             .max_send_buffer_size(limits.http2_window as usize)
             .initial_window_size(limits.http2_window)
             // An answer that its client does not read never holds up those of other clients.
-            .initial_connection_window_size(limits.http2_connection_window(limits.backend_streams))
+            .initial_connection_window_size(
+                limits.http2_connection_window(limits.backend_max_streams),
+            )
             .handshake(stream)
             .await
             .map_err(|_| NotOpened::Closed)?;
@@ -125,7 +127,7 @@ impl Connection {
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
         let driver = tokio::task::spawn_local(async move {
             tokio::select! {
-                end = drive(connection, allowed, limits.backend_streams as usize) => {
+                end = drive(connection, allowed, limits.backend_max_streams as usize) => {
                     if let Err(error) = end {
                         tracing::debug!(%backend, %error, "connection to a backend ended early");
                     }

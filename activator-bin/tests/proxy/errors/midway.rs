@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use activator_bin::config::TimeoutLimits;
+use activator_bin::run::Options;
 use async_trait::async_trait;
 use reporter_runtime::{Dispatch, StatSink, Undelivered};
 use tokio::sync::{Notify, mpsc};

@@ -1,0 +1,173 @@
+//! The settings of `[limits]`, what peers may take: each is named like its field in `Limits`.
+
+use super::Config;
+use super::setting::Default::Is;
+use super::setting::{Setting, set};
+
+pub(super) const HEADER_TIMEOUT: Setting<Config> = Setting::new(
+    "limits.header_timeout",
+    Is("1m"),
+    "How long a request's head may take to come; 408 after that",
+    |config, value| {
+        set(
+            &mut config.limits.header_timeout,
+            value.duration("100ms"..="1h"),
+        )
+    },
+);
+
+pub(super) const MAX_HEADER_SIZE: Setting<Config> = Setting::new(
+    "limits.max_header_size",
+    Is("64KiB"),
+    "The longest head of a request (431 beyond it) or of an answer (502)",
+    |config, value| {
+        set(
+            &mut config.limits.max_header_size,
+            value.size("8KiB"..="8MiB"),
+        )
+    },
+);
+
+pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(
+    "limits.body_idle_timeout",
+    Is("1m"),
+    "How long an HTTP/1 client may send nothing of a body (408), or any connection take nothing of what it is sent",
+    |config, value| {
+        set(
+            &mut config.limits.body_idle_timeout,
+            value.duration("100ms"..="24h"),
+        )
+    },
+);
+
+pub(super) const CONNECT_TIMEOUT: Setting<Config> = Setting::new(
+    "limits.connect_timeout",
+    Is("10s"),
+    "How long connecting to a backend may take",
+    |config, value| {
+        set(
+            &mut config.limits.connect_timeout,
+            value.duration("10ms"..="10m"),
+        )
+    },
+);
+
+pub(super) const BACKEND_IDLE_TIMEOUT: Setting<Config> = Setting::new(
+    "limits.backend_idle_timeout",
+    Is("90s"),
+    "How long an idle connection to a backend is kept, give or take five seconds",
+    |config, value| {
+        set(
+            &mut config.limits.backend_idle_timeout,
+            value.duration("1s"..="24h"),
+        )
+    },
+);
+
+pub(super) const BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
+    "limits.backend_idle_connections",
+    Is("512"),
+    "The most idle connections that are kept per backend and worker",
+    |config, value| {
+        set(
+            &mut config.limits.backend_idle_connections,
+            value.whole(0..=100_000),
+        )
+    },
+);
+
+pub(super) const BACKEND_MAX_STREAMS: Setting<Config> = Setting::new(
+    "limits.backend_max_streams",
+    Is("100"),
+    "The most requests that share an HTTP/2 connection to a backend, which may allow fewer",
+    |config, value| {
+        set(
+            &mut config.limits.backend_max_streams,
+            value.whole(1..=100_000),
+        )
+    },
+);
+
+pub(super) const BACKEND_PING_INTERVAL: Setting<Config> = Setting::new(
+    "limits.backend_ping_interval",
+    Is("5m"),
+    "How often a backend's HTTP/2 connection with requests under way is pinged",
+    |config, value| {
+        set(
+            &mut config.limits.backend_ping_interval,
+            value.duration("100ms"..="24h"),
+        )
+    },
+);
+
+pub(super) const HTTP2_MAX_CONCURRENT_STREAMS: Setting<Config> = Setting::new(
+    "limits.http2_max_concurrent_streams",
+    Is("250"),
+    "The most requests that a client may have under way on an HTTP/2 connection",
+    |config, value| {
+        set(
+            &mut config.limits.http2_max_concurrent_streams,
+            value.whole(1..=100_000),
+        )
+    },
+);
+
+pub(super) const HTTP2_WINDOW: Setting<Config> = Setting::new(
+    "limits.http2_window",
+    Is("64KiB"),
+    "How much of a body may wait to be passed on, per request and direction over HTTP/2",
+    |config, value| {
+        set(
+            &mut config.limits.http2_window,
+            value.size("4KiB"..="64MiB"),
+        )
+    },
+);
+
+pub(super) const HTTP2_MAX_PENDING_RESETS: Setting<Config> = Setting::new(
+    "limits.http2_max_pending_resets",
+    Is("20"),
+    "The most requests that a client may take back before they were looked at",
+    |config, value| {
+        set(
+            &mut config.limits.http2_max_pending_resets,
+            value.whole(1..=100_000),
+        )
+    },
+);
+
+pub(super) const HTTP2_MAX_ERROR_RESETS: Setting<Config> = Setting::new(
+    "limits.http2_max_error_resets",
+    Is("256"),
+    "The most malformed requests on an HTTP/2 connection",
+    |config, value| {
+        set(
+            &mut config.limits.http2_max_error_resets,
+            value.whole(1..=1_000_000),
+        )
+    },
+);
+
+pub(super) const HTTP2_PING_INTERVAL: Setting<Config> = Setting::new(
+    "limits.http2_ping_interval",
+    Is("30s"),
+    "How long a client's HTTP/2 connection may be silent before it is pinged",
+    |config, value| {
+        set(
+            &mut config.limits.http2_ping_interval,
+            value.duration("100ms"..="24h"),
+        )
+    },
+);
+
+pub(super) const HTTP2_PING_TIMEOUT: Setting<Config> = Setting::new(
+    "limits.http2_ping_timeout",
+    Is("20s"),
+    "How long the answer to such a ping may take, a client's or a backend's",
+    |config, value| {
+        set(
+            &mut config.limits.http2_ping_timeout,
+            value.duration("100ms"..="1h"),
+        )
+    },
+);
