@@ -146,7 +146,8 @@ impl Proxy {
         check::check(&request)?;
         let target = self.find(&request)?;
         held.count(&target.key, self.services.reporter.track(&target.key));
-        let deadline = self.timeouts.begin(&target.timeouts(), begin);
+        let limits = target.timeouts();
+        let deadline = self.timeouts.begin(&limits, begin);
         let request = informational::relay(request, client, held);
         tokio::select! {
             biased;
@@ -158,6 +159,7 @@ impl Proxy {
             kind = deadline.until_met() => {
                 Err(Refusal::new(kind.into(), "activator request timeout"))
             }
+            never = informational::heed(client, &limits, &deadline) => match never {},
             () = client.late() => {
                 let why = "the rest of the request's body did not come in time";
                 Err(Refusal::new(ErrorReason::ClientTimeout, why))

@@ -29,10 +29,10 @@ const RESOLUTION: Duration = Duration::from_millis(10);
 pub struct TimeoutLimits {
     /// Until the end of the answer.
     pub total: Duration,
-    /// Until the head of the answer is there.
+    /// Until the head of the answer is there, or an informational one (1xx) before it.
     pub response_start: Option<Duration>,
-    /// Without a sign of the answer: the request's arrival, the answer's head, each piece of its
-    /// body, and what an upgraded connection carries in either direction are signs. What the client
+    /// Without a sign of the answer: the request's arrival, informational answers, the answer's head,
+    /// each piece of its body, and what an upgraded connection carries in either direction are signs. What the client
     /// uploads is none.
     pub idle: Option<Duration>,
 }

@@ -4,12 +4,14 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring;
 
 mod authorities;
+mod expiry;
 mod pair;
 mod problem;
 mod reload;
@@ -17,7 +19,7 @@ mod reload;
 pub(crate) use authorities::{Authorities, BackendTls};
 pub(crate) use pair::Pair;
 pub use problem::{TlsProblem, TlsProblems};
-pub(crate) use reload::follow;
+pub(crate) use reload::{Read, follow};
 
 /// How ALPN calls HTTP/1.1.
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
@@ -37,7 +39,14 @@ pub(crate) trait Files: Send + Sync + 'static {
     ///
     /// # Errors
     /// All that is wrong, at once.
-    fn load(&self) -> Result<Self::Content, TlsProblems>;
+    fn load(&self) -> Result<Loaded<Self::Content>, TlsProblems>;
+}
+
+/// What files have become.
+pub(crate) struct Loaded<C> {
+    content: C,
+    /// When the certificate among them that others look at expires.
+    not_after: Option<SystemTime>,
 }
 
 /// Files and what they said when they were good last.
@@ -52,7 +61,7 @@ impl<F: Files> Current<F> {
     /// # Errors
     /// All that is wrong with them, at once.
     pub(crate) fn try_new(files: F) -> Result<Self, TlsProblems> {
-        let content = ArcSwap::from_pointee(files.load()?);
+        let content = ArcSwap::from_pointee(files.load()?.content);
         Ok(Self { files, content })
     }
 
@@ -61,10 +70,12 @@ impl<F: Files> Current<F> {
         self.content.load_full()
     }
 
-    /// Reads the files again; what was there before stays when they are bad.
-    fn reload(&self) -> Result<(), TlsProblems> {
-        self.content.store(Arc::new(self.files.load()?));
-        Ok(())
+    /// Reads the files again, and answers when their certificate expires; what was there before stays
+    /// when they are bad.
+    fn reload(&self) -> Result<Option<SystemTime>, TlsProblems> {
+        let Loaded { content, not_after } = self.files.load()?;
+        self.content.store(Arc::new(content));
+        Ok(not_after)
     }
 }
 

@@ -103,7 +103,11 @@ async fn the_table_of_metrics_has_every_metric_that_a_running_activator_shows() 
             "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
         )
         .await;
-        if text.contains("kn_revision_request_concurrency{") {
+        let late = [
+            "kn_revision_request_concurrency{",
+            "activator_certificate_expiration",
+        ];
+        if late.iter().all(|late| text.contains(late)) {
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(25)).await;

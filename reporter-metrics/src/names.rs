@@ -123,6 +123,8 @@ table! {
         "Whether the configuration was good when it was last read.";
     CERTIFICATE_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_certificate_last_reload_success" ["section"], "boolean",
         "Whether the certificate files of that section of the configuration were good when they were last read.";
+    CERTIFICATE_EXPIRATION: Kind::Gauge, "activator_certificate_expiration_timestamp_seconds" ["section"], "seconds",
+        "When the certificate expires that clients are shown, since 1970.";
     HANDSHAKE_FAILURES: Kind::Counter, "activator_tls_handshake_failures_total" [], "connections",
         "Connections of clients that ended before TLS was agreed on.";
 

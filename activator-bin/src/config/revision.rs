@@ -147,7 +147,7 @@ pub static REVISION: &[Setting<Draft>] = &[
     Setting::new(
         "response_start_timeout",
         Unset,
-        "How long it may take until the head of the answer is there; as long as timeout says when unset",
+        "How long it may take until the head of the answer, or of an informational one (1xx), is there; as long as timeout says when unset",
         |draft, value| set(&mut draft.timeouts.response_start, limit(value).map(Some)),
     ),
     Setting::new(

@@ -1,5 +1,7 @@
 //! Informational answers of a backend (1xx) on their way to the client.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 
 use http::header::EXPECT;
@@ -9,8 +11,9 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 
 use super::headers;
-use crate::body::Held;
+use crate::body::{Held, Relay};
 use crate::server::client::Client;
+use crate::timeouts::{Deadline, TimeoutLimits};
 use crate::upload::{Upload, Wanted};
 
 /// Has what a backend says to `request` before its final answer passed on to `client`.
@@ -37,6 +40,10 @@ pub(super) fn relay(
     });
     let client = Arc::downgrade(client);
     hyper::ext::on_informational(&mut request, move |answer| {
+        let Some(client) = client.upgrade() else {
+            return;
+        };
+        client.informational.on_arrival();
         if answer.status() == StatusCode::CONTINUE && expects_continue {
             // Hyper passes it on when the body is asked for, and only once.
             if let Some(want) = want.lock().take() {
@@ -44,14 +51,28 @@ pub(super) fn relay(
             }
             return;
         }
-        let Some(client) = client.upgrade() else {
-            return;
-        };
         let mut headers = answer.headers().clone();
         headers::informational_to_client(&mut headers);
         client.informational.send(answer.status(), &headers);
     });
     request
+}
+
+/// Notes informational answers to a request with these limits as signs of its answer, for ever.
+///
+/// Cancel-safe.
+pub(super) async fn heed(
+    client: &Client,
+    limits: &TimeoutLimits,
+    deadline: &Deadline<Relay>,
+) -> Infallible {
+    if limits.response_start.is_none() && limits.idle.is_none() {
+        return pending().await;
+    }
+    loop {
+        client.informational.arrival().await;
+        deadline.on_start();
+    }
 }
 
 /// Whether hyper will say 100 (Continue) to the client when the body is asked for.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use reporter_metrics::Exporter;
 
 use crate::config::Config;
-use crate::tls::{Authorities, BackendTls, Current, Files, Pair, TlsProblems, follow};
+use crate::tls::{Authorities, BackendTls, Current, Files, Pair, Read, TlsProblems, follow};
 
 /// What is shown to clients, and what backends are verified with.
 pub(super) struct Tls {
@@ -71,8 +71,17 @@ fn backends(config: &Config) -> Result<Option<Arc<BackendTls>>, TlsProblems> {
 
 fn spawn<F: Files>(current: Arc<Current<F>>, exporter: &Exporter) {
     let metrics = exporter.certificates(F::SECTION);
+    let on_read = move |read: Read| match read {
+        Read::Good { not_after } => {
+            metrics.loaded(true);
+            if let Some(not_after) = not_after {
+                metrics.expires(not_after);
+            }
+        }
+        Read::Bad => metrics.loaded(false),
+    };
     tokio::spawn(async move {
-        let Err(error) = follow(current, move |good| metrics.loaded(good)).await;
+        let Err(error) = follow(current, on_read).await;
         tracing::error!(%error, "certificates are not read again: cannot listen for SIGHUP");
     });
 }

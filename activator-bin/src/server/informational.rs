@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker, ready};
 use bytes::{Buf, BytesMut};
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 /// Nothing is added while so much is unwritten.
 const ENOUGH: usize = 16 * 1024;
@@ -16,7 +17,10 @@ const ENOUGH: usize = 16 * 1024;
 /// Hyper flushes its stream whenever it has written all that it holds, so their place is known:
 /// behind whatever it held when they came, and before all that it is given later.
 #[derive(Default)]
-pub(crate) struct Informational(Mutex<State>);
+pub(crate) struct Informational {
+    state: Mutex<State>,
+    arrived: Notify,
+}
 
 #[derive(Default)]
 struct State {
@@ -28,10 +32,22 @@ struct State {
 }
 
 impl Informational {
+    /// The backend has sent one, whatever becomes of it.
+    pub(crate) fn on_arrival(&self) {
+        self.arrived.notify_waiters();
+    }
+
+    /// Waits for the next one to arrive.
+    ///
+    /// Cancel-safe.
+    pub(crate) async fn arrival(&self) {
+        self.arrived.notified().await;
+    }
+
     /// Sends one; it is lost when a client reads so slowly that earlier ones wait. The next answers
     /// can't be held back with it, and whoever sends these does not rely on them.
     pub(crate) fn send(&self, status: StatusCode, headers: &HeaderMap) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.heads.len() >= ENOUGH {
             return;
         }
@@ -51,7 +67,7 @@ impl Informational {
 
     /// The final answer comes next. What could not be written before it is lost.
     pub(crate) fn end(&self) {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if state.is_late {
             state.heads.clear();
         }
@@ -63,7 +79,7 @@ impl Informational {
         cx: &mut Context<'_>,
         write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         state.is_late = false;
         if !state
             .waker
@@ -81,7 +97,7 @@ impl Informational {
         cx: &mut Context<'_>,
         write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<()>> {
-        let mut state = self.0.lock();
+        let mut state = self.state.lock();
         if !state.is_late {
             ready!(state.poll_write(cx, write))?;
             state.is_late = true;

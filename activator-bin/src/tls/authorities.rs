@@ -13,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::problem::{TlsProblems, What};
-use super::{Current, Files, provider};
+use super::{Current, Files, Loaded, provider};
 use crate::config::{NAMESPACE, TlsVersion};
 
 const CA_FILE: &str = "backend_tls.ca_file";
@@ -32,7 +32,7 @@ impl Files for Authorities {
         vec![&self.ca_file]
     }
 
-    fn load(&self) -> Result<ClientConfig, TlsProblems> {
+    fn load(&self) -> Result<Loaded<ClientConfig>, TlsProblems> {
         let roots = self.roots();
         let roots = roots.map_err(|what| what.of(CA_FILE, &self.ca_file))?;
         let mut config = ClientConfig::builder_with_provider(provider())
@@ -43,7 +43,11 @@ impl Files for Authorities {
         // Sessions are kept by name, and one name stands for many backends, none of which could
         // resume another's.
         config.resumption = Resumption::disabled();
-        Ok(config)
+        Ok(Loaded {
+            content: config,
+            // The dates of authorities are not kept: one whose own time is over still vouches.
+            not_after: None,
+        })
     }
 }
 

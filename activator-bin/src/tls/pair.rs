@@ -8,8 +8,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
+use super::expiry::not_after;
 use super::problem::{TlsProblem, TlsProblems, What};
-use super::{ALPN_HTTP1, ALPN_HTTP2, Files, provider};
+use super::{ALPN_HTTP1, ALPN_HTTP2, Files, Loaded, provider};
 use crate::config::TlsVersion;
 
 const CERTIFICATE: &str = "tls.certificate";
@@ -33,7 +34,7 @@ impl Files for Pair {
         vec![&self.certificate, &self.key]
     }
 
-    fn load(&self) -> Result<ServerConfig, TlsProblems> {
+    fn load(&self) -> Result<Loaded<ServerConfig>, TlsProblems> {
         let certified = match (self.chain(), self.signing_key()) {
             (Ok(chain), Ok(key)) => CertifiedKey::new(chain, key),
             (Err(chain), Err(key)) => {
@@ -55,13 +56,17 @@ impl Files for Pair {
                 return Err(bad.of(CERTIFICATE, &self.certificate).into());
             }
         }
+        let not_after = certified.end_entity_cert().ok().and_then(not_after);
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(self.min_version.and_later())
             .expect("ring has cipher suites for every protocol version")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
         config.alpn_protocols = PROTOCOLS.iter().map(|it| it.to_vec()).collect();
-        Ok(config)
+        Ok(Loaded {
+            content: config,
+            not_after,
+        })
     }
 }
 

@@ -6,11 +6,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
+use super::expiry::Expiry;
 use super::{Current, Files};
 use crate::source::watch::Watch;
 
@@ -18,7 +19,18 @@ use crate::source::watch::Watch;
 /// certificate and its key are two files, and half a change would be an error.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// Follows the files, for as long as the future is polled; `on_read` hears whether they were good.
+/// What came of a reading.
+pub(crate) enum Read {
+    /// New connections use what was read.
+    Good {
+        /// When the certificate expires that others look at.
+        not_after: Option<SystemTime>,
+    },
+    /// New connections use what was there before.
+    Bad,
+}
+
+/// Follows the files, for as long as the future is polled; `on_read` hears what came of each reading.
 ///
 /// From its first poll on a SIGHUP does not end the process any more.
 ///
@@ -26,7 +38,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// The signal can't be listened for. Otherwise it never ends.
 pub(crate) async fn follow<F: Files>(
     current: Arc<Current<F>>,
-    on_read: impl Fn(bool) + Send,
+    on_read: impl Fn(Read) + Send,
 ) -> io::Result<Infallible> {
     let section = F::SECTION;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -37,20 +49,23 @@ pub(crate) async fn follow<F: Files>(
     // What is logged tells changes; that files are good at the start is none.
     let (mut asked, mut news) = (false, false);
     let mut told = None;
+    let mut expiry = Expiry::new(section);
     loop {
         // Also before the first change: they may have changed between the start and now.
         let reading = Arc::clone(&current);
         let read = tokio::task::spawn_blocking(move || reading.reload()).await;
         let outcome = read.expect("no file makes the reading panic");
-        on_read(outcome.is_ok());
         match outcome {
-            Ok(()) => {
+            Ok(not_after) => {
+                on_read(Read::Good { not_after });
+                expiry.set(not_after);
                 if news {
                     tracing::info!("new connections use the new files of [{section}]");
                 }
                 told = None;
             }
             Err(problems) => {
+                on_read(Read::Bad);
                 let text = problems.to_string();
                 if asked || told.as_ref() != Some(&text) {
                     tracing::error!("the new files of [{section}] are bad, those before stay");
@@ -65,6 +80,7 @@ pub(crate) async fn follow<F: Files>(
         asked = tokio::select! {
             () = changed(&mut watches) => false,
             _ = hangup.recv() => true,
+            never = expiry.tell() => match never {},
         };
         if !asked {
             // That nothing else changes is the normal case.

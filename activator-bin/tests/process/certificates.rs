@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -18,6 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use crate::handover::{command, listener};
 use crate::program::{PATIENCE, Program};
 
+const DAY: Duration = Duration::from_secs(86_400);
 const NAME: &str = "proxy.example";
 
 /// A program that listens for TLS, and the files that it shows.
@@ -36,8 +37,14 @@ struct Certified {
 
 impl Certified {
     fn new() -> Self {
+        Self::until(SystemTime::now() + 100 * DAY)
+    }
+
+    fn until(not_after: SystemTime) -> Self {
+        let since_1970 = not_after.duration_since(SystemTime::UNIX_EPOCH).unwrap();
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([NAME.to_owned()]).unwrap();
+        let mut params = CertificateParams::new([NAME.to_owned()]).unwrap();
+        params.not_after = date_time_ymd(1970, 1, 1) + since_1970;
         Self {
             certificate: params.self_signed(&key).unwrap().pem(),
             key: key.serialize_pem(),
@@ -65,17 +72,12 @@ impl Activator {
             .arg(certificate)
             .arg("--tls-key")
             .arg(key);
-        let program = Program::start(&mut command);
-        program.logs("serving, try: ");
-        let activator = Self {
-            program,
+        Self {
+            program: Program::start(&mut command),
             directory,
             https: https_address,
             admin: admin_address,
-        };
-        // From now on it is a change of the files that is told, not what they were at the start.
-        activator.until_loaded(true);
-        activator
+        }
     }
 
     fn write(&self, name: &str, text: &str) {
@@ -90,8 +92,11 @@ impl Activator {
 
     /// Waits until the files have been read, and were good or bad.
     fn until_loaded(&self, good: bool) {
-        let metric = "activator_certificate_last_reload_success{section=\"tls\"}";
-        let expected = format!("\n{metric} {}\n", u8::from(good));
+        self.until_metric("last_reload_success", u8::from(good).into());
+    }
+
+    fn until_metric(&self, name: &str, value: u64) {
+        let expected = format!("\nactivator_certificate_{name}{{section=\"tls\"}} {value}\n");
         let begin = Instant::now();
         while !self.metrics().contains(&expected) {
             assert!(begin.elapsed() < PATIENCE, "{expected}");
@@ -141,6 +146,8 @@ const BAD_KEY: &str = "tls.key has no private key in it";
 fn new_files_are_shown_to_new_connections_and_bad_ones_are_told_and_change_nothing() {
     let (first, second) = (Certified::new(), Certified::new());
     let activator = Activator::start("certificates", &first);
+    // From then on it is a change of the files that is told, not what they were at the start.
+    activator.until_loaded(true);
     activator.check_served(&first);
 
     // On a busy machine they may also be read in between, and be bad for a moment.
@@ -167,4 +174,21 @@ fn new_files_are_shown_to_new_connections_and_bad_ones_are_told_and_change_nothi
     activator.program.signal("TERM");
     activator.logs("stopped");
     activator.program.ends(0);
+}
+
+#[test]
+fn a_certificate_that_expires_soon_or_has_expired_is_told_and_so_is_when() {
+    let now = SystemTime::now();
+    for (end, told) in [
+        (now - DAY, "the certificate of [tls] has expired, at "),
+        (now + DAY / 4, "the certificate of [tls] expires soon, at "),
+    ] {
+        let activator = Activator::start("expiry", &Certified::until(end));
+        let seconds = end.duration_since(SystemTime::UNIX_EPOCH).unwrap();
+        activator.until_metric("expiration_timestamp_seconds", seconds.as_secs());
+        activator.logs(told);
+        activator.program.signal("TERM");
+        activator.logs("stopped");
+        activator.program.ends(0);
+    }
 }

@@ -11,6 +11,7 @@ use crate::harness::{Ask, HELLO, config};
 use crate::queue::{change, get, put, queue, start_with, until_metric};
 
 mod http2;
+mod informational;
 mod upgraded;
 
 const SHORT: Duration = Duration::from_millis(100);

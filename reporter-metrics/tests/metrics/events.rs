@@ -1,6 +1,6 @@
 //! What each event does to the text.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reporter_metrics::{BackendState, ErrorReason, Exporter, METRICS, ProbeOutcome, QueueLimit};
 
@@ -204,6 +204,22 @@ fn the_last_reading_of_each_sections_certificates_counts() {
             format!("{metric}{{section=\"tls\"}} 0"),
         ]
     );
+}
+
+#[test]
+fn a_certificate_shows_when_it_expires_and_what_has_none_shows_nothing() {
+    let (exporter, _lister) = exporter();
+    let listener = exporter.certificates("tls");
+    let _backends = exporter.certificates("backend_tls");
+    let metric = "activator_certificate_expiration_timestamp_seconds";
+    assert_eq!(samples(&exporter, metric), [""; 0]);
+    for seconds in [1_990_915_200, 253_373_616_000] {
+        listener.expires(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(
+            samples(&exporter, metric),
+            [format!("{metric}{{section=\"tls\"}} {seconds}")]
+        );
+    }
 }
 
 #[test]

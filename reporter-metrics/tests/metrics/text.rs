@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reporter_core::MetricsBackend;
 use reporter_metrics::{
@@ -24,7 +24,7 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.queue();
     exporter.backends();
     exporter.config();
-    exporter.certificates("tls");
+    exporter.certificates("tls").expires(SystemTime::now());
     exporter.handshakes();
     exporter.errors();
     serve(&exporter.requests(), "GET", Some(200));

@@ -1,0 +1,152 @@
+//! The end of a certificate's time: read from it, and told in the log before it comes.
+
+use std::convert::Infallible;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustls::client::verify_server_cert_signed_by_trust_anchor;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, Error, RootCertStore};
+use tokio::time::sleep;
+
+/// How long before the end there is a warning. Whoever renews certificates in time does it earlier:
+/// Knative, one of the latest, does it when a day is left, and may take hours to look.
+const SOON: Duration = Duration::from_secs(12 * 3_600);
+
+/// How often the clock is looked at, which may be set meanwhile.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// When `certificate` expires; none when it is none.
+///
+/// The library that verifies certificates has no way to ask. But it says the date when it refuses one
+/// for it, and at the end of time it refuses every one, before it looks at anything else.
+pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
+    let certificate = ParsedCertificate::try_from(certificate).ok()?;
+    let end = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
+    let nobody = RootCertStore::empty();
+    let verified = verify_server_cert_signed_by_trust_anchor(&certificate, &nobody, &[], end, &[]);
+    match verified {
+        Err(Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            UNIX_EPOCH.checked_add(Duration::from_secs(not_after.as_secs()))
+        }
+        _ => None,
+    }
+}
+
+/// Tells the log when a section's certificate is about to expire, and when it has.
+pub(super) struct Expiry {
+    section: &'static str,
+    at: Option<SystemTime>,
+    told: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Valid,
+    Soon,
+    Expired,
+}
+
+impl Expiry {
+    /// None is known yet.
+    pub(super) fn new(section: &'static str) -> Self {
+        Self {
+            section,
+            at: None,
+            told: Stage::Valid,
+        }
+    }
+
+    /// This is the certificate's end from now on.
+    pub(super) fn set(&mut self, at: Option<SystemTime>) {
+        if self.at != at {
+            self.at = at;
+            self.told = Stage::Valid;
+        }
+    }
+
+    /// Tells what there is to tell, for as long as it is polled.
+    ///
+    /// Cancel-safe: what was told is not told again.
+    pub(super) async fn tell(&mut self) -> Infallible {
+        loop {
+            let Self { section, at, .. } = *self;
+            let date = at.map(|at| humantime::format_rfc3339_seconds(at).to_string());
+            let date = date.unwrap_or_default();
+            match self.news(SystemTime::now()) {
+                Some(Stage::Soon) => {
+                    tracing::warn!("the certificate of [{section}] expires soon, at {date}");
+                }
+                Some(Stage::Expired) => {
+                    tracing::error!("the certificate of [{section}] has expired, at {date}");
+                }
+                Some(Stage::Valid) | None => {}
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// What there is to tell at `now`, once.
+    fn news(&mut self, now: SystemTime) -> Option<Stage> {
+        let stage = match self.at {
+            Some(at) if at <= now => Stage::Expired,
+            Some(at) if at <= now + SOON => Stage::Soon,
+            _ => Stage::Valid,
+        };
+        let before = std::mem::replace(&mut self.told, stage);
+        (stage != before).then_some(stage)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
+
+    use super::*;
+
+    fn check(year: i32, is_ca: bool, seconds: u64) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.not_after = date_time_ymd(year, 2, 3);
+        if is_ca {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let certificate = params.self_signed(&key).unwrap();
+        let expected = UNIX_EPOCH + Duration::from_secs(seconds);
+        assert_eq!(not_after(certificate.der()), Some(expected), "{year}");
+    }
+
+    #[test]
+    fn the_end_of_any_certificate_is_known() {
+        // Before 2050 a certificate has its dates in another form.
+        check(1999, false, 918_000_000);
+        check(2033, false, 1_991_001_600);
+        check(2033, true, 1_991_001_600);
+        check(9999, false, 253_373_616_000);
+        assert_eq!(not_after(&b"none"[..].into()), None);
+    }
+
+    #[test]
+    fn each_stage_is_told_once_and_a_new_certificate_begins_anew() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        let at = |left| Some(now + SOON + left);
+        let mut expiry = Expiry::new("tls");
+        assert_eq!(expiry.news(now), None);
+        expiry.set(at(Duration::from_secs(1)));
+        assert_eq!(expiry.news(now), None);
+        for (passed, news) in [
+            (Duration::from_secs(1), Some(Stage::Soon)),
+            (SOON, None),
+            (SOON + Duration::from_secs(1), Some(Stage::Expired)),
+            (SOON * 2, None),
+        ] {
+            assert_eq!(expiry.news(now + passed), news, "{passed:?}");
+            // The same one is read again.
+            expiry.set(at(Duration::from_secs(1)));
+        }
+        expiry.set(at(Duration::ZERO));
+        assert_eq!(expiry.news(now), Some(Stage::Soon));
+        expiry.set(at(SOON));
+        assert_eq!(expiry.news(now), None);
+    }
+}

@@ -1,0 +1,66 @@
+//! What informational answers (1xx) do to a request's time: they are signs of its answer.
+
+use super::*;
+
+const PROCESSING: &str = "HTTP/1.1 102 Processing\r\n\r\n";
+
+/// A request whose backend has its first sign of life be `sign`.
+async fn begun(timeouts: TimeoutLimits, head: &str, sign: &str) -> (Activator, Client, Client) {
+    let backend = Backend::bind().await;
+    let activator = start(&[&backend], timeouts);
+    let mut client = activator.connect().await;
+    client.send(format!("{head}\r\n")).await;
+    let mut connection = backend.accept().await;
+    connection.head().await;
+    connection.send(sign).await;
+    assert_eq!(client.until(b"\r\n\r\n").await, sign.as_bytes());
+    (activator, client, connection)
+}
+
+async fn check_begun(method: &str, body: &str, sign: &str) {
+    let head = format!("{method} / HTTP/1.1\r\n{HELLO}{body}");
+    let (_activator, mut client, mut connection) = begun(response_start(LONG), &head, sign).await;
+    tokio::time::sleep(LONG + LONG / 4).await;
+    connection.send(OK).await;
+    assert_eq!(client.message().await.body, "ok");
+}
+
+#[tokio::test]
+async fn an_answer_has_begun_with_the_first_informational_one() {
+    let expecting = "Expect: 100-continue\r\nContent-Length: 2\r\n";
+    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n";
+    tokio::join!(
+        check_begun("GET", "", PROCESSING),
+        check_begun("GET", "", hints),
+        check_begun("POST", expecting, "HTTP/1.1 100 Continue\r\n\r\n"),
+    );
+}
+
+#[tokio::test]
+async fn a_backend_that_says_that_it_is_at_work_is_not_idle_until_it_falls_silent() {
+    let head = format!("GET / HTTP/1.1\r\n{HELLO}");
+    let (_activator, mut client, mut connection) = begun(idle(LONG), &head, PROCESSING).await;
+    let begin = Instant::now();
+    let mut last = begin;
+    while begin.elapsed() < LONG + LONG / 4 {
+        tokio::time::sleep(LONG / 10).await;
+        last = Instant::now();
+        connection.send(PROCESSING).await;
+        assert_eq!(client.head().await.status(), 102);
+    }
+    check_timed_out(&client.message().await);
+    assert!(last.elapsed() >= LONG);
+}
+
+#[tokio::test]
+async fn what_was_said_of_an_earlier_request_is_no_sign_of_the_next_one() {
+    let head = format!("GET / HTTP/1.1\r\n{HELLO}");
+    let (_activator, mut client, mut connection) =
+        begun(response_start(LONG), &head, PROCESSING).await;
+    connection.send(format!("{PROCESSING}{OK}")).await;
+    assert_eq!(client.head().await.status(), 102);
+    assert_eq!(client.message().await.body, "ok");
+    client.send(get("/")).await;
+    connection.message().await;
+    check_timed_out(&client.message().await);
+}
