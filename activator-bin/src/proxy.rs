@@ -20,6 +20,7 @@ use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
+use crate::server::places::Places;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
@@ -51,6 +52,7 @@ pub(crate) struct Services {
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) backend_tls: Option<Arc<BackendTls>>,
     pub(crate) limits: Limits,
+    pub(crate) places: Arc<Places>,
 }
 
 /// One worker's proxy.

@@ -42,6 +42,7 @@ impl Config {
             admin: super::AdminConfig { write },
             limits:
                 Limits {
+                    max_connections,
                     header_timeout,
                     max_header_size,
                     body_idle_timeout,
@@ -119,6 +120,10 @@ impl Config {
                 self.probe.max_parallel != probe.max_parallel,
             ),
             ("admin.write", self.admin.write != *write),
+            (
+                "limits.max_connections",
+                limits.max_connections != *max_connections,
+            ),
             (
                 "limits.header_timeout",
                 limits.header_timeout != *header_timeout,

@@ -203,6 +203,7 @@ pub static SCALARS: &[Setting<Config>] = &[
         "Whether clients of the admin port may change revisions: true or false",
         |config, value| set(&mut config.admin.write, value.truth()),
     ),
+    limits::MAX_CONNECTIONS,
     limits::HEADER_TIMEOUT,
     limits::MAX_HEADER_SIZE,
     limits::BODY_IDLE_TIMEOUT,

@@ -2,9 +2,15 @@
 
 use std::time::Duration;
 
+use crate::open_files;
+
 /// Bounds on what peers may take; the defaults suit production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// How many connections of clients are served at once. One more on each port of each worker is
+    /// accepted, all others wait in the kernel's queues. By default half of what the limit on open files
+    /// leaves, the other half being for backends, and 100,000 at most.
+    pub max_connections: usize,
     /// How long a request's head may take to come, the first one since the connection was accepted,
     /// a later one since its first byte; 60 s by default.
     pub header_timeout: Duration,
@@ -43,6 +49,12 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The default.
+    pub(crate) fn max_connections() -> usize {
+        const MOST: usize = 100_000;
+        usize::try_from(open_files::room_for_clients()).map_or(MOST, |room| room.min(MOST))
+    }
+
     /// What lets each of so many requests fill its own window.
     pub(crate) fn http2_connection_window(&self, streams: u32) -> u32 {
         /// RFC 9113, 6.9.1.
@@ -54,6 +66,7 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            max_connections: Self::max_connections(),
             header_timeout: Duration::from_secs(60),
             max_header_size: 64 * 1024,
             body_idle_timeout: Duration::from_secs(60),

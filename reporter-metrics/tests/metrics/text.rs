@@ -24,6 +24,7 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.queue();
     exporter.backends();
     exporter.config();
+    exporter.connections();
     exporter.certificates("tls");
     exporter.handshakes();
     exporter.errors();
