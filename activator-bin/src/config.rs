@@ -32,7 +32,7 @@ pub use revision::REVISION;
 pub use scalars::SCALARS;
 pub use setting::{Default, Setting};
 pub use sink::{AUTOSCALER, JSON_LINES};
-pub use tls::{BackendTlsConfig, TlsConfig, TlsVersion};
+pub use tls::{BackendTlsConfig, NAMESPACE, TlsConfig, TlsVersion};
 
 /// Everything that can be configured, checked and complete.
 #[derive(Clone, Debug, PartialEq)]

@@ -225,10 +225,10 @@ impl Proxy {
         let (response, lease) = self.upstream.send(backend, request).await?;
         let is_covered = |offer: &Offer| offer.covers(response.headers());
         if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
-            return Err(UpstreamError::Switched(backend.address).into());
+            return Err(UpstreamError::Switched(backend.endpoint.address).into());
         }
         match headers::has_unknown_coding(response.headers()) {
-            true => Err(UpstreamError::TransferCoding(backend.address).into()),
+            true => Err(UpstreamError::TransferCoding(backend.endpoint.address).into()),
             false => Ok((response, lease)),
         }
     }
@@ -250,7 +250,7 @@ impl Proxy {
 
 fn note_success(target: &Target, backend: &Backend) {
     if backend.changes_to(false) {
-        tracing::info!(revision = %target.key, backend = %backend.address, "backend answers again");
+        tracing::info!(revision = %target.key, backend = %backend.endpoint.address, "backend answers again");
     }
 }
 

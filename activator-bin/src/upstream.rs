@@ -83,7 +83,8 @@ impl Upstream {
         backend: &Arc<Backend>,
         mut request: Request<Upload>,
     ) -> Result<(Response<Received>, Lease), Failed> {
-        let (address, endpoint) = (backend.address, backend.endpoint());
+        let endpoint = &backend.endpoint;
+        let address = endpoint.address;
         if request.version() == Version::HTTP_2 {
             let (response, stream) = self.http2.send(endpoint, request).await?;
             return Ok((response, Lease::Http2(stream)));
@@ -125,7 +126,7 @@ impl Upstream {
         response: Response<Incoming>,
         connection: Connection,
     ) -> (Response<Received>, Lease) {
-        let lease = pool::Lease::new(Rc::clone(&self.pool), backend.endpoint(), connection);
+        let lease = pool::Lease::new(Rc::clone(&self.pool), backend.endpoint.clone(), connection);
         (response.map(Received::Http1), Lease::Http1(lease))
     }
 
@@ -182,10 +183,7 @@ mod tests {
     fn send_after_close(heard: bool) -> Result<(), Failed> {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address: SocketAddr = listener.local_addr().unwrap();
-        let backend = Arc::new(Backend::new(Endpoint {
-            address,
-            tls: false,
-        }));
+        let backend = Arc::new(Backend::new(Endpoint { address, tls: None }));
         let (mut wake, woken) = {
             let pair = TcpListener::bind("127.0.0.1:0").unwrap();
             let wake = TcpStream::connect(pair.local_addr().unwrap()).unwrap();

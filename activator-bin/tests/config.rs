@@ -105,7 +105,7 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(config.tls, tls);
     let backend_tls = BackendTlsConfig {
         ca_file: Some("/etc/activator/backends.pem".into()),
-        server_name: Some("data-plane.knative.dev".to_owned()),
+        server_name: Some("kn-user-{namespace}".to_owned()),
         min_version: TlsVersion::V1_2,
     };
     assert_eq!(config.backend_tls, backend_tls);

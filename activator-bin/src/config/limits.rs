@@ -45,7 +45,7 @@ pub(super) const MAX_HEADER_SIZE: Setting<Config> = Setting::new(
 pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(
     "limits.body_idle_timeout",
     Is("1m"),
-    "How long an HTTP/1 client may send nothing of a body (408), or any client take nothing of its answer",
+    "How long an HTTP/1 client may send nothing of a body (408), or any connection take nothing of what it is sent",
     |config, value| {
         set(
             &mut config.limits.body_idle_timeout,

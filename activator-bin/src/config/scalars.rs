@@ -2,7 +2,7 @@
 
 use super::setting::Default::{Found, Is, Unset};
 use super::setting::{Setting, set};
-use super::tls::TLS_VERSIONS;
+use super::tls::{TLS_VERSIONS, server_name};
 use super::value::Value;
 use super::{Config, LogFormat, Readiness, limits, revision};
 use reporter_core::Accounting;
@@ -103,11 +103,8 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "backend_tls.server_name",
         Unset,
-        "The name that these backends' certificates must be valid for; each one's IP address when unset",
-        |config, value| {
-            let slot = &mut config.backend_tls.server_name;
-            set(slot, value.dns_name().map(|name| Some(name.to_owned())))
-        },
+        "The name that these backends' certificates must be valid for, in which {namespace} is that of the revision; each one's IP address when unset",
+        |config, value| set(&mut config.backend_tls.server_name, server_name(value)),
     ),
     Setting::new(
         "backend_tls.min_version",

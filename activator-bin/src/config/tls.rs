@@ -7,6 +7,7 @@ use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
 
 use super::file::Places;
 use super::problem::{Place, Problems};
+use super::value::Value;
 use super::{Config, RevisionConfig};
 
 /// What the listener for requests over TLS shows.
@@ -25,10 +26,26 @@ pub struct TlsConfig {
 pub struct BackendTlsConfig {
     /// The certificates that theirs are checked against.
     pub ca_file: Option<PathBuf>,
-    /// The name that theirs must be valid for; each one's IP address when there is none.
+    /// The name that theirs must be valid for, with [`NAMESPACE`] where that of the revision stands;
+    /// each one's IP address when there is none.
     pub server_name: Option<String>,
     /// The oldest TLS that they may speak; 1.3 by default.
     pub min_version: TlsVersion,
+}
+
+/// What stands for the revision's namespace in [`BackendTlsConfig::server_name`].
+pub const NAMESPACE: &str = "{namespace}";
+
+/// The name that backends show.
+pub(super) fn server_name(value: &Value<'_>) -> Result<Option<String>, String> {
+    let template = value.string("a name in quotes")?;
+    match Value::Text(&template.replace(NAMESPACE, "namespace")).dns_name() {
+        Ok(_) => Ok(Some(template.to_owned())),
+        Err(_) if template.contains(['{', '}']) => {
+            Err(value.instead_of(&format!("a DNS name in which {NAMESPACE} may stand")))
+        }
+        Err(message) => Err(message),
+    }
 }
 
 /// A version of TLS.

@@ -76,7 +76,7 @@ pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
         return;
     }
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(match backend.endpoint().tls {
+    parts.scheme = Some(match backend.endpoint.tls.is_some() {
         true => Scheme::HTTPS,
         false => Scheme::HTTP,
     });

@@ -17,21 +17,21 @@ pub(crate) struct Backends(ArcSwap<Known>);
 #[derive(Default)]
 struct Known {
     by_address: HashMap<SocketAddr, Arc<Backend>, FixedState>,
-    /// Whether they are reached over TLS.
-    tls: bool,
+    /// As an [`Endpoint`] has it.
+    tls: Option<Arc<str>>,
 }
 
-/// Where an instance is, and how it is reached there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Where an instance is, and how it is reached there. A connection to one is no connection to another.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
-    pub(crate) tls: bool,
+    /// The namespace whose instance it has to show itself as, when it is reached over TLS.
+    pub(crate) tls: Option<Arc<str>>,
 }
 
 /// One instance.
 pub(crate) struct Backend {
-    pub(crate) address: SocketAddr,
-    tls: bool,
+    pub(crate) endpoint: Endpoint,
     /// The address as the `Host` of the requests that it gets.
     pub(crate) host: HeaderValue,
     /// Whether the last request failed to get an answer; so that logs tell changes only.
@@ -39,16 +39,16 @@ pub(crate) struct Backend {
 }
 
 impl Backends {
-    pub(super) fn new(addresses: &[SocketAddr], tls: bool) -> Self {
+    pub(super) fn new(addresses: &[SocketAddr], tls: Option<Arc<str>>) -> Self {
         let backends = Self(ArcSwap::default());
         backends.set(addresses, tls);
         backends
     }
 
     /// These are the backends from now on; one that was there before stays as it is.
-    pub(super) fn set(&self, addresses: &[SocketAddr], tls: bool) {
+    pub(super) fn set(&self, addresses: &[SocketAddr], tls: Option<Arc<str>>) {
         let before = self.0.load();
-        let backend = |&address| (address, before.find(Endpoint { address, tls }));
+        let backend = |&address| (address, before.find(address, &tls));
         let by_address = addresses.iter().map(backend).collect();
         self.0.store(Arc::new(Known { by_address, tls }));
     }
@@ -56,36 +56,29 @@ impl Backends {
     /// The backend at this address. One that has left meanwhile can still be called.
     pub(crate) fn at(&self, address: SocketAddr) -> Arc<Backend> {
         let known = self.0.load();
-        let tls = known.tls;
-        known.find(Endpoint { address, tls })
+        known.find(address, &known.tls)
     }
 }
 
 impl Known {
-    fn find(&self, endpoint: Endpoint) -> Arc<Backend> {
-        match self.by_address.get(&endpoint.address) {
-            Some(backend) if backend.endpoint() == endpoint => Arc::clone(backend),
-            _ => Arc::new(Backend::new(endpoint)),
+    fn find(&self, address: SocketAddr, tls: &Option<Arc<str>>) -> Arc<Backend> {
+        match self.by_address.get(&address) {
+            Some(backend) if backend.endpoint.tls == *tls => Arc::clone(backend),
+            _ => Arc::new(Backend::new(Endpoint {
+                address,
+                tls: tls.clone(),
+            })),
         }
     }
 }
 
 impl Backend {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
-        let Endpoint { address, tls } = endpoint;
         Self {
-            address,
-            tls,
-            host: HeaderValue::try_from(address.to_string())
+            host: HeaderValue::try_from(endpoint.address.to_string())
                 .expect("an address is printed in visible ASCII"),
+            endpoint,
             failing: AtomicBool::new(false),
-        }
-    }
-
-    pub(crate) fn endpoint(&self) -> Endpoint {
-        Endpoint {
-            address: self.address,
-            tls: self.tls,
         }
     }
 

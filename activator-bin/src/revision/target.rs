@@ -29,7 +29,7 @@ impl Target {
             key: config.key.clone(),
             prober: shared.prober(config, throttle.clone()),
             throttle,
-            backends: Backends::new(&config.backends, config.tls),
+            backends: Backends::new(&config.backends, tls(config)),
             config: ArcSwap::new(Arc::clone(config)),
         }
     }
@@ -56,11 +56,16 @@ impl Target {
             self.prober.set_settings(shared.probe_settings(config));
         }
         if (&before.backends, before.tls) != (&config.backends, config.tls) {
-            self.backends.set(&config.backends, config.tls);
+            self.backends.set(&config.backends, tls(config));
         }
         if before.backends != config.backends {
             self.prober.set_backends(config.backends.clone());
         }
         before != *config
     }
+}
+
+/// The namespace that its backends have to prove over TLS, if that is what they speak.
+fn tls(config: &RevisionConfig) -> Option<Arc<str>> {
+    config.tls.then(|| config.key.namespace().into())
 }

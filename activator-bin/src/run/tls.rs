@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use reporter_metrics::Exporter;
-use rustls::pki_types::ServerName;
 
 use crate::config::Config;
 use crate::tls::{Authorities, BackendTls, Current, Files, Pair, TlsProblems, follow};
@@ -64,13 +63,9 @@ fn backends(config: &Config) -> Result<Option<Arc<BackendTls>>, TlsProblems> {
         ca_file: ca_file.clone(),
         min_version: settings.min_version,
     })?;
-    let name = settings.server_name.clone();
-    let name = name.map(|name| {
-        ServerName::try_from(name).expect("the configuration takes nothing but a DNS name")
-    });
     Ok(Some(Arc::new(BackendTls {
         authorities: Arc::new(authorities),
-        server_name: name,
+        server_name: settings.server_name.clone(),
     })))
 }
 

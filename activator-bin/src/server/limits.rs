@@ -15,10 +15,11 @@ pub struct Limits {
     /// a later one since its first byte; 60 s by default.
     pub header_timeout: Duration,
     /// The longest head of a request or an answer, in bytes; 64 KiB by default, 8 KiB at least.
-    /// As much of a body may be buffered in each direction of a connection.
+    /// Over HTTP/1.1 at most five times as much of a body is held while it waits to be passed on.
     pub max_header_size: usize,
-    /// How long a client may send nothing of a body that it has announced, or take nothing of its
-    /// answer; 60 s by default. A body over HTTP/2 may be silent: streams in both directions are.
+    /// How long a client may send nothing of a body that it has announced, or its connection take
+    /// nothing of what it is sent; 60 s by default. A body over HTTP/2 may be silent: streams in both
+    /// directions are, and its connections are pinged.
     pub body_idle_timeout: Duration,
     /// How long connecting to a backend may take; 10 s by default.
     pub connect_timeout: Duration,
@@ -29,7 +30,7 @@ pub struct Limits {
     /// How many requests a client may have under way on one HTTP/2 connection; 250 by default.
     pub http2_max_concurrent_streams: u32,
     /// How much of a body may wait to be passed on, per request and direction over HTTP/2, in bytes;
-    /// 64 KiB by default. Times the number of requests it is what a connection may hold.
+    /// 64 KiB by default. At most three times that is held of each request in all.
     pub http2_window: u32,
     /// How many requests a client may have taken back before they were looked at; 20 by default.
     pub http2_max_pending_resets: usize,

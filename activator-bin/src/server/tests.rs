@@ -1,5 +1,7 @@
 //! A worker on the test's own thread: what its connections hold, and what becomes of slow peers.
 
+mod http2;
 mod memory;
 mod scene;
 mod slow;
+mod stuck;

@@ -14,7 +14,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::problem::{TlsProblems, What};
 use super::{Current, Files, provider};
-use crate::config::TlsVersion;
+use crate::config::{NAMESPACE, TlsVersion};
 
 const CA_FILE: &str = "backend_tls.ca_file";
 
@@ -63,25 +63,35 @@ impl Authorities {
 /// Makes connections to backends private, and sure of whom they lead to.
 pub(crate) struct BackendTls {
     pub(crate) authorities: Arc<Current<Authorities>>,
-    /// The name that all of them show; each shows its address where there is none.
-    pub(crate) server_name: Option<ServerName<'static>>,
+    /// The name that they show, with [`NAMESPACE`] where that of their revision stands; each shows
+    /// its address where there is none.
+    pub(crate) server_name: Option<String>,
 }
 
 impl BackendTls {
-    /// Agrees on TLS over a fresh connection, to speak `protocol`, as ALPN calls it.
+    /// Agrees on TLS over a fresh connection with an instance of `namespace`, to speak `protocol`, as
+    /// ALPN calls it.
     ///
     /// It has no bound in time of its own, and can be dropped at any moment, the connection with it.
     pub(crate) async fn connect(
         &self,
         socket: TcpStream,
+        namespace: &str,
         protocol: &[u8],
     ) -> io::Result<TlsStream<TcpStream>> {
         let name = match &self.server_name {
-            Some(name) => name.clone(),
+            Some(template) => name(template, namespace).map_err(io::Error::other)?,
             None => ServerName::from(socket.peer_addr()?.ip()),
         };
         let connector = TlsConnector::from(self.authorities.content());
         let connector = connector.with_alpn(vec![protocol.to_vec()]);
         connector.connect(name, socket).await
     }
+}
+
+/// The configuration takes no other names, but a namespace can make one too long.
+fn name(template: &str, namespace: &str) -> Result<ServerName<'static>, rustls::Error> {
+    let name = template.replace(NAMESPACE, namespace);
+    let invalid = format!("{name:?} is no DNS name");
+    ServerName::try_from(name).map_err(|_| rustls::Error::General(invalid))
 }

@@ -19,16 +19,16 @@ use crate::tls::{ALPN_HTTP1, BackendTls};
 /// Opens a connection of HTTP/1; a task of the current worker drives it until it is closed.
 pub(super) async fn connect(
     http: &http1::Builder,
-    backend: Endpoint,
+    backend: &Endpoint,
     tls: Option<&BackendTls>,
     limits: Limits,
 ) -> Result<Connection, UpstreamError> {
     let address = backend.address;
     let until = Instant::now() + limits.connect_timeout;
-    match backend.tls {
-        false => open(http, address, socket(address, until).await?).await,
-        true => {
-            let stream = private(address, tls, ALPN_HTTP1, until).await?;
+    match &backend.tls {
+        None => open(http, address, socket(address, until).await?).await,
+        Some(namespace) => {
+            let stream = private(address, namespace, tls, ALPN_HTTP1, until).await?;
             open(http, address, stream).await
         }
     }
@@ -63,16 +63,17 @@ pub(super) async fn socket(
     tuned.map_err(|source| UpstreamError::Connect { backend, source })
 }
 
-/// Connects and agrees on TLS, to speak `protocol`.
+/// Connects and agrees on TLS with an instance of `namespace`, to speak `protocol`.
 pub(super) async fn private(
     backend: SocketAddr,
+    namespace: &str,
     tls: Option<&BackendTls>,
     protocol: &[u8],
     until: Instant,
 ) -> Result<TlsStream<TcpStream>, UpstreamError> {
     let tls = tls.ok_or(UpstreamError::NoAuthorities(backend))?;
     let socket = socket(backend, until).await?;
-    let agreeing = timeout_at(until, tls.connect(socket, protocol));
+    let agreeing = timeout_at(until, tls.connect(socket, namespace, protocol));
     let agreed = agreeing.await.map_err(|_| UpstreamError::Silent(backend))?;
     agreed.map_err(|error| UpstreamError::tls(backend, error))
 }

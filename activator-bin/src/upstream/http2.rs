@@ -86,7 +86,7 @@ impl Http2 {
     /// Cancellation resets the request's stream, so the backend notices.
     pub(super) async fn send(
         &self,
-        backend: Endpoint,
+        backend: &Endpoint,
         request: Request<Upload>,
     ) -> Result<(Response<Received>, Stream), Failed> {
         let (head, mut body) = request.into_parts();
@@ -115,14 +115,14 @@ impl Http2 {
     }
 
     /// A place on a connection; opens one when all are full.
-    async fn place(&self, backend: Endpoint) -> Result<Place, UpstreamError> {
+    async fn place(&self, backend: &Endpoint) -> Result<Place, UpstreamError> {
         loop {
             if let Some(place) = self.free_place(backend) {
                 return Ok(place);
             }
             let opening = {
                 let mut backends = self.backends.borrow_mut();
-                let opening = &mut backends.entry(backend).or_default().opening;
+                let opening = &mut backends.entry(backend.clone()).or_default().opening;
                 Rc::clone(opening.get_or_insert_default())
             };
             let tls = self.tls.as_deref();
@@ -138,18 +138,18 @@ impl Http2 {
         }
     }
 
-    fn free_place(&self, backend: Endpoint) -> Option<Place> {
+    fn free_place(&self, backend: &Endpoint) -> Option<Place> {
         let mut backends = self.backends.borrow_mut();
-        let open = &mut backends.get_mut(&backend)?.open;
+        let open = &mut backends.get_mut(backend)?.open;
         open.retain(|connection| connection.is_open());
         // The first ones, so that the last ones can expire.
         open.iter().find_map(Connection::place)
     }
 
     /// The first of those who have waited puts the connection where the others look for it.
-    fn on_opened(&self, backend: Endpoint, opening: &Opening) {
+    fn on_opened(&self, backend: &Endpoint, opening: &Opening) {
         let mut backends = self.backends.borrow_mut();
-        let connections = backends.entry(backend).or_default();
+        let connections = backends.entry(backend.clone()).or_default();
         if connections
             .opening
             .take_if(|current| Rc::ptr_eq(current, opening))

@@ -45,9 +45,9 @@ impl Pool {
     }
 
     /// The connection to `backend` that became idle last, of those that are still open.
-    pub(super) fn take(&self, backend: Endpoint) -> Option<Connection> {
+    pub(super) fn take(&self, backend: &Endpoint) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        let stack = idle.get_mut(&backend)?;
+        let stack = idle.get_mut(backend)?;
         while let Some(Idle { connection, .. }) = stack.pop() {
             if connection.is_ready() {
                 return Some(connection);
@@ -56,9 +56,9 @@ impl Pool {
         None
     }
 
-    fn put(&self, backend: Endpoint, connection: Connection) {
+    fn put(&self, backend: &Endpoint, connection: Connection) {
         let mut idle = self.idle.borrow_mut();
-        let stack = idle.entry(backend).or_default();
+        let stack = idle.entry(backend.clone()).or_default();
         if stack.len() < self.per_backend {
             stack.push(Idle {
                 connection,
@@ -104,7 +104,7 @@ impl Lease {
         if let Some(connection) = self.connection.take()
             && connection.is_ready()
         {
-            self.pool.put(self.backend, connection);
+            self.pool.put(&self.backend, connection);
         }
     }
 }

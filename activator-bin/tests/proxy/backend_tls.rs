@@ -7,6 +7,7 @@ use std::time::Duration;
 use activator_bin::config::{Config, RevisionConfig};
 use activator_bin::run::{Activator, Options};
 use http::Response;
+use reporter_core::RevisionKey;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -20,6 +21,8 @@ use crate::harness::{Ask, HELLO, PATIENCE, config, hello};
 use crate::http2_peers::{Http2Client, read};
 
 pub(crate) const NAME: &str = "data-plane.example";
+/// As Knative calls the instances of a namespace.
+const KNATIVE: &str = "kn-user-{namespace}";
 
 /// A backend that answers everything over TLS; for each connection that agreed, ALPN's choice comes out.
 async fn answering(certified: &Certified) -> (SocketAddr, mpsc::UnboundedReceiver<Vec<u8>>) {
@@ -95,6 +98,10 @@ async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
     };
     check(&ours, NAME, Some(NAME), Ok(())).await;
     check(&ours, "127.0.0.1", None, Ok(())).await;
+    check(&ours, "kn-user-default", Some(KNATIVE), Ok(())).await;
+    let other_namespace =
+        "invalid peer certificate: certificate not valid for name \"kn-user-default\"";
+    check(&ours, "kn-user-other", Some(KNATIVE), Err(other_namespace)).await;
     let other_name =
         "invalid peer certificate: certificate not valid for name \"data-plane.example\"";
     check(&ours, "other.example", Some(NAME), Err(other_name)).await;
@@ -102,6 +109,42 @@ async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
     check(&ours, NAME, None, Err(no_address)).await;
     let unknown = "invalid peer certificate: UnknownIssuer";
     check(&theirs, NAME, Some(NAME), Err(unknown)).await;
+}
+
+#[tokio::test]
+async fn what_an_instance_proves_for_one_namespace_it_has_not_proved_for_another() {
+    let authority = Authority::new("ours");
+    let directory = Directory::new();
+    let (backend, _connections) = answering(&authority.vouch_for("kn-user-default")).await;
+    let mut config = reaching(backend, &directory, &authority, Some(KNATIVE));
+    // So that all of them find the connections of the first.
+    config.workers = 1;
+    let long = "n".repeat(63);
+    for namespace in ["other", &long] {
+        let mut revision = config.revisions[0].clone();
+        revision.key = RevisionKey::try_new(namespace, "hello").unwrap();
+        config.revisions.push(revision);
+    }
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let mut client = activator.connect().await;
+    for (namespace, expected) in [
+        ("default", Ok(())),
+        (
+            "other",
+            Err("certificate not valid for name \"kn-user-other\""),
+        ),
+        (&long, Err("\" is no DNS name")),
+    ] {
+        let head = HELLO.replace("default", namespace);
+        let answer = client.ask(&format!("GET / HTTP/1.1\r\n{head}")).await;
+        match expected {
+            Ok(()) => assert_eq!(answer.status(), 200),
+            Err(why) => {
+                assert_eq!(answer.status(), 502);
+                assert!(answer.body.contains(why), "{}", answer.body);
+            }
+        }
+    }
 }
 
 #[tokio::test]

@@ -77,19 +77,19 @@ impl Connection {
     /// Connects, and waits until the backend has said how many requests it takes: what is sent
     /// before that might be more.
     pub(super) async fn open(
-        backend: Endpoint,
+        backend: &Endpoint,
         tls: Option<&BackendTls>,
         limits: Limits,
     ) -> Result<Rc<Self>, NotOpened> {
         let address = backend.address;
         let until = Instant::now() + limits.connect_timeout;
-        let connection = match backend.tls {
-            false => {
+        let connection = match &backend.tls {
+            None => {
                 let socket = connect::socket(address, until).await?;
                 Self::handshake(address, socket, limits).await?
             }
-            true => {
-                let stream = connect::private(address, tls, ALPN_HTTP2, until).await?;
+            Some(namespace) => {
+                let stream = connect::private(address, namespace, tls, ALPN_HTTP2, until).await?;
                 Self::handshake(address, stream, limits).await?
             }
         };

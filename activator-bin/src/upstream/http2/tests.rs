@@ -58,9 +58,9 @@ fn a_connection_is_closed_once_it_was_idle_for_too_long_and_not_while_it_is_used
         let http2 = Http2::new(limits, None);
         let endpoint = Endpoint {
             address: backend,
-            tls: false,
+            tls: None,
         };
-        let send = async || http2.send(endpoint, request(backend).await).await.unwrap();
+        let send = async || http2.send(&endpoint, request(backend).await).await.unwrap();
         let (_, stream) = send().await;
         for _ in 0..10 {
             http2.sweep();
