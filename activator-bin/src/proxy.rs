@@ -145,7 +145,7 @@ impl Proxy {
         begin: Instant,
         held: &mut Held,
     ) -> Result<(Answer, Deadline<Relay>), Refusal> {
-        check::check(&request)?;
+        check::check(&request, &self.services.limits)?;
         let target = self.find(&request)?;
         held.count(&target.key, self.services.reporter.track(&target.key));
         let deadline = self.timeouts.begin(&target.timeouts(), begin);
@@ -226,6 +226,10 @@ impl Proxy {
         let is_covered = |offer: &Offer| offer.covers(response.headers());
         if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
             return Err(UpstreamError::Switched(backend.endpoint.address).into());
+        }
+        let most = self.services.limits.max_headers;
+        if response.headers().len() > most {
+            return Err(UpstreamError::ManyHeaders(backend.endpoint.address, most).into());
         }
         match headers::has_unknown_coding(response.headers()) {
             true => Err(UpstreamError::TransferCoding(backend.endpoint.address).into()),

@@ -42,6 +42,13 @@ pub(super) const MAX_HEADER_SIZE: Setting<Config> = Setting::new(
     },
 );
 
+pub(super) const MAX_HEADERS: Setting<Config> = Setting::new(
+    "limits.max_headers",
+    Is("100"),
+    "The most headers of a request (431 beyond it) or of an answer (502)",
+    |config, value| set(&mut config.limits.max_headers, value.whole(10..=10_000)),
+);
+
 pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(
     "limits.body_idle_timeout",
     Is("1m"),

@@ -45,6 +45,7 @@ impl Config {
                     max_connections,
                     header_timeout,
                     max_header_size,
+                    max_headers,
                     body_idle_timeout,
                     connect_timeout,
                     backend_idle_timeout,
@@ -132,6 +133,7 @@ impl Config {
                 "limits.max_header_size",
                 limits.max_header_size != *max_header_size,
             ),
+            ("limits.max_headers", limits.max_headers != *max_headers),
             (
                 "limits.body_idle_timeout",
                 limits.body_idle_timeout != *body_idle_timeout,

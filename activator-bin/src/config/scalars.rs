@@ -203,6 +203,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     limits::MAX_CONNECTIONS,
     limits::HEADER_TIMEOUT,
     limits::MAX_HEADER_SIZE,
+    limits::MAX_HEADERS,
     limits::BODY_IDLE_TIMEOUT,
     limits::CONNECT_TIMEOUT,
     limits::BACKEND_IDLE_TIMEOUT,
