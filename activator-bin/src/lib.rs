@@ -8,6 +8,7 @@ mod drain;
 mod echo;
 mod executor;
 pub mod logging;
+mod open_files;
 mod outcome;
 pub mod probe;
 mod proxy;

@@ -20,6 +20,7 @@ use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
+use crate::server::places::Places;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
@@ -51,6 +52,7 @@ pub(crate) struct Services {
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) backend_tls: Option<Arc<BackendTls>>,
     pub(crate) limits: Limits,
+    pub(crate) places: Arc<Places>,
 }
 
 /// One worker's proxy.
@@ -143,7 +145,7 @@ impl Proxy {
         begin: Instant,
         held: &mut Held,
     ) -> Result<(Answer, Deadline<Relay>), Refusal> {
-        check::check(&request)?;
+        check::check(&request, &self.services.limits)?;
         let target = self.find(&request)?;
         held.count(&target.key, self.services.reporter.track(&target.key));
         let limits = target.timeouts();
@@ -226,6 +228,10 @@ impl Proxy {
         let is_covered = |offer: &Offer| offer.covers(response.headers());
         if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
             return Err(UpstreamError::Switched(backend.endpoint.address).into());
+        }
+        let most = self.services.limits.max_headers;
+        if response.headers().len() > most {
+            return Err(UpstreamError::ManyHeaders(backend.endpoint.address, most).into());
         }
         match headers::has_unknown_coding(response.headers()) {
             true => Err(UpstreamError::TransferCoding(backend.endpoint.address).into()),

@@ -10,6 +10,7 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Sources};
+use crate::open_files;
 use crate::source::{FileSource, RevisionSource};
 
 mod activator;
@@ -49,6 +50,7 @@ pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow
         .build()
         .context("cannot start a runtime")?;
     main.block_on(async {
+        allow_open_files(config.limits.max_connections);
         let mut signals = Signals::new().context("cannot listen for signals")?;
         let first_look = FirstLook::new(&config);
         let options = Options {
@@ -81,6 +83,19 @@ pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow
 /// All that is wrong with them, at once.
 pub fn check_files(config: &Config) -> Result<(), TlsProblems> {
     tls::Tls::try_new(config).map(drop)
+}
+
+/// As many as may be, and a word when that is not enough for so many clients.
+fn allow_open_files(max_connections: usize) {
+    if let Err(error) = open_files::raise() {
+        tracing::warn!(%error, "cannot raise the limit on open files");
+    }
+    let room = open_files::room_for_clients();
+    if max_connections as u64 > room {
+        tracing::warn!(
+            "limits.max_connections is {max_connections}, but the hard limit on open files leaves room for {room} clients with a connection to a backend each"
+        );
+    }
 }
 
 fn follow(sources: &Sources, config: &Config) -> io::Result<Option<Box<dyn RevisionSource>>> {

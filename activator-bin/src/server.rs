@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ mod http2;
 mod informational;
 pub(crate) mod limits;
 pub(crate) mod listen;
+pub(crate) mod places;
 mod protocol;
 mod refusal;
 mod rest;
@@ -41,6 +43,7 @@ mod wire;
 pub(crate) use accept::Listener;
 
 use connection::Http;
+use places::{Place, Places};
 
 /// How long to wait when the machine is out of sockets or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
@@ -137,6 +140,7 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
 struct Connections {
     http: Rc<Http>,
     proxy: Rc<Proxy>,
+    places: Arc<Places>,
     draining: Draining,
     /// Every connection holds a clone.
     alive: mpsc::Sender<Infallible>,
@@ -148,6 +152,7 @@ impl Connections {
         let (alive, last_gone) = mpsc::channel(1);
         let connections = Self {
             http: Rc::new(Http::new(&services.limits)),
+            places: Arc::clone(&services.places),
             proxy: Rc::new(Proxy::new(services)),
             draining,
             alive,
@@ -155,14 +160,20 @@ impl Connections {
         (connections, last_gone)
     }
 
-    fn serve(&self, socket: TcpStream, peer: SocketAddr, tls: Option<&Current<Pair>>) {
+    fn serve(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        place: Place,
+        tls: Option<&Current<Pair>>,
+    ) {
         let tls = tls.map(|pair| TlsAcceptor::from(pair.content()));
         let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
         // Made inside, so that the task has room for it once.
         tokio::task::spawn_local(async move {
             connection::serve(socket, peer, tls, http, proxy, draining).await;
-            drop(alive);
+            drop((place, alive));
         });
     }
 }

@@ -60,6 +60,9 @@ impl Upstream {
     pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
         let mut http = http1::Builder::new();
         http.max_buf_size(limits.max_header_size);
+        if let Some(most) = limits.http1_max_headers() {
+            http.max_headers(most);
+        }
         Self {
             http,
             pool: Rc::new(Pool::new(&limits)),

@@ -145,8 +145,10 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(config.probe.max_parallel, 20);
     assert!(config.admin.write);
     let limits = Limits {
+        max_connections: 5_000,
         header_timeout: Duration::from_secs(10),
         max_header_size: 16 << 10,
+        max_headers: 250,
         body_idle_timeout: Duration::from_secs(30),
         connect_timeout: Duration::from_secs(2),
         backend_idle_timeout: Duration::from_secs(60),

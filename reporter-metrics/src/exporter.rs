@@ -9,6 +9,7 @@ use reporter_core::RevisionLister;
 
 use crate::backends::BackendMetrics;
 use crate::config::ConfigMetrics;
+use crate::connections::ConnectionMetrics;
 use crate::errors::ErrorMetrics;
 use crate::link::LinkMetrics;
 use crate::names;
@@ -107,6 +108,11 @@ impl Exporter {
     /// bad until they are said to be good.
     pub fn certificates(&self, section: &str) -> CertificateMetrics {
         CertificateMetrics::new(&self.registry, section)
+    }
+
+    /// The connections of clients.
+    pub fn connections(&self) -> ConnectionMetrics {
+        ConnectionMetrics::new(&self.registry)
     }
 
     /// What becomes of connections over TLS before there is a request.

@@ -46,6 +46,7 @@
 
 mod backends;
 mod config;
+mod connections;
 mod errors;
 mod exporter;
 mod label;
@@ -60,6 +61,7 @@ mod tls;
 
 pub use backends::{BackendMetrics, BackendState, ProbeOutcome};
 pub use config::ConfigMetrics;
+pub use connections::ConnectionMetrics;
 pub use errors::{ErrorMetrics, ErrorReason};
 pub use exporter::Exporter;
 pub use link::LinkMetrics;

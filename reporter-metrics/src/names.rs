@@ -110,6 +110,8 @@ table! {
     BACKENDS: Kind::Gauge, "activator_backends" ["state"], "backends",
         "Backends by state.";
 
+    CONNECTIONS: Kind::Gauge, "activator_client_connections" [], "connections",
+        "Open connections of clients, of which limits.max_connections is the most.";
     ERRORS: Kind::Counter, "activator_errors_total" ["reason"], "requests",
         "Requests that did not end as their backend meant, by reason.";
     REQUEST_DURATION: Kind::Histogram(REQUEST_BUCKETS), "http_server_request_duration_seconds"

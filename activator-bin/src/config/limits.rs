@@ -1,8 +1,22 @@
 //! The settings of `[limits]`, what peers may take: each is named like its field in `Limits`.
 
-use super::Config;
-use super::setting::Default::Is;
+use super::setting::Default::{Found, Is};
 use super::setting::{Setting, set};
+use super::{Config, Limits};
+
+pub(super) const MAX_CONNECTIONS: Setting<Config> = Setting::new(
+    "limits.max_connections",
+    Found("half the limit on open files, 100000 at most", || {
+        Limits::max_connections().to_string()
+    }),
+    "The most open connections of clients; further ones wait to be served",
+    |config, value| {
+        set(
+            &mut config.limits.max_connections,
+            value.whole(1..=10_000_000),
+        )
+    },
+);
 
 pub(super) const HEADER_TIMEOUT: Setting<Config> = Setting::new(
     "limits.header_timeout",
@@ -26,6 +40,13 @@ pub(super) const MAX_HEADER_SIZE: Setting<Config> = Setting::new(
             value.size("8KiB"..="8MiB"),
         )
     },
+);
+
+pub(super) const MAX_HEADERS: Setting<Config> = Setting::new(
+    "limits.max_headers",
+    Is("100"),
+    "The most headers of a request (431 beyond it) or of an answer (502)",
+    |config, value| set(&mut config.limits.max_headers, value.whole(10..=10_000)),
 );
 
 pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(

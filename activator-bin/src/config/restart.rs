@@ -42,8 +42,10 @@ impl Config {
             admin: super::AdminConfig { write },
             limits:
                 Limits {
+                    max_connections,
                     header_timeout,
                     max_header_size,
+                    max_headers,
                     body_idle_timeout,
                     connect_timeout,
                     backend_idle_timeout,
@@ -120,6 +122,10 @@ impl Config {
             ),
             ("admin.write", self.admin.write != *write),
             (
+                "limits.max_connections",
+                limits.max_connections != *max_connections,
+            ),
+            (
                 "limits.header_timeout",
                 limits.header_timeout != *header_timeout,
             ),
@@ -127,6 +133,7 @@ impl Config {
                 "limits.max_header_size",
                 limits.max_header_size != *max_header_size,
             ),
+            ("limits.max_headers", limits.max_headers != *max_headers),
             (
                 "limits.body_idle_timeout",
                 limits.body_idle_timeout != *body_idle_timeout,

@@ -1,4 +1,4 @@
-//! Which requests are refused because they could mean different things to different readers.
+//! Which requests are refused because they are too large, or could mean different things to different readers.
 //!
 //! What hyper's parser refuses never comes here. What is refused here ends its connection too.
 
@@ -9,12 +9,18 @@ use reporter_metrics::ErrorReason;
 use super::headers::{ORIGINAL_HOST, has_unknown_coding};
 use super::refusal::Refusal;
 use crate::revision::name::{NAMESPACE, REVISION};
+use crate::server::limits::Limits;
 
 /// What a reader may take the first or the last of.
 const SINGLE: [HeaderName; 4] = [HOST, NAMESPACE, REVISION, ORIGINAL_HOST];
 
-/// Refuses what cannot be passed on without changing what it says.
-pub(super) fn check<B>(request: &Request<B>) -> Result<(), Refusal> {
+/// Refuses what is more than allowed, or cannot be passed on without changing what it says.
+pub(super) fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), Refusal> {
+    let (headers, most) = (request.headers().len(), limits.max_headers);
+    if headers > most {
+        let why = format_args!("the request has {headers} headers, {most} are allowed");
+        return Err(Refusal::new(ErrorReason::HeaderTooLarge, why));
+    }
     if request.method() == Method::CONNECT {
         let why = "CONNECT is not supported";
         return Err(Refusal::new(ErrorReason::Connect, why));

@@ -34,7 +34,11 @@ impl Refusal {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // Who wrote such a request may see its end elsewhere than we do, or will not come to it.
-            Why::BadRequest | Why::Connect | Why::NotSupported | Why::ClientTimeout => {
+            Why::BadRequest
+            | Why::Connect
+            | Why::NotSupported
+            | Why::ClientTimeout
+            | Why::HeaderTooLarge => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

@@ -20,6 +20,7 @@ use crate::drain::Drain;
 use crate::proxy::Services;
 use crate::revision::{Revisions, Shared};
 use crate::server::Worker;
+use crate::server::places::Places;
 use crate::source::{self, RevisionSource};
 use crate::{admin, echo};
 
@@ -134,6 +135,7 @@ impl Activator {
             cluster_domain: config.cluster_domain.as_str().into(),
             backend_tls: tls.backends,
             limits: config.limits,
+            places: Places::new(config.limits.max_connections, exporter.connections()),
         };
         let hands = ports.deal(config.workers)?.into_iter().enumerate();
         let workers = hands.map(|(index, listeners)| {

@@ -44,7 +44,12 @@ pub(super) async fn accept(
         match accepted {
             Ok((stream, peer)) => {
                 failing = false;
-                connections.serve(stream, peer, tls.as_deref());
+                let place = tokio::select! {
+                    biased;
+                    place = connections.places.wait() => place,
+                    _ = draining.begun() => connections.places.beyond(),
+                };
+                connections.serve(stream, peer, place, tls.as_deref());
             }
             // It was closed again before anybody looked.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -88,7 +93,8 @@ fn accept_rest(
         match listener.accept() {
             Ok((socket, peer)) => {
                 socket.set_nonblocking(true)?;
-                connections.serve(TcpStream::from_std(socket)?, peer, tls);
+                let place = connections.places.beyond();
+                connections.serve(TcpStream::from_std(socket)?, peer, place, tls);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -42,9 +42,7 @@ pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
 pub(super) struct Http {
     http1: http1::Builder,
     http2: http2::Builder<LocalExecutor>,
-    head_timeout: Duration,
-    body_idle_timeout: Duration,
-    longest_head: usize,
+    limits: Limits,
 }
 
 impl Http {
@@ -52,14 +50,15 @@ impl Http {
         let mut http1 = http1::Builder::new();
         http1.max_buf_size(limits.max_header_size);
         http1.max_header_size(limits.max_header_size);
+        if let Some(most) = limits.http1_max_headers() {
+            http1.max_headers(most);
+        }
         // Nothing is read behind a request before it is answered: that would cost a buffer each time.
         http1.half_close(HEARS_CLOSE);
         Self {
             http1,
             http2: super::http2::settings(limits),
-            head_timeout: limits.header_timeout,
-            body_idle_timeout: limits.body_idle_timeout,
-            longest_head: limits.max_header_size,
+            limits: *limits,
         }
     }
 }
@@ -81,7 +80,7 @@ pub(super) async fn serve(
     };
     let (read, write) = socket.into_split();
     let client = Arc::new(Client::new(peer.ip(), write, scheme));
-    let stream = Stream::new(read, Arc::clone(&client), http.body_idle_timeout);
+    let stream = Stream::new(read, Arc::clone(&client), http.limits.body_idle_timeout);
     let mut head = Timer::default();
     let end = match tls {
         None => {
@@ -98,7 +97,7 @@ pub(super) async fn serve(
             .await
         }
         Some(tls) => {
-            let limit = http.head_timeout;
+            let limit = http.limits.header_timeout;
             match handshake::accept(&tls, stream, draining.clone(), &mut head, limit).await {
                 Ok(stream) => {
                     let protocol = Protocol::agreed(stream.get_ref().1.alpn_protocol());
@@ -166,7 +165,7 @@ where
             }
         })
     };
-    let timeout = http.head_timeout;
+    let timeout = http.limits.header_timeout;
     let spoken = match protocol {
         Protocol::Http1 => Ok(Protocol::Http1),
         // Also bounds the wait for what HTTP/2 begins with when that is already agreed on.
@@ -210,7 +209,7 @@ where
                 {
                     match (&end, wire.refused()) {
                         (Err(error), Some(status)) => {
-                            let refusal = Refusal::unreadable(status, error, http.longest_head);
+                            let refusal = Refusal::unreadable(status, error, &http.limits);
                             refuse(refusal, wire.stream()).await;
                         }
                         // Hyper has not when an earlier request on this connection offered an upgrade.
@@ -278,19 +277,19 @@ where
         }
         match client.phase() {
             Phase::New | Phase::Head => {
-                let late = head.poll(cx, http.head_timeout);
+                let late = head.poll(cx, http.limits.header_timeout);
                 late.map(|()| ControlFlow::Break(End::HeadTimeout))
             }
             Phase::Request => {
                 head.disarm();
                 if client.take_heard() {
-                    silence.restart(http.body_idle_timeout);
+                    silence.restart(http.limits.body_idle_timeout);
                 }
                 // Behind a request that is complete nobody waits for bytes.
                 if !HEARS_CLOSE || !client.is_silent() {
                     return Poll::Pending;
                 }
-                ready!(silence.poll(cx, http.body_idle_timeout));
+                ready!(silence.poll(cx, http.limits.body_idle_timeout));
                 client.on_late();
                 if let Poll::Ready(end) = connection.as_mut().poll(cx) {
                     return Poll::Ready(ControlFlow::Break(End::Closed(end)));

@@ -2,15 +2,23 @@
 
 use std::time::Duration;
 
+use crate::open_files;
+
 /// Bounds on what peers may take; the defaults suit production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
+    /// How many connections of clients are served at once. One more on each port of each worker is
+    /// accepted, all others wait in the kernel's queues. By default half of what the limit on open files
+    /// leaves, the other half being for backends, and 100,000 at most.
+    pub max_connections: usize,
     /// How long a request's head may take to come, the first one since the connection was accepted,
     /// a later one since its first byte; 60 s by default.
     pub header_timeout: Duration,
     /// The longest head of a request or an answer, in bytes; 64 KiB by default, 8 KiB at least.
     /// Over HTTP/1.1 at most five times as much of a body is held while it waits to be passed on.
     pub max_header_size: usize,
+    /// How many headers a request or an answer may have; 100 by default.
+    pub max_headers: usize,
     /// How long a client may send nothing of a body that it has announced, or its connection take
     /// nothing of what it is sent; 60 s by default. A body over HTTP/2 may be silent: streams in both
     /// directions are, and its connections are pinged.
@@ -44,6 +52,19 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// The default.
+    pub(crate) fn max_connections() -> usize {
+        const MOST: usize = 100_000;
+        usize::try_from(open_files::room_for_clients()).map_or(MOST, |room| room.min(MOST))
+    }
+
+    /// What hyper is told of the number of headers in HTTP/1: with a number other than its own it allocates
+    /// for every message. Smaller ones are seen to by the proxy, as they are in HTTP/2.
+    pub(crate) fn http1_max_headers(&self) -> Option<usize> {
+        const OF_HYPER: usize = 100;
+        (self.max_headers > OF_HYPER).then_some(self.max_headers)
+    }
+
     /// What lets each of so many requests fill its own window.
     pub(crate) fn http2_connection_window(&self, streams: u32) -> u32 {
         /// RFC 9113, 6.9.1.
@@ -55,8 +76,10 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            max_connections: Self::max_connections(),
             header_timeout: Duration::from_secs(60),
             max_header_size: 64 * 1024,
+            max_headers: 100,
             body_idle_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),

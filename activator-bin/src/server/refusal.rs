@@ -10,6 +10,8 @@ use reporter_metrics::ErrorReason;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
+use super::limits::Limits;
+
 /// How long a client may take to make room for so few bytes.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -31,7 +33,7 @@ impl Refusal {
     }
 
     /// Hyper does not understand the head, for which it would have answered with `status`.
-    pub(super) fn unreadable(status: StatusCode, error: &hyper::Error, longest: usize) -> Self {
+    pub(super) fn unreadable(status: StatusCode, error: &hyper::Error, limits: &Limits) -> Self {
         let (reason, why) = match status {
             StatusCode::URI_TOO_LONG => (
                 ErrorReason::HeaderTooLarge,
@@ -40,7 +42,8 @@ impl Refusal {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
                 ErrorReason::HeaderTooLarge,
                 format!(
-                    "the head of the request has more than {longest} bytes, or more than 100 headers"
+                    "the head of the request has more than {} bytes, or more than {} headers",
+                    limits.max_header_size, limits.max_headers
                 ),
             ),
             _ => (

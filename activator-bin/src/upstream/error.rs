@@ -48,6 +48,9 @@ pub(crate) enum UpstreamError {
     /// Its answer is coded in a way that cannot be passed on.
     #[error("backend {0} sent an answer in an unknown transfer coding")]
     TransferCoding(SocketAddr),
+    /// Its answer has more headers than this.
+    #[error("backend {0} sent an answer with more than {1} headers")]
+    ManyHeaders(SocketAddr, usize),
     /// The client's side of the exchange failed, not the backend's.
     #[error("the request's body is invalid or ended early")]
     RequestBody(#[source] Box<dyn Error + Send + Sync>),
@@ -121,6 +124,7 @@ impl UpstreamError {
             Self::Invalid { .. }
             | Self::Switched(_)
             | Self::TransferCoding(_)
+            | Self::ManyHeaders(..)
             | Self::NoHttp2(_) => ErrorReason::BackendBadResponse,
             Self::RequestBody(_) => ErrorReason::BadRequest,
         }

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod handover;
+mod limits;
 mod program;
 mod reload;
 mod stop;

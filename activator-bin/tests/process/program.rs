@@ -33,12 +33,13 @@ impl Program {
         Self { process, log }
     }
 
-    /// The next line of the log has this in it.
+    /// The next line of the log has this in it; answers the line.
     #[track_caller]
-    pub(crate) fn logs(&self, expected: &str) {
+    pub(crate) fn logs(&self, expected: &str) -> String {
         let line = self.log.recv_timeout(PATIENCE);
         let line = line.unwrap_or_else(|error| panic!("{error} before {expected:?}"));
         assert!(line.contains(expected), "{expected:?} in {line:?}");
+        line
     }
 
     /// A line with this in it comes, behind whatever else is logged: for where two tasks log, or

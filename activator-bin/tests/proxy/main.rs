@@ -21,6 +21,7 @@ mod http2;
 mod http2_peers;
 mod https;
 mod informational;
+mod limits;
 mod naming;
 mod outside_probes;
 mod ports;

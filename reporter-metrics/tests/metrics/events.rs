@@ -92,6 +92,21 @@ fn frames_and_pending_keys_are_those_of_their_peer() {
 }
 
 #[test]
+fn a_connection_counts_while_it_is_open() {
+    check(
+        |exporter| {
+            let connections = exporter.connections();
+            connections.opened();
+            exporter.connections().opened();
+            connections.opened();
+            exporter.connections().closed();
+        },
+        "activator_client_connections",
+        &["activator_client_connections 2"],
+    );
+}
+
+#[test]
 fn totals_of_the_reporter_never_shrink() {
     check(
         |exporter| {

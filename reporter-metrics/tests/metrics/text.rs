@@ -25,6 +25,8 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.backends();
     exporter.config();
     exporter.certificates("tls").expires(SystemTime::now());
+    exporter.connections();
+    exporter.certificates("tls");
     exporter.handshakes();
     exporter.errors();
     serve(&exporter.requests(), "GET", Some(200));

@@ -10,8 +10,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::command;
-
 /// A running program. It is killed when this is dropped.
 pub(crate) struct Process {
     name: String,
@@ -80,14 +78,6 @@ impl Process {
             .with_context(|| format!("no {field} in /proc/PID/status"))?
             .trim()
             .parse()?)
-    }
-
-    /// Lets it have so many files and sockets open; the hard limit must allow it.
-    pub(crate) fn allow_open_files(&self, count: u32) -> Result<()> {
-        command::run(
-            Command::new("prlimit")
-                .args([format!("--pid={}", self.id()), format!("--nofile={count}:")]),
-        )
     }
 }
 

@@ -20,6 +20,7 @@ use crate::drain::Drain;
 use crate::proxy::Services;
 use crate::revision::{Revisions, Shared};
 use crate::server::limits::Limits;
+use crate::server::places::Places;
 use crate::server::{Listener, listen, prepare, run};
 
 pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: activator\r\n\
@@ -77,6 +78,7 @@ impl Scene {
             cluster_domain: "cluster.local".into(),
             backend_tls: None,
             limits: Limits::default(),
+            places: Places::new(1_000, exporter.connections()),
         };
         drop(entered);
         let any_port = ([127, 0, 0, 1], 0).into();

@@ -1,0 +1,71 @@
+//! What the program does about the limits that it is started with.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::Command;
+
+use crate::program::{ACTIVATOR, PATIENCE, Program};
+
+/// Starts it with 64 open files allowed at first and 1,000 at most; it says its process id and serves one port.
+fn start(max_connections: &str) -> Program {
+    let script = "ulimit -Sn 64; ulimit -Hn 1000; echo process $$ >&2; exec \"$@\"";
+    Program::start(
+        Command::new("sh")
+            .args(["-c", script, "sh", ACTIVATOR, "--workers", "1"])
+            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
+            .args(["--listen-admin", "127.0.0.1:0"])
+            .args(["--limits-max-connections", max_connections])
+            .env_clear(),
+    )
+}
+
+#[test]
+fn it_takes_as_many_open_files_as_it_may_and_says_when_that_is_too_few() {
+    let program = start("373");
+    let process = program.logs("process ");
+    program.logs("limits.max_connections is 373, but");
+    program.logs("serving, try: ");
+    let limits = format!("/proc/{}/limits", process.trim_start_matches("process "));
+    let limits = std::fs::read_to_string(limits).unwrap();
+    let files = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"));
+    let words: Vec<&str> = files.unwrap().split_whitespace().collect();
+    assert_eq!(words[3..5], ["1000", "1000"]);
+    program.stop();
+}
+
+#[test]
+fn that_all_places_are_taken_is_said_once_until_there_is_room() {
+    let program = start("1");
+    program.logs("process ");
+    let serving = program.logs("serving, try: ");
+    let (_, address) = serving.rsplit_once(" http://").unwrap();
+    let address = address.trim_end_matches('/').parse().unwrap();
+    for _ in 0..2 {
+        let first = connect(address);
+        let waiting = [connect(address), connect(address)];
+        program.logs("1 clients are connected, as many as limits.max_connections allows");
+        drop(first);
+        for client in waiting {
+            assert!(ask(client).starts_with("HTTP/1.1 404 "));
+        }
+        program.logs("there is room for further clients again");
+    }
+    program.stop();
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket
+}
+
+/// All that the answer is; the connection closes behind it.
+fn ask(mut socket: TcpStream) -> String {
+    let request = "GET / HTTP/1.1\r\nHost: nobody\r\nConnection: close\r\n\r\n";
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
