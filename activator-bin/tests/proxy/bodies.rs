@@ -7,8 +7,8 @@ use tokio::time::timeout;
 
 use activator_bin::run::{Activator, Options};
 
-use crate::backend::{Backend, answering};
-use crate::harness::{Ask, HELLO, PATIENCE, config, start};
+use crate::backend::answering;
+use crate::harness::{Ask, HELLO, PATIENCE, config, scene, start};
 
 /// The byte at a position of a body: a lost, doubled or misplaced piece shows.
 fn byte_at(position: usize) -> u8 {
@@ -61,9 +61,7 @@ async fn a_large_body_goes_up_and_comes_down_at_the_same_time() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_slows_the_backend_down() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
     let (mut connection, _) = backend.request().await;
     connection
@@ -85,9 +83,7 @@ async fn a_client_that_does_not_read_slows_the_backend_down() {
 #[tokio::test]
 async fn an_answer_that_is_not_read_does_not_stop_the_upload() {
     const SIZE: usize = 8 << 20;
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, activator, mut client) = scene().await;
     client
         .send(format!(
             "POST / HTTP/1.1\r\n{HELLO}Content-Length: {SIZE}\r\n\r\n"
@@ -120,9 +116,7 @@ async fn an_answer_that_is_not_read_does_not_stop_the_upload() {
 
 #[tokio::test]
 async fn each_piece_arrives_when_it_is_sent() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, activator, mut client) = scene().await;
     client
         .send(format!(
             "POST / HTTP/1.1\r\n{HELLO}Transfer-Encoding: chunked\r\n\r\n"
@@ -154,9 +148,7 @@ async fn each_piece_arrives_when_it_is_sent() {
 #[tokio::test]
 async fn a_request_of_any_method_keeps_its_body_and_its_trailers() {
     for method in ["GET", "HEAD", "DELETE", "POST", "OPTIONS"] {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
+        let (backend, _activator, mut client) = scene().await;
         client
             .send(format!("{method} / HTTP/1.1\r\n{HELLO}Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 9\r\n\r\n"))
             .await;
@@ -177,9 +169,7 @@ async fn server_sent_events_arrive_one_by_one_however_the_backend_sends_them() {
         ("", EVENT, CHUNK),
         ("content-length: 1000\r\n", EVENT, EVENT),
     ] {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
+        let (backend, _activator, mut client) = scene().await;
         client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
         let (mut connection, _) = backend.request().await;
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{length}\r\n");

@@ -2,9 +2,9 @@
 
 use std::io::ErrorKind;
 
-use crate::backend::{Backend, answering};
+use crate::backend::answering;
 use crate::client::Message;
-use crate::harness::{Ask, HELLO, start};
+use crate::harness::{Ask, HELLO, scene, start};
 
 fn get() -> String {
     format!("GET / HTTP/1.1\r\n{HELLO}")
@@ -22,9 +22,7 @@ fn check(answer: &Message, status: u16, text: &str) {
 
 /// What a backend does with a request before it closes the connection.
 async fn check_bad_answer(answer: &str, what: &str) {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, activator, mut client) = scene().await;
     client.send(format!("{}\r\n", get())).await;
     let (mut connection, _) = backend.request().await;
     connection.send(answer).await;
@@ -79,9 +77,7 @@ async fn an_answer_that_is_none_is_not_passed_on() {
 
 #[tokio::test]
 async fn a_backend_that_resets_the_connection_is_named() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, activator, mut client) = scene().await;
     client.send(format!("{}\r\n", get())).await;
     let (connection, _) = backend.request().await;
     connection.socket.set_zero_linger().unwrap();
@@ -103,9 +99,7 @@ async fn an_answer_that_breaks_off_never_looks_complete() {
         ("1.0", "content-length: 10", "abc"),
         ("1.0", "transfer-encoding: chunked", "3\r\nabc\r\n"),
     ] {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
+        let (backend, activator, mut client) = scene().await;
         client
             .send(format!("GET / HTTP/{version}\r\n{HELLO}\r\n"))
             .await;
@@ -134,9 +128,7 @@ async fn an_answer_that_breaks_off_never_looks_complete() {
 
 #[tokio::test]
 async fn an_answer_to_the_end_of_the_connection_ends_in_an_orderly_way() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
     let (mut connection, _) = backend.request().await;
     connection.send("HTTP/1.1 200 OK\r\n\r\nabc").await;
@@ -148,9 +140,7 @@ async fn an_answer_to_the_end_of_the_connection_ends_in_an_orderly_way() {
 
 #[tokio::test]
 async fn a_malformed_upload_is_the_clients_fault() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, activator, mut client) = scene().await;
     client
         .send(format!(
             "POST / HTTP/1.1\r\n{HELLO}Transfer-Encoding: chunked\r\n\r\n"

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::backend::Backend;
 use crate::client::Client;
-use crate::harness::{Ask, HELLO, PATIENCE, start, until};
+use crate::harness::{Ask, HELLO, PATIENCE, scene, start, until};
 
 /// How a client goes away.
 #[derive(Clone, Copy, Debug)]
@@ -43,9 +43,7 @@ fn get() -> String {
 #[tokio::test]
 async fn before_the_head_is_complete() {
     for how in WAYS {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
+        let (_backend, activator, mut client) = scene().await;
         client.send(format!("GET / HTTP/1.1\r\n{HELLO}")).await;
         let kept = leave(client, how).await;
         if let Some(mut client) = kept {
@@ -56,57 +54,54 @@ async fn before_the_head_is_complete() {
     }
 }
 
-#[tokio::test]
-async fn after_the_head_and_before_the_body() {
+/// A client goes away, in each way, after `arrive` has brought its request to where the test says;
+/// that answers the backend's connection.
+async fn check(arrive: impl AsyncFn(&Backend, &mut Client) -> Client) {
     for how in WAYS {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
-        client
-            .send(format!(
-                "POST / HTTP/1.1\r\n{HELLO}Content-Length: 5\r\n\r\n"
-            ))
-            .await;
-        let mut connection = backend.accept().await;
-        connection.head().await;
+        let (backend, activator, mut client) = scene().await;
+        let mut connection = arrive(&backend, &mut client).await;
         assert_eq!(activator.in_flight(), 1);
         let _kept = leave(client, how).await;
         activator.until_in_flight(0).await;
+        // The backend must not take what it has of an upload for all of it.
         assert_eq!(connection.rest().await.0, "", "{how:?}");
     }
 }
 
 #[tokio::test]
+async fn after_the_head_and_before_the_body() {
+    check(async |backend, client| {
+        let head = format!("POST / HTTP/1.1\r\n{HELLO}Content-Length: 5\r\n\r\n");
+        client.send(head).await;
+        let mut connection = backend.accept().await;
+        connection.head().await;
+        connection
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn in_the_middle_of_the_upload() {
-    for how in WAYS {
-        for (framing, part) in [
-            ("Content-Length: 5", "ab"),
-            ("Transfer-Encoding: chunked", "2\r\nab\r\n"),
-        ] {
-            let backend = Backend::bind().await;
-            let activator = start(&[backend.address]);
-            let mut client = activator.connect().await;
-            client
-                .send(format!("POST / HTTP/1.1\r\n{HELLO}{framing}\r\n\r\n{part}"))
-                .await;
+    for (framing, part) in [
+        ("Content-Length: 5", "ab"),
+        ("Transfer-Encoding: chunked", "2\r\nab\r\n"),
+    ] {
+        check(async |backend, client| {
+            let upload = format!("POST / HTTP/1.1\r\n{HELLO}{framing}\r\n\r\n{part}");
+            client.send(upload).await;
             let mut connection = backend.accept().await;
             connection.head().await;
             assert_eq!(connection.bytes(part.len()).await, part.as_bytes());
-            assert_eq!(activator.in_flight(), 1);
-            let _kept = leave(client, how).await;
-            activator.until_in_flight(0).await;
-            // The backend must not take what it has for a complete upload.
-            assert_eq!(connection.rest().await.0, "", "{how:?}");
-        }
+            connection
+        })
+        .await;
     }
 }
 
 #[tokio::test]
 async fn in_the_middle_of_an_upload_that_the_backend_does_not_read() {
     for how in WAYS {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
+        let (backend, activator, mut client) = scene().await;
         client
             .send(format!(
                 "POST / HTTP/1.1\r\n{HELLO}Content-Length: 1000000000\r\n\r\n"
@@ -133,31 +128,13 @@ async fn in_the_middle_of_an_upload_that_the_backend_does_not_read() {
 }
 
 #[tokio::test]
-async fn while_the_backend_thinks() {
-    for how in WAYS {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
-        client.send(get()).await;
-        let (mut connection, _) = backend.request().await;
-        assert_eq!(activator.in_flight(), 1);
-        let _kept = leave(client, how).await;
-        activator.until_in_flight(0).await;
-        assert_eq!(connection.rest().await.0, "", "{how:?}");
-    }
-}
-
-#[tokio::test]
-async fn while_the_backend_thinks_and_further_requests_wait_behind() {
-    for how in WAYS {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
-        client.send(get().repeat(3)).await;
-        let (mut connection, _) = backend.request().await;
-        let _kept = leave(client, how).await;
-        activator.until_in_flight(0).await;
-        assert_eq!(connection.rest().await.0, "", "{how:?}");
+async fn while_the_backend_thinks_whether_or_not_further_requests_wait_behind() {
+    for requests in [1, 3] {
+        check(async |backend, client| {
+            client.send(get().repeat(requests)).await;
+            backend.request().await.0
+        })
+        .await;
     }
 }
 
@@ -206,15 +183,12 @@ impl FullListener {
 
 #[tokio::test]
 async fn in_the_middle_of_the_answer() {
-    for how in WAYS {
-        for head in [
-            "content-length: 10",
-            "transfer-encoding: chunked",
-            "x-until: close",
-        ] {
-            let backend = Backend::bind().await;
-            let activator = start(&[backend.address]);
-            let mut client = activator.connect().await;
+    for head in [
+        "content-length: 10",
+        "transfer-encoding: chunked",
+        "x-until: close",
+    ] {
+        check(async |backend, client| {
             client.send(get()).await;
             let (mut connection, _) = backend.request().await;
             connection
@@ -222,19 +196,15 @@ async fn in_the_middle_of_the_answer() {
                 .await;
             client.head().await;
             client.bytes(3).await;
-            assert_eq!(activator.in_flight(), 1);
-            let _kept = leave(client, how).await;
-            activator.until_in_flight(0).await;
-            assert_eq!(connection.rest().await.0, "", "{how:?} {head}");
-        }
+            connection
+        })
+        .await;
     }
 }
 
 #[tokio::test]
 async fn in_the_middle_of_an_answer_that_the_client_does_not_read() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, activator, mut client) = scene().await;
     client.send(get()).await;
     let (mut connection, _) = backend.request().await;
     connection.send("HTTP/1.1 200 OK\r\n\r\n").await;
@@ -256,9 +226,7 @@ async fn in_the_middle_of_an_answer_that_the_client_does_not_read() {
 #[tokio::test]
 async fn after_an_answer_is_complete() {
     for how in WAYS {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
+        let (backend, activator, mut client) = scene().await;
         client.send(get()).await;
         let (mut connection, _) = backend.request().await;
         connection

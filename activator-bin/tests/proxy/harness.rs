@@ -11,6 +11,7 @@ use activator_bin::config::{
 use activator_bin::run::{Activator, Options};
 use reporter_core::{Accounting, Revision, RevisionKey};
 
+use crate::backend::Backend;
 use crate::client::Client;
 
 /// Longer than anything here takes; whoever waits longer has failed.
@@ -86,6 +87,14 @@ pub(crate) fn hello() -> RevisionKey {
 /// An activator in front of `backends`.
 pub(crate) fn start(backends: &[SocketAddr]) -> Activator {
     Activator::start(config(backends), Options::default()).unwrap()
+}
+
+/// A client of an activator in front of one backend.
+pub(crate) async fn scene() -> (Backend, Activator, Client) {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let client = activator.connect().await;
+    (backend, activator, client)
 }
 
 /// What tests ask of the activator.

@@ -1,7 +1,6 @@
 //! Informational answers (1xx), before the final one.
 
-use crate::backend::Backend;
-use crate::harness::{Ask, HELLO, start};
+use crate::harness::{Ask, HELLO, scene};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const HINTS: &str =
@@ -13,9 +12,7 @@ fn get(version: &str) -> String {
 
 #[tokio::test]
 async fn they_come_when_the_backend_sends_them_and_before_the_answer() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(get("1.1")).await;
     let (mut connection, _) = backend.request().await;
     for head in [
@@ -41,9 +38,7 @@ async fn they_come_when_the_backend_sends_them_and_before_the_answer() {
 
 #[tokio::test]
 async fn they_keep_their_place_among_pipelined_answers() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(get("1.1").repeat(3)).await;
     let mut connection = backend.accept().await;
     for _ in 0..3 {
@@ -58,9 +53,7 @@ async fn they_keep_their_place_among_pipelined_answers() {
 
 #[tokio::test]
 async fn a_client_of_http_1_0_gets_none() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(get("1.0")).await;
     let (mut connection, _) = backend.request().await;
     connection.send(format!("{HINTS}{OK}")).await;
@@ -69,9 +62,7 @@ async fn a_client_of_http_1_0_gets_none() {
 
 #[tokio::test]
 async fn headers_of_one_hop_stay_on_it() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(get("1.1")).await;
     let (mut connection, _) = backend.request().await;
     connection
@@ -86,9 +77,7 @@ async fn headers_of_one_hop_stay_on_it() {
 
 #[tokio::test]
 async fn a_switch_may_follow_them() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client
         .send(format!(
             "GET / HTTP/1.1\r\n{HELLO}Connection: Upgrade\r\nUpgrade: chat\r\n\r\n"
@@ -107,9 +96,7 @@ async fn a_switch_may_follow_them() {
 
 #[tokio::test]
 async fn a_client_that_reads_nothing_misses_some_and_not_the_answer() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(get("1.1")).await;
     let (mut connection, _) = backend.request().await;
     // More than sockets hold, so that it would show if it were kept.
@@ -137,9 +124,7 @@ fn upload() -> String {
 
 #[tokio::test]
 async fn a_client_is_told_once_to_continue_when_the_backend_says_so() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(upload()).await;
     let mut connection = backend.accept().await;
     let head = connection.head().await;
@@ -162,9 +147,7 @@ async fn a_client_is_told_once_to_continue_when_the_backend_says_so() {
 
 #[tokio::test]
 async fn a_client_that_does_not_wait_is_not_waited_for_by_a_silent_backend() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client.send(upload() + "body").await;
     let (mut connection, request) = backend.request().await;
     assert_eq!(request.body, "body");
@@ -177,9 +160,7 @@ async fn a_client_that_does_not_wait_is_not_waited_for_by_a_silent_backend() {
 async fn a_backend_that_answers_at_once_gets_no_body() {
     // One that comes at once, and one that takes longer than the patience with silent backends.
     for answer in ["no", &"x".repeat(1 << 16)] {
-        let backend = Backend::bind().await;
-        let activator = start(&[backend.address]);
-        let mut client = activator.connect().await;
+        let (backend, activator, mut client) = scene().await;
         client.send(upload()).await;
         let mut connection = backend.accept().await;
         connection.head().await;
@@ -210,9 +191,7 @@ async fn a_backend_that_answers_at_once_gets_no_body() {
 
 #[tokio::test]
 async fn an_expectation_without_a_body_expects_nothing() {
-    let backend = Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let mut client = activator.connect().await;
+    let (backend, _activator, mut client) = scene().await;
     client
         .send(format!(
             "GET / HTTP/1.1\r\n{HELLO}Expect: 100-continue\r\n\r\n"

@@ -1,7 +1,13 @@
 //! Bodies over HTTP/2: when they arrive, and how they end.
 
-use super::*;
-use crate::http2_peers::patiently;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+
+use super::scene;
+use crate::harness::Ask;
+use crate::http2_peers::{Http2Client, patiently, read, request};
 
 /// A direction of an exchange: who sends into it, and who reads from it.
 async fn check_end(sender: &mut h2::SendStream<Bytes>, body: &mut h2::RecvStream) {
@@ -23,9 +29,7 @@ async fn check_end(sender: &mut h2::SendStream<Bytes>, body: &mut h2::RecvStream
 
 #[tokio::test]
 async fn a_body_whose_end_comes_in_a_frame_of_its_own_is_complete_then_and_not_before() {
-    let mut backend = Http2Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let client = Http2Client::connect(&activator).await;
+    let (mut backend, activator, client) = scene().await;
     for length in [None, Some("4")] {
         let mut post = request("POST", "/");
         if let Some(length) = length {
@@ -51,9 +55,7 @@ async fn a_body_whose_end_comes_in_a_frame_of_its_own_is_complete_then_and_not_b
 
 #[tokio::test]
 async fn a_body_without_a_byte_may_end_in_a_frame_of_its_own() {
-    let mut backend = Http2Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let client = Http2Client::connect(&activator).await;
+    let (mut backend, activator, client) = scene().await;
     let (response, mut upload) = client.send(request("POST", "/"), false).await;
     let mut exchange = backend.request().await;
     assert!(!exchange.request.body().is_end_stream());
@@ -70,9 +72,7 @@ async fn a_body_without_a_byte_may_end_in_a_frame_of_its_own() {
 
 #[tokio::test]
 async fn server_sent_events_arrive_one_by_one() {
-    let mut backend = Http2Backend::bind().await;
-    let activator = start(&[backend.address]);
-    let client = Http2Client::connect(&activator).await;
+    let (mut backend, _activator, client) = scene().await;
     let (response, _) = client.send(request("GET", "/"), true).await;
     let mut exchange = backend.request().await;
     let head = Response::builder().header("content-type", "text/event-stream");
@@ -88,4 +88,92 @@ async fn server_sent_events_arrive_one_by_one() {
     }
     events.send_data(Bytes::new(), true).unwrap();
     assert!(read(response.body_mut()).await.1.is_ok());
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_before_the_end_of_the_request_is_complete() {
+    let (mut backend, activator, client) = scene().await;
+    for has_body in [true, false] {
+        let (response, upload) = client.send(request("POST", "/"), false).await;
+        let mut exchange = backend.request().await;
+        if has_body {
+            let mut sender = exchange.answer(413);
+            sender.send_data("too much".into(), true).unwrap();
+        } else {
+            let response = Response::builder().status(413).body(()).unwrap();
+            exchange.respond.send_response(response, true).unwrap();
+        }
+        // To drop it asks for no more of the request.
+        drop(exchange);
+        let mut response = patiently(response).await.unwrap();
+        assert_eq!(response.status(), 413);
+        let (body, end) = read(response.body_mut()).await;
+        assert_eq!(body, if has_body { "too much" } else { "" });
+        assert_eq!(end.unwrap(), None);
+        activator.until_in_flight(0).await;
+        drop(upload);
+    }
+}
+
+#[tokio::test]
+async fn each_piece_arrives_when_it_is_sent_in_both_directions() {
+    let (mut backend, activator, client) = scene().await;
+    let (response, mut upload) = client.send(request("POST", "/"), false).await;
+    let mut exchange = backend.request().await;
+    let mut answer = exchange.answer(200);
+    let mut response = patiently(response).await.unwrap();
+    for _ in 0..3 {
+        upload.send_data("ping".into(), false).unwrap();
+        let ping = patiently(exchange.request.body_mut().data()).await;
+        assert_eq!(ping.unwrap().unwrap(), "ping");
+        answer.send_data("pong".into(), false).unwrap();
+        let pong = patiently(response.body_mut().data()).await;
+        assert_eq!(pong.unwrap().unwrap(), "pong");
+    }
+    assert_eq!(activator.in_flight(), 1);
+    // Either direction ends for itself.
+    upload.send_data(Bytes::new(), true).unwrap();
+    assert!(read(exchange.request.body_mut()).await.1.is_ok());
+    answer.send_data("end".into(), true).unwrap();
+    assert_eq!(read(response.body_mut()).await.0, "end");
+    activator.until_in_flight(0).await;
+}
+
+#[tokio::test]
+async fn who_does_not_read_slows_down_the_other_side_and_nobody_else() {
+    let (mut backend, activator, client) = scene().await;
+    // More of them than would fit into one connection's window of the default size.
+    let mut slow = Vec::new();
+    for _ in 0..4 {
+        let (response, upload) = client.send(request("POST", "/"), false).await;
+        let mut exchange = backend.request().await;
+        let answer = exchange.answer(200);
+        let response = patiently(response).await.unwrap();
+        slow.push((response, upload, exchange, answer));
+    }
+    let stuck = Duration::from_millis(200);
+    let chunk = Bytes::from(vec![b'x'; 16 << 10]);
+    for (_, upload, _, answer) in &mut slow {
+        for sender in [answer, upload] {
+            let mut sent = 0;
+            loop {
+                sender.reserve_capacity(chunk.len());
+                let capacity = std::future::poll_fn(|cx| sender.poll_capacity(cx));
+                let Ok(room) = tokio::time::timeout(stuck, capacity).await else {
+                    break;
+                };
+                let room = room.unwrap().unwrap();
+                sender
+                    .send_data(chunk.slice(..room.min(chunk.len())), false)
+                    .unwrap();
+                sent += room.min(chunk.len());
+                assert!(sent < 1 << 20, "{sent}");
+            }
+        }
+    }
+    let other = Http2Client::connect(&activator).await;
+    let (response, _) = other.send(request("GET", "/"), true).await;
+    backend.request().await.finish("ok");
+    let mut response = patiently(response).await.unwrap();
+    assert_eq!(read(response.body_mut()).await.0, "ok");
 }
