@@ -26,7 +26,6 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.config();
     exporter.certificates("tls").expires(SystemTime::now());
     exporter.connections();
-    exporter.certificates("tls");
     exporter.handshakes();
     exporter.errors();
     serve(&exporter.requests(), "GET", Some(200));
