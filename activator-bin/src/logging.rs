@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use tracing::Level;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
@@ -15,8 +17,13 @@ pub fn start(config: &LogConfig) {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
+    // Any client can make h2 warn, as often as it likes.
+    let (filter, h2) = (config.filter.clone(), "h2");
+    let is_asked = filter.would_enable(h2, &Level::DEBUG) || !filter.would_enable(h2, &Level::WARN);
+    let filter = match is_asked {
+        true => filter,
+        false => filter.with_target(h2, LevelFilter::ERROR),
+    };
     // Fails only when there is a subscriber already, and then that one has the say.
-    let _ = registry()
-        .with(lines.with_filter(config.filter.clone()))
-        .try_init();
+    let _ = registry().with(lines.with_filter(filter)).try_init();
 }

@@ -33,6 +33,7 @@ mod headers;
 mod informational;
 mod outside_probe;
 mod refusal;
+pub(crate) mod trailers;
 mod upgrade;
 
 use capacity::Capacity;

@@ -12,6 +12,8 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
+use crate::proxy::trailers;
+
 /// How long a backend is given to say 100 (Continue): there are some that never do.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -114,7 +116,9 @@ impl Body for Upload {
             return Poll::Ready(Some(Err(error.into())));
         }
         match &mut self.from {
-            Some(from) => Pin::new(from).poll_frame(cx).map_err(Into::into),
+            Some(from) => Pin::new(from)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| Ok(trailers::to_backend(frame?)?))),
             None => Poll::Ready(None),
         }
     }

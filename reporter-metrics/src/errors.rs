@@ -39,6 +39,8 @@ label_values! {
         ResponseStartTimeout = "response_start_timeout",
         /// Its `idle_timeout` passed (504, or an aborted response).
         IdleTimeout = "idle_timeout",
+        /// The client's HTTP/2 connection was ended because of what it sent too much of.
+        ClientFlood = "client_flood",
         /// The client left before the end.
         ClientGone = "client_gone",
         /// The activator stopped before the end.

@@ -52,12 +52,34 @@ fn find_ambiguity<B>(request: &Request<B>) -> Option<String> {
     if host.is_none() && !may_have_none {
         return Some("the request has no host header".to_owned());
     }
-    if !host.is_none_or(is_host) {
+    if !host.is_none_or(|host| is_host(host.as_bytes())) {
         return Some("the host header is no host name, with or without a port".to_owned());
     }
     let uri = request.uri();
+    let authority = uri
+        .authority()
+        .map(|authority| authority.as_str().as_bytes());
+    if !authority.is_none_or(is_host) {
+        return Some("the authority is no host name, with or without a port".to_owned());
+    }
+    let is_http2 = request.version() == Version::HTTP_2;
+    // In HTTP/1 the authority goes before the header (RFC 9112, 3.2.2).
+    if is_http2 && let (Some(authority), Some(host)) = (authority, host) {
+        let port = match uri.scheme_str() {
+            Some("https") => ":443",
+            _ => ":80",
+        };
+        let (host, authority) = (bare(host.as_bytes(), port), bare(authority, port));
+        if !host.eq_ignore_ascii_case(authority) {
+            return Some("the host header and the authority differ".to_owned());
+        }
+    }
+    // HTTP/1 has its own way to say where a value begins and ends.
+    if is_http2 && headers.values().any(is_padded) {
+        return Some("the value of a header begins or ends with a space".to_owned());
+    }
     let target = uri.path_and_query().map_or("", |path| path.as_str());
-    let is_whole = uri.scheme().is_some() && uri.authority().is_some();
+    let is_whole = !is_http2 && uri.scheme().is_some() && authority.is_some();
     let is_asterisk = target == "*" && request.method() == Method::OPTIONS;
     if !is_whole && !target.starts_with('/') && !is_asterisk {
         return Some("the request target is neither a path nor a URI".to_owned());
@@ -69,9 +91,25 @@ fn count(headers: &HeaderMap, name: &HeaderName) -> usize {
     headers.get_all(name).iter().count()
 }
 
-/// Whether all bytes can stand in a host name, an address or a port: RFC 3986, 3.2.2 and 3.2.3.
-fn is_host(value: &HeaderValue) -> bool {
-    let mark = |byte| b"-._~!$&'()*+;=%:[]".contains(&byte);
-    let mut bytes = value.as_bytes().iter().copied();
-    bytes.all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
+/// Whether all bytes can stand in a host name, an address or a port: RFC 3986, 3.2.2 and 3.2.3. A user
+/// is none of these.
+fn is_host(bytes: &[u8]) -> bool {
+    let mark = |byte| b"-._~!$&'()*+;=%:[]".contains(byte);
+    bytes
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
+}
+
+/// A host without a port that goes without saying (RFC 3986, 6.2.3).
+fn bare<'a>(host: &'a [u8], port: &str) -> &'a [u8] {
+    let bare = host.strip_suffix(port.as_bytes());
+    bare.or(host.strip_suffix(b":")).unwrap_or(host)
+}
+
+/// Whether a reader of HTTP/1 would see less than there is (RFC 9113, 8.2.1).
+pub(super) fn is_padded(value: &HeaderValue) -> bool {
+    let bytes = value.as_bytes();
+    [bytes.first(), bytes.last()]
+        .iter()
+        .any(|byte| matches!(byte, Some(b' ' | b'\t')))
 }

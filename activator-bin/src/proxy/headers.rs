@@ -8,15 +8,16 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 
+use super::trailers;
 use crate::revision::backend::Backend;
 use crate::revision::name::{NAMESPACE, REVISION};
 
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(super) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
-const PROXY_REQUEST: HeaderName = HeaderName::from_static("k-proxy-request");
+pub(super) const PROXY_REQUEST: HeaderName = HeaderName::from_static("k-proxy-request");
 
 /// What belongs to one connection and is never passed on, besides `Connection` and what it lists.
-const HOP_BY_HOP: [HeaderName; 8] = [
+pub(super) const HOP_BY_HOP: [HeaderName; 8] = [
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     PROXY_AUTHENTICATE,
@@ -177,7 +178,7 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
     }
     // Hyper sends only trailers that are announced.
     let trailers = match framing {
-        Framing::Chunked => announced_trailers(headers),
+        Framing::Chunked => trailers::announced(headers),
         Framing::Empty | Framing::Length => None,
     };
     for name in &HOP_BY_HOP {
@@ -186,28 +187,6 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
     if let Some(trailers) = trailers {
         headers.insert(TRAILER, trailers);
     }
-}
-
-/// The announced trailers, without those that are taken for something else when whoever reads them
-/// puts them among the headers.
-fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
-    const KEPT_OUT: [HeaderName; 8] = [
-        CONNECTION,
-        CONTENT_LENGTH,
-        HOST,
-        NAMESPACE,
-        REVISION,
-        FORWARDED_FOR,
-        ORIGINAL_HOST,
-        PROXY_REQUEST,
-    ];
-    let may_pass = |name: &&[u8]| {
-        HeaderName::from_bytes(name)
-            .is_ok_and(|name| !KEPT_OUT.contains(&name) && !HOP_BY_HOP.contains(&name))
-    };
-    let names: Vec<_> = tokens(headers, TRAILER).filter(may_pass).collect();
-    let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok();
-    names.filter(|names| !names.is_empty())
 }
 
 fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {

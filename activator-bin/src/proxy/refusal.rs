@@ -62,8 +62,10 @@ fn status(reason: ErrorReason) -> StatusCode {
         | Why::BackendReset
         | Why::BackendTimeout
         | Why::BackendBadResponse => StatusCode::BAD_GATEWAY,
-        // Of these two nobody is left to be told.
-        Why::QueueFull | Why::ClientGone | Why::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+        // Of all but the first nobody is left to be told.
+        Why::QueueFull | Why::ClientFlood | Why::ClientGone | Why::Stopped => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Why::Timeout | Why::ResponseStartTimeout | Why::IdleTimeout => StatusCode::GATEWAY_TIMEOUT,
     }
 }

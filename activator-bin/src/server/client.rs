@@ -47,6 +47,7 @@ pub(crate) struct Client {
     is_silent: AtomicBool,
     was_heard: AtomicBool,
     is_late: AtomicBool,
+    is_closed: AtomicBool,
 }
 
 /// What a connection is at.
@@ -82,6 +83,7 @@ impl Client {
             is_silent: AtomicBool::new(false),
             was_heard: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
         }
     }
 
@@ -186,9 +188,22 @@ impl Client {
         self.set_phase(Phase::Head);
     }
 
-    /// Whether the connection may end with a part of its last requests unread.
+    /// Whether the connection may end with something unread: a part of its last requests, or frames of
+    /// HTTP/2, which come at any time.
     pub(crate) fn may_be_unread(&self) -> bool {
-        self.phase() == Phase::Head || self.may_be_unread.load(Ordering::Relaxed)
+        self.phase() == Phase::Head
+            || self.may_be_unread.load(Ordering::Relaxed)
+            || self.is_http2.load(Ordering::Relaxed)
+    }
+
+    /// Our side is closed; what still comes is thrown away.
+    pub(super) fn on_close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether our side is closed.
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
     }
 
     /// The end of the answer under way can only be told by closing the connection.

@@ -228,7 +228,11 @@ where
             client.on_http2();
             let connection = http.http2.serve_connection(TokioIo::new(wire), service);
             // On the heap, so that those of HTTP/1 need no room for it.
-            Box::pin(super::http2::run(connection, client, draining)).await
+            let end = Box::pin(super::http2::run(connection, client, draining)).await;
+            if let Some(reason) = super::http2::refusal(&end) {
+                proxy.errors().count(reason);
+            }
+            end
         }
     }
 }

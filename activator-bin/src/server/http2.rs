@@ -1,14 +1,17 @@
 //! HTTP/2 connections of clients: many requests at once, each of which is a task of its own.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
+use h2::Reason;
 use hyper::body::Incoming;
 use hyper::server::conn::http2::{Builder, Connection};
 use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use reporter_metrics::ErrorReason;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
@@ -38,6 +41,19 @@ pub(super) fn settings(limits: &Limits) -> Builder<LocalExecutor> {
     http
 }
 
+/// Why the client was sent away (GOAWAY), if it was. What ends a single stream (RST_STREAM) nobody hears of.
+pub(super) fn refusal(end: &End) -> Option<ErrorReason> {
+    let End::Closed(Err(error)) = end else {
+        return None;
+    };
+    let error = error.source()?.downcast_ref::<h2::Error>()?;
+    match error.reason()? {
+        _ if !error.is_go_away() || !error.is_library() => None,
+        Reason::ENHANCE_YOUR_CALM => Some(ErrorReason::ClientFlood),
+        _ => Some(ErrorReason::BadRequest),
+    }
+}
+
 /// Drives `connection` and drops it at its end; with it go the requests that it still had.
 ///
 /// A drain tells the client to send no further requests (GOAWAY); those it has sent are served.
@@ -55,7 +71,8 @@ where
     let mut drain_begun = pin!(draining.begun());
     let mut is_last = false;
     poll_fn(|cx| {
-        if gone.as_mut().poll(cx).is_ready() {
+        // Behind our own end that is what is waited for.
+        if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
             return Poll::Ready(End::ClientGone);
         }
         if !is_last && drain_begun.as_mut().poll(cx).is_ready() {

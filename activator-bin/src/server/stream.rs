@@ -117,6 +117,7 @@ impl AsyncWrite for Stream {
         if self.lingering.is_none() {
             SockRef::from(self.client.socket()).shutdown(Shutdown::Write)?;
             self.lingering = Some(Box::pin(sleep(LINGER)));
+            self.client.on_close();
         }
         let Self {
             read,
@@ -128,8 +129,8 @@ impl AsyncWrite for Stream {
         while client.may_be_unread() && !lingering.as_mut().is_none_or(|until| over(until, cx)) {
             let mut scrap = [0; 16 * 1024];
             let mut scrap = ReadBuf::new(&mut scrap);
-            ready!(Pin::new(&mut *read).poll_read(cx, &mut scrap))?;
-            if scrap.filled().is_empty() {
+            let end = ready!(Pin::new(&mut *read).poll_read(cx, &mut scrap)).is_err();
+            if end || scrap.filled().is_empty() {
                 break;
             }
         }

@@ -4,23 +4,25 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 /// A running program.
 pub(crate) struct Activator {
     process: Child,
     file: PathBuf,
     pub(crate) http: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl Activator {
-    /// Starts one with the revisions default/hello on `backend` and default/last on `last`.
-    pub(crate) fn start(name: &str, backend: SocketAddr, last: SocketAddr) -> Self {
+    /// Starts one with `revisions` of the namespace default, each on its backend.
+    pub(crate) fn start(name: &str, revisions: &[(&str, SocketAddr)]) -> Self {
         let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("smuggling");
         std::fs::create_dir_all(&directory).unwrap();
         // Not shared with another run of these tests.
         let file = directory.join(format!("{name}-{}.toml", std::process::id()));
         let mut text = "workers = 1\ncluster_domain = \"c\"\n".to_owned();
-        for (name, backend) in [("hello", backend), ("last", last)] {
+        for (name, backend) in revisions {
             text += &format!(
                 "[[revision]]\nnamespace = \"default\"\nname = \"{name}\"\n\
                  probe = \"none\"\nbackends = [\"{backend}\"]\n"
@@ -44,16 +46,28 @@ impl Activator {
             line.contains("serving, try: ")
                 .then(|| address.trim_end_matches('/').parse().unwrap())
         });
+        let kept = Arc::<Mutex<Vec<_>>>::default();
+        let keeper = Arc::clone(&kept);
         std::thread::spawn(move || {
-            // What the program fails with belongs to a failing test's output.
-            log.map_while(Result::ok)
-                .for_each(|line| println!("{line}"));
+            log.map_while(Result::ok).for_each(|line| {
+                // What the program fails with belongs to a failing test's output.
+                println!("{line}");
+                keeper.lock().unwrap().push(line);
+            });
         });
         Self {
             process,
             file,
             http: address.expect("it says where it serves"),
+            log: kept,
         }
+    }
+}
+
+impl Activator {
+    /// What it has logged since it serves.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
     }
 }
 

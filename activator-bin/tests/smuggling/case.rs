@@ -28,9 +28,17 @@ pub(crate) struct Case {
     pub(crate) name: String,
     /// All lines but those of the outcome.
     pub(crate) input: String,
-    pub(crate) sent: Vec<u8>,
+    /// What the client sends, line by line.
+    pub(crate) sent: Vec<String>,
     pub(crate) answer: Vec<u8>,
     pub(crate) outcome: Outcome,
+}
+
+impl Case {
+    /// What the client sends, of lines that are text.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.sent.iter().flat_map(|line| bytes(line)).collect()
+    }
 }
 
 /// What came of a case.
@@ -77,7 +85,7 @@ pub(crate) fn parse(text: &str) -> (String, Vec<Case>) {
         };
         match mark {
             "" | "#" => {}
-            ">" => case.sent.extend(bytes(rest)),
+            ">" => case.sent.push(rest.to_owned()),
             "!" => case.answer.extend(bytes(rest)),
             "<" => case.outcome.client.push(rest.to_owned()),
             "|" => case.outcome.backend.push(rest.to_owned()),
@@ -95,7 +103,8 @@ pub(crate) fn parse(text: &str) -> (String, Vec<Case>) {
     (intro, cases)
 }
 
-fn bytes(line: &str) -> Vec<u8> {
+/// The bytes of a line.
+pub(crate) fn bytes(line: &str) -> Vec<u8> {
     let (line, end) = match line.strip_suffix('\\') {
         Some(line) if !line.ends_with('\\') => (line, ""),
         _ => (line, "\r\n"),

@@ -9,6 +9,7 @@ mod answers;
 mod backend;
 mod case;
 mod client;
+mod frames;
 mod request;
 
 use std::fmt::Write as _;
@@ -19,9 +20,9 @@ use backend::Backend;
 use case::{Case, Outcome};
 use client::Client;
 
-/// Runs all cases of a file, one after the other, against one activator.
+/// Compares what `run` makes of each case of a file, one after the other, with what it says there.
 #[track_caller]
-fn check(name: &str, least: usize) {
+fn compare(name: &str, least: usize, mut run: impl FnMut(&Case, Option<&Outcome>) -> Outcome) {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
         .join("tests/smuggling")
         .join(format!("{name}.txt"));
@@ -29,13 +30,12 @@ fn check(name: &str, least: usize) {
     let (intro, cases) = case::parse(&text);
     assert!(cases.len() >= least, "only {} cases in {name}", cases.len());
     let update = std::env::var_os("UPDATE_SMUGGLING").is_some();
-    let (backend, last) = (Backend::start(), Backend::start());
-    last.answer_with(case::LAST_OK.to_vec());
-    let activator = Activator::start(name, backend.address, last.address);
     let (mut written, mut differing) = (intro, String::new());
     for case in &cases {
+        // Printed with a failure only.
+        println!("{}", case.name);
         let expected = (!update).then_some(&case.outcome);
-        let found = run(case, expected, &activator, &backend);
+        let found = run(case, expected);
         if found != case.outcome {
             writeln!(
                 differing,
@@ -53,6 +53,18 @@ fn check(name: &str, least: usize) {
     }
 }
 
+/// Runs all cases of a file against one activator.
+#[track_caller]
+fn check(name: &str, least: usize) {
+    let (backend, last) = (Backend::start(), Backend::start());
+    last.answer_with(case::LAST_OK.to_vec());
+    let revisions = [("hello", backend.address), ("last", last.address)];
+    let activator = Activator::start(name, &revisions);
+    compare(name, least, |case, expected| {
+        run(case, expected, &activator, &backend)
+    });
+}
+
 fn run(
     case: &Case,
     expected: Option<&Outcome>,
@@ -61,7 +73,7 @@ fn run(
 ) -> Outcome {
     backend.answer_with(case.answer.clone());
     let mut client = Client::connect(activator.http);
-    client.send(&case.sent);
+    client.send(&case.bytes());
     let mut client_got = client.answers(expected.map(|outcome| &*outcome.client));
     if client_got.last().is_some_and(|line| line == "open") {
         // A request more shows whether both sides agree on where the case's messages end.

@@ -1,0 +1,112 @@
+//! The same for HTTP/2: frames in, what comes back, what the backend saw. `frames/script.rs` says how they are written.
+//!
+//! A stream that fails takes no other with it, and nothing ends more than its own connection: after each case a
+//! request is answered on the same connection, if it is still open, and on a new one.
+
+mod backend;
+mod client;
+mod request;
+mod script;
+mod wire;
+
+use std::collections::BTreeSet;
+
+use crate::activator::Activator;
+use crate::case::Outcome;
+use crate::compare;
+use backend::Backend;
+use client::Client;
+use script::{Script, Step};
+
+#[track_caller]
+fn check(name: &str, least: usize) {
+    let backend = Backend::start();
+    let activator = Activator::start(name, &[("hello", backend.address)]);
+    compare(&format!("frames/{name}"), least, |case, _| {
+        run(&Script::read(&case.sent), &activator, &backend)
+    });
+    // Whoever could make it log could fill its disk.
+    assert_eq!(activator.log(), [""; 0]);
+}
+
+fn run(script: &Script, activator: &Activator, backend: &Backend) -> Outcome {
+    let mut client = Client::connect(activator.http);
+    let mut waited = BTreeSet::new();
+    for step in &script.steps {
+        match step {
+            Step::Send(bytes) => client.send(bytes),
+            Step::Wait(streams) => {
+                client.wait(streams);
+                waited.clone_from(streams);
+            }
+        }
+    }
+    let all = &script.opened - &script.given_up;
+    client.wait(&all);
+    if script.says_goodbye {
+        client.wait_for_end();
+    } else if client.is_open() {
+        let answer = client.ask((script.highest | 1) + 2, "/last");
+        assert!(
+            !client.is_open() || answer.as_deref() == Some("200 last"),
+            "another stream gets {answer:?}"
+        );
+    }
+    let told = match client.was_sent_away() {
+        true => &waited,
+        false => &all,
+    };
+    let outcome = client.outcome(told);
+    drop(client);
+    let answer = Client::begin(activator.http).ask(1, "/last");
+    assert_eq!(answer.as_deref(), Some("200 last"), "on a new connection");
+    let address = backend.address.to_string();
+    let saw = backend.saw();
+    let saw: Vec<_> = saw.iter().map(|request| request.lines(&address)).collect();
+    let runs = saw
+        .chunk_by(|one, next| one == next)
+        .map(|run| match run.len() {
+            1 => run[0].clone(),
+            times => [vec![format!("{times} times")], run[0].clone()].concat(),
+        });
+    let runs: Vec<_> = runs.collect();
+    let in_words = |line: String| line.replace(&address, "BACKEND");
+    Outcome {
+        client: outcome.into_iter().map(in_words).collect(),
+        backend: runs
+            .join(&"--".to_owned())
+            .into_iter()
+            .map(in_words)
+            .collect(),
+    }
+}
+
+#[test]
+fn the_head_of_a_request_over_http2_is_what_it_seems_or_is_refused() {
+    check("heads", 100);
+}
+
+#[test]
+fn the_length_of_a_request_over_http2_is_clear_and_its_trailers_are_none_of_its_headers() {
+    check("bodies", 40);
+}
+
+#[test]
+fn frames_that_break_the_rules_end_their_stream_or_their_connection() {
+    check("streams", 80);
+}
+
+#[test]
+fn compressed_fields_are_what_they_seem_or_end_the_connection() {
+    check("fields", 20);
+}
+
+#[test]
+fn floods_are_bounded() {
+    check("floods", 25);
+}
+
+#[test]
+fn a_preface_is_whole_or_the_connection_is_none_of_http2() {
+    check("prefaces", 15);
+}
