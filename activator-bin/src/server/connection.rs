@@ -34,6 +34,7 @@ use super::wire::Wire;
 use crate::drain::Draining;
 use crate::executor::LocalExecutor;
 use crate::proxy::Proxy;
+use crate::upload::Upload;
 
 /// How long a request whose head is on its way may take to begin once a drain has begun.
 pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
@@ -158,6 +159,8 @@ where
         service_fn(move |request: Request<Incoming>| {
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
             let tunnel = Rc::clone(&tunnel);
+            // On the heap, so that those it is handed to need no room for it.
+            let request = Box::new(request.map(Upload::from));
             async move {
                 let mut answer = proxy.answer(request, &client).await;
                 tunnel.set(answer.body_mut().take_tunnel());
