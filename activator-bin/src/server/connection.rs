@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -250,7 +251,9 @@ where
 {
     let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
+    let told = draining.clone();
     let mut drain_begun = pin!(draining.begun());
+    let mut is_watching = false;
     let mut last_head = Timer::default();
     let mut rest = Rest::default();
     let mut silence = Timer::default();
@@ -262,7 +265,10 @@ where
         if client.is_cut() {
             return Poll::Ready(ControlFlow::Break(End::Cut));
         }
-        is_draining = is_draining || drain_begun.as_mut().poll(cx).is_ready();
+        // Once is enough to be woken.
+        if !is_draining && (!mem::replace(&mut is_watching, true) || told.is_stale()) {
+            is_draining = drain_begun.as_mut().poll(cx).is_ready();
+        }
         loop {
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ControlFlow::Break(End::Closed(end)));
