@@ -1,5 +1,5 @@
 //! From a first request to its message at a peer on loopback, beside a bare TCP message between two
-//! threads, in turns in one run.
+//! threads, in turns in one run. Prints a line `NAME: VALUE UNIT` for each.
 #![expect(clippy::unwrap_used, reason = "a step that fails ends the benchmark")]
 
 use std::io::{Read, Write};
@@ -35,8 +35,10 @@ fn main() {
         thread::sleep(PAUSE);
         floor.push(bare.one_way());
     }
-    println!("{SAMPLES} samples each, in microseconds     p50     p99   p99.9     max");
-    print("first request to its frame at the peer", &mut first_reports);
+    print(
+        "from a request to its frame at the peer",
+        &mut first_reports,
+    );
     print("a bare TCP message, one way", &mut floor);
     drop(control_thread);
 }
@@ -136,15 +138,9 @@ impl BareTcp {
 
 fn print(what: &str, samples: &mut [Duration]) {
     samples.sort_unstable();
-    let at = |share: f64| {
+    for (percentile, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
         let index = (samples.len() as f64 * share) as usize;
-        samples[index.min(samples.len() - 1)].as_secs_f64() * 1e6
-    };
-    println!(
-        "{what:<39}{:>8.1}{:>8.1}{:>8.1}{:>8.1}",
-        at(0.5),
-        at(0.99),
-        at(0.999),
-        at(1.0)
-    );
+        let micros = samples[index].as_secs_f64() * 1e6;
+        println!("first report/{what}, {percentile}: {micros:.1} us");
+    }
 }

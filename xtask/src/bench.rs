@@ -12,7 +12,7 @@ use clap::Subcommand;
 
 #[derive(Subcommand)]
 pub(crate) enum What {
-    /// The counting: runs the benchmarks of the reporter and writes their results and targets into BENCHMARKS.md.
+    /// The counting and requests that wait: writes results and targets into BENCHMARKS.md.
     Core,
     /// The proxy: the activator beside nginx and haproxy, in turns (needs Debian's nginx-light, haproxy, wrk and nghttp2-client).
     E2e,

@@ -5,6 +5,7 @@ mod ci;
 mod command;
 mod dist;
 mod e2e;
+mod median;
 mod mutants;
 
 use anyhow::Result;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// How many requests may wait in all. Shared by the throttles of all revisions.
 #[derive(Debug)]
 pub struct QueueBudget {
-    limit: AtomicUsize,
+    limit: usize,
     taken: AtomicUsize,
 }
 
@@ -21,14 +21,9 @@ impl QueueBudget {
     #[must_use]
     pub fn new(max_queued_requests: usize) -> Arc<Self> {
         Arc::new(Self {
-            limit: AtomicUsize::new(max_queued_requests),
+            limit: max_queued_requests,
             taken: AtomicUsize::new(0),
         })
-    }
-
-    /// Changes the bound. Those who wait already stay.
-    pub fn set_max_queued_requests(&self, max_queued_requests: usize) {
-        self.limit.store(max_queued_requests, Ordering::Relaxed);
     }
 
     /// How many requests wait, over all revisions.
@@ -39,8 +34,7 @@ impl QueueBudget {
 
     /// A newcomer's place; none beyond the bound.
     pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
-        let limit = self.limit.load(Ordering::Relaxed);
-        let one_more = |taken| (taken < limit).then_some(taken + 1);
+        let one_more = |taken| (taken < self.limit).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()?;
@@ -89,16 +83,5 @@ mod tests {
         assert_eq!(budget.queued(), 1);
         drop(again);
         assert_eq!(budget.queued(), 0);
-    }
-
-    #[test]
-    fn a_lower_bound_keeps_those_who_wait() {
-        let budget = QueueBudget::new(2);
-        let _places = [budget.place(), budget.place()];
-        budget.set_max_queued_requests(1);
-        assert_eq!(budget.queued(), 2);
-        assert!(budget.place().is_none());
-        budget.set_max_queued_requests(3);
-        assert!(budget.place().is_some());
     }
 }

@@ -1,4 +1,4 @@
-//! The benchmarks of reporter-core and reporter-runtime, and their targets.
+//! The benchmarks of the counting and of requests that wait, and their targets.
 
 use std::fmt::Write;
 use std::fs;
@@ -22,6 +22,8 @@ const TARGETS: &[(&str, &str, f64)] = &[
     ("in + out during ticks/", " 1000000 keys, longest", 100.0),
     ("memory/", " keys", 128.0),
     ("memory/", "all are gone", 1.0),
+    ("held request, ", "a slot is free, p99", 200.0),
+    ("held request, ", "a backend is ready, p99", 200.0),
 ];
 
 struct Measured {
@@ -45,11 +47,12 @@ pub(crate) fn run() -> Result<()> {
     let mut results = Vec::new();
     ratios(&criterion, &mut results)?;
     results.sort_by_key(|result| natural(&result.name));
-    let limits = output(&mut command(
+    for line in [
         "cargo bench --package reporter-runtime --bench limits",
-    ))?;
-    for line in limits.lines() {
-        results.extend(parse(line));
+        "cargo bench --package reporter-runtime --bench first_report",
+        "cargo bench --package activator-bin --bench held",
+    ] {
+        results.extend(output(&mut command(line))?.lines().filter_map(parse));
     }
     let table = table(&results);
     print!("{table}");

@@ -10,6 +10,7 @@ use super::load::Work;
 use super::page;
 use super::proxies::{Backend, Proxy, Subject};
 use crate::command::{self, command};
+use crate::median::median;
 
 /// How often each proxy has its turn at each work. Medians are over these.
 const ROUNDS: usize = 3;
@@ -131,10 +132,4 @@ fn idle_cpu(backend: &Backend) -> Result<f64> {
     let before = proxy.cpu()?;
     sleep(IDLE);
     Ok((proxy.cpu()? - before) / IDLE.as_secs_f64())
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_unstable_by(f64::total_cmp);
-    values[values.len() / 2]
 }

@@ -9,6 +9,7 @@ use super::activator::{Activator, choose, revision};
 use super::nginx::Nginx;
 use super::process::Process;
 use crate::command::{output, root};
+use crate::median::median;
 
 const IDLE: u32 = 10_000;
 const SLOW: u32 = 1_000;
@@ -49,7 +50,7 @@ pub(crate) fn run() -> Result<()> {
         );
     }
     println!("99th percentiles {without:?} without the crowd, {with:?} with it");
-    let (without, with) = (median(without), median(with));
+    let (without, with) = (median(&without), median(&with));
     println!("in the median {without:?} and {with:?}");
     ensure!(with <= 2 * without.max(FLOOR), "it more than doubled");
     activator.stop()
@@ -72,9 +73,4 @@ fn percentile_99(activator: &Activator) -> Result<Duration> {
     let seconds = line.and_then(|line| line.strip_suffix(" secs"));
     let seconds: f64 = seconds.context("no 99th percentile")?.parse()?;
     Ok(Duration::from_secs_f64(seconds))
-}
-
-fn median(mut figures: Vec<Duration>) -> Duration {
-    figures.sort();
-    figures[figures.len() / 2]
 }
