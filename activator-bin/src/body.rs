@@ -111,7 +111,7 @@ impl Relay {
     }
 
     /// The request has met a time-out: all of it ends now, in a way that the client notices.
-    pub(crate) fn time_out(mut self, kind: TimeoutKind) {
+    pub(crate) fn time_out(mut self: Box<Self>, kind: TimeoutKind) {
         self.held.fail(kind.into());
         self.held.exchange.cut();
     }
@@ -152,7 +152,7 @@ enum Content {
     /// All of it, or nothing any more.
     Whole { text: Option<Bytes>, _held: Held },
     /// The deadline holds the [`Relay`] until it is met.
-    Relayed(Deadline<Relay>),
+    Relayed(Deadline<Box<Relay>>),
     /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
     Switched(Option<Tunnel>),
 }
@@ -177,13 +177,13 @@ impl Body {
     }
 
     /// What comes from a backend, until `deadline`.
-    pub(crate) fn relayed(relay: Relay, deadline: Deadline<Relay>) -> Self {
+    pub(crate) fn relayed(relay: Box<Relay>, deadline: Deadline<Box<Relay>>) -> Self {
         deadline.hold(relay);
         Self(Content::Relayed(deadline))
     }
 
     /// Nothing; behind it is the connection of the backend that switched.
-    pub(crate) fn switched(backend: OnUpgrade, held: Held, deadline: Deadline<Relay>) -> Self {
+    pub(crate) fn switched(backend: OnUpgrade, held: Held, deadline: Deadline<Box<Relay>>) -> Self {
         let tunnel = Tunnel::new(backend, held, deadline);
         Self(Content::Switched(Some(tunnel)))
     }
@@ -230,7 +230,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed(deadline) => deadline.held(Relay::is_at_end).unwrap_or(false),
+            Content::Relayed(deadline) => deadline.held(|relay| relay.is_at_end()).unwrap_or(false),
         }
     }
 

@@ -55,6 +55,12 @@ impl Draining {
         over || self.stage.has_changed().is_err()
     }
 
+    /// Whether anything may have been told since this was cloned. Costs no lock, as the others do that all
+    /// workers share.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.stage.has_changed().unwrap_or(true)
+    }
+
     /// Waits for the beginning; answers when what is in flight must have ended, now at the latest
     /// when the teller is gone.
     ///

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use http::{Request, Response, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use reporter_metrics::{ErrorMetrics, ErrorReason, HandshakeMetrics, QueueMetrics, RequestMetrics};
 use reporter_runtime::ConcurrencyReporter;
 use tokio::time::Instant;
@@ -60,7 +59,7 @@ pub(crate) struct Services {
 pub(crate) struct Proxy {
     services: Services,
     pub(crate) upstream: Upstream,
-    timeouts: Rc<Timeouts<Relay>>,
+    timeouts: Rc<Timeouts<Box<Relay>>>,
     observer: Rc<Observer>,
 }
 
@@ -106,7 +105,7 @@ impl Proxy {
     /// it, and the connection to the backend is closed.
     pub(crate) async fn answer(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Box<Request<Upload>>,
         client: &Arc<Client>,
     ) -> Response<Body> {
         let has_body = !request.body().is_end_stream();
@@ -133,7 +132,8 @@ impl Proxy {
                     let backend = hyper::upgrade::on(&mut response);
                     return response.map(|_| Body::switched(backend, held, deadline));
                 }
-                response.map(|body| Body::relayed(Relay::new(body, lease, held), deadline))
+                response
+                    .map(|body| Body::relayed(Box::new(Relay::new(body, lease, held)), deadline))
             }
             Err(refusal) => refusal.into_response(held),
         }
@@ -141,17 +141,17 @@ impl Proxy {
 
     async fn pass_on(
         &self,
-        request: Request<Incoming>,
+        mut request: Box<Request<Upload>>,
         client: &Arc<Client>,
         begin: Instant,
         held: &mut Held,
-    ) -> Result<(Answer, Deadline<Relay>), Refusal> {
+    ) -> Result<(Answer, Deadline<Box<Relay>>), Refusal> {
         check::check(&request, &self.services.limits)?;
         let target = self.find(&request)?;
         held.count(&target.key, self.services.reporter.track(&target.key));
         let limits = target.timeouts();
         let deadline = self.timeouts.begin(&limits, begin);
-        let request = informational::relay(request, client, held);
+        informational::relay(&mut request, client, held);
         tokio::select! {
             biased;
             answer = self.forward(request, client, &target) => {
@@ -175,7 +175,7 @@ impl Proxy {
     /// Cancellation leaves the queue, or closes the connection to the backend.
     async fn forward(
         &self,
-        mut request: Request<Upload>,
+        mut request: Box<Request<Upload>>,
         client: &Client,
         target: &Target,
     ) -> Result<Answer, Refusal> {
@@ -198,7 +198,7 @@ impl Proxy {
                     note_failure(target, &backend, &error);
                     slot = capacity.wait_elsewhere(slot).await?;
                     backend = target.backends.at(slot.backend());
-                    request = *unsent;
+                    request = unsent;
                     headers::set_backend(&mut request, &backend);
                 }
                 Err(Failed { error, .. }) => return Err(failure(target, &backend, error)),
@@ -222,7 +222,7 @@ impl Proxy {
     async fn exchange(
         &self,
         backend: &Arc<Backend>,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
         offer: Option<&Offer>,
     ) -> Result<(Response<Received>, Lease), Failed> {
         let (response, lease) = self.upstream.send(backend, request).await?;
@@ -240,7 +240,7 @@ impl Proxy {
         }
     }
 
-    fn find(&self, request: &Request<Incoming>) -> Result<Arc<Target>, Refusal> {
+    fn find(&self, request: &Request<Upload>) -> Result<Arc<Target>, Refusal> {
         let naming = Naming::of(request.uri(), request.headers());
         let domain = &*self.services.cluster_domain;
         let name = naming.name(domain);

@@ -61,20 +61,17 @@ impl From<Incoming> for Upload {
 }
 
 impl Upload {
-    /// One that is not asked for until [`Wanted`] is sent or nothing has come for a while. When its
+    /// It is not asked for until [`Wanted`] is sent or nothing has come for a while. When its
     /// sender is dropped, it never is; its connection is closed when the other one is dropped, too.
-    pub(crate) fn expecting(
-        from: Incoming,
-    ) -> (Self, oneshot::Sender<Wanted>, oneshot::Sender<AnswerOver>) {
+    pub(crate) fn close_gate(&mut self) -> (oneshot::Sender<Wanted>, oneshot::Sender<AnswerOver>) {
         let (want, wanted) = oneshot::channel();
         let (answering, over) = oneshot::channel();
-        let gate = Gate::Closed(Wait {
+        self.gate = Gate::Closed(Wait {
             wanted,
             over,
             patience: None,
         });
-        let from = Some(from);
-        (Self { from, gate }, want, answering)
+        (want, answering)
     }
 
     /// Ready once the body may be read.

@@ -84,19 +84,20 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         backend: &Arc<Backend>,
-        mut request: Request<Upload>,
+        mut request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Lease), Failed> {
         let endpoint = &backend.endpoint;
         let address = endpoint.address;
         if request.version() == Version::HTTP_2 {
-            let (response, stream) = self.http2.send(endpoint, request).await?;
+            // On the heap: one of HTTP/1 would have room for it, too.
+            let (response, stream) = Box::pin(self.http2.send(endpoint, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
         while let Some(mut connection) = self.pool.take(endpoint) {
-            match connection.try_send_request(request).await {
+            match connection.try_send_request(*request).await {
                 Ok(response) => return Ok(self.accept(backend, response, connection)),
                 Err(mut failed) => match failed.take_message() {
-                    Some(unsent) => request = unsent,
+                    Some(unsent) => request = Box::new(unsent),
                     None => {
                         return Err(UpstreamError::exchange(address, failed.into_error()).into());
                     }
@@ -113,11 +114,11 @@ impl Upstream {
         let mut connection = match connecting.await {
             Ok(connection) => connection,
             Err(error) => {
-                let unsent = error.is_unreachable().then(|| Box::new(request));
+                let unsent = error.is_unreachable().then_some(request);
                 return Err(Failed { error, unsent });
             }
         };
-        match connection.try_send_request(request).await {
+        match connection.try_send_request(*request).await {
             Ok(response) => Ok(self.accept(backend, response, connection)),
             Err(failed) => Err(UpstreamError::exchange(address, failed.into_error()).into()),
         }
@@ -156,7 +157,7 @@ mod tests {
     use crate::revision::backend::Endpoint;
 
     /// A request without a body, as it comes from a client.
-    async fn request() -> Request<Upload> {
+    async fn request() -> Box<Request<Upload>> {
         let (mut client, server) = tokio::io::duplex(1_024);
         client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
         let (sender, mut requests) = mpsc::unbounded_channel();
@@ -167,7 +168,7 @@ mod tests {
         let serving = hyper::server::conn::http1::Builder::new()
             .serve_connection(TokioIo::new(server), service);
         tokio::select! {
-            request = requests.recv() => request.unwrap().map(Upload::from),
+            request = requests.recv() => Box::new(request.unwrap().map(Upload::from)),
             _ = serving => unreachable!("the service never answers"),
         }
     }

@@ -27,7 +27,8 @@ impl<'a> Capacity<'a> {
     pub(super) async fn wait(&self) -> Result<Slot, Refusal> {
         match self.target.throttle.try_acquire() {
             Some(slot) => Ok(slot),
-            None => self.timed(self.target.throttle.acquire()).await,
+            // On the heap, as below: every request would have room for it, and few need it.
+            None => Box::pin(self.timed(self.target.throttle.acquire())).await,
         }
     }
 
@@ -35,7 +36,7 @@ impl<'a> Capacity<'a> {
     ///
     /// Dropping the future leaves the queue.
     pub(super) async fn wait_elsewhere(&self, slot: Slot) -> Result<Slot, Refusal> {
-        self.timed(slot.retry_elsewhere()).await
+        Box::pin(self.timed(slot.retry_elsewhere())).await
     }
 
     async fn timed(

@@ -36,7 +36,9 @@ pub(super) fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), Refu
 
 fn find_ambiguity<B>(request: &Request<B>) -> Option<String> {
     let headers = request.headers();
-    if let Some(name) = SINGLE.iter().find(|name| count(headers, name) > 1) {
+    let is_any_twice = headers.keys_len() < headers.len();
+    let is_twice = |name: &&HeaderName| is_any_twice && count(headers, name) > 1;
+    if let Some(name) = SINGLE.iter().find(is_twice) {
         let count = count(headers, name);
         return Some(format!(
             "the request has {count} {name} headers instead of one"

@@ -1,9 +1,6 @@
 //! What a proxy changes in the head of a request and of its answer.
 
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
@@ -16,17 +13,20 @@ pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarde
 pub(super) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
 pub(super) const PROXY_REQUEST: HeaderName = HeaderName::from_static("k-proxy-request");
 
-/// What belongs to one connection and is never passed on, besides `Connection` and what it lists.
-pub(super) const HOP_BY_HOP: [HeaderName; 8] = [
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+/// What belongs to one connection and is never passed on, besides what `Connection` lists.
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// Makes `request` one that goes to `backend`, for the client at `client`.
 pub(super) fn to_backend(
@@ -158,34 +158,30 @@ fn take_authority(uri: &mut Uri) -> Option<HeaderValue> {
     *uri = path
         .unwrap_or_else(|| PathAndQuery::from_static("/"))
         .into();
-    let authority = parts.authority?;
-    let host = authority
-        .as_str()
-        .rsplit_once('@')
-        .map_or(authority.as_str(), |(_user, host)| host);
-    HeaderValue::try_from(host).ok()
+    HeaderValue::try_from(parts.authority?.as_str()).ok()
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
-    if headers.contains_key(CONNECTION) {
-        let listed: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
-        for name in listed.iter().flat_map(split) {
-            if let Ok(name) = HeaderName::from_bytes(name) {
-                headers.remove(name);
-            }
-        }
-        headers.remove(CONNECTION);
+    let listed: Vec<_> = tokens(headers, CONNECTION).collect();
+    let is_listed = |name: &HeaderName| {
+        let name = name.as_str().as_bytes();
+        listed.iter().any(|token| token.eq_ignore_ascii_case(name))
+    };
+    // One look at the few names that are there, instead of one for each that might be.
+    let names = headers.keys();
+    let names = names.filter(|name| is_hop_by_hop(name) || is_listed(name));
+    let names: Vec<_> = names.cloned().collect();
+    for name in names {
+        headers.remove(name);
     }
     // Hyper sends only trailers that are announced.
     let trailers = match framing {
         Framing::Chunked => trailers::announced(headers),
         Framing::Empty | Framing::Length => None,
     };
-    for name in &HOP_BY_HOP {
-        headers.remove(name);
-    }
-    if let Some(trailers) = trailers {
-        headers.insert(TRAILER, trailers);
+    match trailers {
+        Some(trailers) => drop(headers.insert(TRAILER, trailers)),
+        None => drop(headers.remove(TRAILER)),
     }
 }
 

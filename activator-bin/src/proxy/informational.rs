@@ -7,7 +7,6 @@ use std::sync::Arc;
 use http::header::EXPECT;
 use http::{Request, StatusCode, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 use parking_lot::Mutex;
 
 use super::headers;
@@ -19,27 +18,19 @@ use crate::upload::{Upload, Wanted};
 /// Has what a backend says to `request` before its final answer passed on to `client`.
 ///
 /// HTTP/1.0 has no such answers, and to a client of HTTP/2 there is no way for them.
-pub(super) fn relay(
-    request: Request<Incoming>,
-    client: &Arc<Client>,
-    held: &mut Held,
-) -> Request<Upload> {
+pub(super) fn relay(request: &mut Request<Upload>, client: &Arc<Client>, held: &mut Held) {
     if request.version() != Version::HTTP_11 {
-        return request.map(Upload::from);
+        return;
     }
-    let expects_continue = expects_continue(&request);
+    let expects_continue = expects_continue(request);
     let want = Mutex::new(None);
-    let mut request = request.map(|body| {
-        if !expects_continue {
-            return body.into();
-        }
-        let (upload, wanted, answering) = Upload::expecting(body);
+    if expects_continue {
+        let (wanted, answering) = request.body_mut().close_gate();
         *want.lock() = Some(wanted);
         held.announce_end(answering);
-        upload
-    });
+    }
     let client = Arc::downgrade(client);
-    hyper::ext::on_informational(&mut request, move |answer| {
+    hyper::ext::on_informational(request, move |answer| {
         let Some(client) = client.upgrade() else {
             return;
         };
@@ -55,7 +46,6 @@ pub(super) fn relay(
         headers::informational_to_client(&mut headers);
         client.informational.send(answer.status(), &headers);
     });
-    request
 }
 
 /// Notes informational answers to a request with these limits as signs of its answer, for ever.
@@ -64,7 +54,7 @@ pub(super) fn relay(
 pub(super) async fn heed(
     client: &Client,
     limits: &TimeoutLimits,
-    deadline: &Deadline<Relay>,
+    deadline: &Deadline<Box<Relay>>,
 ) -> Infallible {
     if limits.response_start.is_none() && limits.idle.is_none() {
         return pending().await;
@@ -76,7 +66,7 @@ pub(super) async fn heed(
 }
 
 /// Whether hyper will say 100 (Continue) to the client when the body is asked for.
-fn expects_continue(request: &Request<Incoming>) -> bool {
+fn expects_continue(request: &Request<Upload>) -> bool {
     let expectations = request.headers().get_all(EXPECT);
     let last = expectations.iter().next_back();
     last.is_some_and(|last| last.as_bytes().eq_ignore_ascii_case(b"100-continue"))

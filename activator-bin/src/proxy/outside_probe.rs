@@ -24,11 +24,17 @@ pub(super) enum OutsideProbe {
 /// The probe that a request with these headers is. From any other request it takes the hash, which
 /// means something to the next hop as well.
 pub(super) fn take(headers: &mut HeaderMap) -> Option<OutsideProbe> {
+    let is_mark = |name: &HeaderName| name.as_str().starts_with("k-");
     let is_set = |value: &&HeaderValue| !value.is_empty();
     let agent = headers.get(USER_AGENT);
-    if agent.is_some_and(|agent| agent.as_bytes().starts_with(b"kube-probe/"))
-        || headers.get(KUBELET_PROBE).filter(is_set).is_some()
-    {
+    if agent.is_some_and(|agent| agent.as_bytes().starts_with(b"kube-probe/")) {
+        return Some(OutsideProbe::Health);
+    }
+    // Hardly any request has one.
+    if !headers.keys().any(is_mark) {
+        return None;
+    }
+    if headers.get(KUBELET_PROBE).filter(is_set).is_some() {
         return Some(OutsideProbe::Health);
     }
     let probe = headers.get(NETWORK_PROBE).filter(is_set);

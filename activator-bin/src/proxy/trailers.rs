@@ -1,18 +1,18 @@
 //! Which trailers pass: none that is taken for something else by a reader who puts them among the headers.
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRAILER};
+use http::header::{CONTENT_LENGTH, HOST, TRAILER};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use thiserror::Error;
 
 use super::check::is_padded;
-use super::headers::{FORWARDED_FOR, HOP_BY_HOP, ORIGINAL_HOST, PROXY_REQUEST, tokens};
+use super::headers::{FORWARDED_FOR, ORIGINAL_HOST, PROXY_REQUEST, is_hop_by_hop, tokens};
 use crate::revision::name::{NAMESPACE, REVISION};
 
 /// Besides what belongs to one connection.
 const KEPT_OUT: [HeaderName; 8] = [
-    CONNECTION,
+    TRAILER,
     CONTENT_LENGTH,
     HOST,
     NAMESPACE,
@@ -27,26 +27,33 @@ const KEPT_OUT: [HeaderName; 8] = [
 #[error("the value of a trailer begins or ends with a space")]
 pub(crate) struct Padded;
 
+fn passes(name: &HeaderName) -> bool {
+    !KEPT_OUT.contains(name) && !is_hop_by_hop(name)
+}
+
 /// The announced trailers that pass.
 pub(super) fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
-    let may_pass = |name: &&[u8]| {
-        HeaderName::from_bytes(name)
-            .is_ok_and(|name| !KEPT_OUT.contains(&name) && !HOP_BY_HOP.contains(&name))
-    };
+    let may_pass = |name: &&[u8]| HeaderName::from_bytes(name).is_ok_and(|name| passes(&name));
     let names: Vec<_> = tokens(headers, TRAILER).filter(may_pass).collect();
     let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok();
     names.filter(|names| !names.is_empty())
 }
 
-/// Makes a part of a request's body one that goes to the backend.
-pub(crate) fn to_backend(mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Padded> {
+/// Leaves of a body's trailers those that pass.
+pub(crate) fn clean(frame: &mut Frame<Bytes>) {
     if let Some(trailers) = frame.trailers_mut() {
-        for name in KEPT_OUT.iter().chain(&HOP_BY_HOP) {
+        let names = trailers.keys().filter(|name| !passes(name));
+        for name in names.cloned().collect::<Vec<_>>() {
             trailers.remove(name);
         }
-        if trailers.values().any(is_padded) {
-            return Err(Padded);
-        }
     }
-    Ok(frame)
+}
+
+/// Makes a part of a request's body one that goes to the backend.
+pub(crate) fn to_backend(mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Padded> {
+    clean(&mut frame);
+    match frame.trailers_ref() {
+        Some(trailers) if trailers.values().any(is_padded) => Err(Padded),
+        _ => Ok(frame),
+    }
 }

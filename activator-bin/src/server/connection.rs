@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
@@ -34,6 +35,7 @@ use super::wire::Wire;
 use crate::drain::Draining;
 use crate::executor::LocalExecutor;
 use crate::proxy::Proxy;
+use crate::upload::Upload;
 
 /// How long a request whose head is on its way may take to begin once a drain has begun.
 pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
@@ -158,6 +160,8 @@ where
         service_fn(move |request: Request<Incoming>| {
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
             let tunnel = Rc::clone(&tunnel);
+            // On the heap, so that those it is handed to need no room for it.
+            let request = Box::new(request.map(Upload::from));
             async move {
                 let mut answer = proxy.answer(request, &client).await;
                 tunnel.set(answer.body_mut().take_tunnel());
@@ -251,7 +255,9 @@ where
 {
     let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
+    let told = draining.clone();
     let mut drain_begun = pin!(draining.begun());
+    let mut is_watching = false;
     let mut last_head = Timer::default();
     let mut rest = Rest::default();
     let mut silence = Timer::default();
@@ -263,7 +269,10 @@ where
         if client.is_cut() {
             return Poll::Ready(ControlFlow::Break(End::Cut));
         }
-        is_draining = is_draining || drain_begun.as_mut().poll(cx).is_ready();
+        // Once is enough to be woken.
+        if !is_draining && (!mem::replace(&mut is_watching, true) || told.is_stale()) {
+            is_draining = drain_begun.as_mut().poll(cx).is_ready();
+        }
         loop {
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ControlFlow::Break(End::Closed(end)));

@@ -22,11 +22,11 @@ const CHUNK: usize = 16 * 1024;
 pub(crate) struct Tunnel {
     backend: OnUpgrade,
     held: Held,
-    deadline: Deadline<Relay>,
+    deadline: Deadline<Box<Relay>>,
 }
 
 impl Tunnel {
-    pub(crate) fn new(backend: OnUpgrade, held: Held, deadline: Deadline<Relay>) -> Self {
+    pub(crate) fn new(backend: OnUpgrade, held: Held, deadline: Deadline<Box<Relay>>) -> Self {
         Self {
             backend,
             held,

@@ -87,7 +87,7 @@ impl Http2 {
     pub(super) async fn send(
         &self,
         backend: &Endpoint,
-        request: Request<Upload>,
+        request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Stream), Failed> {
         let (head, mut body) = request.into_parts();
         let mut attempt = 1;

@@ -60,7 +60,12 @@ fn a_connection_is_closed_once_it_was_idle_for_too_long_and_not_while_it_is_used
             address: backend,
             tls: None,
         };
-        let send = async || http2.send(&endpoint, request(backend).await).await.unwrap();
+        let send = async || {
+            http2
+                .send(&endpoint, Box::new(request(backend).await))
+                .await
+                .unwrap()
+        };
         let (_, stream) = send().await;
         for _ in 0..10 {
             http2.sweep();
