@@ -59,21 +59,27 @@ impl fmt::Display for UnknownAccounting {
 impl core::error::Error for UnknownAccounting {}
 
 /// One tracked revision's books. An entry begins with the first request that starts it.
+///
+/// A request asks for `now` once, after it has written what it can without: while the clock is read, the
+/// entry's cache line comes from the core that wrote it last.
 pub(crate) trait Ledger {
+    /// Aligned so that an entry, which is a ledger and its key, never straddles two cache lines.
+    type Alignment;
+
     /// An entry for a key that was not tracked, with nothing in flight yet.
     fn open(now: Timestamp) -> Self;
 
     /// A request came.
-    fn on_in(&mut self, now: Timestamp);
+    fn on_in(&mut self, now: impl FnOnce() -> Timestamp);
 
     /// A request went. The caller has seen that one is in flight.
-    fn on_out(&mut self, now: Timestamp);
+    fn on_out(&mut self, now: impl FnOnce() -> Timestamp);
 
     /// Requests in flight.
     fn in_flight(&self) -> u64;
 
-    /// Ends the period.
-    fn on_tick(&mut self, now: Timestamp) -> Closed;
+    /// Ends the period, which may be the one that the entry began in.
+    fn on_tick(&mut self, now: Timestamp, first_period: bool) -> Closed;
 }
 
 /// What a ledger says at the end of a period.

@@ -10,7 +10,13 @@ pub(crate) struct Snapshot {
     incoming: u64,
 }
 
+/// With its key, a ledger fills half a cache line.
+#[repr(align(32))]
+pub(crate) struct HalfLine;
+
 impl Ledger for Snapshot {
+    type Alignment = HalfLine;
+
     fn open(_now: Timestamp) -> Self {
         Self {
             outstanding: 0,
@@ -18,20 +24,22 @@ impl Ledger for Snapshot {
         }
     }
 
-    fn on_in(&mut self, _now: Timestamp) {
+    fn on_in(&mut self, now: impl FnOnce() -> Timestamp) {
         self.incoming += 1;
         self.outstanding += 1;
+        now();
     }
 
-    fn on_out(&mut self, _now: Timestamp) {
+    fn on_out(&mut self, now: impl FnOnce() -> Timestamp) {
         self.outstanding -= 1;
+        now();
     }
 
     fn in_flight(&self) -> u64 {
         self.outstanding
     }
 
-    fn on_tick(&mut self, _now: Timestamp) -> Closed {
+    fn on_tick(&mut self, _now: Timestamp, _first_period: bool) -> Closed {
         let request_count = core::mem::take(&mut self.incoming);
         let idle = self.outstanding == 0;
         let concurrency = self.outstanding as f64;
