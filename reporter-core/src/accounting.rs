@@ -59,9 +59,6 @@ impl fmt::Display for UnknownAccounting {
 impl core::error::Error for UnknownAccounting {}
 
 /// One tracked revision's books. An entry begins with the first request that starts it.
-///
-/// A request asks for `now` once, after it has written what it can without: while the clock is read, the
-/// entry's cache line comes from the core that wrote it last.
 pub(crate) trait Ledger {
     /// Aligned so that an entry, which is a ledger and its key, never straddles two cache lines.
     type Alignment;
@@ -70,10 +67,10 @@ pub(crate) trait Ledger {
     fn open(now: Timestamp) -> Self;
 
     /// A request came.
-    fn on_in(&mut self, now: impl FnOnce() -> Timestamp);
+    fn on_in(&mut self, now: Timestamp);
 
     /// A request went. The caller has seen that one is in flight.
-    fn on_out(&mut self, now: impl FnOnce() -> Timestamp);
+    fn on_out(&mut self, now: Timestamp);
 
     /// Requests in flight.
     fn in_flight(&self) -> u64;

@@ -62,12 +62,12 @@ impl Reporter {
     ) -> Result<Option<StatMessage>, Refused> {
         let key = event.key.hashed();
         match event.kind {
-            ReqKind::ReqIn => match self.on_in(key, || now) {
+            ReqKind::ReqIn => match self.on_in(key, now) {
                 Ok((_, message)) => Ok(message),
                 Err(error) => Err(Refused::KeyLimitReached(error)),
             },
             ReqKind::ReqOut => {
-                let out = with_table!(&mut self.books, table => on_out(table.get_mut(key), || now).map(drop));
+                let out = with_table!(&mut self.books, table => on_out(table.get_mut(key), now).map(drop));
                 out.map(|()| None).map_err(|error| {
                     self.unmatched_outs += 1;
                     Refused::UnmatchedOut(error)
@@ -79,16 +79,13 @@ impl Reporter {
     /// Takes in a request that comes, as [`on_event`](Self::on_event) does, and answers the ticket that it goes
     /// out with.
     ///
-    /// Asks for `now` once the key's entry is at hand: where several threads count, reading the clock then
-    /// takes no longer than the entry takes to come from another core.
-    ///
     /// # Errors
     /// It was a request for one key too many, and changed nothing.
     #[inline]
     pub fn on_in(
         &mut self,
         key: HashedKey<'_>,
-        now: impl FnOnce() -> Timestamp,
+        now: Timestamp,
     ) -> Result<(Ticket, Option<StatMessage>), KeyLimitReached> {
         with_table!(&mut self.books, table => on_in(table, self.key_limit, key, now))
     }
@@ -98,11 +95,7 @@ impl Reporter {
     /// # Errors
     /// It was not in flight any more, because a [`ReqKind::ReqOut`] was told for its key.
     #[inline]
-    pub fn on_out(
-        &mut self,
-        ticket: Ticket,
-        now: impl FnOnce() -> Timestamp,
-    ) -> Result<&RevisionKey, UnmatchedOut> {
+    pub fn on_out(&mut self, ticket: Ticket, now: Timestamp) -> Result<&RevisionKey, UnmatchedOut> {
         let key = with_table!(&mut self.books, table => on_out(table.of_ticket(&ticket), now));
         if key.is_err() {
             self.unmatched_outs += 1;
@@ -148,7 +141,7 @@ fn on_in<L: Ledger>(
     table: &mut Table<L>,
     limit: usize,
     key: HashedKey<'_>,
-    now: impl FnOnce() -> Timestamp,
+    now: Timestamp,
 ) -> Result<(Ticket, Option<StatMessage>), KeyLimitReached> {
     if let Some(entry) = table.get_mut(key) {
         entry.ledger.on_in(now);
@@ -157,7 +150,7 @@ fn on_in<L: Ledger>(
     if table.len() >= limit {
         return Err(KeyLimitReached { limit });
     }
-    let (ticket, message) = on_first_request(table, key, now());
+    let (ticket, message) = on_first_request(table, key, now);
     Ok((ticket, Some(message)))
 }
 
@@ -168,7 +161,7 @@ fn on_first_request<L: Ledger>(
     now: Timestamp,
 ) -> (Ticket, StatMessage) {
     let entry = table.open(key, L::open(now));
-    entry.ledger.on_in(|| now);
+    entry.ledger.on_in(now);
     let message = StatMessage {
         key: key.key.clone(),
         // The request that starts an entry is the only one in it, in either accounting.
@@ -183,7 +176,7 @@ fn on_first_request<L: Ledger>(
 #[inline]
 fn on_out<L: Ledger>(
     entry: Option<&mut Entry<L>>,
-    now: impl FnOnce() -> Timestamp,
+    now: Timestamp,
 ) -> Result<&RevisionKey, UnmatchedOut> {
     match entry {
         Some(entry) if entry.ledger.in_flight() > 0 => {

@@ -171,7 +171,7 @@ mod tests {
             let key = key(number);
             let entry = table.open(key.hashed(), Snapshot::open(Timestamp::default()));
             if number < busy {
-                entry.ledger.on_in(Timestamp::default);
+                entry.ledger.on_in(Timestamp::default());
             }
         }
         table

@@ -60,15 +60,11 @@ impl Shard {
     #[inline]
     pub(crate) fn on_in(&self, key: HashedKey<'_>) -> Option<(Ticket, u64)> {
         let mut books = self.books.lock();
-        let mut at = Timestamp::default();
         // Read under the lock: within a shard time then runs in the order of the events.
-        let now = || {
-            at = self.shared.clock.now();
-            at
-        };
-        let counted = match books.reporter.on_in(key, now) {
+        let at = self.shared.clock.now();
+        let counted = match books.reporter.on_in(key, at) {
             Ok((ticket, message)) => Some((ticket, self.tell(&books, at, key, message))),
-            Err(full) => self.on_new_key(&mut books, full, key),
+            Err(full) => self.on_new_key(&mut books, at, full, key),
         };
         drop(books);
         if counted.is_none() {
@@ -81,6 +77,7 @@ impl Shard {
     fn on_new_key(
         &self,
         books: &mut Books,
+        at: Timestamp,
         full: KeyLimitReached,
         key: HashedKey<'_>,
     ) -> Option<(Ticket, u64)> {
@@ -88,8 +85,7 @@ impl Shard {
             return None;
         }
         books.reporter.set_key_limit(full.limit + 1);
-        let at = self.shared.clock.now();
-        let (ticket, message) = books.reporter.on_in(key, || at).ok()?;
+        let (ticket, message) = books.reporter.on_in(key, at).ok()?;
         Some((ticket, self.tell(books, at, key, message)))
     }
 
@@ -121,12 +117,8 @@ impl Shard {
     pub(crate) fn on_out(&self, ticket: Ticket, id: u64) {
         let mut books = self.books.lock();
         let books = &mut *books;
-        let mut at = Timestamp::default();
-        let out = books.reporter.on_out(ticket, || {
-            at = self.shared.clock.now();
-            at
-        });
-        match out {
+        let at = self.shared.clock.now();
+        match books.reporter.on_out(ticket, at) {
             Ok(key) => {
                 if let Some(recorder) = &self.shared.recorder
                     && books.first_requests.is_some()

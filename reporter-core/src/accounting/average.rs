@@ -24,9 +24,8 @@ pub(crate) struct Average {
 pub(crate) struct Line;
 
 impl Average {
-    /// Closes the time until `now`, over which as many requests were in flight.
-    fn advance(&mut self, in_flight: u64, now: Timestamp) {
-        self.area += u128::from(in_flight) * u128::from(now.nanos_since(self.last));
+    fn advance(&mut self, now: Timestamp) {
+        self.area += u128::from(self.in_flight) * u128::from(now.nanos_since(self.last));
         self.last = self.last.max(now);
     }
 }
@@ -44,17 +43,15 @@ impl Ledger for Average {
         }
     }
 
-    fn on_in(&mut self, now: impl FnOnce() -> Timestamp) {
-        let before = self.in_flight;
+    fn on_in(&mut self, now: Timestamp) {
+        self.advance(now);
         self.in_flight += 1;
         self.requests += 1;
-        self.advance(before, now());
     }
 
-    fn on_out(&mut self, now: impl FnOnce() -> Timestamp) {
-        let before = self.in_flight;
+    fn on_out(&mut self, now: Timestamp) {
+        self.advance(now);
         self.in_flight -= 1;
-        self.advance(before, now());
     }
 
     fn in_flight(&self) -> u64 {
@@ -62,7 +59,7 @@ impl Ledger for Average {
     }
 
     fn on_tick(&mut self, now: Timestamp, first_period: bool) -> Closed {
-        self.advance(self.in_flight, now);
+        self.advance(now);
         let covered = self.last.nanos_since(self.window_start);
         let average = match covered {
             0 => 0.0,
@@ -108,7 +105,7 @@ mod tests {
             (u64::MAX, u64::MAX),
         ] {
             let mut ledger = busy(in_flight);
-            ledger.advance(in_flight, Timestamp::from_nanos(nanos));
+            ledger.advance(Timestamp::from_nanos(nanos));
             assert_eq!(ledger.area, u128::from(in_flight) * u128::from(nanos));
             let closed = ledger.on_tick(Timestamp::from_nanos(nanos), false);
             assert_eq!(closed.gauge, in_flight as f64);
@@ -118,8 +115,8 @@ mod tests {
     #[test]
     fn a_request_of_one_nanosecond_is_seen_beside_a_year_of_others() {
         let mut ledger = busy(1_000_000_000);
-        ledger.on_in(|| Timestamp::from_nanos(YEAR - 1));
-        ledger.on_out(|| Timestamp::from_nanos(YEAR));
+        ledger.on_in(Timestamp::from_nanos(YEAR - 1));
+        ledger.on_out(Timestamp::from_nanos(YEAR));
         assert_eq!(ledger.area, u128::from(YEAR) * 1_000_000_000 + 1);
     }
 
@@ -127,8 +124,8 @@ mod tests {
     fn each_minute_of_a_year_is_reported_as_the_first_one_was() {
         let mut ledger = busy(1_000_000_007);
         let mut minute = |start: u64| {
-            ledger.on_in(|| Timestamp::from_nanos(start + 1));
-            ledger.on_out(|| Timestamp::from_nanos(start + MINUTE / 3));
+            ledger.on_in(Timestamp::from_nanos(start + 1));
+            ledger.on_out(Timestamp::from_nanos(start + MINUTE / 3));
             let closed = ledger.on_tick(Timestamp::from_nanos(start + MINUTE), false);
             (closed.stat, closed.gauge.to_bits())
         };

@@ -130,14 +130,14 @@ proptest! {
             let now = Timestamp::from_nanos(step.at);
             let said = match step.op {
                 Op::In(number) => {
-                    let (ticket, message) = by_ticket.on_in(key(number).hashed(), || now).unwrap();
+                    let (ticket, message) = by_ticket.on_in(key(number).hashed(), now).unwrap();
                     tickets.entry(number).or_default().push(ticket);
                     message.map_or(Said::Nothing, Said::First)
                 }
                 // One that has no ticket is refused either way.
                 Op::Out(number) => match tickets.entry(number).or_default().pop() {
                     Some(ticket) => {
-                        prop_assert_eq!(by_ticket.on_out(ticket, || now), Ok(&key(number)));
+                        prop_assert_eq!(by_ticket.on_out(ticket, now), Ok(&key(number)));
                         Said::Nothing
                     }
                     None => tell(&mut by_ticket, step),
