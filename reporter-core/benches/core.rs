@@ -81,8 +81,7 @@ fn tick(criterion: &mut Criterion<Ratio>, accounting: Accounting, count: usize) 
             now += 1_000_000_000;
             reporter.on_tick(Timestamp::from_nanos(now), &mut report);
             black_box(&report);
-            report.messages.clear();
-            report.gauges.clear();
+            report.clear();
         },
     );
 }

@@ -60,6 +60,9 @@ impl core::error::Error for UnknownAccounting {}
 
 /// One tracked revision's books. An entry begins with the first request that starts it.
 pub(crate) trait Ledger {
+    /// Aligned so that an entry, which is a ledger and its key, never straddles two cache lines.
+    type Alignment;
+
     /// An entry for a key that was not tracked, with nothing in flight yet.
     fn open(now: Timestamp) -> Self;
 
@@ -72,8 +75,8 @@ pub(crate) trait Ledger {
     /// Requests in flight.
     fn in_flight(&self) -> u64;
 
-    /// Ends the period.
-    fn on_tick(&mut self, now: Timestamp) -> Closed;
+    /// Ends the period, which may be the one that the entry began in.
+    fn on_tick(&mut self, now: Timestamp, first_period: bool) -> Closed;
 }
 
 /// What a ledger says at the end of a period.

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::RevisionKey;
+use crate::key::Identity;
 
 /// One request seen. When it was seen is the `now` that goes with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,16 @@ impl ReqEvent {
             kind: ReqKind::ReqOut,
         }
     }
+}
+
+/// What a request that came gets, to go out with: with it the reporter need not look for the key again.
+///
+/// Good for the reporter that gave it.
+#[must_use = "the request is in flight until its ticket is handed in"]
+#[derive(Debug)]
+pub struct Ticket {
+    pub(crate) hash: u64,
+    pub(crate) identity: Identity,
 }
 
 /// An event that changed nothing.

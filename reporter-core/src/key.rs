@@ -3,7 +3,10 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::fmt;
+use core::hash::BuildHasher;
 use core::str::FromStr;
+
+use foldhash::fast::FixedState;
 
 mod error;
 
@@ -72,10 +75,58 @@ impl RevisionKey {
         &self.0
     }
 
+    /// The key with its hash, for what needs that more than once.
+    #[inline]
+    #[must_use]
+    pub fn hashed(&self) -> HashedKey<'_> {
+        HashedKey {
+            key: self,
+            hash: FixedState::default().hash_one(self.as_str()),
+        }
+    }
+
+    /// Whether it is that key. Of clones it need not read the text.
+    #[inline]
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.identity() == other.identity() || self.0 == other.0
+    }
+
+    /// The same for clones of one key, and only for those while one of them lives.
+    pub(crate) fn identity(&self) -> Identity {
+        Identity(Arc::as_ptr(&self.0).cast::<u8>() as usize)
+    }
+
     fn parts(&self) -> (&str, &str) {
         self.0
             .split_once('/')
             .expect("both constructors put exactly one slash between the parts")
+    }
+}
+
+/// Which key it is, short of reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(usize);
+
+/// A [`RevisionKey`] whose hash is known.
+#[derive(Clone, Copy, Debug)]
+pub struct HashedKey<'a> {
+    pub(crate) key: &'a RevisionKey,
+    pub(crate) hash: u64,
+}
+
+impl HashedKey<'_> {
+    /// The key.
+    #[must_use]
+    pub fn key(&self) -> &RevisionKey {
+        self.key
+    }
+
+    /// A number below `shards`, which is a power of two of at most 2^25: where to keep the key when reporters
+    /// share the keys among them. The same on every machine, until this crate's next version.
+    #[must_use]
+    pub fn shard(&self, shards: usize) -> usize {
+        // Neither the lowest nor the highest bits: a shard's own table goes by those.
+        (self.hash >> 32) as usize & (shards - 1)
     }
 }
 

@@ -29,7 +29,7 @@
 //! reporter.on_tick(at(1_000), &mut report);
 //! let stat = report.messages[0].stat;
 //! assert_eq!(stat, Stat { average_concurrent_requests: 2.0, request_count: 2 });
-//! assert_eq!(report.gauges[0].concurrency, 2.0);
+//! assert!(report.gauges().map(|gauge| gauge.concurrency).eq([2.0]));
 //!
 //! // Once everything is out a tick forgets the revision, and the next request is a first one again.
 //! reporter.on_event(&ReqEvent::req_out(hello.clone()), at(1_100))?;
@@ -37,7 +37,7 @@
 //! let mut report = Report::default();
 //! reporter.on_tick(at(2_000), &mut report);
 //! assert!(report.messages.is_empty());
-//! assert_eq!(report.gauges[0].concurrency, 0.0);
+//! assert!(report.gauges().map(|gauge| gauge.concurrency).eq([0.0]));
 //! assert_eq!(report.forgotten, [hello.clone()]);
 //! assert!(reporter.on_event(&ReqEvent::req_in(hello), at(2_300))?.is_some());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -64,7 +64,7 @@
 //! // 1 of the concurrency and 1 of the count, so the tick says the rest.
 //! let stat = report.messages[0].stat;
 //! assert_eq!(stat, Stat { average_concurrent_requests: 0.8, request_count: 1 });
-//! assert_eq!(report.gauges[0].concurrency, 1.8);
+//! assert!(report.gauges().map(|gauge| gauge.concurrency).eq([1.8]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -109,16 +109,18 @@ mod event;
 mod key;
 mod outbox;
 mod port;
+mod report;
 mod reporter;
 mod stat;
 mod table;
 mod timestamp;
 
 pub use accounting::{Accounting, UnknownAccounting};
-pub use event::{KeyLimitReached, Refused, ReqEvent, ReqKind, UnmatchedOut};
-pub use key::{KeyError, KeyPart, KeyPartError, RevisionKey};
+pub use event::{KeyLimitReached, Refused, ReqEvent, ReqKind, Ticket, UnmatchedOut};
+pub use key::{HashedKey, KeyError, KeyPart, KeyPartError, RevisionKey};
 pub use outbox::{Frame, Outbox};
 pub use port::{MetricsBackend, Revision, RevisionLister};
+pub use report::{Gauge, Report};
 pub use reporter::Reporter;
-pub use stat::{Batch, Cause, Gauge, Report, Stat, StatMessage};
+pub use stat::{Batch, Cause, Stat, StatMessage};
 pub use timestamp::Timestamp;

@@ -7,10 +7,12 @@ use alloc::vec::Vec;
 
 use foldhash::fast::FixedState;
 use indexmap::IndexSet;
-use indexmap::map::Entry;
 
-use crate::table::{self, Table};
-use crate::{Batch, Cause, RevisionKey, Stat, StatMessage};
+use crate::{Batch, Cause, StatMessage};
+
+mod line;
+
+use line::Line;
 
 /// Holds what a receiver has not confirmed, at most one entry per key waiting, for however long it is away.
 ///
@@ -73,9 +75,7 @@ impl Outbox {
             self.waiting.push(message.clone());
         }
         for key in &batch.forgotten {
-            if let Some(stat) = self.waiting.stats.get_mut(key) {
-                stat.average_concurrent_requests = 0.0;
-            }
+            self.waiting.quiet(key);
         }
         if !batch.forgotten.is_empty() {
             // It has left already; but if the link breaks, it must not come back as a burst.
@@ -137,7 +137,7 @@ impl Outbox {
     /// The number of keys that wait to be sent.
     #[must_use]
     pub fn waiting_keys(&self) -> usize {
-        self.waiting.keys.len()
+        self.waiting.len()
     }
 
     /// The number of frames that are sent and not confirmed.
@@ -153,7 +153,7 @@ impl Outbox {
     pub fn unconfirmed_requests(&self) -> u64 {
         let sent = self.unconfirmed.iter().flat_map(|frame| &frame.messages);
         sent.map(|message| &message.stat)
-            .chain(self.waiting.stats.values())
+            .chain(self.waiting.stats())
             .map(|stat| stat.request_count)
             .sum()
     }
@@ -161,54 +161,6 @@ impl Outbox {
     /// Whether everything that was pushed is confirmed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.waiting.keys.is_empty() && self.unconfirmed.is_empty()
-    }
-}
-
-/// What waits to be sent: one entry per key, in the order in which the keys began to wait.
-#[derive(Debug, Default)]
-struct Line {
-    /// Exactly the keys of `stats`, oldest first.
-    keys: VecDeque<RevisionKey>,
-    /// In no order of meaning, so that an entry leaves without the others moving.
-    stats: Table<Stat>,
-}
-
-impl Line {
-    /// Joins the end of the line, or merges a newer stat into what waits for the same key.
-    fn push(&mut self, newer: StatMessage) {
-        match self.stats.entry(newer.key) {
-            Entry::Occupied(mut entry) => {
-                let stat = entry.get_mut();
-                stat.average_concurrent_requests = newer.stat.average_concurrent_requests;
-                stat.request_count += newer.stat.request_count;
-            }
-            Entry::Vacant(entry) => {
-                self.keys.push_back(entry.key().clone());
-                entry.insert(newer.stat);
-            }
-        }
-    }
-
-    /// Takes up to `limit` entries from the front.
-    fn take(&mut self, limit: usize) -> Vec<StatMessage> {
-        let limit = limit.min(self.keys.len());
-        let oldest = self.keys.drain(..limit);
-        oldest
-            .map(|key| {
-                let (key, stat) = self
-                    .stats
-                    .swap_remove_entry(&key)
-                    .expect("each key in the line has its stat");
-                StatMessage { key, stat }
-            })
-            .collect()
-    }
-
-    /// To be called when the line is at its longest, or the next tick would have to ask for the memory again.
-    fn give_memory_back(&mut self) {
-        if table::give_back(&mut self.stats) {
-            self.keys.shrink_to(self.stats.capacity());
-        }
+        self.waiting.is_empty() && self.unconfirmed.is_empty()
     }
 }

@@ -2,14 +2,14 @@
 
 use alloc::sync::Arc;
 
-use crate::{Gauge, RevisionKey};
+use crate::{Report, RevisionKey};
 
 /// Receives the gauges of each tick.
 ///
 /// Called from the task that cuts reports, never on a request's way; it must not block.
 pub trait MetricsBackend: Send {
-    /// Takes the gauge of every key that was tracked until this tick, in the reporter's order.
-    fn on_tick(&mut self, gauges: &[Gauge]);
+    /// Takes a tick's report, for its [gauges](Report::gauges).
+    fn on_tick(&mut self, report: &Report);
 }
 
 /// Where a revision comes from.

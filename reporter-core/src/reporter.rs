@@ -1,14 +1,12 @@
 //! The state machine: which revisions are tracked, and what an event or a tick does to them.
 
-use indexmap::map::Entry;
-
 use crate::accounting::average::Average;
 use crate::accounting::snapshot::Snapshot;
 use crate::accounting::{Accounting, Ledger};
-use crate::table::{self, Table};
+use crate::table::{self, Entry, Table};
 use crate::{
-    Gauge, KeyLimitReached, Refused, Report, ReqEvent, ReqKind, RevisionKey, Stat, StatMessage,
-    Timestamp, UnmatchedOut,
+    HashedKey, KeyLimitReached, Refused, Report, ReqEvent, ReqKind, RevisionKey, Stat, StatMessage,
+    Ticket, Timestamp, UnmatchedOut,
 };
 
 /// Counts the requests in flight per revision.
@@ -41,10 +39,10 @@ impl Reporter {
     pub fn new(accounting: Accounting) -> Self {
         Self {
             books: match accounting {
-                Accounting::Snapshot => Books::Snapshot(Table::default()),
-                Accounting::Average => Books::Average(Table::default()),
+                Accounting::Snapshot => Books::Snapshot(Table::new()),
+                Accounting::Average => Books::Average(Table::new()),
             },
-            key_limit: usize::MAX,
+            key_limit: table::MOST,
             unmatched_outs: 0,
         }
     }
@@ -62,33 +60,60 @@ impl Reporter {
         event: &ReqEvent,
         now: Timestamp,
     ) -> Result<Option<StatMessage>, Refused> {
+        let key = event.key.hashed();
         match event.kind {
-            ReqKind::ReqIn => {
-                with_table!(&mut self.books, table => on_in(table, self.key_limit, &event.key, now))
-                    .map_err(Refused::KeyLimitReached)
-            }
+            ReqKind::ReqIn => match self.on_in(key, now) {
+                Ok((_, message)) => Ok(message),
+                Err(error) => Err(Refused::KeyLimitReached(error)),
+            },
             ReqKind::ReqOut => {
-                with_table!(&mut self.books, table => on_out(table, &event.key, now))
-                    .map(|()| None)
-                    .map_err(|error| {
-                        self.unmatched_outs += 1;
-                        Refused::UnmatchedOut(error)
-                    })
+                let out = with_table!(&mut self.books, table => on_out(table.get_mut(key), now).map(drop));
+                out.map(|()| None).map_err(|error| {
+                    self.unmatched_outs += 1;
+                    Refused::UnmatchedOut(error)
+                })
             }
         }
+    }
+
+    /// Takes in a request that comes, as [`on_event`](Self::on_event) does, and answers the ticket that it goes
+    /// out with.
+    ///
+    /// # Errors
+    /// It was a request for one key too many, and changed nothing.
+    #[inline]
+    pub fn on_in(
+        &mut self,
+        key: HashedKey<'_>,
+        now: Timestamp,
+    ) -> Result<(Ticket, Option<StatMessage>), KeyLimitReached> {
+        with_table!(&mut self.books, table => on_in(table, self.key_limit, key, now))
+    }
+
+    /// Takes in that a request goes; answers the key that it was for.
+    ///
+    /// # Errors
+    /// It was not in flight any more, because a [`ReqKind::ReqOut`] was told for its key.
+    #[inline]
+    pub fn on_out(&mut self, ticket: Ticket, now: Timestamp) -> Result<&RevisionKey, UnmatchedOut> {
+        let key = with_table!(&mut self.books, table => on_out(table.of_ticket(&ticket), now));
+        if key.is_err() {
+            self.unmatched_outs += 1;
+        }
+        key
     }
 
     /// Ends the period at `now` and appends what there is to say to `report`.
     ///
     /// Costs time in proportion to the number of tracked keys.
     pub fn on_tick(&mut self, now: Timestamp, report: &mut Report) {
-        with_table!(&mut self.books, table => on_tick(table, now, report));
+        with_table!(&mut self.books, table => table.on_tick(now, report));
     }
 
     /// The number of keys that may be tracked at once from now on; further ones are refused.
     /// Those that are tracked already stay.
     pub fn set_key_limit(&mut self, limit: usize) {
-        self.key_limit = limit;
+        self.key_limit = limit.min(table::MOST);
     }
 
     /// The number of tracked keys.
@@ -100,7 +125,8 @@ impl Reporter {
     /// Requests in flight for `key`; none when the key is not tracked.
     #[must_use]
     pub fn in_flight(&self, key: &RevisionKey) -> Option<u64> {
-        with_table!(&self.books, table => table.get(key).map(Ledger::in_flight))
+        let key = key.hashed();
+        with_table!(&self.books, table => table.get(key).map(|entry| entry.ledger.in_flight()))
     }
 
     /// How many `ReqOut` were refused because nothing was in flight.
@@ -110,66 +136,53 @@ impl Reporter {
     }
 }
 
+#[inline]
 fn on_in<L: Ledger>(
     table: &mut Table<L>,
     limit: usize,
-    key: &RevisionKey,
+    key: HashedKey<'_>,
     now: Timestamp,
-) -> Result<Option<StatMessage>, KeyLimitReached> {
-    // The usual case first: a look-up without a copy of the key.
-    if let Some(ledger) = table.get_mut(key) {
-        ledger.on_in(now);
-        return Ok(None);
+) -> Result<(Ticket, Option<StatMessage>), KeyLimitReached> {
+    if let Some(entry) = table.get_mut(key) {
+        entry.ledger.on_in(now);
+        return Ok((entry.ticket(key.hash), None));
     }
     if table.len() >= limit {
         return Err(KeyLimitReached { limit });
     }
-    table::make_room(table);
-    if let Entry::Vacant(entry) = table.entry(key.clone()) {
-        entry.insert(L::open(now)).on_in(now);
-    }
-    Ok(Some(StatMessage {
-        key: key.clone(),
+    let (ticket, message) = on_first_request(table, key, now);
+    Ok((ticket, Some(message)))
+}
+
+#[cold]
+fn on_first_request<L: Ledger>(
+    table: &mut Table<L>,
+    key: HashedKey<'_>,
+    now: Timestamp,
+) -> (Ticket, StatMessage) {
+    let entry = table.open(key, L::open(now));
+    entry.ledger.on_in(now);
+    let message = StatMessage {
+        key: key.key.clone(),
         // The request that starts an entry is the only one in it, in either accounting.
         stat: Stat {
             average_concurrent_requests: 1.0,
             request_count: 1,
         },
-    }))
+    };
+    (entry.ticket(key.hash), message)
 }
 
+#[inline]
 fn on_out<L: Ledger>(
-    table: &mut Table<L>,
-    key: &RevisionKey,
+    entry: Option<&mut Entry<L>>,
     now: Timestamp,
-) -> Result<(), UnmatchedOut> {
-    match table.get_mut(key) {
-        Some(ledger) if ledger.in_flight() > 0 => {
-            ledger.on_out(now);
-            Ok(())
+) -> Result<&RevisionKey, UnmatchedOut> {
+    match entry {
+        Some(entry) if entry.ledger.in_flight() > 0 => {
+            entry.ledger.on_out(now);
+            Ok(entry.key())
         }
         _ => Err(UnmatchedOut),
     }
-}
-
-fn on_tick<L: Ledger>(table: &mut Table<L>, now: Timestamp, report: &mut Report) {
-    report.gauges.reserve(table.len());
-    table.retain(|key, ledger| {
-        let closed = ledger.on_tick(now);
-        if let Some(stat) = closed.stat {
-            report.messages.push(StatMessage {
-                key: key.clone(),
-                stat,
-            });
-        }
-        report.gauges.push(Gauge {
-            key: key.clone(),
-            concurrency: closed.gauge,
-        });
-        if closed.forget {
-            report.forgotten.push(key.clone());
-        }
-        !closed.forget
-    });
-    table::give_back(table);
 }

@@ -1,4 +1,4 @@
-//! What the reporter says: stats, batches, and the report of a tick.
+//! What the reporter says: stats, and the batches in which they travel.
 
 use alloc::vec::Vec;
 
@@ -23,15 +23,6 @@ pub struct StatMessage {
     pub key: RevisionKey,
     /// What is said of it.
     pub stat: Stat,
-}
-
-/// The value of a revision's gauge at a tick.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gauge {
-    /// The revision.
-    pub key: RevisionKey,
-    /// Its concurrency, in requests.
-    pub concurrency: f64,
 }
 
 /// Why a batch was cut.
@@ -80,19 +71,6 @@ impl Batch {
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.forgotten.is_empty()
     }
-}
-
-/// The buffer that [`Reporter::on_tick`](crate::Reporter::on_tick) appends to.
-///
-/// Several reporters (shards) may append to one; empty it to use it again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Report {
-    /// What goes to the autoscaler.
-    pub messages: Vec<StatMessage>,
-    /// What goes to the metrics backend: one entry for every key that was tracked, 0 included.
-    pub gauges: Vec<Gauge>,
-    /// Keys that were tracked until this tick and are no longer.
-    pub forgotten: Vec<RevisionKey>,
 }
 
 #[cfg(test)]

@@ -68,12 +68,13 @@ fn replay(history: &History) -> Vec<Said> {
             Kind::Tick => {
                 let mut report = Report::default();
                 reporter.on_tick(now, &mut report);
-                report.messages.sort_by(|a, b| a.key.cmp(&b.key));
-                let gauges = report.gauges.into_iter();
+                let gauges = report.gauges();
                 let gauges = gauges.map(|gauge| (gauge.key.to_string(), gauge.concurrency));
+                let gauges = (accounting == Accounting::Snapshot).then(|| gauges.collect());
+                report.messages.sort_by(|a, b| a.key.cmp(&b.key));
                 return Said {
                     messages: report.messages,
-                    gauges: (accounting == Accounting::Snapshot).then(|| gauges.collect()),
+                    gauges,
                 };
             }
         };

@@ -59,8 +59,8 @@ fn print(message: &StatMessage) -> String {
 
 fn print_report(report: &Report) -> String {
     let messages = report.messages.iter().map(print);
-    let gauges = report.gauges.iter();
-    let gauges = gauges.map(|gauge| format!("g {} {}", letter(&gauge.key), gauge.concurrency));
+    let gauges = report.gauges();
+    let gauges = gauges.map(|gauge| format!("g {} {}", letter(gauge.key), gauge.concurrency));
     let forgotten = report.forgotten.iter();
     let forgotten = forgotten.map(|key| format!("- {}", letter(key)));
     let said: Vec<String> = messages.chain(gauges).chain(forgotten).collect();
@@ -80,7 +80,7 @@ fn the_worked_examples_hold() {
             Snapshot,
             "0 in A, 0 in B, 1 tick, 2 out A, 2 in C, 3 tick",
             "A 1/1; B 1/1; [A 1/1, B 1/1, g A 1, g B 1]; C 1/1; \
-             [B 1/0, C 1/1, g A 0, g B 1, g C 1, - A]",
+             [B 1/0, C 1/1, g B 1, g C 1, g A 0, - A]",
         ),
         (
             Snapshot,

@@ -5,7 +5,10 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use reporter_core::{Gauge, MetricsBackend, Revision, RevisionKey, RevisionLister};
+//! use reporter_core::{
+//!     Accounting, MetricsBackend, Report, Reporter, ReqEvent, Revision, RevisionKey, RevisionLister,
+//!     Timestamp,
+//! };
 //! use reporter_metrics::{ErrorReason, Exporter};
 //!
 //! struct OneRevision;
@@ -20,19 +23,21 @@
 //! let exporter = Exporter::new("1.2.3", Arc::new(OneRevision));
 //! exporter.errors().count(ErrorReason::BackendRefused);
 //!
-//! // The reporter calls this at each tick.
-//! let mut gauges = exporter.revision_gauges();
-//! let key: RevisionKey = "default/hello-00001".parse()?;
-//! gauges.on_tick(&[Gauge { key, concurrency: 2.0 }]);
+//! // Whoever drives the reporter calls this at each tick.
+//! let (mut reporter, now) = (Reporter::new(Accounting::Snapshot), Timestamp::default());
+//! reporter.on_event(&ReqEvent::req_in("default/hello-00001".parse()?), now)?;
+//! let mut report = Report::default();
+//! reporter.on_tick(now, &mut report);
+//! exporter.revision_gauges().on_tick(&report);
 //!
 //! let text = exporter.render([]);
 //! assert!(text.contains("activator_build_info{version=\"1.2.3\"} 1\n"));
 //! assert!(text.contains("activator_errors_total{reason=\"backend_refused\"} 1\n"));
 //! assert!(text.contains(concat!(
 //!     "kn_revision_request_concurrency{k8s_namespace_name=\"default\",kn_service_name=\"hello\",",
-//!     "kn_configuration_name=\"hello\",kn_revision_name=\"hello-00001\"} 2\n",
+//!     "kn_configuration_name=\"hello\",kn_revision_name=\"hello-00001\"} 1\n",
 //! )));
-//! # Ok::<(), reporter_core::KeyError>(())
+//! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Two rules hold throughout:

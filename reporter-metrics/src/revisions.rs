@@ -103,7 +103,7 @@ impl Revisions {
 
 #[cfg(test)]
 mod tests {
-    use reporter_core::MetricsBackend;
+    use reporter_core::{MetricsBackend, Report};
 
     use super::*;
 
@@ -126,7 +126,7 @@ mod tests {
         let value = (&key, 1.0);
         revisions.on_tick([value].into_iter());
         assert_eq!(length(), 1);
-        gauges.on_tick(&[]);
+        gauges.on_tick(&Report::default());
         assert_eq!(length(), 0);
     }
 }

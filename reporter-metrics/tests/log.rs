@@ -7,7 +7,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use reporter_core::{Gauge, MetricsBackend, Revision, RevisionKey, RevisionLister};
+use reporter_core::{
+    MetricsBackend, Report, Revision, RevisionKey, RevisionLister, Stat, StatMessage,
+};
 use reporter_metrics::{Exporter, RevisionGauges};
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -63,14 +65,18 @@ impl Fixture {
     /// What is logged by a tick with `tracked` keys, given all the `known` ones.
     fn tick<K: AsRef<str>>(&mut self, known: &[&str], tracked: &[K]) -> Vec<String> {
         *self.lister.0.lock() = known.iter().map(|&key| key.to_owned()).collect();
-        let gauge = |key: &K| Gauge {
+        let message = |key: &K| StatMessage {
             key: key.as_ref().parse().expect("a test's key is valid"),
-            concurrency: 1.0,
+            stat: Stat {
+                average_concurrent_requests: 1.0,
+                request_count: 1,
+            },
         };
-        let gauges: Vec<Gauge> = tracked.iter().map(gauge).collect();
+        let mut report = Report::default();
+        report.messages.extend(tracked.iter().map(message));
         let log = Log::default();
         let subscriber = tracing_subscriber::registry().with(log.clone());
-        tracing::subscriber::with_default(subscriber, || self.gauges.on_tick(&gauges));
+        tracing::subscriber::with_default(subscriber, || self.gauges.on_tick(&report));
         log.0.lock().clone()
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reporter_core::{MetricsBackend, Revision, RevisionKey, RevisionLister};
+use reporter_core::{MetricsBackend, Report, Revision, RevisionKey, RevisionLister};
 use reporter_metrics::Exporter;
 
 struct NoRevisions;
@@ -34,7 +34,7 @@ fn observations_take_no_memory_while_ticks_come_and_nobody_scrapes() {
     for n in 0..observations {
         queue.waited(Duration::from_millis(n % 100));
         if n % 10_000 == 0 {
-            revision_gauges.on_tick(&[]);
+            revision_gauges.on_tick(&Report::default());
         }
     }
     // Without help from the rendering: what it would free is still there when it reads `/proc`.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use reporter_core::{Accounting, Gauge, MetricsBackend, RevisionKey};
+use reporter_core::{Accounting, MetricsBackend, Report, RevisionKey};
 use reporter_runtime::{ConcurrencyReporter, InFlight, ReporterTask};
 use tokio::runtime::{self, Runtime};
 
@@ -42,7 +42,7 @@ fn print(name: &str, value: f64, unit: &str) {
 struct Ticks(Arc<AtomicU64>);
 
 impl MetricsBackend for Ticks {
-    fn on_tick(&mut self, _gauges: &[Gauge]) {
+    fn on_tick(&mut self, _report: &Report) {
         self.0.fetch_add(1, Ordering::Release);
     }
 }

@@ -28,10 +28,9 @@ impl FanOut {
     }
 
     /// Hands `dispatch` to every sink, without waiting for any.
-    pub(crate) fn dispatch(&mut self, dispatch: Dispatch) {
-        let dispatch = Arc::new(dispatch);
+    pub(crate) fn dispatch(&mut self, dispatch: &Arc<Dispatch>) {
         for outlet in &mut self.outlets {
-            outlet.dispatch(&dispatch);
+            outlet.dispatch(dispatch);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reporter_core::{ReqEvent, RevisionKey};
+use reporter_core::{RevisionKey, Ticket};
 
 use crate::shards::{Shard, Shards};
 
@@ -12,40 +12,32 @@ use crate::shards::{Shard, Shards};
 #[must_use = "the request is out as soon as this is dropped"]
 pub struct InFlight {
     shard: Arc<Shard>,
-    out: ReqEvent,
-    /// None when the request is not counted, because too many keys are tracked.
-    id: Option<u64>,
+    /// Its ticket, and what a recording calls it. None when the request is not counted, because too many keys
+    /// are tracked.
+    counted: Option<(Ticket, u64)>,
 }
 
 impl InFlight {
     pub(crate) fn start(shards: &Shards, key: &RevisionKey) -> Self {
-        let event = ReqEvent::req_in(key.clone());
+        let key = key.hashed();
         let shard = Arc::clone(shards.shard(key));
-        let id = shard.apply(&event, None);
         Self {
+            counted: shard.on_in(key),
             shard,
-            out: ReqEvent::req_out(event.key),
-            id,
         }
-    }
-
-    /// The revision that the request is for.
-    #[must_use]
-    pub fn key(&self) -> &RevisionKey {
-        &self.out.key
     }
 
     /// Whether the request is counted: false while too many keys are tracked.
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        self.id.is_some()
+        self.counted.is_some()
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if self.id.is_some() {
-            self.shard.apply(&self.out, self.id);
+        if let Some((ticket, id)) = self.counted.take() {
+            self.shard.on_out(ticket, id);
         }
     }
 }
@@ -53,7 +45,6 @@ impl Drop for InFlight {
 impl std::fmt::Debug for InFlight {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("InFlight")
-            .field("key", self.key())
             .field("counted", &self.is_counted())
             .finish()
     }

@@ -81,7 +81,7 @@ fn requests(shards: &Arc<Shards>, key: &RevisionKey, times: usize) -> thread::Jo
     })
 }
 
-fn dispatched(dispatches: &[Dispatch]) -> impl Iterator<Item = &Batch> {
+fn dispatched(dispatches: &[Arc<Dispatch>]) -> impl Iterator<Item = &Batch> {
     dispatches.iter().map(|dispatch| &dispatch.batch)
 }
 
@@ -112,10 +112,10 @@ fn a_cold_key_hit_by_all_threads_at_once_has_one_first_request() {
             other.join().unwrap();
         }
         assert_eq!(model.shards.tracked_keys(), 1);
-        let cut = model.outgoing.tick(true);
+        let dispatches = model.outgoing.tick(true, |_| ());
         drop(mine);
-        let [first, tick] = &cut.dispatches[..] else {
-            panic!("{:?}", cut.dispatches);
+        let [first, tick] = &dispatches[..] else {
+            panic!("{:?}", dispatches);
         };
         assert_eq!(first.batch.cause, Cause::FirstRequest);
         assert_eq!((first.requests(), tick.requests()), (1, 3));
@@ -129,17 +129,17 @@ fn a_request_that_races_the_forgetting_of_its_key_never_loses_its_out() {
             let mut model = model(accounting, 8);
             let raced = key("raced");
             let other = requests(&model.shards, &raced, 2);
-            let mut dispatches = model.outgoing.tick(false).dispatches;
-            dispatches.extend(model.outgoing.tick(false).dispatches);
+            let mut dispatches = model.outgoing.tick(false, |_| ());
+            dispatches.extend(model.outgoing.tick(false, |_| ()));
             other.join().unwrap();
             assert_eq!(model.shards.unmatched_outs(), 0);
             assert!(matches!(model.shards.in_flight(&raced), None | Some(0)));
             for _ in 0..2 {
-                dispatches.extend(model.outgoing.tick(false).dispatches);
+                dispatches.extend(model.outgoing.tick(false, |_| ()));
             }
             assert_eq!(model.shards.tracked_keys(), 0);
             if accounting == Accounting::Average {
-                let requests: u64 = dispatches.iter().map(Dispatch::requests).sum();
+                let requests: u64 = dispatches.iter().map(|dispatch| dispatch.requests()).sum();
                 assert_eq!(requests, 2);
             }
         });
@@ -153,8 +153,8 @@ fn check_story(preemptions: usize, threads: &'static [(&'static str, usize)]) {
             let mut model = model(accounting, 8);
             let start = |&(name, times): &(&str, usize)| requests(&model.shards, &key(name), times);
             let others: Vec<_> = threads.iter().map(start).collect();
-            let mut dispatches = model.outgoing.tick(false).dispatches;
-            dispatches.extend(model.outgoing.tick(true).dispatches);
+            let mut dispatches = model.outgoing.tick(false, |_| ());
+            dispatches.extend(model.outgoing.tick(true, |_| ()));
             for other in others {
                 other.join().unwrap();
             }
@@ -193,11 +193,11 @@ fn the_key_limit_is_never_exceeded_and_no_room_leaks() {
             }
         };
         let others = [thread::spawn(hold("a")), thread::spawn(hold("b"))];
-        model.outgoing.tick(false);
+        model.outgoing.tick(false, |_| ());
         for other in others {
             other.join().unwrap();
         }
-        model.outgoing.tick(false);
+        model.outgoing.tick(false, |_| ());
         assert_eq!(model.shards.tracked_keys(), 0);
         let again = InFlight::start(&model.shards, &key("c"));
         assert!(again.is_counted());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reporter_core::{Batch, Gauge, Report};
+use reporter_core::{Batch, Report};
 use tokio::sync::mpsc;
 
 use crate::Dispatch;
@@ -12,13 +12,8 @@ use crate::shards::{FirstRequest, Shards};
 pub(crate) struct Outgoing {
     shards: Arc<Shards>,
     first_requests: mpsc::UnboundedReceiver<FirstRequest>,
-}
-
-/// What a tick has to say.
-pub(crate) struct Cut {
-    /// In the order in which they are to be dispatched.
-    pub(crate) dispatches: Vec<Dispatch>,
-    pub(crate) gauges: Vec<Gauge>,
+    /// What the last tick dispatched: the next one is made of it, once every sink is done with it.
+    reported: Option<Arc<Dispatch>>,
 }
 
 impl Outgoing {
@@ -29,26 +24,24 @@ impl Outgoing {
         Self {
             shards,
             first_requests,
+            reported: None,
         }
     }
 
     /// The next first request; none after the last tick.
     ///
     /// Cancel-safe: no message is taken from the channel without being answered.
-    pub(crate) async fn first_request(&mut self) -> Option<Dispatch> {
+    pub(crate) async fn first_request(&mut self) -> Option<Arc<Dispatch>> {
         let first = self.first_requests.recv().await?;
         Some(self.dispatch(first))
     }
 
-    /// Ends the period.
-    pub(crate) fn tick(&mut self, last: bool) -> Cut {
-        // Made large enough beforehand, so that hardly ever a shard's lock is held while they grow.
-        let keys = self.shards.tracked_keys();
-        let mut report = Report {
-            messages: Vec::with_capacity(keys),
-            gauges: Vec::with_capacity(keys),
-            forgotten: Vec::new(),
-        };
+    /// Ends the period and shows `metrics` the report; answers what is to be dispatched, in order.
+    pub(crate) fn tick(&mut self, last: bool, metrics: impl FnOnce(&Report)) -> Vec<Arc<Dispatch>> {
+        let reported = self.reported.take().and_then(Arc::into_inner);
+        let earlier = reported.map_or_else(Vec::new, |dispatch| dispatch.batch.messages);
+        // Made large enough beforehand, so that hardly ever a shard's lock is held while it grows.
+        let mut report = Report::following(earlier, self.shards.tracked_keys());
         let (ticks, at) = self.shards.on_tick(last, &mut report);
         // A first request that its shard saw before its cut goes ahead of the tick's batch; one that
         // came to a shard already cut goes behind.
@@ -60,23 +53,23 @@ impl Outgoing {
                 false => behind.push(self.dispatch(first)),
             }
         }
+        metrics(&report);
         let batch = Batch::tick(report.messages, report.forgotten);
         if !batch.is_empty() {
             let time = self.shards.clock().time_of_day();
-            dispatches.push(Dispatch { at, time, batch });
+            let dispatch = Arc::new(Dispatch { at, time, batch });
+            self.reported = Some(Arc::clone(&dispatch));
+            dispatches.push(dispatch);
         }
         dispatches.append(&mut behind);
-        Cut {
-            dispatches,
-            gauges: report.gauges,
-        }
+        dispatches
     }
 
-    fn dispatch(&self, first: FirstRequest) -> Dispatch {
-        Dispatch {
+    fn dispatch(&self, first: FirstRequest) -> Arc<Dispatch> {
+        Arc::new(Dispatch {
             at: first.at,
             time: self.shards.clock().time_of_day(),
             batch: Batch::first_request(first.message),
-        }
+        })
     }
 }

@@ -1,11 +1,10 @@
 //! The reporters that count: a key belongs to one of them, each is behind a short lock of its own.
 
-use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use foldhash::fast::FixedState;
 use reporter_core::{
-    Accounting, Refused, Report, Reporter, ReqEvent, ReqKind, RevisionKey, StatMessage, Timestamp,
+    Accounting, HashedKey, KeyLimitReached, Report, Reporter, ReqEvent, ReqKind, RevisionKey,
+    StatMessage, Ticket, Timestamp,
 };
 use tokio::sync::mpsc;
 
@@ -26,8 +25,6 @@ pub(crate) struct FirstRequest {
 pub(crate) struct Shards {
     /// A power of two of them.
     shards: Box<[Arc<Shard>]>,
-    /// Not the state that the tables within use, or one shard's keys would all fall on a few of its slots.
-    hasher: FixedState,
     shared: Arc<Shared>,
 }
 
@@ -58,45 +55,47 @@ struct Books {
 }
 
 impl Shard {
-    /// Applies `event` now; `id` is what a recording called the request when it came.
-    ///
-    /// Answers none when the event was refused, else the number that a recording gives the request
-    /// (0 without one).
-    pub(crate) fn apply(&self, event: &ReqEvent, id: Option<u64>) -> Option<u64> {
-        let shared = &*self.shared;
+    /// Counts a request in. Answers its ticket, and the number that a recording gives the request (0 without
+    /// one); or none when it is not counted, because too many keys are tracked.
+    #[inline]
+    pub(crate) fn on_in(&self, key: HashedKey<'_>) -> Option<(Ticket, u64)> {
         let mut books = self.books.lock();
         // Read under the lock: within a shard time then runs in the order of the events.
-        let now = shared.clock.now();
-        let mut outcome = books.reporter.on_event(event, now);
-        if let Err(Refused::KeyLimitReached(full)) = outcome
-            && shared.limit.take()
-        {
-            books.reporter.set_key_limit(full.limit + 1);
-            outcome = books.reporter.on_event(event, now);
+        let at = self.shared.clock.now();
+        let counted = match books.reporter.on_in(key, at) {
+            Ok((ticket, message)) => Some((ticket, self.tell(&books, at, key, message))),
+            Err(full) => self.on_new_key(&mut books, at, full, key),
+        };
+        drop(books);
+        if counted.is_none() {
+            self.shared.limit.on_refused(key.key());
         }
-        match outcome {
-            Ok(message) => Some(shared.tell(&books, event, now, id, message)),
-            Err(Refused::KeyLimitReached(_)) => {
-                drop(books);
-                shared.limit.on_refused(&event.key);
-                None
-            }
-            Err(Refused::UnmatchedOut(error)) => {
-                drop(books);
-                tracing::debug!(key = %event.key, %error);
-                None
-            }
-        }
+        counted
     }
-}
 
-impl Shared {
+    #[cold]
+    fn on_new_key(
+        &self,
+        books: &mut Books,
+        at: Timestamp,
+        full: KeyLimitReached,
+        key: HashedKey<'_>,
+    ) -> Option<(Ticket, u64)> {
+        if !self.shared.limit.take() {
+            return None;
+        }
+        books.reporter.set_key_limit(full.limit + 1);
+        let (ticket, message) = books.reporter.on_in(key, at).ok()?;
+        Some((ticket, self.tell(books, at, key, message)))
+    }
+
+    /// Tells of a request that came; answers what a recording calls it.
+    #[inline]
     fn tell(
         &self,
         books: &Books,
-        event: &ReqEvent,
         at: Timestamp,
-        id: Option<u64>,
+        key: HashedKey<'_>,
         message: Option<StatMessage>,
     ) -> u64 {
         let Some(first_requests) = &books.first_requests else {
@@ -107,13 +106,48 @@ impl Shared {
             // Nobody listens when the task's handle was dropped.
             let _ = first_requests.send(FirstRequest { at, message, ticks });
         }
-        match (&self.recorder, event.kind) {
-            (None, _) => 0,
-            (Some(recorder), ReqKind::ReqIn) => recorder.on_in(ticks, at, &event.key),
-            (Some(recorder), ReqKind::ReqOut) => {
-                recorder.on_out(ticks, at, id, &event.key);
-                0
+        match &self.shared.recorder {
+            None => 0,
+            Some(recorder) => recorder.on_in(ticks, at, key.key()),
+        }
+    }
+
+    /// Counts a request out that a recording calls `id`.
+    #[inline]
+    pub(crate) fn on_out(&self, ticket: Ticket, id: u64) {
+        let mut books = self.books.lock();
+        let books = &mut *books;
+        let at = self.shared.clock.now();
+        match books.reporter.on_out(ticket, at) {
+            Ok(key) => {
+                if let Some(recorder) = &self.shared.recorder
+                    && books.first_requests.is_some()
+                {
+                    recorder.on_out(books.ticks, at, Some(id), key);
+                }
             }
+            Err(error) => tracing::debug!(%error),
+        }
+    }
+
+    /// Counts a request that is told by its key, without a ticket.
+    pub(crate) fn on_event(&self, event: &ReqEvent) {
+        if event.kind == ReqKind::ReqIn {
+            // Whoever tells of requests this way tells of their ends this way.
+            let _ = self.on_in(event.key.hashed());
+            return;
+        }
+        let mut books = self.books.lock();
+        let at = self.shared.clock.now();
+        match books.reporter.on_event(event, at) {
+            Ok(_) => {
+                if let Some(recorder) = &self.shared.recorder
+                    && books.first_requests.is_some()
+                {
+                    recorder.on_out(books.ticks, at, None, &event.key);
+                }
+            }
+            Err(error) => tracing::debug!(key = %event.key, %error),
         }
     }
 }
@@ -148,7 +182,6 @@ impl Shards {
         };
         Self {
             shards: (0..count.next_power_of_two()).map(|_| shard()).collect(),
-            hasher: FixedState::with_seed(0x5eed),
             shared,
         }
     }
@@ -200,11 +233,12 @@ impl Shards {
     }
 
     pub(crate) fn in_flight(&self, key: &RevisionKey) -> Option<u64> {
-        self.shard(key).books.lock().reporter.in_flight(key)
+        let shard = self.shard(key.hashed());
+        shard.books.lock().reporter.in_flight(key)
     }
 
     /// The shard that counts for `key`.
-    pub(crate) fn shard(&self, key: &RevisionKey) -> &Arc<Shard> {
-        &self.shards[self.hasher.hash_one(key) as usize & (self.shards.len() - 1)]
+    pub(crate) fn shard(&self, key: HashedKey<'_>) -> &Arc<Shard> {
+        &self.shards[key.shard(self.shards.len())]
     }
 }

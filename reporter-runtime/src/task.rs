@@ -88,7 +88,7 @@ impl Loop {
                     Err(_) => return Stopped { sinks: Vec::new() },
                 },
                 _ = self.interval.tick() => self.tick(false),
-                Some(first) = self.outgoing.first_request() => self.sinks.dispatch(first),
+                Some(first) = self.outgoing.first_request() => self.sinks.dispatch(&first),
                 () = self.sinks.catch_up() => {}
                 Some(()) = recv_some(&mut self.events, &mut events) => apply(&self.shards, &mut events),
             }
@@ -110,19 +110,20 @@ impl Loop {
     }
 
     fn tick(&mut self, last: bool) {
-        let cut = self.outgoing.tick(last);
-        for dispatch in cut.dispatches {
+        let dispatches = self.outgoing.tick(last, |report| {
+            if let Some(metrics) = &mut self.metrics {
+                metrics.on_tick(report);
+            }
+        });
+        for dispatch in &dispatches {
             self.sinks.dispatch(dispatch);
-        }
-        if let Some(metrics) = &mut self.metrics {
-            metrics.on_tick(&cut.gauges);
         }
     }
 }
 
 fn apply(shards: &Shards, events: &mut Vec<ReqEvent>) {
     for event in events.drain(..) {
-        shards.shard(&event.key).apply(&event, None);
+        shards.shard(event.key.hashed()).on_event(&event);
     }
 }
 

@@ -10,18 +10,20 @@ pub(super) fn write(
     output: &mut impl Write,
     at: Timestamp,
     cause: Cause,
-    report: &mut Report,
+    report: &Report,
 ) -> io::Result<()> {
-    report.messages.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-    report.gauges.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+    let mut messages: Vec<_> = report.messages.iter().collect();
+    messages.sort_unstable_by_key(|message| &message.key);
+    let mut gauges: Vec<_> = report.gauges().collect();
+    gauges.sort_unstable_by_key(|gauge| gauge.key);
     let line = BatchLine {
         t_ns: at.as_nanos(),
         cause: match cause {
             Cause::FirstRequest => "first_request",
             Cause::Tick => "tick",
         },
-        messages: &report.messages,
-        gauges: (cause == Cause::Tick).then_some(&report.gauges),
+        messages,
+        gauges: (cause == Cause::Tick).then_some(gauges),
     };
     serde_json::to_writer(&mut *output, &line)?;
     output.write_all(b"\n")
@@ -32,9 +34,9 @@ struct BatchLine<'a> {
     t_ns: u64,
     cause: &'static str,
     #[serde(serialize_with = "messages")]
-    messages: &'a [StatMessage],
+    messages: Vec<&'a StatMessage>,
     #[serde(serialize_with = "gauges", skip_serializing_if = "Option::is_none")]
-    gauges: Option<&'a Vec<Gauge>>,
+    gauges: Option<Vec<Gauge<'a>>>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +46,7 @@ struct Message<'a> {
     request_count: u64,
 }
 
-fn messages<S: Serializer>(messages: &[StatMessage], serializer: S) -> Result<S::Ok, S::Error> {
+fn messages<S: Serializer>(messages: &[&StatMessage], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(messages.iter().map(|message| Message {
         key: message.key.as_str(),
         average_concurrent_requests: message.stat.average_concurrent_requests,
@@ -52,7 +54,10 @@ fn messages<S: Serializer>(messages: &[StatMessage], serializer: S) -> Result<S:
     }))
 }
 
-fn gauges<S: Serializer>(gauges: &Option<&Vec<Gauge>>, serializer: S) -> Result<S::Ok, S::Error> {
-    let gauges = gauges.iter().copied().flatten();
+fn gauges<S: Serializer>(
+    gauges: &Option<Vec<Gauge<'_>>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let gauges = gauges.iter().flatten();
     serializer.collect_map(gauges.map(|gauge| (gauge.key.as_str(), gauge.concurrency)))
 }

@@ -10,7 +10,13 @@ pub(crate) struct Snapshot {
     incoming: u64,
 }
 
+/// With its key, a ledger fills half a cache line.
+#[repr(align(32))]
+pub(crate) struct HalfLine;
+
 impl Ledger for Snapshot {
+    type Alignment = HalfLine;
+
     fn open(_now: Timestamp) -> Self {
         Self {
             outstanding: 0,
@@ -31,7 +37,7 @@ impl Ledger for Snapshot {
         self.outstanding
     }
 
-    fn on_tick(&mut self, _now: Timestamp) -> Closed {
+    fn on_tick(&mut self, _now: Timestamp, _first_period: bool) -> Closed {
         let request_count = core::mem::take(&mut self.incoming);
         let idle = self.outstanding == 0;
         let concurrency = self.outstanding as f64;

@@ -26,7 +26,28 @@ pub(crate) enum Said {
     Nothing,
     First(StatMessage),
     Refused(Refused),
-    Report(Report),
+    Report(Told),
+}
+
+/// What a report says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Told {
+    pub(crate) messages: Vec<StatMessage>,
+    pub(crate) gauges: Vec<(RevisionKey, f64)>,
+    pub(crate) forgotten: Vec<RevisionKey>,
+}
+
+impl From<&Report> for Told {
+    fn from(report: &Report) -> Self {
+        let gauges = report.gauges();
+        Self {
+            messages: report.messages.clone(),
+            gauges: gauges
+                .map(|gauge| (gauge.key.clone(), gauge.concurrency))
+                .collect(),
+            forgotten: report.forgotten.clone(),
+        }
+    }
 }
 
 pub(crate) fn key(number: usize) -> RevisionKey {
@@ -73,7 +94,7 @@ pub(crate) fn tell(reporter: &mut Reporter, step: Step) -> Said {
         Op::Tick => {
             let mut report = Report::default();
             reporter.on_tick(now, &mut report);
-            return Said::Report(report);
+            return Said::Report(Told::from(&report));
         }
     };
     match reporter.on_event(&event, now) {

@@ -6,9 +6,9 @@ mod naive;
 use std::collections::HashMap;
 
 use proptest::prelude::*;
-use reporter_core::{Accounting, Report, Reporter, Timestamp};
+use reporter_core::{Accounting, Report, Reporter, Ticket, Timestamp};
 
-use history::{Op, Said, Step, accountings, histories, key, messages, tell};
+use history::{Op, Said, Step, Told, accountings, histories, key, messages, tell};
 use naive::Replay;
 
 proptest! {
@@ -115,10 +115,58 @@ proptest! {
                         let now = Timestamp::from_nanos(step.at);
                         shard.on_tick(now, &mut merged);
                     }
-                    Said::Report(merged)
+                    Said::Report(Told::from(&merged))
                 }
             };
             prop_assert_eq!(sorted(said), sorted(expected));
+        }
+    }
+
+    #[test]
+    fn a_ticket_finds_what_its_key_finds(accounting in accountings(), steps in histories()) {
+        let [mut by_key, mut by_ticket] = [(); 2].map(|()| Reporter::new(accounting));
+        let mut tickets = HashMap::<usize, Vec<Ticket>>::new();
+        for &step in &steps {
+            let now = Timestamp::from_nanos(step.at);
+            let said = match step.op {
+                Op::In(number) => {
+                    let (ticket, message) = by_ticket.on_in(key(number).hashed(), now).unwrap();
+                    tickets.entry(number).or_default().push(ticket);
+                    message.map_or(Said::Nothing, Said::First)
+                }
+                // One that has no ticket is refused either way.
+                Op::Out(number) => match tickets.entry(number).or_default().pop() {
+                    Some(ticket) => {
+                        prop_assert_eq!(by_ticket.on_out(ticket, now), Ok(&key(number)));
+                        Said::Nothing
+                    }
+                    None => tell(&mut by_ticket, step),
+                },
+                Op::Tick => tell(&mut by_ticket, step),
+            };
+            prop_assert_eq!(said, tell(&mut by_key, step));
+        }
+        prop_assert_eq!(by_ticket.unmatched_outs(), by_key.unmatched_outs());
+    }
+
+    #[test]
+    fn a_report_made_of_earlier_ones_says_what_a_new_one_says(
+        accounting in accountings(),
+        skipped in prop::collection::vec(any::<bool>(), 80),
+        steps in histories(),
+    ) {
+        let [mut reporter, mut other] = [(); 2].map(|()| Reporter::new(accounting));
+        let mut reused = Report::default();
+        for (&step, &skip) in steps.iter().zip(&skipped) {
+            let expected = tell(&mut other, step);
+            // Sometimes what is used again is not of the tick before, but of one before that.
+            if step.op == Op::Tick && !skip {
+                reused.clear();
+                reporter.on_tick(Timestamp::from_nanos(step.at), &mut reused);
+                prop_assert_eq!(Said::Report(Told::from(&reused)), expected);
+            } else {
+                prop_assert_eq!(tell(&mut reporter, step), expected);
+            }
         }
     }
 
@@ -157,7 +205,7 @@ fn sorted(said: Said) -> Said {
     match said {
         Said::Report(mut report) => {
             report.messages.sort_by(|a, b| a.key.cmp(&b.key));
-            report.gauges.sort_by(|a, b| a.key.cmp(&b.key));
+            report.gauges.sort_by(|a, b| a.0.cmp(&b.0));
             report.forgotten.sort();
             Said::Report(report)
         }

@@ -1,11 +1,10 @@
 //! The rules, applied anew to the whole history at each step. It keeps nothing but the history and what it said.
 
 use reporter_core::{
-    Accounting, Gauge, KeyLimitReached, Refused, Report, RevisionKey, Stat, StatMessage,
-    UnmatchedOut,
+    Accounting, KeyLimitReached, Refused, RevisionKey, Stat, StatMessage, UnmatchedOut,
 };
 
-use crate::history::{Op, Said, Step, key};
+use crate::history::{Op, Said, Step, Told, key};
 
 pub(crate) struct Replay<'a> {
     accounting: Accounting,
@@ -129,8 +128,9 @@ impl<'a> Replay<'a> {
         }
     }
 
-    fn report(&self) -> Report {
-        let mut report = Report::default();
+    fn report(&self) -> Told {
+        let mut report = Told::default();
+        let mut silent = Vec::new();
         for stay in self.stays() {
             let (start, number) = stay;
             let window = self.window(stay);
@@ -151,13 +151,15 @@ impl<'a> Replay<'a> {
                     (Some(message), average, idle && average == 0.0)
                 }
             };
+            let gauges = match message {
+                Some(_) => &mut report.gauges,
+                None => &mut silent,
+            };
+            gauges.push((key(number), gauge));
             report.messages.extend(message);
-            report.gauges.push(Gauge {
-                key: key(number),
-                concurrency: gauge,
-            });
             report.forgotten.extend(forgotten.then(|| key(number)));
         }
+        report.gauges.append(&mut silent);
         report
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use reporter_core::{Gauge, MetricsBackend, RevisionKey};
+use reporter_core::{MetricsBackend, Report, RevisionKey};
 
 use crate::registry::Registry;
 use crate::requests::RequestMetrics;
@@ -41,15 +41,15 @@ impl RevisionGauges {
 }
 
 impl MetricsBackend for RevisionGauges {
-    fn on_tick(&mut self, gauges: &[Gauge]) {
-        make_room(&mut self.logged, &self.revisions, gauges);
+    fn on_tick(&mut self, report: &Report) {
+        make_room(&mut self.logged, &self.revisions, report);
         let logged = &mut self.logged;
-        let known = gauges.iter().filter_map(|gauge| {
-            let known = self.revisions.is_known(&gauge.key);
+        let known = report.gauges().filter_map(|gauge| {
+            let known = self.revisions.is_known(gauge.key);
             if !known {
-                log_once(logged, &gauge.key);
+                log_once(logged, gauge.key);
             }
-            known.then_some((&gauge.key, gauge.concurrency))
+            known.then_some((gauge.key, gauge.concurrency))
         });
         self.revisions.on_tick(known);
         self.registry.upkeep();
@@ -57,10 +57,10 @@ impl MetricsBackend for RevisionGauges {
     }
 }
 
-fn make_room(logged: &mut HashSet<RevisionKey>, revisions: &Revisions, gauges: &[Gauge]) {
+fn make_room(logged: &mut HashSet<RevisionKey>, revisions: &Revisions, report: &Report) {
     logged.retain(|key| !revisions.is_known(key));
     if logged.len() >= MAX_LOGGED {
-        let tracked: HashSet<&RevisionKey> = gauges.iter().map(|gauge| &gauge.key).collect();
+        let tracked: HashSet<&RevisionKey> = report.gauges().map(|gauge| gauge.key).collect();
         logged.retain(|key| tracked.contains(key));
     }
 }

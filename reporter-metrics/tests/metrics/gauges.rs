@@ -2,7 +2,7 @@
 
 use reporter_core::MetricsBackend;
 
-use crate::lister::{exporter, gauges, samples};
+use crate::lister::{exporter, report, samples};
 
 use Step::{Gone, Known, Tick};
 
@@ -22,7 +22,7 @@ fn check(steps: &[Step], expected: &[(&str, &str, f64)]) {
         match *step {
             Known(key, service) => lister.insert(key, service, service),
             Gone(key) => lister.remove(key),
-            Tick(values) => revision_gauges.on_tick(&gauges(values)),
+            Tick(values) => revision_gauges.on_tick(&report(values)),
         }
     }
     let mut expected: Vec<String> = expected

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use reporter_core::{Gauge, Revision, RevisionKey, RevisionLister};
+use reporter_core::{Report, Revision, RevisionKey, RevisionLister, Stat, StatMessage};
 use reporter_metrics::Exporter;
 
 /// Knows what it was last told.
@@ -44,12 +44,17 @@ pub(crate) fn key(text: &str) -> RevisionKey {
 }
 
 /// What a tick hands over.
-pub(crate) fn gauges(values: &[(&str, f64)]) -> Vec<Gauge> {
-    let gauge = |&(key, concurrency): &(&str, f64)| Gauge {
+pub(crate) fn report(values: &[(&str, f64)]) -> Report {
+    let mut report = Report::default();
+    let message = |&(key, average_concurrent_requests): &(&str, f64)| StatMessage {
         key: self::key(key),
-        concurrency,
+        stat: Stat {
+            average_concurrent_requests,
+            request_count: 0,
+        },
     };
-    values.iter().map(gauge).collect()
+    report.messages.extend(values.iter().map(message));
+    report
 }
 
 /// The lines of the text that belong to series whose name starts with `prefix`, in order.

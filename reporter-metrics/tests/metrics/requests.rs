@@ -8,7 +8,7 @@ use reporter_core::MetricsBackend;
 use reporter_metrics::{Exporter, RevisionRequests};
 
 use crate::exposition::parse;
-use crate::lister::{exporter, gauges, key};
+use crate::lister::{exporter, key, report};
 
 /// The requests of a revision.
 fn requests(key: &str, queued: usize, active: usize) -> RevisionRequests {
@@ -86,8 +86,8 @@ fn texts_are_valid_while_ticks_and_changes_go_on() {
         });
         scope.spawn(|| {
             while running() {
-                revision_gauges.on_tick(&gauges(&REVISIONS.map(|key| (key, 1.0))));
-                revision_gauges.on_tick(&[]);
+                revision_gauges.on_tick(&report(&REVISIONS.map(|key| (key, 1.0))));
+                revision_gauges.on_tick(&report(&[]));
             }
         });
         scope.spawn(|| {

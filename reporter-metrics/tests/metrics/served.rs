@@ -5,7 +5,7 @@ use std::time::Duration;
 use reporter_core::RevisionKey;
 use reporter_metrics::{ErrorReason, Exporter, HttpVersion, Scheme, Served};
 
-use crate::lister::{exporter, key, samples};
+use crate::lister::{exporter, key, report, samples};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -80,7 +80,7 @@ fn what_threads_record_adds_up_over_texts_and_ticks() {
     ];
     for expected in [" 2", " 4", " 6"] {
         recorders.iter().for_each(|it| it.served(GET, MS));
-        gauges.on_tick(&[]);
+        gauges.on_tick(&report(&[]));
         assert!(counts(&exporter)[0].ends_with(expected));
     }
     drop(recorders);

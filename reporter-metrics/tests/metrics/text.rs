@@ -10,7 +10,7 @@ use reporter_metrics::{
 };
 
 use crate::exposition::{Family, parse};
-use crate::lister::{Lister, exporter, gauges, key};
+use crate::lister::{Lister, exporter, key, report};
 
 /// Asks for everything that records.
 fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
@@ -18,7 +18,7 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     lister.insert("default/hello", "hello", "hello");
     exporter
         .revision_gauges()
-        .on_tick(&gauges(&[("default/hello", 1.0)]));
+        .on_tick(&report(&[("default/hello", 1.0)]));
     exporter.reporter();
     exporter.link("autoscaler");
     exporter.queue();
@@ -129,7 +129,7 @@ fn metrics_and_series_stand_in_the_same_order_each_time() {
     let mut revision_gauges = exporter.revision_gauges();
     for name in ["c", "a", "b", "a-b"] {
         lister.insert(&format!("default/{name}"), name, name);
-        revision_gauges.on_tick(&gauges(&[(&format!("default/{name}"), 0.0)]));
+        revision_gauges.on_tick(&report(&[(&format!("default/{name}"), 0.0)]));
     }
     let series = || {
         let families = parse(&exporter.render(idle())).expect("the text is valid");
@@ -179,7 +179,7 @@ fn no_label_value_makes_the_text_invalid() {
     for (index, text) in texts.enumerate() {
         let key = format!("default/hello-{index}");
         lister.insert(&key, &text, &text);
-        revision_gauges.on_tick(&gauges(&[(&key, 1.0)]));
+        revision_gauges.on_tick(&report(&[(&key, 1.0)]));
     }
     let families = families(&exporter);
     assert_eq!(
@@ -202,7 +202,7 @@ fn label_sets_with_the_same_values_in_other_places_are_different_series() {
         lister.insert(key, "b", "a");
     }
     let values: Vec<(&str, f64)> = expected.iter().map(|(k, v)| (k.as_str(), *v)).collect();
-    exporter.revision_gauges().on_tick(&gauges(&values));
+    exporter.revision_gauges().on_tick(&report(&values));
     let families = families(&exporter);
     let samples = families["kn_revision_request_concurrency"].samples.iter();
     let read: BTreeMap<String, f64> = samples

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use reporter_core::{Accounting, Gauge, MetricsBackend, ReqEvent};
+use reporter_core::{Accounting, MetricsBackend, Report, ReqEvent};
 use reporter_runtime::{Clock, ConcurrencyReporter, ReporterStopped, Undelivered};
 use tokio::sync::oneshot;
 use tracing::Level;
@@ -207,7 +207,7 @@ async fn dropping_the_task_ends_the_sinks_without_a_last_report() {
 async fn a_panic_in_the_metrics_backend_comes_out_of_the_stop() {
     struct Panics;
     impl MetricsBackend for Panics {
-        fn on_tick(&mut self, _: &[Gauge]) {
+        fn on_tick(&mut self, _: &Report) {
             panic!("a bug in a metrics backend");
         }
     }

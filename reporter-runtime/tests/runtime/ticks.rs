@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reporter_core::{Accounting, Gauge, MetricsBackend, ReqEvent};
+use reporter_core::{Accounting, MetricsBackend, Report, ReqEvent};
 
 use crate::scene::{Scene, key};
 
@@ -140,9 +140,9 @@ async fn every_tick_hands_all_gauges_to_the_metrics_backend() {
     #[derive(Clone, Default)]
     struct Seen(Arc<Mutex<Vec<String>>>);
     impl MetricsBackend for Seen {
-        fn on_tick(&mut self, gauges: &[Gauge]) {
-            let gauges = gauges
-                .iter()
+        fn on_tick(&mut self, report: &Report) {
+            let gauges = report
+                .gauges()
                 .map(|gauge| (gauge.key.name(), gauge.concurrency));
             let mut gauges: Vec<_> = gauges.collect();
             gauges.sort_by_key(|gauge| gauge.0);

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use reporter_core::{Gauge, MetricsBackend, RevisionKey, StatMessage};
+use reporter_core::{MetricsBackend, Report, RevisionKey, StatMessage};
 use reporter_runtime::{ConcurrencyReporter, Dispatch, HistoryRecord, Undelivered};
 use tokio::time::Instant;
 use tracing::Level;
@@ -12,6 +12,7 @@ use crate::clock::TestClock;
 use crate::ending::{dispatches, records};
 use crate::log::{Line, Log};
 use crate::plan::{Plan, SinkKind};
+use crate::replay;
 use crate::sink::healthy;
 use crate::sinks::{FarEnd, Promise, Simulated, simulated};
 use crate::traffic::{Ledger, Traffic};
@@ -23,7 +24,7 @@ pub(crate) struct Outcome {
     pub(crate) keys: Arc<[RevisionKey]>,
     pub(crate) ledger: Ledger,
     pub(crate) records: Vec<HistoryRecord>,
-    pub(crate) gauges: Vec<Vec<Gauge>>,
+    pub(crate) gauges: Vec<replay::Gauges>,
     /// What the healthy sink has seen.
     pub(crate) told: Vec<Arc<Dispatch>>,
     /// How the healthy sink ended.
@@ -50,11 +51,11 @@ pub(crate) struct SinkOutcome {
 }
 
 #[derive(Clone, Default)]
-struct Gauges(Arc<Mutex<Vec<Vec<Gauge>>>>);
+struct Gauges(Arc<Mutex<Vec<replay::Gauges>>>);
 
 impl MetricsBackend for Gauges {
-    fn on_tick(&mut self, gauges: &[Gauge]) {
-        self.0.lock().unwrap().push(gauges.to_vec());
+    fn on_tick(&mut self, report: &Report) {
+        self.0.lock().unwrap().push(replay::gauges(report));
     }
 }
 

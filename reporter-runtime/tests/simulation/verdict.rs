@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use reporter_core::{Accounting, Batch, Gauge, RevisionKey, Stat, StatMessage};
+use reporter_core::{Accounting, Batch, RevisionKey, Stat, StatMessage};
 use reporter_runtime::HistoryOp;
 use tracing::Level;
 
 use crate::merging::{is_complete, is_merged_from, stats};
-use crate::replay::{Replayed, Story, replay, story};
+use crate::replay::{Gauges, Replayed, Story, replay, story};
 use crate::run::{Outcome, SinkOutcome};
 use crate::sinks::Promise;
 
@@ -36,9 +36,9 @@ fn check_told(outcome: &Outcome, replayed: &Replayed) {
     let answers = replayed.batches.iter().filter(|batch| !batch.is_empty());
     let answers: Vec<_> = answers.cloned().map(sorted).collect();
     assert_eq!(told, answers);
-    let by_key = |gauges: &Vec<Gauge>| {
+    let by_key = |gauges: &Gauges| {
         let mut gauges = gauges.clone();
-        gauges.sort_by(|a, b| a.key.cmp(&b.key));
+        gauges.sort_by(|a, b| a.0.cmp(&b.0));
         gauges
     };
     let gauges: Vec<_> = outcome.gauges.iter().map(by_key).collect();

@@ -1,8 +1,6 @@
 //! The pure core as the judge: what it answers to a recorded history.
 
-use reporter_core::{
-    Accounting, Batch, Cause, Gauge, Report, Reporter, ReqEvent, RevisionKey, Stat,
-};
+use reporter_core::{Accounting, Batch, Cause, Report, Reporter, ReqEvent, RevisionKey, Stat};
 use reporter_runtime::{HistoryOp, HistoryRecord};
 
 /// What a history replays to.
@@ -11,7 +9,18 @@ pub(crate) struct Replayed {
     /// In order; those of ticks may be empty.
     pub(crate) batches: Vec<Batch>,
     /// Of each tick.
-    pub(crate) gauges: Vec<Vec<Gauge>>,
+    pub(crate) gauges: Vec<Gauges>,
+}
+
+/// The gauges of a tick.
+pub(crate) type Gauges = Vec<(RevisionKey, f64)>;
+
+/// The gauges of a report, to be kept.
+pub(crate) fn gauges(report: &Report) -> Gauges {
+    let gauges = report.gauges();
+    gauges
+        .map(|gauge| (gauge.key.clone(), gauge.concurrency))
+        .collect()
 }
 
 /// Drives the pure core with a history.
@@ -25,9 +34,9 @@ pub(crate) fn replay(accounting: Accounting, records: &[HistoryRecord]) -> Repla
             HistoryOp::Tick => {
                 let mut report = Report::default();
                 reporter.on_tick(*at, &mut report);
+                replayed.gauges.push(gauges(&report));
                 let batch = Batch::tick(report.messages, report.forgotten);
                 replayed.batches.push(batch);
-                replayed.gauges.push(report.gauges);
                 continue;
             }
         };
