@@ -2,6 +2,7 @@
 
 mod http2;
 mod memory;
+mod names;
 mod scene;
 mod slow;
 mod stuck;

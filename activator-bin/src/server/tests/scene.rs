@@ -1,5 +1,6 @@
 //! A worker on the test's own thread, whose allocations are counted. Its peers are on other threads.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Barrier, Once};
@@ -147,6 +148,14 @@ impl Scene {
         let series = format!(r#"activator_errors_total{{reason="{reason}"}} "#);
         let line = text.lines().find_map(|line| line.strip_prefix(&series));
         line.expect("all reasons are there").parse().unwrap()
+    }
+
+    /// The names and labels of all that `/metrics` shows.
+    pub(super) fn series(&self) -> BTreeSet<String> {
+        let text = self.exporter.render([]);
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let series = lines.filter_map(|line| line.rsplit_once(' '));
+        series.map(|(series, _)| series.to_owned()).collect()
     }
 }
 
