@@ -1,6 +1,8 @@
 //! The body of an answer. It holds what its request holds: when it ends or is dropped, the request is over.
 
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -28,6 +30,8 @@ pub(crate) struct Held {
     outcome: Option<Outcome>,
     /// Of use to an upload that the backend did not want.
     answering: Option<oneshot::Sender<AnswerOver>>,
+    /// Set by an upload that is larger than it may be.
+    is_too_large: Option<Rc<Cell<bool>>>,
     exchange: Exchange,
 }
 
@@ -39,6 +43,7 @@ impl Held {
             in_flight: None,
             outcome: None,
             answering: None,
+            is_too_large: None,
             exchange,
         }
     }
@@ -51,6 +56,16 @@ impl Held {
     /// Somebody waits for the end of the answer.
     pub(crate) fn announce_end(&mut self, answering: oneshot::Sender<AnswerOver>) {
         self.answering = Some(answering);
+    }
+
+    /// The request's body may turn out to be larger than it may be.
+    pub(crate) fn bound(&mut self, is_too_large: Rc<Cell<bool>>) {
+        self.is_too_large = Some(is_too_large);
+    }
+
+    /// Whether it has.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.is_too_large.as_ref().is_some_and(|flag| flag.get())
     }
 
     pub(crate) fn count(&mut self, revision: &RevisionKey, in_flight: InFlight) {
@@ -139,7 +154,10 @@ impl Relay {
             self.on_end();
         }
         if let Poll::Ready(Some(Err(_))) = polled {
-            self.held.fail(ErrorReason::BackendReset);
+            self.held.fail(match self.held.is_too_large() {
+                true => ErrorReason::BodyTooLarge,
+                false => ErrorReason::BackendReset,
+            });
         }
         polled
     }

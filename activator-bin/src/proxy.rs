@@ -150,11 +150,20 @@ impl Proxy {
         held.count(&target.key, self.services.reporter.track(&target.key));
         let limits = target.timeouts();
         let deadline = self.timeouts.begin(&limits, begin);
-        let request = informational::relay(request, client, held);
+        let mut request = informational::relay(request, client, held);
+        let most = self.services.limits.max_request_body;
+        if let Some(most) = most
+            && request.body().size_hint().exact().is_none()
+        {
+            held.bound(request.body_mut().bound(most));
+        }
         tokio::select! {
             biased;
             answer = self.forward(request, client, &target) => {
-                let answer = answer?;
+                let answer = answer.map_err(|refusal| match most {
+                    Some(most) if held.is_too_large() => check::body_too_large(most),
+                    _ => refusal,
+                })?;
                 deadline.on_start();
                 Ok((answer, deadline))
             }
