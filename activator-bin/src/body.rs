@@ -15,6 +15,7 @@ use reporter_runtime::InFlight;
 use tokio::sync::oneshot;
 
 use crate::outcome::Outcome;
+use crate::proxy::headers::clean_trailers;
 use crate::server::client::Exchange;
 use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
@@ -144,7 +145,10 @@ impl Relay {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
-        let polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
+        let mut polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
+            clean_trailers(frame);
+        }
         let at_end = match &polled {
             Poll::Ready(None) => true,
             Poll::Ready(Some(Ok(frame))) => frame.is_trailers() || self.is_at_end(),

@@ -29,7 +29,7 @@ use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod capacity;
 mod check;
-mod headers;
+pub(crate) mod headers;
 mod informational;
 mod outside_probe;
 mod refusal;

@@ -14,6 +14,8 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
+use crate::proxy::headers::clean_trailers;
+
 /// How long a backend is given to say 100 (Continue): there are some that never do.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -155,11 +157,12 @@ impl Body for Upload {
         let Some(from) = from else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(from).poll_frame(cx));
-        if let (Some(bound), Some(Ok(frame))) = (bound, &frame)
-            && let Some(data) = frame.data_ref()
-        {
-            bound.take(data.len() as u64)?;
+        let mut frame = ready!(Pin::new(from).poll_frame(cx));
+        if let Some(Ok(frame)) = &mut frame {
+            clean_trailers(frame);
+            if let (Some(bound), Some(data)) = (bound, frame.data_ref()) {
+                bound.take(data.len() as u64)?;
+            }
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
     }

@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
-use http_body::Body;
+use http_body::{Body, Frame};
 
 use crate::revision::backend::Backend;
 use crate::revision::name::{NAMESPACE, REVISION};
@@ -188,22 +188,33 @@ fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
     }
 }
 
-/// The announced trailers, without those that are taken for something else when whoever reads them
-/// puts them among the headers.
+/// What is no trailer besides the hop-by-hop headers: it is taken for something else when whoever reads
+/// the trailers puts them among the headers.
+const NO_TRAILERS: [HeaderName; 8] = [
+    CONNECTION,
+    CONTENT_LENGTH,
+    HOST,
+    NAMESPACE,
+    REVISION,
+    FORWARDED_FOR,
+    ORIGINAL_HOST,
+    PROXY_REQUEST,
+];
+
+/// Leaves of a body's trailers, in either direction, those that may be passed on.
+pub(crate) fn clean_trailers<T>(frame: &mut Frame<T>) {
+    if let Some(trailers) = frame.trailers_mut() {
+        for name in NO_TRAILERS.iter().chain(&HOP_BY_HOP) {
+            trailers.remove(name);
+        }
+    }
+}
+
+/// The announced trailers that may be passed on.
 fn announced_trailers(headers: &HeaderMap) -> Option<HeaderValue> {
-    const KEPT_OUT: [HeaderName; 8] = [
-        CONNECTION,
-        CONTENT_LENGTH,
-        HOST,
-        NAMESPACE,
-        REVISION,
-        FORWARDED_FOR,
-        ORIGINAL_HOST,
-        PROXY_REQUEST,
-    ];
     let may_pass = |name: &&[u8]| {
         HeaderName::from_bytes(name)
-            .is_ok_and(|name| !KEPT_OUT.contains(&name) && !HOP_BY_HOP.contains(&name))
+            .is_ok_and(|name| !NO_TRAILERS.contains(&name) && !HOP_BY_HOP.contains(&name))
     };
     let names: Vec<_> = tokens(headers, TRAILER).filter(may_pass).collect();
     let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok();
