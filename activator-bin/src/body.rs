@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -174,7 +175,11 @@ enum Content {
     /// All of it, or nothing any more.
     Whole { text: Option<Bytes>, _held: Held },
     /// The deadline holds the [`Relay`] until it is met.
-    Relayed(Deadline<Relay>),
+    Relayed {
+        deadline: Deadline<Relay>,
+        /// How long the client may take nothing, where its connection does not see to that.
+        patience: Option<Duration>,
+    },
     /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
     Switched(Option<Tunnel>),
 }
@@ -198,10 +203,14 @@ impl Body {
         })
     }
 
-    /// What comes from a backend, until `deadline`.
-    pub(crate) fn relayed(relay: Relay, deadline: Deadline<Relay>) -> Self {
+    /// What comes from a backend, until `deadline`, or until the client has taken nothing of it for `patience`.
+    pub(crate) fn relayed(
+        relay: Relay,
+        deadline: Deadline<Relay>,
+        patience: Option<Duration>,
+    ) -> Self {
         deadline.hold(relay);
-        Self(Content::Relayed(deadline))
+        Self(Content::Relayed { deadline, patience })
     }
 
     /// Nothing; behind it is the connection of the backend that switched.
@@ -214,7 +223,7 @@ impl Body {
     pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
         match &mut self.0 {
             Content::Switched(tunnel) => tunnel.take(),
-            Content::Whole { .. } | Content::Relayed(_) => None,
+            Content::Whole { .. } | Content::Relayed { .. } => None,
         }
     }
 }
@@ -232,7 +241,7 @@ impl http_body::Body for Body {
                 Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
             }
             Content::Switched(_) => Poll::Ready(None),
-            Content::Relayed(deadline) => {
+            Content::Relayed { deadline, patience } => {
                 // Also for the time in which the client takes nothing and nobody asks for more.
                 let met = deadline.poll_met(cx);
                 let (Poll::Pending, Some(mut relay)) = (met, deadline.take()) else {
@@ -243,6 +252,10 @@ impl http_body::Body for Body {
                 if let Poll::Ready(Some(Ok(_))) = polled {
                     deadline.on_activity();
                 }
+                if patience.is_some() {
+                    // Whoever asks has sent what came before.
+                    deadline.await_client(patience.filter(|_| polled.is_ready()));
+                }
                 polled
             }
         }
@@ -252,7 +265,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed(deadline) => deadline.held(Relay::is_at_end).unwrap_or(false),
+            Content::Relayed { deadline, .. } => deadline.held(Relay::is_at_end).unwrap_or(false),
         }
     }
 
@@ -262,7 +275,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
             Content::Switched(_) => SizeHint::with_exact(0),
-            Content::Relayed(deadline) => {
+            Content::Relayed { deadline, .. } => {
                 let hint = deadline.held(|relay| http_body::Body::size_hint(&relay.from));
                 hint.unwrap_or_default()
             }

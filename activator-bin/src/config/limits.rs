@@ -64,7 +64,7 @@ pub(super) const MAX_REQUEST_BODY: Setting<Config> = Setting::new(
 pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(
     "limits.body_idle_timeout",
     Is("1m"),
-    "How long an HTTP/1 client may send nothing of a body (408), or any connection take nothing of what it is sent",
+    "How long an HTTP/1 client may send nothing of a body (408), or any connection or HTTP/2 request take nothing of what it is sent",
     |config, value| {
         set(
             &mut config.limits.body_idle_timeout,

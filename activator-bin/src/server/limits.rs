@@ -21,9 +21,9 @@ pub struct Limits {
     pub max_headers: usize,
     /// How many bytes the body of a request may have; any number by default.
     pub max_request_body: Option<u64>,
-    /// How long a client may send nothing of a body that it has announced, or its connection take
-    /// nothing of what it is sent; 60 s by default. A body over HTTP/2 may be silent: streams in both
-    /// directions are, and its connections are pinged.
+    /// How long a client may send nothing of a body that it has announced, or its connection, over
+    /// HTTP/2 each request, take nothing of what it is sent; 60 s by default. A request's body over HTTP/2
+    /// may be silent: streams in both directions are, and its connections are pinged.
     pub body_idle_timeout: Duration,
     /// How long connecting to a backend may take; 10 s by default.
     pub connect_timeout: Duration,
