@@ -1,7 +1,10 @@
 //! The body of an answer. It holds what its request holds: when it ends or is dropped, the request is over.
 
+use std::cell::Cell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -13,6 +16,7 @@ use reporter_runtime::InFlight;
 use tokio::sync::oneshot;
 
 use crate::outcome::Outcome;
+use crate::proxy::trailers;
 use crate::server::client::Exchange;
 use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
@@ -28,6 +32,8 @@ pub(crate) struct Held {
     outcome: Option<Outcome>,
     /// Of use to an upload that the backend did not want.
     answering: Option<oneshot::Sender<AnswerOver>>,
+    /// Set by an upload that is larger than it may be.
+    is_too_large: Option<Rc<Cell<bool>>>,
     exchange: Exchange,
 }
 
@@ -39,6 +45,7 @@ impl Held {
             in_flight: None,
             outcome: None,
             answering: None,
+            is_too_large: None,
             exchange,
         }
     }
@@ -51,6 +58,16 @@ impl Held {
     /// Somebody waits for the end of the answer.
     pub(crate) fn announce_end(&mut self, answering: oneshot::Sender<AnswerOver>) {
         self.answering = Some(answering);
+    }
+
+    /// The request's body may turn out to be larger than it may be.
+    pub(crate) fn bound(&mut self, is_too_large: Rc<Cell<bool>>) {
+        self.is_too_large = Some(is_too_large);
+    }
+
+    /// Whether it has.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.is_too_large.as_ref().is_some_and(|flag| flag.get())
     }
 
     pub(crate) fn count(&mut self, revision: &RevisionKey, in_flight: InFlight) {
@@ -129,7 +146,10 @@ impl Relay {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
-        let polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
+        let mut polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
+            trailers::clean(frame);
+        }
         let at_end = match &polled {
             Poll::Ready(None) => true,
             Poll::Ready(Some(Ok(frame))) => frame.is_trailers() || self.is_at_end(),
@@ -139,7 +159,10 @@ impl Relay {
             self.on_end();
         }
         if let Poll::Ready(Some(Err(_))) = polled {
-            self.held.fail(ErrorReason::BackendReset);
+            self.held.fail(match self.held.is_too_large() {
+                true => ErrorReason::BodyTooLarge,
+                false => ErrorReason::BackendReset,
+            });
         }
         polled
     }
@@ -152,7 +175,11 @@ enum Content {
     /// All of it, or nothing any more.
     Whole { text: Option<Bytes>, _held: Held },
     /// The deadline holds the [`Relay`] until it is met.
-    Relayed(Deadline<Box<Relay>>),
+    Relayed {
+        deadline: Deadline<Box<Relay>>,
+        /// How long the client may take nothing, where its connection does not see to that.
+        patience: Option<Duration>,
+    },
     /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
     Switched(Option<Tunnel>),
 }
@@ -176,10 +203,14 @@ impl Body {
         })
     }
 
-    /// What comes from a backend, until `deadline`.
-    pub(crate) fn relayed(relay: Box<Relay>, deadline: Deadline<Box<Relay>>) -> Self {
+    /// What comes from a backend, until `deadline`, or until the client has taken nothing of it for `patience`.
+    pub(crate) fn relayed(
+        relay: Box<Relay>,
+        deadline: Deadline<Box<Relay>>,
+        patience: Option<Duration>,
+    ) -> Self {
         deadline.hold(relay);
-        Self(Content::Relayed(deadline))
+        Self(Content::Relayed { deadline, patience })
     }
 
     /// Nothing; behind it is the connection of the backend that switched.
@@ -192,7 +223,7 @@ impl Body {
     pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
         match &mut self.0 {
             Content::Switched(tunnel) => tunnel.take(),
-            Content::Whole { .. } | Content::Relayed(_) => None,
+            Content::Whole { .. } | Content::Relayed { .. } => None,
         }
     }
 }
@@ -210,7 +241,7 @@ impl http_body::Body for Body {
                 Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
             }
             Content::Switched(_) => Poll::Ready(None),
-            Content::Relayed(deadline) => {
+            Content::Relayed { deadline, patience } => {
                 // Also for the time in which the client takes nothing and nobody asks for more.
                 let met = deadline.poll_met(cx);
                 let (Poll::Pending, Some(mut relay)) = (met, deadline.take()) else {
@@ -221,6 +252,10 @@ impl http_body::Body for Body {
                 if let Poll::Ready(Some(Ok(_))) = polled {
                     deadline.on_activity();
                 }
+                if patience.is_some() {
+                    // Whoever asks has sent what came before.
+                    deadline.await_client(patience.filter(|_| polled.is_ready()));
+                }
                 polled
             }
         }
@@ -230,7 +265,9 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed(deadline) => deadline.held(|relay| relay.is_at_end()).unwrap_or(false),
+            Content::Relayed { deadline, .. } => {
+                deadline.held(|relay| relay.is_at_end()).unwrap_or(false)
+            }
         }
     }
 
@@ -240,7 +277,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
             Content::Switched(_) => SizeHint::with_exact(0),
-            Content::Relayed(deadline) => {
+            Content::Relayed { deadline, .. } => {
                 let hint = deadline.held(|relay| http_body::Body::size_hint(&relay.from));
                 hint.unwrap_or_default()
             }

@@ -28,7 +28,7 @@ use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod capacity;
 mod check;
-mod headers;
+pub(crate) mod headers;
 mod informational;
 mod outside_probe;
 mod refusal;
@@ -113,6 +113,7 @@ impl Proxy {
         if let Some(probe) = outside_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
+        let is_http2 = request.version() == Version::HTTP_2;
         let begin = Instant::now();
         held.observe(Outcome::new(&self.observer, &request, client.scheme, begin));
         let outcome = self.pass_on(request, client, begin, &mut held).await;
@@ -132,8 +133,10 @@ impl Proxy {
                     let backend = hyper::upgrade::on(&mut response);
                     return response.map(|_| Body::switched(backend, held, deadline));
                 }
-                response
-                    .map(|body| Body::relayed(Box::new(Relay::new(body, lease, held)), deadline))
+                let patience = self.services.limits.body_idle_timeout;
+                let patience = is_http2.then_some(patience);
+                let relay = |body| Box::new(Relay::new(body, lease, held));
+                response.map(|body| Body::relayed(relay(body), deadline, patience))
             }
             Err(refusal) => refusal.into_response(held),
         }
@@ -152,10 +155,19 @@ impl Proxy {
         let limits = target.timeouts();
         let deadline = self.timeouts.begin(&limits, begin);
         informational::relay(&mut request, client, held);
+        let most = self.services.limits.max_request_body;
+        if let Some(most) = most
+            && request.body().size_hint().exact().is_none()
+        {
+            held.bound(request.body_mut().bound(most));
+        }
         tokio::select! {
             biased;
             answer = self.forward(request, client, &target) => {
-                let answer = answer?;
+                let answer = answer.map_err(|refusal| match most {
+                    Some(most) if held.is_too_large() => check::body_too_large(most),
+                    _ => refusal,
+                })?;
                 deadline.on_start();
                 Ok((answer, deadline))
             }

@@ -1,8 +1,10 @@
 //! The body of a request on its way to a backend.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -23,6 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub(crate) struct Upload {
     from: Option<Incoming>,
     gate: Gate,
+    bound: Option<Bound>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    /// For so many bytes more.
+    room: u64,
+    is_passed: Rc<Cell<bool>>,
 }
 
 #[derive(Debug)]
@@ -56,6 +66,7 @@ impl From<Incoming> for Upload {
         Self {
             from: Some(from),
             gate: Gate::Open,
+            bound: None,
         }
     }
 }
@@ -72,6 +83,16 @@ impl Upload {
             patience: None,
         });
         (want, answering)
+    }
+
+    /// From now on it fails when more than `most` bytes have come, which the flag then tells. A failed one is
+    /// never ended as if it were complete.
+    pub(crate) fn bound(&mut self, most: u64) -> Rc<Cell<bool>> {
+        let bound = Bound {
+            room: most,
+            is_passed: Rc::default(),
+        };
+        Rc::clone(&self.bound.insert(bound).is_passed)
     }
 
     /// Ready once the body may be read.
@@ -101,6 +122,19 @@ impl Upload {
     }
 }
 
+impl Bound {
+    fn take(&mut self, bytes: u64) -> io::Result<()> {
+        match self.room.checked_sub(bytes) {
+            Some(room) => self.room = room,
+            None => {
+                self.is_passed.set(true);
+                return Err(io::Error::other("the body is larger than allowed"));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Body for Upload {
     type Data = Bytes;
     type Error = Box<dyn Error + Send + Sync>;
@@ -112,12 +146,18 @@ impl Body for Upload {
         if let Err(error) = ready!(self.poll_gate(cx)) {
             return Poll::Ready(Some(Err(error.into())));
         }
-        match &mut self.from {
-            Some(from) => Pin::new(from)
-                .poll_frame(cx)
-                .map(|frame| frame.map(|frame| Ok(trailers::to_backend(frame?)?))),
-            None => Poll::Ready(None),
+        let Self { from, bound, .. } = &mut *self;
+        let Some(from) = from else {
+            return Poll::Ready(None);
+        };
+        let Some(frame) = ready!(Pin::new(from).poll_frame(cx)) else {
+            return Poll::Ready(None);
+        };
+        let frame = trailers::to_backend(frame?)?;
+        if let (Some(bound), Some(data)) = (bound, frame.data_ref()) {
+            bound.take(data.len() as u64)?;
         }
+        Poll::Ready(Some(Ok(frame)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -49,10 +49,22 @@ pub(super) const MAX_HEADERS: Setting<Config> = Setting::new(
     |config, value| set(&mut config.limits.max_headers, value.whole(10..=10_000)),
 );
 
+pub(super) const MAX_REQUEST_BODY: Setting<Config> = Setting::new(
+    "limits.max_request_body",
+    Is("off"),
+    "The most bytes of a request's body, 413 beyond it; off for any number",
+    |config, value| {
+        set(
+            &mut config.limits.max_request_body,
+            value.size_or_off("1"..="1024TiB"),
+        )
+    },
+);
+
 pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(
     "limits.body_idle_timeout",
     Is("1m"),
-    "How long an HTTP/1 client may send nothing of a body (408), or any connection take nothing of what it is sent",
+    "How long an HTTP/1 client may send nothing of a body (408), or any connection or HTTP/2 request take nothing of what it is sent",
     |config, value| {
         set(
             &mut config.limits.body_idle_timeout,

@@ -52,6 +52,7 @@ impl Config {
             limits.header_timeout,
             limits.max_header_size,
             limits.max_headers,
+            limits.max_request_body,
             limits.body_idle_timeout,
             limits.connect_timeout,
             limits.backend_idle_timeout,

@@ -204,6 +204,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     limits::HEADER_TIMEOUT,
     limits::MAX_HEADER_SIZE,
     limits::MAX_HEADERS,
+    limits::MAX_REQUEST_BODY,
     limits::BODY_IDLE_TIMEOUT,
     limits::CONNECT_TIMEOUT,
     limits::BACKEND_IDLE_TIMEOUT,

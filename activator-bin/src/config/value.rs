@@ -80,6 +80,14 @@ impl Value<'_> {
         size.ok_or_else(|| self.instead_of(&format!("a number of bytes, {least:?} to {most:?}")))
     }
 
+    /// Such a number of bytes, or none when it is off.
+    pub(super) fn size_or_off<T: TryFrom<u64>>(
+        &self,
+        range: RangeInclusive<&str>,
+    ) -> Result<Option<T>, String> {
+        self.unless_off(|value| value.size(range))
+    }
+
     /// Yes or no.
     pub(super) fn truth(&self) -> Result<bool, String> {
         let truth = match self {
@@ -125,9 +133,16 @@ impl Value<'_> {
 
     /// An IP address and a port, or none when it is off.
     pub(super) fn address_or_off(&self) -> Result<Option<SocketAddr>, String> {
+        self.unless_off(Self::address)
+    }
+
+    fn unless_off<T>(
+        &self,
+        read: impl FnOnce(&Self) -> Result<T, String>,
+    ) -> Result<Option<T>, String> {
         match self.string("") {
             Ok(text) if text.trim() == "off" => Ok(None),
-            _ => self.address().map(Some),
+            _ => read(self).map(Some),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use http_body::Body;
 use reporter_metrics::ErrorReason;
 
 use super::headers::{ORIGINAL_HOST, has_unknown_coding};
@@ -15,7 +16,7 @@ use crate::server::limits::Limits;
 const SINGLE: [HeaderName; 4] = [HOST, NAMESPACE, REVISION, ORIGINAL_HOST];
 
 /// Refuses what is more than allowed, or cannot be passed on without changing what it says.
-pub(super) fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), Refusal> {
+pub(super) fn check(request: &Request<impl Body>, limits: &Limits) -> Result<(), Refusal> {
     let (headers, most) = (request.headers().len(), limits.max_headers);
     if headers > most {
         let why = format_args!("the request has {headers} headers, {most} are allowed");
@@ -29,9 +30,19 @@ pub(super) fn check<B>(request: &Request<B>, limits: &Limits) -> Result<(), Refu
         let why = "of the transfer codings only chunked is supported";
         return Err(Refusal::new(ErrorReason::NotSupported, why));
     }
-    find_ambiguity(request).map_or(Ok(()), |why| {
-        Err(Refusal::new(ErrorReason::BadRequest, why))
-    })
+    if let Some(why) = find_ambiguity(request) {
+        return Err(Refusal::new(ErrorReason::BadRequest, why));
+    }
+    match limits.max_request_body {
+        Some(most) if request.body().size_hint().lower() > most => Err(body_too_large(most)),
+        _ => Ok(()),
+    }
+}
+
+/// Also for what is only found out on the way.
+pub(super) fn body_too_large(most: u64) -> Refusal {
+    let why = format_args!("the body of the request has more than {most} bytes");
+    Refusal::new(ErrorReason::BodyTooLarge, why)
 }
 
 fn find_ambiguity<B>(request: &Request<B>) -> Option<String> {

@@ -38,6 +38,7 @@ impl Refusal {
             | Why::Connect
             | Why::NotSupported
             | Why::ClientTimeout
+            | Why::BodyTooLarge
             | Why::HeaderTooLarge => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -11,8 +11,10 @@ use reporter_metrics::Scheme;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::task::{Id, try_id};
 
 use super::informational::Informational;
+use crate::executor;
 
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere
@@ -161,7 +163,10 @@ impl Client {
         let unread = others > 0 && self.may_be_unread.load(Ordering::Relaxed);
         self.may_be_unread
             .store(has_body || unread, Ordering::Relaxed);
-        Exchange(Arc::clone(self))
+        Exchange {
+            client: Arc::clone(self),
+            task: try_id(),
+        }
     }
 
     /// Hyper has written all that it held.
@@ -249,25 +254,32 @@ impl Client {
 }
 
 /// While it lives, its request is being served.
-pub(crate) struct Exchange(Arc<Client>);
+pub(crate) struct Exchange {
+    client: Arc<Client>,
+    /// Which serves it.
+    task: Option<Id>,
+}
 
 impl Exchange {
     /// The answer is not to be finished, although the client may still read it. Whoever drives the
-    /// connection has to be woken.
+    /// connection, or over HTTP/2 the stream, has to be woken.
     pub(crate) fn cut(&self) {
-        self.0.is_cut.store(true, Ordering::Relaxed);
+        match self.task {
+            Some(task) if self.client.is_http2.load(Ordering::Relaxed) => executor::cut(task),
+            _ => self.client.is_cut.store(true, Ordering::Relaxed),
+        }
     }
 
     /// Whether the client has kept the body of the request or the answer waiting for too long.
     pub(crate) fn is_late(&self) -> bool {
-        self.0.is_late.load(Ordering::Relaxed)
+        self.client.is_late.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if self.0.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.set_phase(Phase::Idle);
+        if self.client.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.client.set_phase(Phase::Idle);
         }
     }
 }

@@ -19,9 +19,11 @@ pub struct Limits {
     pub max_header_size: usize,
     /// How many headers a request or an answer may have; 100 by default.
     pub max_headers: usize,
-    /// How long a client may send nothing of a body that it has announced, or its connection take
-    /// nothing of what it is sent; 60 s by default. A body over HTTP/2 may be silent: streams in both
-    /// directions are, and its connections are pinged.
+    /// How many bytes the body of a request may have; any number by default.
+    pub max_request_body: Option<u64>,
+    /// How long a client may send nothing of a body that it has announced, or its connection, over
+    /// HTTP/2 each request, take nothing of what it is sent; 60 s by default. A request's body over HTTP/2
+    /// may be silent: streams in both directions are, and its connections are pinged.
     pub body_idle_timeout: Duration,
     /// How long connecting to a backend may take; 10 s by default.
     pub connect_timeout: Duration,
@@ -80,6 +82,7 @@ impl Default for Limits {
             header_timeout: Duration::from_secs(60),
             max_header_size: 64 * 1024,
             max_headers: 100,
+            max_request_body: None,
             body_idle_timeout: Duration::from_secs(60),
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),

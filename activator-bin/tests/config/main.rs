@@ -150,6 +150,7 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
         header_timeout: Duration::from_secs(10),
         max_header_size: 16 << 10,
         max_headers: 250,
+        max_request_body: Some(2 << 30),
         body_idle_timeout: Duration::from_secs(30),
         connect_timeout: Duration::from_secs(2),
         backend_idle_timeout: Duration::from_secs(60),

@@ -5,6 +5,7 @@ mod admin;
 mod backend;
 mod backend_tls;
 mod bodies;
+mod body_limit;
 mod certificates;
 mod client;
 mod connections;

@@ -72,6 +72,34 @@ async fn a_request_of_http2_goes_to_the_backend_as_such_with_body_and_trailers()
 }
 
 #[tokio::test]
+async fn trailers_that_would_be_taken_for_headers_are_passed_on_in_neither_direction() {
+    let (mut backend, activator, client) = scene().await;
+    let forbidden = [
+        "content-length",
+        "host",
+        "k-original-host",
+        "knative-serving-revision",
+        "proxy-authorization",
+        "trailer",
+        "x-forwarded-for",
+    ];
+    for left in [trailers("9"), HeaderMap::new()] {
+        let mut sent = left.clone();
+        sent.extend(forbidden.map(|name| (Some(name.parse().unwrap()), "9".parse().unwrap())));
+        let (response, mut upload) = client.send(request("POST", "/"), false).await;
+        upload.send_trailers(sent.clone()).unwrap();
+        let mut exchange = backend.request().await;
+        let (_, received) = read(exchange.request.body_mut()).await;
+        assert_eq!(received.unwrap().unwrap_or_default(), left);
+        exchange.answer(200).send_trailers(sent).unwrap();
+        let mut response = patiently(response).await.unwrap();
+        let (_, received) = read(response.body_mut()).await;
+        assert_eq!(received.unwrap().unwrap_or_default(), left);
+    }
+    activator.until_in_flight(0).await;
+}
+
+#[tokio::test]
 async fn a_host_does_in_place_of_an_authority() {
     let (mut backend, _activator, client) = scene().await;
     let request = Request::builder()

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 
+use activator_bin::config::Limits;
 use h2::Reason;
 
 use super::*;
@@ -18,9 +19,14 @@ struct Scene {
 
 impl Scene {
     async fn new(timeouts: TimeoutLimits, is_private: bool) -> Self {
+        Self::with(timeouts, Limits::default(), is_private).await
+    }
+
+    async fn with(timeouts: TimeoutLimits, limits: Limits, is_private: bool) -> Self {
         let (backend, files) = (Http2Backend::bind().await, Files::new());
         let mut config = files.listen(config(&[backend.address]));
         config.revisions[0].timeouts = timeouts;
+        config.limits = limits;
         let activator = start_with(config);
         let client = match is_private {
             true => files.connect_http2(&activator).await,
@@ -114,4 +120,41 @@ async fn an_answer_of_http2_under_way_is_reset_when_its_time_is_over() {
             check_cut(idle(LONG), "idle_timeout", is_private),
         );
     }
+}
+
+async fn check_untaken(timeouts: TimeoutLimits, limits: Limits, reason: &str) {
+    let mut scene = Scene::with(timeouts, limits, false).await;
+    let (response, _) = scene.client.send(request("GET", "/"), true).await;
+    let mut exchange = scene.backend.request().await;
+    let mut sender = exchange.answer(200);
+    // More than the client has room for.
+    sender.send_data(vec![b'x'; 100_000].into(), false).unwrap();
+    let mut response = patiently(response).await.unwrap();
+    let mut taken = 0;
+    let end = loop {
+        // No room is given back.
+        match patiently(response.body_mut().data()).await.unwrap() {
+            Ok(data) => taken += data.len(),
+            Err(end) => break end,
+        }
+    };
+    assert_eq!((taken, end.reason()), (65_535, Some(Reason::CANCEL)));
+    let reset = patiently(poll_fn(|cx| sender.poll_reset(cx))).await;
+    assert_eq!(reset.unwrap(), Reason::CANCEL);
+    drop(response);
+    scene.check_others().await;
+    scene.activator.until_in_flight(0).await;
+    until_counted(&scene.activator, reason, 1).await;
+}
+
+#[tokio::test]
+async fn an_answer_of_http2_that_its_client_does_not_take_is_reset() {
+    let limits = Limits {
+        body_idle_timeout: LONG,
+        ..Limits::default()
+    };
+    tokio::join!(
+        check_untaken(total(LONG), Limits::default(), "timeout"),
+        check_untaken(TimeoutLimits::default(), limits, "client_timeout"),
+    );
 }
