@@ -158,12 +158,7 @@ fn take_authority(uri: &mut Uri) -> Option<HeaderValue> {
     *uri = path
         .unwrap_or_else(|| PathAndQuery::from_static("/"))
         .into();
-    let authority = parts.authority?;
-    let host = authority
-        .as_str()
-        .rsplit_once('@')
-        .map_or(authority.as_str(), |(_user, host)| host);
-    HeaderValue::try_from(host).ok()
+    HeaderValue::try_from(parts.authority?.as_str()).ok()
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {

@@ -118,7 +118,6 @@ async fn a_request_target_arrives_as_it_was_sent() {
         ("http://proxy/a?b", "/a?b"),
         ("http://proxy", "/"),
         ("http://proxy?x=1", "/?x=1"),
-        ("http://user:secret@proxy/", "/"),
         ("*", "*"),
     ] {
         let method = if sent == "*" { "OPTIONS" } else { "GET" };
