@@ -38,7 +38,7 @@ pub struct Limits {
     pub http2_window: u32,
     /// How many requests a client may have taken back before they were looked at; 20 by default.
     pub http2_max_pending_resets: usize,
-    /// How many of a connection's requests may be malformed; 256 by default.
+    /// How many of a connection's requests may be malformed, or more than may be under way; 256 by default.
     pub http2_max_error_resets: usize,
     /// How long a client's HTTP/2 connection may be silent before it is asked for a sign of life;
     /// 30 s by default.

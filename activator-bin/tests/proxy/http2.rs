@@ -11,6 +11,7 @@ mod bodies;
 mod drain;
 mod messages;
 mod preface;
+mod sent_away;
 mod silence;
 
 /// A client of an activator in front of one backend.

@@ -17,12 +17,12 @@ pub(super) const COUNT: usize = 8;
 pub(super) const STILL: Duration = Duration::from_secs(1);
 
 /// What connections hold besides bodies.
-const CONNECTIONS: usize = 64 * 1_024;
+pub(super) const CONNECTIONS: usize = 64 * 1_024;
 
 /// `peers` answer with how much they have sent in all, and with what keeps them there. An exchange
 /// that is stuck holds at most so many bytes, its connections included.
 #[track_caller]
-fn check<T: Send + 'static>(
+pub(super) fn check<T: Send + 'static>(
     backend: SocketAddr,
     peers: impl FnOnce(SocketAddr) -> (usize, T) + Send + 'static,
     at_most: usize,
