@@ -1,0 +1,175 @@
+//! The one reading that the bytes of a client have: where its requests begin and end.
+//!
+//! What is no matter of framing is left to whoever refuses more. The lines of a head may end with LF alone.
+
+/// A request that is complete.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Request {
+    pub(crate) method: String,
+    pub(crate) target: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// What is read of a connection.
+pub(crate) struct Reading {
+    pub(crate) requests: Vec<Request>,
+    /// One more than requests when the head of another one is complete.
+    pub(crate) methods: Vec<String>,
+    /// Whether the server has to end the connection behind the requests; it waits for more otherwise.
+    pub(crate) has_end: bool,
+}
+
+enum Stop {
+    /// More bytes would have to come.
+    Part,
+    /// This is no request, or none that may be served.
+    Broken,
+}
+
+pub(crate) fn read(mut bytes: &[u8]) -> Reading {
+    let (mut requests, mut methods, mut has_end) = (Vec::new(), Vec::new(), false);
+    while !has_end {
+        let outcome = head(bytes).and_then(|(head, rest)| {
+            methods.push(head.method.clone());
+            let (body, rest) = body(&head, rest)?;
+            Ok((head, body, rest))
+        });
+        match outcome {
+            Ok((head, body, rest)) => {
+                // RFC 9112, 6.1: behind such a request nothing may be read.
+                has_end = head.is_chunked && !head.lengths.is_empty();
+                requests.push(Request {
+                    method: head.method,
+                    target: head.target,
+                    body,
+                });
+                bytes = rest;
+            }
+            Err(Stop::Part) => break,
+            Err(Stop::Broken) => has_end = true,
+        }
+    }
+    Reading {
+        requests,
+        methods,
+        has_end,
+    }
+}
+
+struct Head {
+    method: String,
+    target: String,
+    is_chunked: bool,
+    is_coded: bool,
+    lengths: Vec<String>,
+}
+
+/// The head that `bytes` start with, and what stands behind it.
+fn head(mut bytes: &[u8]) -> Result<(Head, &[u8]), Stop> {
+    let first = loop {
+        match line(&mut bytes)? {
+            "" => {}
+            first => break first.to_owned(),
+        }
+    };
+    let mut lines = Vec::new();
+    loop {
+        match line(&mut bytes)? {
+            "" => break,
+            line => lines.push(line.to_owned()),
+        }
+    }
+    let parts: Vec<_> = first.split(' ').collect();
+    let [method, target, version @ ("HTTP/1.0" | "HTTP/1.1")] = parts[..] else {
+        return Err(Stop::Broken);
+    };
+    let mut head = Head {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        is_chunked: false,
+        is_coded: false,
+        lengths: Vec::new(),
+    };
+    for line in lines {
+        let (name, value) = line.split_once(':').ok_or(Stop::Broken)?;
+        let value = value.trim_matches([' ', '\t']);
+        match &*name.to_ascii_lowercase() {
+            name if name.starts_with([' ', '\t']) => return Err(Stop::Broken),
+            "content-length" => head.lengths.push(value.to_owned()),
+            "transfer-encoding" => {
+                let is_first = !std::mem::replace(&mut head.is_coded, true);
+                let is_known = value.eq_ignore_ascii_case("chunked") && version == "HTTP/1.1";
+                head.is_chunked = is_first && is_known;
+            }
+            _ => {}
+        }
+    }
+    Ok((head, bytes))
+}
+
+/// Takes a line, of which there is all. Bytes that are no UTF-8 stand for themselves, one by one.
+fn line<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Stop> {
+    let end = bytes.iter().position(|&byte| byte == b'\n');
+    let (line, rest) = bytes.split_at(end.ok_or(Stop::Part)?);
+    *bytes = &rest[1..];
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    // A line that is none of ours to understand is one whose framing says nothing.
+    Ok(std::str::from_utf8(line).unwrap_or("?:"))
+}
+
+fn body<'a>(head: &Head, bytes: &'a [u8]) -> Result<(Vec<u8>, &'a [u8]), Stop> {
+    if head.is_coded {
+        return match head.is_chunked {
+            true => chunks(bytes),
+            false => Err(Stop::Broken),
+        };
+    }
+    let digits = |length: &String| !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit());
+    if !head.lengths.iter().all(digits) {
+        return Err(Stop::Broken);
+    }
+    let number = |length: &String| length.parse::<u64>().map_err(|_| Stop::Broken);
+    let lengths = head.lengths.iter().map(number);
+    let lengths = lengths.collect::<Result<Vec<_>, _>>()?;
+    let length = lengths.first().copied().unwrap_or(0);
+    if lengths.iter().any(|&other| other != length) {
+        return Err(Stop::Broken);
+    }
+    let length = usize::try_from(length).map_err(|_| Stop::Broken)?;
+    let (body, rest) = bytes.split_at_checked(length).ok_or(Stop::Part)?;
+    Ok((body.to_vec(), rest))
+}
+
+fn chunks(mut bytes: &[u8]) -> Result<(Vec<u8>, &[u8]), Stop> {
+    let mut body = Vec::new();
+    loop {
+        let end = bytes.iter().position(|&byte| byte == b'\n');
+        let (line, rest) = bytes.split_at(end.ok_or(Stop::Part)?);
+        let line = line.strip_suffix(b"\r").ok_or(Stop::Broken)?;
+        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit());
+        let (digits, extension) = line.split_at(digits.count());
+        if !matches!(extension, [] | [b';' | b' ' | b'\t', ..]) || extension.contains(&b'\r') {
+            return Err(Stop::Broken);
+        }
+        let size = std::str::from_utf8(digits).map_err(|_| Stop::Broken)?;
+        let size = usize::from_str_radix(size, 16).map_err(|_| Stop::Broken)?;
+        bytes = &rest[1..];
+        if size == 0 {
+            let end = match bytes.starts_with(b"\r\n") {
+                true => Some(2),
+                false => bytes
+                    .windows(4)
+                    .position(|part| part == b"\r\n\r\n")
+                    .map(|end| end + 4),
+            };
+            return Ok((body, &bytes[end.ok_or(Stop::Part)?..]));
+        }
+        let (data, rest) = bytes.split_at_checked(size).ok_or(Stop::Part)?;
+        body.extend(data);
+        bytes = match rest {
+            [b'\r', b'\n', rest @ ..] => rest,
+            [] | [b'\r'] => return Err(Stop::Part),
+            _ => return Err(Stop::Broken),
+        };
+    }
+}
