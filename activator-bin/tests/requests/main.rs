@@ -32,7 +32,7 @@ static SEEDS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
         .into_iter()
         .map(|path| fs::read_to_string(path).expect("it is text"));
     let cases = texts.flat_map(|text| case::parse(&text).1);
-    cases.map(|case| case.sent).collect()
+    cases.map(|case| case.bytes()).collect()
 });
 
 /// What requests are made of, and what breaks them.
