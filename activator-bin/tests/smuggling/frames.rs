@@ -25,8 +25,10 @@ fn check(name: &str, least: usize) {
     compare(&format!("frames/{name}"), least, |case, _| {
         run(&Script::read(&case.sent), &activator, &backend)
     });
-    // Whoever could make it log could fill its disk.
-    assert_eq!(activator.log(), [""; 0]);
+    // Whoever could make it log could fill its disk. Of the backend it may say at any time that it is ready.
+    let mut log = activator.log();
+    log.retain(|line| !line.contains("backend is ready"));
+    assert_eq!(log, [""; 0]);
 }
 
 fn run(script: &Script, activator: &Activator, backend: &Backend) -> Outcome {
