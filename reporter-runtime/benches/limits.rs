@@ -15,9 +15,11 @@ mod load;
 mod scan;
 
 const TICKS: usize = 25;
-/// While ticks run without pause: of one window, which so has whole ticks in it, and windows.
+/// While ticks run without pause. A window is short enough that in some no thread is paused, and long enough
+/// that its requests meet many held locks.
 const REQUESTS: usize = 1_000_000;
-const WINDOWS: usize = 15;
+const WINDOW: usize = 50_000;
+const ROUNDS: usize = 15;
 
 fn main() {
     for accounting in [Accounting::Snapshot, Accounting::Average] {
@@ -113,7 +115,7 @@ fn track_all(reporter: &ConcurrencyReporter, keys: &[RevisionKey]) -> Vec<InFlig
     keys.iter().map(|key| reporter.track(key)).collect()
 }
 
-/// A lock that ticks hold for long makes a request wait in each window. What a pause of the thread adds is not
+/// Locks that ticks hold for long make a request wait in each window. What a pause of the thread adds is not
 /// in each, so of the windows' longest waits the least is told.
 fn waits(accounting: Accounting, count: usize) {
     let keys = load::keys(count);
@@ -130,10 +132,10 @@ fn waits(accounting: Accounting, count: usize) {
     };
     let _in_flight = track_all(&reporter, &keys);
     let (mut nearly_all, mut longest) = (Vec::new(), Duration::MAX);
-    let mut times = Vec::with_capacity(REQUESTS);
-    for _ in 0..WINDOWS {
+    let mut times = Vec::with_capacity(WINDOW);
+    for window in (0..ROUNDS).flat_map(|_| order.chunks(WINDOW)) {
         times.clear();
-        for key in &order {
+        for key in window {
             let start = Instant::now();
             drop(reporter.track(key));
             times.push(start.elapsed());
