@@ -51,7 +51,8 @@ pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow
         .context("cannot start a runtime")?;
     main.block_on(async {
         allow_open_files(config.limits.max_connections);
-        let mut signals = Signals::new().context("cannot listen for signals")?;
+        let mut signals =
+            Signals::new(sources.file.is_some()).context("cannot listen for signals")?;
         let first_look = FirstLook::new(&config);
         let options = Options {
             source: follow(sources, &config).context("cannot listen for SIGHUP")?,
@@ -115,27 +116,37 @@ fn log_undelivered(stopped: &Stopped) {
     tracing::info!("stopped");
 }
 
-/// The signals that end the program.
+/// The signals that end the program, and the one that never does.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+    has_file: bool,
 }
 
 impl Signals {
-    fn new() -> io::Result<Self> {
+    /// From now on a SIGHUP does not end the process any more. With a file, whoever follows it hears it too.
+    fn new(has_file: bool) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+            has_file,
         })
     }
 
-    /// Waits for the next one; answers its name.
+    /// Waits for the next one that ends the program; answers its name.
     ///
     /// Cancel-safe.
     async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return "SIGTERM",
+                _ = self.interrupt.recv() => return "SIGINT",
+                _ = self.hangup.recv(), if !self.has_file => {
+                    tracing::info!("SIGHUP: there is no configuration file to read again");
+                }
+            }
         }
     }
 }

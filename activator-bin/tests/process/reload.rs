@@ -1,7 +1,7 @@
 //! The program while its file changes: what it logs, and what a SIGHUP does.
 
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::program::{ACTIVATOR, Program};
 
@@ -57,6 +57,23 @@ fn a_hangup_reads_the_file_again_and_all_its_errors_are_logged_each_time() {
     activator.logs("SIGHUP: reading the configuration again");
     errors(&activator);
     activator.program.stop();
+}
+
+#[test]
+fn a_hangup_without_a_file_is_survived_and_logged() {
+    let program = Program::start(
+        Command::new(ACTIVATOR)
+            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
+            .args(["--listen-admin", "127.0.0.1:0"])
+            .stdout(Stdio::null())
+            .env_clear(),
+    );
+    program.logs_at_last("serving, try: ");
+    for _ in 0..2 {
+        program.signal("HUP");
+        program.logs("SIGHUP: there is no configuration file to read again");
+    }
+    program.stop();
 }
 
 #[test]
