@@ -24,6 +24,8 @@ use crate::timeouts::{Deadline, TimeoutKind};
 use crate::upload::AnswerOver;
 use crate::upstream::{Lease, ReceiveError, Received};
 
+mod late_upload;
+
 /// What a request holds until it is over.
 pub(crate) struct Held {
     slot: Option<Slot>,
@@ -93,7 +95,9 @@ impl Held {
         }
     }
 
+    /// All of the response is there.
     pub(crate) fn complete(&mut self) {
+        self.answering = None;
         if let Some(outcome) = &mut self.outcome {
             outcome.complete();
         }
@@ -115,12 +119,18 @@ pub(crate) struct Relay {
     from: Received,
     lease: Lease,
     held: Held,
+    is_complete: bool,
 }
 
 impl Relay {
     /// What comes from a backend, over a connection that is given back at the end.
     pub(crate) fn new(from: Received, lease: Lease, held: Held) -> Self {
-        let mut relay = Self { from, lease, held };
+        let mut relay = Self {
+            from,
+            lease,
+            held,
+            is_complete: false,
+        };
         if relay.is_at_end() {
             relay.on_end();
         }
@@ -134,6 +144,7 @@ impl Relay {
     }
 
     fn on_end(&mut self) {
+        self.is_complete = true;
         self.lease.give_back();
         self.held.complete();
     }
@@ -174,14 +185,58 @@ pub(crate) struct Body(Content);
 enum Content {
     /// All of it, or nothing any more.
     Whole { text: Option<Bytes>, _held: Held },
-    /// The deadline holds the [`Relay`] until it is met.
-    Relayed {
-        deadline: Deadline<Box<Relay>>,
-        /// How long the client may take nothing, where its connection does not see to that.
-        patience: Option<Duration>,
-    },
+    Relayed(Relayed),
     /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
     Switched(Option<Tunnel>),
+}
+
+struct Relayed {
+    /// Holds the [`Relay`] until it is met. None at the end.
+    deadline: Option<Deadline<Box<Relay>>>,
+    /// How long the client may take nothing, where its connection does not see to that.
+    patience: Option<Duration>,
+}
+
+impl Relayed {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        // Also for the time in which the client takes nothing and nobody asks for more.
+        let open = self
+            .deadline
+            .as_ref()
+            .filter(|deadline| deadline.poll_met(cx).is_pending());
+        let Some((deadline, mut relay)) = open.and_then(|open| Some((open, open.take()?))) else {
+            return Poll::Ready(Some(Err(BodyError::TimedOut)));
+        };
+        let polled = relay.poll_frame(cx).map_err(BodyError::Backend);
+        deadline.hold(relay);
+        if let Poll::Ready(Some(Ok(_))) = polled {
+            deadline.on_activity();
+        }
+        if self.patience.is_some() {
+            // Whoever asks has sent what came before.
+            deadline.await_client(self.patience.filter(|_| polled.is_ready()));
+        }
+        polled
+    }
+
+    fn held<R>(&self, look: impl FnOnce(&Box<Relay>) -> R) -> Option<R> {
+        self.deadline.as_ref()?.held(look)
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if let Some(deadline) = self.deadline.take()
+            && let Some(relay) = deadline.take()
+            && relay.is_complete
+            && relay.lease.is_uploading()
+        {
+            late_upload::go_on(relay, deadline);
+        }
+    }
 }
 
 /// Why a body does not come to its end.
@@ -210,12 +265,20 @@ impl Body {
         patience: Option<Duration>,
     ) -> Self {
         deadline.hold(relay);
-        Self(Content::Relayed { deadline, patience })
+        Self(Content::Relayed(Relayed {
+            deadline: Some(deadline),
+            patience,
+        }))
     }
 
     /// Nothing; behind it is the connection of the backend that switched.
-    pub(crate) fn switched(backend: OnUpgrade, held: Held, deadline: Deadline<Box<Relay>>) -> Self {
-        let tunnel = Tunnel::new(backend, held, deadline);
+    pub(crate) fn switched(
+        backend: OnUpgrade,
+        lease: Lease,
+        held: Held,
+        deadline: Deadline<Box<Relay>>,
+    ) -> Self {
+        let tunnel = Tunnel::new(backend, lease, held, deadline);
         Self(Content::Switched(Some(tunnel)))
     }
 
@@ -223,7 +286,7 @@ impl Body {
     pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
         match &mut self.0 {
             Content::Switched(tunnel) => tunnel.take(),
-            Content::Whole { .. } | Content::Relayed { .. } => None,
+            Content::Whole { .. } | Content::Relayed(_) => None,
         }
     }
 }
@@ -241,23 +304,7 @@ impl http_body::Body for Body {
                 Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
             }
             Content::Switched(_) => Poll::Ready(None),
-            Content::Relayed { deadline, patience } => {
-                // Also for the time in which the client takes nothing and nobody asks for more.
-                let met = deadline.poll_met(cx);
-                let (Poll::Pending, Some(mut relay)) = (met, deadline.take()) else {
-                    return Poll::Ready(Some(Err(BodyError::TimedOut)));
-                };
-                let polled = relay.poll_frame(cx).map_err(BodyError::Backend);
-                deadline.hold(relay);
-                if let Poll::Ready(Some(Ok(_))) = polled {
-                    deadline.on_activity();
-                }
-                if patience.is_some() {
-                    // Whoever asks has sent what came before.
-                    deadline.await_client(patience.filter(|_| polled.is_ready()));
-                }
-                polled
-            }
+            Content::Relayed(relayed) => relayed.poll_frame(cx),
         }
     }
 
@@ -265,8 +312,8 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed { deadline, .. } => {
-                deadline.held(|relay| relay.is_at_end()).unwrap_or(false)
+            Content::Relayed(relayed) => {
+                relayed.held(|relay| relay.is_at_end()).unwrap_or(false)
             }
         }
     }
@@ -277,8 +324,8 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
             Content::Switched(_) => SizeHint::with_exact(0),
-            Content::Relayed { deadline, .. } => {
-                let hint = deadline.held(|relay| http_body::Body::size_hint(&relay.from));
+            Content::Relayed(relayed) => {
+                let hint = relayed.held(|relay| http_body::Body::size_hint(&relay.from));
                 hint.unwrap_or_default()
             }
         }

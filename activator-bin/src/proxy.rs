@@ -131,7 +131,7 @@ impl Proxy {
                 held.answer(response.status());
                 if upgrade::is_switch(&response) {
                     let backend = hyper::upgrade::on(&mut response);
-                    return response.map(|_| Body::switched(backend, held, deadline));
+                    return response.map(|_| Body::switched(backend, lease, held, deadline));
                 }
                 let patience = self.services.limits.body_idle_timeout;
                 let patience = is_http2.then_some(patience);
