@@ -184,7 +184,10 @@ pub(crate) struct Body(Content);
 
 enum Content {
     /// All of it, or nothing any more.
-    Whole { text: Option<Bytes>, _held: Held },
+    Whole {
+        text: Option<Bytes>,
+        _held: Held,
+    },
     Relayed(Relayed),
     /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
     Switched(Option<Tunnel>),
@@ -312,9 +315,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed(relayed) => {
-                relayed.held(|relay| relay.is_at_end()).unwrap_or(false)
-            }
+            Content::Relayed(relayed) => relayed.held(|relay| relay.is_at_end()).unwrap_or(false),
         }
     }
 

@@ -13,9 +13,9 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
-use crate::upload::Upload;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
+use crate::upload::Upload;
 
 /// An open connection of HTTP/1, ready for one request at a time.
 pub(crate) struct Connection {
@@ -143,9 +143,8 @@ impl Lease {
     /// Whether the rest of the request is on its way.
     pub(super) fn is_uploading(&self) -> bool {
         let connection = self.connection.as_ref();
-        connection.is_some_and(|connection| {
-            !connection.is_ready() && !connection.requests.is_closed()
-        })
+        connection
+            .is_some_and(|connection| !connection.is_ready() && !connection.requests.is_closed())
     }
 
     /// Ready when the rest of the request was sent, behind a complete response, or cannot be.
