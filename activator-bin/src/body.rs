@@ -279,9 +279,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed(deadline) => {
-                deadline.held(|relay| relay.is_at_end()).unwrap_or(false)
-            }
+            Content::Relayed(deadline) => deadline.held(|relay| relay.is_at_end()).unwrap_or(false),
         }
     }
 
