@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -186,19 +185,15 @@ enum Content {
     /// All of it, or nothing any more.
     Whole {
         text: Option<Bytes>,
-        _held: Held,
+        held: Held,
     },
     Relayed(Relayed),
     /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
     Switched(Option<Tunnel>),
 }
 
-struct Relayed {
-    /// Holds the [`Relay`] until it is met. None at the end.
-    deadline: Option<Deadline<Box<Relay>>>,
-    /// How long the client may take nothing, where its connection does not see to that.
-    patience: Option<Duration>,
-}
+/// The deadline holds the [`Relay`] until it is met. None only at the very end.
+struct Relayed(Option<Deadline<Box<Relay>>>);
 
 impl Relayed {
     fn poll_frame(
@@ -206,11 +201,12 @@ impl Relayed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         // Also for the time in which the client takes nothing and nobody asks for more.
-        let open = self
-            .deadline
-            .as_ref()
-            .filter(|deadline| deadline.poll_met(cx).is_pending());
-        let Some((deadline, mut relay)) = open.and_then(|open| Some((open, open.take()?))) else {
+        if self.poll_met(cx).is_ready() {
+            return Poll::Ready(Some(Err(BodyError::TimedOut)));
+        }
+        let deadline = self.0.as_ref();
+        let Some((deadline, mut relay)) = deadline.and_then(|held| Some((held, held.take()?)))
+        else {
             return Poll::Ready(Some(Err(BodyError::TimedOut)));
         };
         let polled = relay.poll_frame(cx).map_err(BodyError::Backend);
@@ -218,21 +214,24 @@ impl Relayed {
         if let Poll::Ready(Some(Ok(_))) = polled {
             deadline.on_activity();
         }
-        if self.patience.is_some() {
-            // Whoever asks has sent what came before.
-            deadline.await_client(self.patience.filter(|_| polled.is_ready()));
-        }
         polled
     }
 
+    fn poll_met(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.0 {
+            Some(deadline) => deadline.poll_met(cx).map(|_| ()),
+            None => Poll::Ready(()),
+        }
+    }
+
     fn held<R>(&self, look: impl FnOnce(&Box<Relay>) -> R) -> Option<R> {
-        self.deadline.as_ref()?.held(look)
+        self.0.as_ref()?.held(look)
     }
 }
 
 impl Drop for Relayed {
     fn drop(&mut self) {
-        if let Some(deadline) = self.deadline.take()
+        if let Some(deadline) = self.0.take()
             && let Some(relay) = deadline.take()
             && relay.is_complete
             && relay.lease.is_uploading()
@@ -257,21 +256,14 @@ impl Body {
         held.complete();
         Self(Content::Whole {
             text: (!text.is_empty()).then_some(text),
-            _held: held,
+            held,
         })
     }
 
-    /// What comes from a backend, until `deadline`, or until the client has taken nothing of it for `patience`.
-    pub(crate) fn relayed(
-        relay: Box<Relay>,
-        deadline: Deadline<Box<Relay>>,
-        patience: Option<Duration>,
-    ) -> Self {
+    /// What comes from a backend, until `deadline`.
+    pub(crate) fn relayed(relay: Box<Relay>, deadline: Deadline<Box<Relay>>) -> Self {
         deadline.hold(relay);
-        Self(Content::Relayed(Relayed {
-            deadline: Some(deadline),
-            patience,
-        }))
+        Self(Content::Relayed(Relayed(Some(deadline))))
     }
 
     /// Nothing; behind it is the connection of the backend that switched.
@@ -290,6 +282,34 @@ impl Body {
         match &mut self.0 {
             Content::Switched(tunnel) => tunnel.take(),
             Content::Whole { .. } | Content::Relayed(_) => None,
+        }
+    }
+
+    /// Whether it is there as a whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.0, Content::Whole { .. })
+    }
+
+    /// Ready when it has met a time-out. For whoever has a part of it that the client does not take, and does not
+    /// ask for more.
+    pub(crate) fn poll_met(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.0 {
+            Content::Relayed(relayed) => relayed.poll_met(cx),
+            Content::Whole { .. } | Content::Switched(_) => Poll::Pending,
+        }
+    }
+
+    /// It does not come to its end, for this reason.
+    pub(crate) fn fail(self, reason: ErrorReason) {
+        match self.0 {
+            Content::Whole { mut held, .. } => held.fail(reason),
+            Content::Relayed(mut relayed) => {
+                let relay = relayed.0.take().and_then(|deadline| deadline.take());
+                if let Some(mut relay) = relay {
+                    relay.held.fail(reason);
+                }
+            }
+            Content::Switched(_) => {}
         }
     }
 }
