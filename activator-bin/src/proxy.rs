@@ -20,7 +20,7 @@ use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
 use crate::server::places::Places;
-use crate::throttle::Slot;
+use crate::throttle::{Complaint, Slot};
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
 use crate::upload::Upload;
@@ -208,7 +208,9 @@ impl Proxy {
                     unsent: Some(unsent),
                 }) => {
                     note_failure(target, &backend, &error);
-                    slot = capacity.wait_elsewhere(slot).await?;
+                    slot = capacity
+                        .wait_elsewhere(slot, Complaint::Unreachable)
+                        .await?;
                     backend = target.backends.at(slot.backend());
                     request = unsent;
                     headers::set_backend(&mut request, &backend);
