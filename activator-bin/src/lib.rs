@@ -6,7 +6,7 @@ pub mod cli;
 pub mod config;
 mod drain;
 mod echo;
-mod executor;
+mod h2_body;
 pub mod logging;
 mod open_files;
 mod outcome;
