@@ -4,6 +4,7 @@
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What is open beside the connections of requests: listeners, probes, the admin port, files.
@@ -31,8 +32,19 @@ pub(crate) fn room_for_clients() -> u64 {
     (most.saturating_sub(OTHERS) / 2).max(1)
 }
 
-/// Whether a connection of a request or its backend has one of the descriptors that are kept for others.
-/// New ones have the lowest number that is free, so that there are hardly any left then.
+/// A connection of a request or to its backend, unless it has one of the descriptors that are kept for
+/// others. A new one has the lowest number that is free, so that hardly any are left then.
+///
+/// # Errors
+/// As if there were none left at all.
+pub(crate) fn unreserved<S: AsFd>(connection: S) -> io::Result<S> {
+    match is_reserved(&connection) {
+        true => Err(Errno::MFILE.into()),
+        false => Ok(connection),
+    }
+}
+
+/// Whether `connection` has one of the descriptors that are kept for others.
 pub(crate) fn is_reserved(connection: &impl AsFd) -> bool {
     let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let number = connection.as_fd().as_raw_fd();
