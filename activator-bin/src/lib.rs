@@ -7,6 +7,7 @@ pub mod config;
 mod drain;
 mod echo;
 mod executor;
+mod frames;
 pub mod logging;
 mod open_files;
 mod outcome;
