@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::drain::Draining;
 
+mod origin;
 mod revisions;
 
 pub(crate) use revisions::Access;

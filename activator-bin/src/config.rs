@@ -137,6 +137,9 @@ pub struct ProbeConfig {
 pub struct AdminConfig {
     /// Whether they may change revisions; `false` by default.
     pub write: bool,
+    /// The names of the host under which they may, besides `localhost` and IP addresses; in lower case,
+    /// none by default.
+    pub hosts: Vec<String>,
 }
 
 /// What is logged, and how.

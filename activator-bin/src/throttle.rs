@@ -8,6 +8,7 @@ mod acquire;
 mod backends;
 mod breaker;
 mod budget;
+mod complaint;
 mod error;
 mod lock;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 pub use self::budget::QueueBudget;
+pub use self::complaint::Complaint;
 pub use self::error::{QueueBound, ThrottleError};
 pub use self::slot::Slot;
 
@@ -117,13 +119,13 @@ impl Throttle {
         waiters.for_each(Waiter::wake);
     }
 
-    /// Waits until backends were set aside, and takes note of them. For one prober.
+    /// Waits until backends were set aside, and takes note of them and of why. For one prober.
     ///
     /// A backend that was added or removed since is not among them.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub async fn set_aside(&self) -> Vec<SocketAddr> {
+    pub async fn set_aside(&self) -> Vec<(SocketAddr, Complaint)> {
         loop {
             let backends = self.shared.breaker.lock().take_set_aside();
             if !backends.is_empty() {

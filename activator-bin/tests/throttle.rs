@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use activator_bin::throttle::{Limits, QueueBound, QueueBudget, Slot, Throttle, ThrottleError};
+use activator_bin::throttle::{
+    Complaint, Limits, QueueBound, QueueBudget, Slot, Throttle, ThrottleError,
+};
 use parking_lot::Mutex;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
 use tokio::time::timeout;
@@ -186,9 +188,10 @@ async fn a_request_that_could_not_be_sent_goes_elsewhere_before_all_that_came_la
     throttle.add_backend(backend(1));
     let first = throttle.acquire().await.expect("a free slot");
     let later = arrive(&throttle).await;
-    let retried = tokio::spawn(first.retry_elsewhere());
+    let retried = tokio::spawn(first.retry_elsewhere(Complaint::Unreachable));
     yield_now().await;
-    assert_eq!(throttle.set_aside().await, [backend(1)]);
+    let aside = throttle.set_aside().await;
+    assert_eq!(aside, [(backend(1), Complaint::Unreachable)]);
     // The queue was full, but not for one that was admitted before.
     assert_eq!((throttle.queued(), throttle.active()), (2, 0));
     throttle.add_backend(backend(2));
@@ -205,9 +208,44 @@ async fn a_request_that_could_not_be_sent_takes_a_free_slot_elsewhere_at_once() 
     throttle.add_backend(backend(1));
     let slot = throttle.acquire().await.expect("there is no limit");
     throttle.add_backend(backend(2));
-    let slot = slot.retry_elsewhere().await.expect("there is no limit");
+    let slot = slot
+        .retry_elsewhere(Complaint::Unreachable)
+        .await
+        .expect("there is no limit");
     assert_eq!(slot.backend(), backend(2));
     assert_eq!((throttle.ready_backends(), throttle.active()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_sent_again_has_its_backend_set_aside_and_keeps_its_slot() {
+    let throttle = throttle(1, 10);
+    throttle.add_backend(backend(1));
+    let slot = throttle.acquire().await.expect("a free slot");
+    slot.set_aside(Complaint::Closed);
+    slot.set_aside(Complaint::Vanished);
+    let aside = throttle.set_aside().await;
+    assert_eq!(aside, [(backend(1), Complaint::Closed)]);
+    assert_eq!((throttle.ready_backends(), throttle.active()), (0, 1));
+    // It is back, and what was wrong before says nothing against it.
+    throttle.add_backend(backend(1));
+    slot.set_aside(Complaint::Closed);
+    assert_eq!(throttle.ready_backends(), 1);
+    assert!(throttle.try_acquire().is_none(), "its one slot is taken");
+    drop(slot);
+    assert!(throttle.try_acquire().is_some());
+}
+
+#[tokio::test]
+async fn a_request_that_is_tried_again_without_a_complaint_stands_in_front() {
+    let throttle = throttle(1, 10);
+    throttle.add_backend(backend(1));
+    let first = throttle.acquire().await.expect("a free slot");
+    let later = arrive(&throttle).await;
+    let again = first.retry().await.expect("the revision is there");
+    assert_eq!(again.backend(), backend(1));
+    assert_eq!((throttle.ready_backends(), throttle.queued()), (1, 1));
+    drop(again);
+    drop(answer(later).await.expect("its turn"));
 }
 
 #[tokio::test]
@@ -304,7 +342,10 @@ fn several_runtimes_share_a_throttle_while_backends_come_and_go() {
                         let acquired = timeout(BOUND, throttle.acquire()).await;
                         let mut slot = acquired.expect("in time").expect("room for all");
                         if request % 50 == 1 {
-                            slot = slot.retry_elsewhere().await.expect("the revision is there");
+                            slot = slot
+                                .retry_elsewhere(Complaint::Unreachable)
+                                .await
+                                .expect("the revision is there");
                         }
                         load.serve(&slot, LIMIT as usize).await;
                     });

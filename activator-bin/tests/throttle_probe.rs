@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use activator_bin::probe::{Probe, ProbeOutcome, ProbeSettings, Prober, Probes};
-use activator_bin::throttle::{Limits, QueueBudget, Slot, Throttle};
+use activator_bin::throttle::{Complaint, Limits, QueueBudget, Slot, Throttle};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -76,7 +76,7 @@ async fn check(probe: Probe) {
     // The backend restarts: a request finds it gone, and waits until it is back.
     server.abort();
     assert!(server.await.expect_err("it was aborted").is_cancelled());
-    let retried = tokio::spawn(held.retry_elsewhere());
+    let retried = tokio::spawn(held.retry_elsewhere(Complaint::Unreachable));
     refused(&mut outcomes).await;
     let (listener, _) = listen(&address.to_string()).await;
     let server = serve(listener);

@@ -12,6 +12,7 @@ use crate::config::ConfigMetrics;
 use crate::connections::ConnectionMetrics;
 use crate::errors::ErrorMetrics;
 use crate::link::LinkMetrics;
+use crate::log::LogMetrics;
 use crate::names;
 use crate::queue::QueueMetrics;
 use crate::registry::Registry;
@@ -87,6 +88,11 @@ impl Exporter {
     /// What happens on the link to `peer`, which is down until it is said to be up.
     pub fn link(&self, peer: &str) -> LinkMetrics {
         LinkMetrics::new(&self.registry, peer)
+    }
+
+    /// What becomes of log lines.
+    pub fn log(&self) -> LogMetrics {
+        LogMetrics::new(&self.registry)
     }
 
     /// What happens in the queues.

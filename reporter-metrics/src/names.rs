@@ -129,6 +129,8 @@ table! {
         "When the certificate expires that clients are shown, since 1970.";
     HANDSHAKE_FAILURES: Kind::Counter, "activator_tls_handshake_failures_total" [], "connections",
         "Connections of clients that ended before TLS was agreed on.";
+    LOG_LINES_DROPPED: Kind::Counter, "activator_log_lines_dropped_total" [], "lines",
+        "Log lines that were dropped because standard error did not take them.";
 
     PROCESS_CPU: Kind::Counter, "process_cpu_seconds_total" [], "seconds",
         "User and system CPU time spent.";

@@ -9,15 +9,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use reporter_core::RevisionKey;
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
-use crate::config::{RevisionConfig, ThrottleConfig};
+use super::origin;
+use crate::config::{AdminConfig, RevisionConfig, ThrottleConfig};
 use crate::revision::Revisions;
 
 /// The largest body: room for 40,000 backends.
@@ -29,8 +30,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Access {
     pub(crate) revisions: Arc<Revisions>,
-    /// Whether changes are allowed.
-    pub(crate) write: bool,
+    /// Which changes are allowed.
+    pub(crate) admin: AdminConfig,
     /// What a revision inherits.
     pub(crate) inherited: ThrottleConfig,
     /// Whether there is anything to verify backends with.
@@ -64,8 +65,14 @@ async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> Answer {
     Ok(json(StatusCode::OK, &config.to_json()))
 }
 
-async fn put(State(access): State<Arc<Access>>, Path(parts): Parts, body: Body) -> Answer {
-    access.check_write()?;
+async fn put(
+    State(access): State<Arc<Access>>,
+    Path(parts): Parts,
+    target: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    access.check_write(&target, &headers)?;
     let key = key(&parts)?;
     let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await;
     let body = body.map_err(|_| {
@@ -98,8 +105,13 @@ async fn put(State(access): State<Arc<Access>>, Path(parts): Parts, body: Body) 
     Ok(json(status, &shown))
 }
 
-async fn delete(State(access): State<Arc<Access>>, Path(parts): Parts) -> Answer {
-    access.check_write()?;
+async fn delete(
+    State(access): State<Arc<Access>>,
+    Path(parts): Parts,
+    target: Uri,
+    headers: HeaderMap,
+) -> Answer {
+    access.check_write(&target, &headers)?;
     let key = key(&parts)?;
     match access.revisions.remove(&key) {
         true => {
@@ -111,14 +123,14 @@ async fn delete(State(access): State<Arc<Access>>, Path(parts): Parts) -> Answer
 }
 
 impl Access {
-    fn check_write(&self) -> Result<(), Refused> {
-        match self.write {
-            true => Ok(()),
-            false => Err(Refused(
-                StatusCode::FORBIDDEN,
+    fn check_write(&self, target: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+        let outcome = match self.admin.write {
+            true => origin::check(target, headers, &self.admin.hosts),
+            false => Err(
                 "changes over the admin port are off; [admin] write = true turns them on".into(),
-            )),
-        }
+            ),
+        };
+        outcome.map_err(|why| Refused(StatusCode::FORBIDDEN, why))
     }
 }
 

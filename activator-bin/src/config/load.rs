@@ -214,7 +214,10 @@ pub(super) fn defaults() -> Config {
             max_timeout: Duration::ZERO,
             max_parallel: 0,
         },
-        admin: AdminConfig { write: false },
+        admin: AdminConfig {
+            write: false,
+            hosts: Vec::new(),
+        },
         limits: Limits::default(),
         log: LogConfig {
             filter: Default::default(),

@@ -48,6 +48,7 @@ impl Config {
             probe.max_timeout,
             probe.max_parallel,
             admin.write,
+            admin.hosts,
             limits.max_connections,
             limits.header_timeout,
             limits.max_header_size,

@@ -200,6 +200,12 @@ pub static SCALARS: &[Setting<Config>] = &[
         "Whether clients of the admin port may change revisions: true or false",
         |config, value| set(&mut config.admin.write, value.truth()),
     ),
+    Setting::new(
+        "admin.hosts",
+        Unset,
+        "Names of this host under which they may, besides localhost and IP addresses, separated by commas or in a list",
+        |config, value| set(&mut config.admin.hosts, value.host_names()),
+    ),
     limits::MAX_CONNECTIONS,
     limits::HEADER_TIMEOUT,
     limits::MAX_HEADER_SIZE,

@@ -155,6 +155,23 @@ impl Value<'_> {
         }
     }
 
+    /// DNS names, in a list or separated by commas; in lower case and without the root's dot.
+    pub(super) fn host_names(&self) -> Result<Vec<String>, String> {
+        let expected = "names of hosts, like [\"activator.example\"]";
+        let named = |text: &str| {
+            let name = text.trim().to_ascii_lowercase();
+            let name = name.strip_suffix('.').unwrap_or(&name);
+            Value::Text(name).dns_name().map(str::to_owned)
+        };
+        match self {
+            Self::Toml(DeValue::Array(list)) => list
+                .iter()
+                .map(|item| named(Value::Toml(item.get_ref()).string(expected)?))
+                .collect(),
+            value => value.string(expected)?.split(',').map(named).collect(),
+        }
+    }
+
     /// A list of directives that say what is logged.
     pub(super) fn log_filter(&self) -> Result<Targets, String> {
         let expected = "a log filter, like \"info\" or \"info,hyper=debug\"";

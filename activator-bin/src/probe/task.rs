@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::attempts::Attempts;
 use super::exchange::Exchange;
 use super::{BackendCounts, Probe, ProbeSettings, Probes};
-use crate::throttle::Throttle;
+use crate::throttle::{Complaint, Throttle};
 
 /// What the owner of a prober wants.
 #[derive(Clone, Debug)]
@@ -182,14 +182,15 @@ impl Task {
         tracing::info!(revision = %self.revision, %backend, "backend is ready");
     }
 
-    fn set_aside(&mut self, backends: &[SocketAddr]) {
-        for &backend in backends {
+    fn set_aside(&mut self, backends: &[(SocketAddr, Complaint)]) {
+        for &(backend, complaint) in backends {
             let Some(State::Ready { since }) = self.backends.get(&backend) else {
                 continue;
             };
             // One that takes a probe's connection and refuses a request's must not go round without a pause.
             let delay = self.settings.frequency.saturating_sub(since.elapsed());
-            tracing::warn!(revision = %self.revision, %backend, "backend is set aside: a request could not reach it");
+            let why = complaint.as_str();
+            tracing::warn!(revision = %self.revision, %backend, "backend is set aside: {why}");
             self.start(backend, true, delay);
         }
     }

@@ -6,6 +6,7 @@ use tokio::time::{Instant, timeout};
 
 use super::exchange::Exchange;
 use super::*;
+use crate::throttle::Complaint;
 
 mod log;
 mod scene;
@@ -136,7 +137,7 @@ async fn a_backend_that_is_set_aside_is_probed_until_it_is_back() {
     scene.nothing_for(10 * SECOND).await;
 
     *down.lock() = true;
-    let retried = timeout(ms(500), slot.retry_elsewhere()).await;
+    let retried = timeout(ms(500), slot.retry_elsewhere(Complaint::Unreachable)).await;
     assert!(retried.is_err(), "its only backend is down");
     assert_eq!(scene.probed_at(backend(1)), [0, 10_000, 10_200, 10_400]);
     scene.assert_counts(0, 0, 1);
@@ -153,7 +154,7 @@ async fn a_backend_that_takes_probes_but_no_requests_does_not_go_round_without_a
     scene.prober.set_backends(vec![backend(1)]);
     let mut slot = scene.slot().await;
     for _ in 0..10 {
-        let retried = timeout(HOUR, slot.retry_elsewhere()).await;
+        let retried = timeout(HOUR, slot.retry_elsewhere(Complaint::Unreachable)).await;
         slot = retried.expect("in time").expect("the revision is there");
     }
     assert_eq!(scene.start.elapsed(), ms(2_000));
@@ -219,7 +220,7 @@ async fn without_a_probe_a_backend_is_ready_when_it_is_named() {
     assert_eq!(scene.start.elapsed(), Duration::ZERO);
     assert!(scene.probed_at(backend(1)).is_empty());
 
-    let retried = timeout(HOUR, slot.retry_elsewhere()).await;
+    let retried = timeout(HOUR, slot.retry_elsewhere(Complaint::Unreachable)).await;
     let _again = retried.expect("in time").expect("the revision is there");
     assert!(scene.start.elapsed() >= 5 * SECOND);
     let probes = scene.seen.probes.lock();

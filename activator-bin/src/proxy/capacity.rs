@@ -6,7 +6,7 @@ use reporter_metrics::{ErrorReason, QueueLimit, QueueMetrics};
 
 use super::refusal::Refusal;
 use crate::revision::Target;
-use crate::throttle::{QueueBound, Slot, ThrottleError};
+use crate::throttle::{Complaint, QueueBound, Slot, ThrottleError};
 
 /// The capacity of one revision, as its requests ask for it.
 ///
@@ -32,11 +32,15 @@ impl<'a> Capacity<'a> {
         }
     }
 
-    /// Waits for capacity in place of that which `slot` could not reach.
+    /// Waits for capacity elsewhere than on the backend of `slot`, which is set aside.
     ///
     /// Dropping the future leaves the queue.
-    pub(super) async fn wait_elsewhere(&self, slot: Slot) -> Result<Slot, Refusal> {
-        Box::pin(self.timed(slot.retry_elsewhere())).await
+    pub(super) async fn wait_elsewhere(
+        &self,
+        slot: Slot,
+        complaint: Complaint,
+    ) -> Result<Slot, Refusal> {
+        Box::pin(self.timed(slot.retry_elsewhere(complaint))).await
     }
 
     async fn timed(

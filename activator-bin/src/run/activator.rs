@@ -113,7 +113,7 @@ impl Activator {
         }
         let access = admin::Access {
             revisions: Arc::clone(&revisions),
-            write: config.admin.write,
+            admin: config.admin,
             inherited: config.throttle.clone(),
             backend_tls: tls.backends.is_some(),
         };

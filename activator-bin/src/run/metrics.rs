@@ -7,6 +7,7 @@ use reporter_metrics::{BackendMetrics, BackendState, Exporter, RevisionRequests}
 use reporter_runtime::ConcurrencyReporter;
 
 use crate::admin::Render;
+use crate::logging;
 use crate::probe::ProbeOutcome;
 use crate::revision::{Revisions, Target};
 
@@ -50,7 +51,9 @@ pub(super) fn render(
 ) -> Render {
     let figures = exporter.reporter();
     let backends = exporter.backends();
+    let log = exporter.log();
     Arc::new(move || {
+        log.lines_dropped(logging::lines_dropped());
         figures.tracked_keys(reporter.tracked_keys());
         figures.unmatched_outs(reporter.unmatched_outs());
         figures.untracked_requests(reporter.untracked_requests());

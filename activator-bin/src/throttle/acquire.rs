@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::breaker::{Grant, Refused, Ticket, Turn};
+use super::complaint::Complaint;
 use super::error::{QueueBound, ThrottleError};
 use super::shared::{Shared, Waiter};
 use super::slot::Slot;
@@ -19,8 +20,8 @@ pub(super) struct Acquire<'a> {
 enum State {
     /// A newcomer.
     Arriving,
-    /// It had a slot, and could not reach that slot's backend.
-    Retrying(Grant),
+    /// It had a slot, and that slot's backend was no use to it.
+    Retrying(Grant, Option<Complaint>),
     Waiting(Ticket),
     Done,
 }
@@ -33,8 +34,13 @@ impl<'a> Acquire<'a> {
         Self { shared, state }
     }
 
-    pub(super) fn retrying(shared: &'a Arc<Shared>, grant: Grant) -> Self {
-        let state = State::Retrying(grant);
+    /// With a complaint the backend is set aside, so that it is another one's turn.
+    pub(super) fn retrying(
+        shared: &'a Arc<Shared>,
+        grant: Grant,
+        complaint: Option<Complaint>,
+    ) -> Self {
+        let state = State::Retrying(grant, complaint);
         Self { shared, state }
     }
 
@@ -60,9 +66,15 @@ impl<'a> Acquire<'a> {
         Poll::Pending
     }
 
-    fn retry(&mut self, grant: Grant, cx: &mut Context<'_>) -> Outcome {
+    fn retry(
+        &mut self,
+        grant: Grant,
+        complaint: Option<Complaint>,
+        cx: &mut Context<'_>,
+    ) -> Outcome {
         let waiter = Waiter::new(cx.waker().clone(), self.shared.budget.place_beyond());
         let mut breaker = self.shared.breaker.lock();
+        let is_aside = complaint.is_some_and(|complaint| breaker.set_aside(&grant, complaint));
         let ticket = match breaker.retry(grant, waiter) {
             Ok(ticket) => ticket,
             Err(waiter) => {
@@ -77,7 +89,9 @@ impl<'a> Acquire<'a> {
             Turn::Waiting(_) | Turn::Closed => None,
         };
         drop(breaker);
-        self.shared.set_aside.notify_one();
+        if is_aside {
+            self.shared.set_aside.notify_one();
+        }
         if let Some(grant) = turn {
             // At most one was granted, so `next` is this very request, which need not be woken.
             return Poll::Ready(Ok(Slot::new(self.shared, grant)));
@@ -113,7 +127,7 @@ impl Future for Acquire<'_> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Outcome {
         match mem::replace(&mut self.state, State::Done) {
             State::Arriving => self.arrive(cx),
-            State::Retrying(grant) => self.retry(grant, cx),
+            State::Retrying(grant, complaint) => self.retry(grant, complaint, cx),
             State::Waiting(ticket) => self.wait(ticket, cx),
             State::Done => unreachable!("an async fn awaits it, and so polls it to its end only"),
         }
@@ -124,7 +138,7 @@ impl Drop for Acquire<'_> {
     fn drop(&mut self) {
         match mem::replace(&mut self.state, State::Done) {
             State::Arriving | State::Done => {}
-            State::Retrying(grant) => self.shared.release(grant),
+            State::Retrying(grant, _) => self.shared.release(grant),
             State::Waiting(ticket) => self.shared.cancel(ticket),
         }
     }

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use super::backends::{Backends, Taken};
+use super::complaint::Complaint;
 
 /// Decides who gets which backend and when. `W` is what the driver needs to wake a waiter.
 ///
@@ -22,8 +23,8 @@ pub(super) struct Breaker<W> {
     waiting: BTreeMap<Ticket, W>,
     /// Granted, and not collected by their waiters so far.
     granted: BTreeMap<Ticket, Taken>,
-    /// Backends that were set aside and that nobody took note of so far.
-    set_aside: Vec<SocketAddr>,
+    /// Backends that were set aside and that nobody took note of so far; each is there once at most.
+    set_aside: Vec<(SocketAddr, Complaint)>,
     open: bool,
 }
 
@@ -139,16 +140,21 @@ impl<W> Breaker<W> {
         self.backends.release(grant.taken);
     }
 
-    /// Takes a slot back whose backend could not be reached: the backend is set aside, the request waits in its old place.
+    /// Sets the backend of a slot aside; false when it is not ready, or has become ready anew since the slot was granted.
+    pub(super) fn set_aside(&mut self, grant: &Grant, complaint: Complaint) -> bool {
+        let Grant { taken, .. } = grant;
+        let is_aside = self.backends.is_still_ready(taken) && self.backends.remove(taken.address);
+        if is_aside {
+            self.set_aside.push((taken.address, complaint));
+        }
+        is_aside
+    }
+
+    /// Takes a slot back of no use to its request, which waits in its old place for another one.
     ///
-    /// The backend stays ready when it has become ready anew since the slot was granted. The queue's
-    /// depth does not count here: the request was admitted before. A closed breaker answers the waiter.
+    /// The queue's depth does not count here: the request was admitted before. A closed breaker answers the waiter.
     pub(super) fn retry(&mut self, grant: Grant, waiter: W) -> Result<Ticket, W> {
         let Grant { ticket, taken } = grant;
-        let address = taken.address;
-        if self.backends.is_still_ready(&taken) && self.backends.remove(address) {
-            self.set_aside.push(address);
-        }
         self.backends.release(taken);
         if !self.open {
             return Err(waiter);
@@ -160,17 +166,17 @@ impl<W> Breaker<W> {
     /// Makes a backend part of the capacity. No change when it is already.
     pub(super) fn add_backend(&mut self, address: SocketAddr) {
         self.backends.add(address);
-        self.set_aside.retain(|&aside| aside != address);
+        self.set_aside.retain(|&(aside, _)| aside != address);
     }
 
     /// Takes a backend out of the capacity. Requests on it end in their own time.
     pub(super) fn remove_backend(&mut self, address: SocketAddr) {
         self.backends.remove(address);
-        self.set_aside.retain(|&aside| aside != address);
+        self.set_aside.retain(|&(aside, _)| aside != address);
     }
 
     /// The backends that were set aside since the last call and neither added nor removed after that.
-    pub(super) fn take_set_aside(&mut self) -> Vec<SocketAddr> {
+    pub(super) fn take_set_aside(&mut self) -> Vec<(SocketAddr, Complaint)> {
         std::mem::take(&mut self.set_aside)
     }
 

@@ -204,15 +204,50 @@ fn a_request_that_is_refused_is_served_when_its_backend_is_back() {
         let throttle = throttle(1, 1);
         let held = slot(&throttle);
         let retries = spawn(&throttle, |_| {
-            let again = block_on(held.retry_elsewhere()).expect("the throttle is open");
+            let again = block_on(held.retry_elsewhere(Complaint::Unreachable))
+                .expect("the throttle is open");
             assert_eq!(again.backend(), backend(0));
         });
         let probes = spawn(&throttle, |throttle| {
             let aside = block_on(throttle.set_aside());
-            assert_eq!(aside, [backend(0)]);
+            assert_eq!(aside, [(backend(0), Complaint::Unreachable)]);
             throttle.add_backend(backend(0));
         });
         join([retries, probes]);
+        assert_idle(&throttle);
+    });
+}
+
+#[test]
+fn a_complaint_of_a_request_that_goes_on_reaches_the_prober_in_every_order() {
+    check_all_orders(|| {
+        let throttle = throttle(1, 1);
+        let held = slot(&throttle);
+        let complains = spawn(&throttle, |_| {
+            held.set_aside(Complaint::Closed);
+            drop(held);
+        });
+        let probes = spawn(&throttle, |throttle| {
+            let aside = block_on(throttle.set_aside());
+            assert_eq!(aside, [(backend(0), Complaint::Closed)]);
+            throttle.add_backend(backend(0));
+        });
+        drop(slot(&throttle));
+        join([complains, probes]);
+        assert_idle(&throttle);
+    });
+}
+
+#[test]
+fn a_request_that_is_tried_again_without_a_complaint_passes_no_slot_by() {
+    check_all_orders(|| {
+        let throttle = throttle(1, 1);
+        let held = slot(&throttle);
+        let retries = spawn(&throttle, |_| {
+            drop(block_on(held.retry()).expect("the throttle is open"));
+        });
+        let arrives = spawn(&throttle, |throttle| drop(slot(throttle)));
+        join([retries, arrives]);
         assert_idle(&throttle);
     });
 }
@@ -224,7 +259,7 @@ fn refusals_arrivals_and_cancels_keep_every_slot() {
         let prober = spawn(&throttle, |throttle| {
             let mut back = 0;
             while back < 2 {
-                for backend in block_on(throttle.set_aside()) {
+                for (backend, _) in block_on(throttle.set_aside()) {
                     throttle.add_backend(backend);
                     back += 1;
                 }
@@ -232,7 +267,7 @@ fn refusals_arrivals_and_cancels_keep_every_slot() {
         });
         let refused = [(); 2].map(|()| {
             spawn(&throttle, |throttle| {
-                let again = block_on(slot(throttle).retry_elsewhere());
+                let again = block_on(slot(throttle).retry_elsewhere(Complaint::Closed));
                 drop(again.expect("the throttle is open"));
             })
         });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::acquire::Acquire;
 use super::breaker::Grant;
+use super::complaint::Complaint;
 use super::error::ThrottleError;
 use super::shared::Shared;
 
@@ -34,19 +35,53 @@ impl Slot {
 
     /// Sets the backend aside until a probe finds it ready again, and waits for another one in the request's old place.
     ///
-    /// For a backend that could not be connected to. Only a request of which nothing was sent may be
-    /// tried again. It stands where it stood by its arrival, so in front of all that came later, and
-    /// no bound on the queue refuses it. A backend that has become ready anew since this slot was
-    /// granted is not set aside, and may be the next one again.
+    /// Only for a request that may be sent again. It stands where it stood by its arrival, so in front
+    /// of all that came later, and no bound on the queue refuses it. A backend that has become ready
+    /// anew since this slot was granted is not set aside, and may be the next one again.
     ///
     /// # Errors
     /// When the revision was removed.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
-    pub async fn retry_elsewhere(mut self) -> Result<Slot, ThrottleError> {
-        let grant = self.grant.take().expect("only this and the drop take it");
-        Acquire::retrying(&self.shared, grant).await
+    pub async fn retry_elsewhere(mut self, complaint: Complaint) -> Result<Slot, ThrottleError> {
+        let grant = self.take();
+        Acquire::retrying(&self.shared, grant, Some(complaint)).await
+    }
+
+    /// Gives this slot back and waits for another one in the request's old place, which may be one of the same backend.
+    ///
+    /// Otherwise like [`retry_elsewhere`](Self::retry_elsewhere): for a failure that says nothing against the backend.
+    ///
+    /// # Errors
+    /// When the revision was removed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
+    pub async fn retry(mut self) -> Result<Slot, ThrottleError> {
+        let grant = self.take();
+        Acquire::retrying(&self.shared, grant, None).await
+    }
+
+    /// Sets the backend aside until a probe finds it ready again. The slot stays this request's own.
+    ///
+    /// For a request that may not be sent again. Nothing happens when the backend has become ready
+    /// anew since this slot was granted.
+    pub fn set_aside(&self, complaint: Complaint) {
+        let is_aside = self
+            .shared
+            .breaker
+            .lock()
+            .set_aside(self.grant(), complaint);
+        if is_aside {
+            self.shared.set_aside.notify_one();
+        }
+    }
+
+    fn take(&mut self) -> Grant {
+        self.grant
+            .take()
+            .expect("only the end of the slot takes it")
     }
 
     fn grant(&self) -> &Grant {

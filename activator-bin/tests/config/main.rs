@@ -145,6 +145,10 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(config.probe.max_timeout, Duration::from_secs(5));
     assert_eq!(config.probe.max_parallel, 20);
     assert!(config.admin.write);
+    assert_eq!(
+        config.admin.hosts,
+        ["activator.example", "activator.knative-serving"]
+    );
     let limits = Limits {
         max_connections: 5_000,
         header_timeout: Duration::from_secs(10),

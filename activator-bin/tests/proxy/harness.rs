@@ -55,7 +55,10 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             max_timeout: Duration::from_secs(1),
             max_parallel: 100,
         },
-        admin: AdminConfig { write: false },
+        admin: AdminConfig {
+            write: false,
+            hosts: Vec::new(),
+        },
         limits: Limits::default(),
         log: LogConfig {
             filter: Default::default(),

@@ -61,7 +61,7 @@ impl Following {
 
     async fn ask(&self, request: &str) -> String {
         let mut client = Client::connect(self.activator.admin_addr()).await;
-        let request = format!("{request} HTTP/1.1\r\nHost: x\r\n");
+        let request = format!("{request} HTTP/1.1\r\nHost: localhost\r\n");
         client.ask(&request).await.body
     }
 

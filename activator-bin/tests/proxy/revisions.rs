@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use activator_bin::config::AdminConfig;
 use activator_bin::run::{Activator, Options};
 
 use crate::backend::answering;
@@ -15,7 +14,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 fn start(backends: &[SocketAddr], write: bool) -> Activator {
     let mut config = config(backends);
-    config.admin = AdminConfig { write };
+    config.admin.write = write;
     Activator::start(config, Options::default()).unwrap()
 }
 
@@ -25,7 +24,7 @@ async fn ask(activator: &Activator, request: &str, body: &str) -> Message {
         true => String::new(),
         false => format!("Content-Length: {}\r\n", body.len()),
     };
-    let head = format!("{request} HTTP/1.1\r\nHost: x\r\n{length}\r\n");
+    let head = format!("{request} HTTP/1.1\r\nHost: localhost\r\n{length}\r\n");
     client.send(head + body).await;
     client.message().await
 }
@@ -194,7 +193,7 @@ async fn a_revision_whose_backends_could_not_be_verified_is_refused() {
     let backend = "127.0.0.1:1".parse().unwrap();
     let mut config = reaching(backend, &directory, &authority, None);
     config.revisions[0].tls = false;
-    config.admin = AdminConfig { write: true };
+    config.admin.write = true;
     let put = async |config| {
         let activator = Activator::start(config, Options::default()).unwrap();
         ask(
@@ -209,4 +208,34 @@ async fn a_revision_whose_backends_could_not_be_verified_is_refused() {
     let answer = put(config).await;
     let why = "body: tls: needs ca_file in [backend_tls], and there was none at the start\n";
     assert_eq!((answer.status(), &*answer.body), (400, why));
+}
+
+#[tokio::test]
+async fn a_page_of_another_host_changes_nothing_and_reads_as_ever() {
+    let mut config = config(&[]);
+    config.admin.write = true;
+    config.admin.hosts = vec!["activator.example".to_owned()];
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let mut client = Client::connect(activator.admin_addr()).await;
+    let path = "/v1/revisions/default/hello";
+    for (head, status) in [
+        ("Host: evil.example", 403),
+        ("Host: evil.example\r\nOrigin: http://evil.example", 403),
+        ("Host: localhost\r\nOrigin: http://evil.example", 403),
+        ("Host: localhost\r\nOrigin: null", 403),
+        ("Host: localhost\r\nHost: localhost", 403),
+        ("Host: Activator.Example:9090", 200),
+        ("Host: [::1]\r\nOrigin: http://[::1]", 200),
+    ] {
+        let get = format!("GET {path} HTTP/1.1\r\n{head}\r\n");
+        assert_eq!(client.ask(&get).await.status(), 200, "{head}");
+        let put = format!("PUT {path} HTTP/1.1\r\n{head}\r\nContent-Length: 2\r\n\r\n{{}}");
+        client.send(put).await;
+        assert_eq!(client.message().await.status(), status, "{head}");
+    }
+    let delete = format!("DELETE {path} HTTP/1.1\r\nHost: evil.example\r\n");
+    let answer = client.ask(&delete).await;
+    assert_eq!(answer.status(), 403);
+    let why = "changes are not accepted for the host \"evil.example\": use an IP address or localhost, or list it in [admin] hosts\n";
+    assert_eq!(answer.body, why);
 }

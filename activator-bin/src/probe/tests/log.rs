@@ -37,7 +37,7 @@ async fn each_change_of_state_is_logged_once() {
     scene.prober.set_backends(vec![backend(1)]);
     let slot = scene.slot().await;
     scene.nothing_for(5 * SECOND).await;
-    let retried = timeout(HOUR, slot.retry_elsewhere()).await;
+    let retried = timeout(HOUR, slot.retry_elsewhere(Complaint::Unreachable)).await;
     let _again = retried.expect("in time").expect("the revision is there");
     let expected = [
         " INFO backend is not ready revision=default/hello backend=10.0.0.1:80 outcome=\"refused\"",

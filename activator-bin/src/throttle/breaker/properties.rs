@@ -13,7 +13,9 @@ enum Op {
     Cancel(usize),
     Collect(usize),
     Release(usize),
-    Retry(usize),
+    /// With a complaint about its backend, or without one.
+    Retry(usize, bool),
+    SetAside(usize),
     Add(u8),
     Remove(u8),
     SetContainerConcurrency(u32),
@@ -134,7 +136,8 @@ impl Both {
                     self.breaker.release(grant);
                 }
             }
-            Op::Retry(nth) => self.retry(nth),
+            Op::Retry(nth, complains) => self.retry(nth, complains),
+            Op::SetAside(nth) => self.set_aside(nth),
             Op::Add(number) => {
                 self.model
                     .ready
@@ -213,27 +216,42 @@ impl Both {
         }
     }
 
-    fn retry(&mut self, nth: usize) {
-        let Some((arrival, grant)) = nth_of(&mut self.grants, nth) else {
-            return;
-        };
+    fn complain(&mut self, grant: &Grant) {
         let backend = grant.backend();
         let was_ready = self.breaker.backends.is_still_ready(&grant.taken);
-        self.model.slots.remove(&arrival);
         if was_ready {
             assert!(self.model.remove(backend));
         }
+        let complaint = Complaint::Closed;
+        assert_eq!(self.breaker.set_aside(grant, complaint), was_ready);
+        let noted = self.breaker.take_set_aside();
+        assert_eq!(
+            noted,
+            Vec::from_iter(was_ready.then_some((backend, complaint)))
+        );
+    }
+
+    fn set_aside(&mut self, nth: usize) {
+        if let Some((arrival, grant)) = nth_of(&mut self.grants, nth) {
+            self.complain(&grant);
+            self.grants.insert(arrival, grant);
+        }
+    }
+
+    fn retry(&mut self, nth: usize, complains: bool) {
+        let Some((arrival, grant)) = nth_of(&mut self.grants, nth) else {
+            return;
+        };
+        if complains {
+            self.complain(&grant);
+        }
+        self.model.slots.remove(&arrival);
         match self.breaker.retry(grant, arrival) {
             Ok(ticket) => {
                 self.tickets.insert(arrival, ticket);
                 self.model.waiting.insert(arrival);
             }
             Err(waiter) => assert!(self.model.closed && waiter == arrival),
-        }
-        if was_ready {
-            assert_eq!(self.breaker.take_set_aside(), [backend]);
-        } else {
-            assert_eq!(self.breaker.take_set_aside(), []);
         }
     }
 
@@ -310,7 +328,8 @@ fn ops() -> impl Strategy<Value = Op> {
         5 => any::<usize>().prop_map(Op::Cancel),
         20 => any::<usize>().prop_map(Op::Collect),
         20 => any::<usize>().prop_map(Op::Release),
-        4 => any::<usize>().prop_map(Op::Retry),
+        5 => any::<(usize, bool)>().prop_map(|(nth, complains)| Op::Retry(nth, complains)),
+        2 => any::<usize>().prop_map(Op::SetAside),
         8 => (0..BACKENDS).prop_map(Op::Add),
         6 => (0..BACKENDS).prop_map(Op::Remove),
         1 => limits().prop_map(Op::SetContainerConcurrency),

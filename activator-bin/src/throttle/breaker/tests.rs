@@ -25,6 +25,16 @@ fn granted(breaker: &mut Breaker<char>, ticket: Ticket) -> Grant {
     }
 }
 
+/// Has the backend of a slot set aside, and its request wait for another one.
+fn retry_elsewhere(
+    breaker: &mut Breaker<char>,
+    grant: Grant,
+    waiter: char,
+) -> Result<Ticket, char> {
+    breaker.set_aside(&grant, Complaint::Closed);
+    breaker.retry(grant, waiter)
+}
+
 #[test]
 fn waiters_have_their_turn_in_order_of_arrival() {
     let (mut breaker, grant) = busy();
@@ -89,8 +99,8 @@ fn a_full_queue_refuses_until_one_is_out() {
 fn a_request_whose_backend_refused_it_waits_in_front() {
     let (mut breaker, grant) = busy();
     breaker.enqueue('b');
-    let ticket = breaker.retry(grant, 'a').expect("the breaker is open");
-    assert_eq!(breaker.take_set_aside(), [backend(1)]);
+    let ticket = retry_elsewhere(&mut breaker, grant, 'a').expect("the breaker is open");
+    assert_eq!(breaker.take_set_aside(), [(backend(1), Complaint::Closed)]);
     assert_eq!(breaker.take_set_aside(), []);
     assert_eq!(breaker.grant_next(draw), None);
     breaker.add_backend(backend(2));
@@ -103,9 +113,9 @@ fn a_complaint_about_an_earlier_time_sets_nothing_aside() {
     let mut breaker = Breaker::new(2, 10);
     breaker.add_backend(backend(1));
     let [one, two] = [(); 2].map(|()| breaker.try_acquire(draw).expect("two slots are free"));
-    let one = breaker.retry(one, 'a').expect("the breaker is open");
+    let one = retry_elsewhere(&mut breaker, one, 'a').expect("the breaker is open");
     breaker.add_backend(backend(1));
-    let two = breaker.retry(two, 'b').expect("the breaker is open");
+    let two = retry_elsewhere(&mut breaker, two, 'b').expect("the breaker is open");
     assert_eq!(breaker.take_set_aside(), []);
     assert_eq!(breaker.grant_next(draw), Some('a'));
     assert_eq!(breaker.grant_next(draw), Some('b'));
@@ -118,10 +128,37 @@ fn a_complaint_about_an_earlier_time_sets_nothing_aside() {
 fn a_backend_that_is_added_or_removed_is_not_aside_any_more() {
     for change in [Breaker::add_backend, Breaker::remove_backend] {
         let (mut breaker, grant) = busy();
-        breaker.retry(grant, 'a').expect("the breaker is open");
+        retry_elsewhere(&mut breaker, grant, 'a').expect("the breaker is open");
         change(&mut breaker, backend(1));
         assert_eq!(breaker.take_set_aside(), []);
     }
+}
+
+#[test]
+fn one_backend_is_set_aside_once_and_keeps_its_requests() {
+    let mut breaker = Breaker::<char>::new(2, 10);
+    breaker.add_backend(backend(1));
+    let [one, two] = [(); 2].map(|()| breaker.try_acquire(draw).expect("two slots are free"));
+    assert!(breaker.set_aside(&one, Complaint::Vanished));
+    assert!(!breaker.set_aside(&two, Complaint::Closed));
+    assert_eq!(
+        breaker.take_set_aside(),
+        [(backend(1), Complaint::Vanished)]
+    );
+    assert_eq!((breaker.ready_backends(), breaker.active()), (0, 2));
+    breaker.release(one);
+    breaker.release(two);
+    assert!(breaker.backends.is_empty());
+}
+
+#[test]
+fn without_a_complaint_a_request_may_have_the_same_backend_again() {
+    let (mut breaker, grant) = busy();
+    breaker.enqueue('b');
+    let ticket = breaker.retry(grant, 'a').expect("the breaker is open");
+    assert_eq!(breaker.take_set_aside(), []);
+    assert_eq!(breaker.grant_next(draw), Some('a'));
+    assert_eq!(granted(&mut breaker, ticket).backend(), backend(1));
 }
 
 #[test]
@@ -134,7 +171,7 @@ fn a_closed_breaker_answers_all_and_keeps_what_is_taken() {
     assert!(matches!(breaker.turn(waits), Turn::Closed));
     assert_eq!(breaker.may_wait(), Err(Refused::Closed));
     let grant = granted(&mut breaker, granted_before);
-    assert_eq!(breaker.retry(grant, 'a'), Err('a'));
+    assert_eq!(retry_elsewhere(&mut breaker, grant, 'a'), Err('a'));
     assert_eq!((breaker.queued(), breaker.active()), (0, 0));
     breaker.add_backend(backend(2));
     assert!(breaker.try_acquire(draw).is_none());
