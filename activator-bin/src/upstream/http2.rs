@@ -27,14 +27,13 @@ use crate::server::limits::Limits;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
 
+mod attempts;
 mod connection;
 mod upload;
 
+use attempts::Attempts;
 use connection::{Connection, NotOpened, Place};
 use upload::Uploading;
-
-/// How often a request is sent to a backend that says each time that it has not looked at it.
-const ATTEMPTS: usize = 3;
 
 /// One worker's connections.
 pub(super) struct Http2 {
@@ -108,7 +107,7 @@ impl Http2 {
         request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Stream), Failed> {
         let (head, mut body) = request.into_parts();
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         loop {
             let place = match self.place(backend).await {
                 Ok(place) => place,
@@ -118,17 +117,20 @@ impl Http2 {
                     return Err(Failed { error, unsent });
                 }
             };
+            let spare = body.again();
             match exchange(place, &head, body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::ByClient(error)) => {
                     return Err(UpstreamError::RequestBody(error).into());
                 }
-                Err(Unanswered::ByBackend(error, unsent)) => match unsent {
-                    Some(unsent) if attempt < ATTEMPTS => body = unsent,
-                    _ => return Err(UpstreamError::http2(backend.address, error).into()),
-                },
+                Err(Unanswered::ByBackend(error)) => {
+                    let spare = spare.filter(|spare| is_refusal(&error) && spare.is_whole());
+                    match spare {
+                        Some(spare) if attempts.pause().await => body = spare,
+                        _ => return Err(UpstreamError::http2(backend.address, error).into()),
+                    }
+                }
             }
-            attempt += 1;
         }
     }
 
@@ -193,8 +195,7 @@ impl Http2 {
 /// Why a request got no answer.
 enum Unanswered {
     ByClient(upload::Failure),
-    /// With the body, when the backend has not looked at the request and the body is still whole.
-    ByBackend(h2::Error, Option<Upload>),
+    ByBackend(h2::Error),
 }
 
 async fn exchange(
@@ -206,7 +207,7 @@ async fn exchange(
     let sent = place.requests().send_request(request, body.is_end_stream());
     let (mut answer, sender) = match sent {
         Ok(sent) => sent,
-        Err(error) => return Err(Unanswered::ByBackend(error, Some(body))),
+        Err(error) => return Err(Unanswered::ByBackend(error)),
     };
     let mut upload = Uploading::new(body, sender);
     let answered = poll_fn(|cx| {
@@ -226,10 +227,7 @@ async fn exchange(
             Ok((Received::http2(response), stream))
         }
         Err(Ok(failure)) => Err(Unanswered::ByClient(failure)),
-        Err(Err(error)) => {
-            let unsent = is_refusal(&error).then(|| upload.take_whole()).flatten();
-            Err(Unanswered::ByBackend(error, unsent))
-        }
+        Err(Err(error)) => Err(Unanswered::ByBackend(error)),
     }
 }
 
