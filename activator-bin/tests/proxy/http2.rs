@@ -9,8 +9,10 @@ mod aborts;
 mod backends;
 mod bodies;
 mod drain;
+mod goaway;
 mod messages;
 mod preface;
+mod raw;
 mod sent_away;
 mod silence;
 
