@@ -43,16 +43,16 @@ impl Program {
     }
 
     /// A line with this in it comes, behind whatever else is logged: for where two tasks log, or
-    /// nobody knows how often.
+    /// nobody knows how often. Answers the line.
     #[track_caller]
-    pub(crate) fn logs_at_last(&self, expected: &str) {
+    pub(crate) fn logs_at_last(&self, expected: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = self.log.recv_timeout(left);
             let line = line.unwrap_or_else(|error| panic!("{error} before {expected:?}"));
             if line.contains(expected) {
-                return;
+                return line;
             }
         }
     }

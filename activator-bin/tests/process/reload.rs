@@ -1,9 +1,12 @@
 //! The program while its file changes: what it logs, and what a SIGHUP does.
 
+use std::io::Write;
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
-use crate::program::{ACTIVATOR, Program};
+use crate::program::{ACTIVATOR, PATIENCE, Program};
 
 struct Activator {
     program: Program,
@@ -93,4 +96,90 @@ fn settings_that_need_a_restart_are_named_once() {
     activator.write("workers = 1\n");
     activator.logs("revisions have changed added=0 changed=0 removed=1");
     activator.program.stop();
+}
+
+const ONE_REVISION: &str = "workers = 1\n[[revision]]\nnamespace = \"default\"\nname = \"hello\"\n";
+
+#[test]
+fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pipe");
+    std::fs::create_dir_all(&directory).unwrap();
+    let named = directory.join("activator.toml");
+    let _ = std::fs::remove_file(&named);
+    let made = Command::new("mkfifo").arg(&named).status();
+    assert!(made.unwrap().success());
+    for path in [PathBuf::from("/dev/stdin"), named] {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(ONE_REVISION.as_bytes()).unwrap();
+        drop(writer);
+        let fifo = path.clone();
+        let writing = std::thread::spawn(move || {
+            if !fifo.starts_with("/dev") {
+                std::fs::write(fifo, ONE_REVISION).unwrap();
+            }
+        });
+        let program = Program::start(
+            Command::new(ACTIVATOR)
+                .arg("--config")
+                .arg(&path)
+                .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
+                .args(["--listen-admin", "127.0.0.1:0"])
+                .stdin(reader)
+                .env_clear(),
+        );
+        let once = format!("{} is a pipe, which cannot be read twice: ", path.display());
+        program.logs_at_last(&format!("{once}it is not followed"));
+        writing.join().unwrap();
+        for _ in 0..2 {
+            program.signal("HUP");
+            program.logs_at_last(&format!("SIGHUP: {once}the configuration stays as it is"));
+        }
+        program.signal("TERM");
+        program.logs_at_last("stopped");
+        program.ends(0);
+    }
+}
+
+#[test]
+fn a_file_that_could_not_be_read_is_tried_again_until_it_can() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("descriptors");
+    std::fs::create_dir_all(&directory).unwrap();
+    let (file, new) = (directory.join("activator.toml"), directory.join("new"));
+    std::fs::write(&file, "workers = 1\n").unwrap();
+    std::fs::write(&new, ONE_REVISION).unwrap();
+    let program = Program::start(
+        Command::new("sh")
+            .args([
+                "-c",
+                "ulimit -n 64; echo process $$ >&2; exec \"$@\"",
+                "sh",
+                ACTIVATOR,
+                "--config",
+            ])
+            .arg(&file)
+            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
+            .args(["--listen-admin", "127.0.0.1:0"])
+            .env_clear(),
+    );
+    let process = program.logs("process ");
+    let serving = program.logs_at_last("serving, try: ");
+    let (_, address) = serving.rsplit_once(" http://").unwrap();
+    let address: SocketAddr = address.trim_end_matches('/').parse().unwrap();
+    // As many as it can have and more, so that whatever it closes is taken again.
+    let clients: Vec<_> = (0..200)
+        .map(|_| TcpStream::connect(address).unwrap())
+        .collect();
+    let open = format!("/proc/{}/fd", process.trim_start_matches("process "));
+    let begin = Instant::now();
+    while std::fs::read_dir(&open).unwrap().count() < 64 {
+        assert!(begin.elapsed() < PATIENCE);
+    }
+    std::fs::rename(new, &file).unwrap();
+    program.logs_at_last("activator.toml: cannot be read: Too many open files");
+    drop(clients);
+    program.logs_at_last("activator.toml can be read again");
+    program.logs_at_last("revisions have changed added=1");
+    program.signal("TERM");
+    program.logs_at_last("stopped");
+    program.ends(0);
 }
