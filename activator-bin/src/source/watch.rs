@@ -195,5 +195,5 @@ impl From<&Metadata> for State {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests;

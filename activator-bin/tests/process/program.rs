@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 /// Longer than anything here takes; whoever waits longer has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -55,6 +57,10 @@ impl Program {
                 return line;
             }
         }
+    }
+
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_child(&self.process)
     }
 
     pub(crate) fn signal(&self, name: &str) {

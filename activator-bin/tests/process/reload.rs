@@ -1,12 +1,12 @@
 //! The program while its file changes: what it logs, and what a SIGHUP does.
 
 use std::io::Write;
-use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Instant;
 
-use crate::program::{ACTIVATOR, PATIENCE, Program};
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
+
+use crate::program::{ACTIVATOR, Program};
 
 struct Activator {
     program: Program,
@@ -148,35 +148,24 @@ fn a_file_that_could_not_be_read_is_tried_again_until_it_can() {
     std::fs::write(&file, "workers = 1\n").unwrap();
     std::fs::write(&new, ONE_REVISION).unwrap();
     let program = Program::start(
-        Command::new("sh")
-            .args([
-                "-c",
-                "ulimit -n 64; echo process $$ >&2; exec \"$@\"",
-                "sh",
-                ACTIVATOR,
-                "--config",
-            ])
+        Command::new(ACTIVATOR)
+            .arg("--config")
             .arg(&file)
             .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
             .args(["--listen-admin", "127.0.0.1:0"])
             .env_clear(),
     );
-    let process = program.logs("process ");
-    let serving = program.logs_at_last("serving, try: ");
-    let (_, address) = serving.rsplit_once(" http://").unwrap();
-    let address: SocketAddr = address.trim_end_matches('/').parse().unwrap();
-    // As many as it can have and more, so that whatever it closes is taken again.
-    let clients: Vec<_> = (0..200)
-        .map(|_| TcpStream::connect(address).unwrap())
-        .collect();
-    let open = format!("/proc/{}/fd", process.trim_start_matches("process "));
-    let begin = Instant::now();
-    while std::fs::read_dir(&open).unwrap().count() < 64 {
-        assert!(begin.elapsed() < PATIENCE);
-    }
+    program.logs("serving, try: ");
+    let all = getrlimit(Resource::Nofile);
+    let few = Rlimit {
+        current: Some(8),
+        ..all
+    };
+    let limit = |limit| prlimit(Some(program.id()), Resource::Nofile, limit).unwrap();
+    let before = limit(few);
     std::fs::rename(new, &file).unwrap();
     program.logs_at_last("activator.toml: cannot be read: Too many open files");
-    drop(clients);
+    limit(before);
     program.logs_at_last("activator.toml can be read again");
     program.logs_at_last("revisions have changed added=1");
     program.signal("TERM");

@@ -239,14 +239,17 @@ async fn what_is_no_file_changes_nothing_until_there_is_a_file_again() {
         let made = std::process::Command::new("mkfifo").arg(path).status();
         assert!(made.unwrap().success());
     };
-    let makes: [(&str, &dyn Fn(&Path)); 4] = [
-        ("a directory", &|path| fs::create_dir(path).unwrap()),
-        ("a pipe", &pipe),
-        ("a device", &|path| symlink("/dev/zero", path).unwrap()),
-        ("a loop", &|path| symlink("activator.toml", path).unwrap()),
-    ];
-    for (index, (what, make)) in makes.into_iter().enumerate() {
-        make(&it.path("new"));
+    for (index, what) in ["a directory", "a pipe", "a device", "a loop"]
+        .into_iter()
+        .enumerate()
+    {
+        let new = it.path("new");
+        match what {
+            "a directory" => fs::create_dir(new).unwrap(),
+            "a pipe" => pipe(&new),
+            "a device" => symlink("/dev/zero", new).unwrap(),
+            _ => symlink("activator.toml", new).unwrap(),
+        }
         // A directory does not take a file's place by itself.
         it.rename("activator.toml", "old");
         it.rename("new", "activator.toml");

@@ -115,6 +115,9 @@ mod tests {
     /// Long enough for a notification that should not be there to be seen.
     const SILENCE: Duration = Duration::from_millis(50);
 
+    /// What happens, whether that is news and of whole files alone, and how it is done.
+    type Step<'a> = (&'a str, Option<bool>, &'a mut dyn FnMut());
+
     #[tokio::test]
     async fn the_end_of_each_change_is_news_and_nothing_else_is() {
         let root = std::env::temp_dir().join(format!("activator-news-{}", std::process::id()));
@@ -124,7 +127,7 @@ mod tests {
         let mut notifications = Notifications::new(&at("file")).unwrap();
         let mut open = None;
         let (written, whole) = (Some(false), Some(true));
-        let steps: &mut [(&str, Option<bool>, &mut dyn FnMut())] = &mut [
+        let steps: &mut [Step<'_>] = &mut [
             ("a write in place", written, &mut || {
                 fs::write(at("file"), "2").unwrap();
             }),

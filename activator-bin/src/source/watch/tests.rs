@@ -1,4 +1,5 @@
 //! When files that are being written are read, in virtual time.
+#![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
 use std::io::Write;
