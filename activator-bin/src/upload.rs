@@ -60,6 +60,9 @@ struct Shared {
     is_whole: bool,
 }
 
+/// Why a body does not come to its end.
+type Failure = Box<dyn Error + Send + Sync>;
+
 #[derive(Debug)]
 enum Part {
     Data(Bytes),
@@ -177,10 +180,7 @@ impl Shared {
         (self.weight, self.given) = (0, 0);
     }
 
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Box<dyn Error + Send + Sync>>>> {
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         if let Some(part) = self.kept.get(self.given) {
             self.given += 1;
             return Poll::Ready(Some(Ok(part.frame())));
@@ -239,7 +239,7 @@ impl Part {
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
+    type Error = Failure;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,

@@ -16,12 +16,14 @@ use foldhash::fast::FixedState;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
 use super::received::Received;
+use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::tls::BackendTls;
@@ -35,9 +37,19 @@ use attempts::Attempts;
 use connection::{Connection, NotOpened, Place};
 use upload::Uploading;
 
+/// How many connections a worker has to one backend; what is more waits.
+const MOST_PER_BACKEND: usize = 128;
+/// How many of a backend are kept on which it takes no requests at all.
+const STARVED: usize = 1;
+/// How many are opened for one request to find that they take none.
+const USELESS: usize = 3;
+
 /// One worker's connections.
 pub(super) struct Http2 {
     backends: RefCell<HashMap<Endpoint, Connections, FixedState>>,
+    count: Count,
+    /// How many there are in all.
+    most: usize,
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
     sweeps_kept: u64,
@@ -48,6 +60,36 @@ pub(super) struct Http2 {
 struct Connections {
     open: Vec<Rc<Connection>>,
     opening: Option<Opening>,
+    /// Held by each that is there, also by those that take no further request.
+    count: Count,
+    /// Is told of each place that becomes free, and of each that is new.
+    freed: Rc<Notify>,
+}
+
+/// Has one reference more than there are connections.
+type Count = Rc<()>;
+
+/// What there is for a request.
+enum Found {
+    Place(Place),
+    Opening(Opening),
+    Full(Rc<Notify>),
+}
+
+impl Connections {
+    fn share(&self) -> (Count, Rc<Notify>) {
+        (Rc::clone(&self.count), Rc::clone(&self.freed))
+    }
+
+    /// Lets go of those that take no further request. Of those that may take some later, but have none
+    /// under way, one is kept.
+    fn tidy(&mut self) {
+        let mut starved = 0;
+        self.open.retain(|connection| {
+            starved += usize::from(connection.is_starved());
+            connection.is_open() && !(connection.is_starved() && starved > STARVED)
+        });
+    }
 }
 
 /// A connection that is being opened, for all who wait for one; whoever polls first opens it.
@@ -89,6 +131,8 @@ impl Http2 {
     pub(super) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
         Self {
             backends: RefCell::default(),
+            count: Count::default(),
+            most: most_in_all(),
             tls,
             limits,
             sweeps_kept: Pool::sweeps_kept(&limits),
@@ -134,36 +178,92 @@ impl Http2 {
         }
     }
 
-    /// A place on a connection; opens one when all are full.
+    /// A place on a connection; opens one when all are full, and waits when there may be no more of them.
     async fn place(&self, backend: &Endpoint) -> Result<Place, UpstreamError> {
+        let mut useless = 0;
         loop {
-            if let Some(place) = self.free_place(backend) {
-                return Ok(place);
-            }
-            let opening = {
-                let mut backends = self.backends.borrow_mut();
-                let opening = &mut backends.entry(backend.clone()).or_default().opening;
-                Rc::clone(opening.get_or_insert_default())
+            let opening = match self.find(backend, useless < USELESS) {
+                Found::Place(place) => return Ok(place),
+                Found::Opening(opening) => opening,
+                Found::Full(freed) => {
+                    let waiting = timeout(self.limits.connect_timeout, freed.notified());
+                    if waiting.await.is_err() && !self.is_busy(backend) {
+                        return Err(match Rc::strong_count(&self.count) > self.most {
+                            true => UpstreamError::Crowded(backend.address),
+                            false => UpstreamError::Unwilling(backend.address),
+                        });
+                    }
+                    continue;
+                }
             };
             let tls = self.tls.as_deref();
             // On the heap: every request would have room for it, and few need it.
-            let open = || Box::pin(Connection::open(backend, tls, self.limits));
+            let open = || Box::pin(self.open(backend, tls));
             let opened = opening.get_or_init(open);
             let opened = opened.await.clone();
             self.on_opened(backend, &opening);
             let connection = opened.map_err(|error| error.of(backend.address))?;
-            if !connection.is_open() {
-                return Err(UpstreamError::NoHttp2(backend.address));
+            if !connection.is_open() || connection.is_starved() {
+                useless += 1;
             }
         }
     }
 
-    fn free_place(&self, backend: &Endpoint) -> Option<Place> {
+    /// A connection that counts as one of its backend's and of all.
+    async fn open(
+        &self,
+        backend: &Endpoint,
+        tls: Option<&BackendTls>,
+    ) -> Result<Rc<Connection>, NotOpened> {
+        let connections = self.backends.borrow().get(backend).map(Connections::share);
+        let (of_backend, freed) = connections.unwrap_or_default();
+        let counted = [of_backend, Rc::clone(&self.count)];
+        Connection::open(backend, tls, self.limits, counted, freed).await
+    }
+
+    /// What there is for a request. A connection is opened only if there may be one more.
+    fn find(&self, backend: &Endpoint, may_open: bool) -> Found {
         let mut backends = self.backends.borrow_mut();
-        let open = &mut backends.get_mut(backend)?.open;
-        open.retain(|connection| connection.is_open());
+        if !backends.contains_key(backend) {
+            backends.insert(backend.clone(), Connections::default());
+        }
+        let connections = backends.get_mut(backend).expect("it was put there");
+        connections.tidy();
         // The first ones, so that the last ones can expire.
-        open.iter().find_map(Connection::place)
+        if let Some(place) = connections.open.iter().find_map(Connection::place) {
+            return Found::Place(place);
+        }
+        if let Some(opening) = &connections.opening {
+            return Found::Opening(Rc::clone(opening));
+        }
+        let freed = Rc::clone(&connections.freed);
+        let is_full = Rc::strong_count(&connections.count) > MOST_PER_BACKEND;
+        if !may_open || is_full || !self.has_room(&mut *backends) {
+            return Found::Full(freed);
+        }
+        let connections = backends.entry(backend.clone()).or_default();
+        Found::Opening(Rc::clone(connections.opening.get_or_insert_default()))
+    }
+
+    /// Whether there may be one more connection; closes one that is idle for it.
+    fn has_room(&self, backends: &mut HashMap<Endpoint, Connections, FixedState>) -> bool {
+        if Rc::strong_count(&self.count) <= self.most {
+            return true;
+        }
+        let close_idle = |connections: &mut Connections| {
+            let idle = connections.open.iter().position(|open| open.is_idle());
+            idle.map(|at| connections.open.remove(at)).is_some()
+        };
+        backends.values_mut().any(close_idle)
+    }
+
+    /// Whether a place may become free by itself.
+    fn is_busy(&self, backend: &Endpoint) -> bool {
+        let backends = self.backends.borrow();
+        let connections = backends.get(backend);
+        connections.is_some_and(|connections| {
+            connections.opening.is_some() || connections.open.iter().any(|open| !open.is_idle())
+        })
     }
 
     /// The first of those who have waited puts the connection where the others look for it.
@@ -186,10 +286,17 @@ impl Http2 {
             connection.is_open() && connection.sweeps_idle() <= self.sweeps_kept
         };
         self.backends.borrow_mut().retain(|_, connections| {
+            connections.tidy();
             connections.open.retain(kept);
             !connections.open.is_empty() || connections.opening.is_some()
         });
     }
+}
+
+/// A part of what the limit on open files leaves for backends, who may also speak HTTP/1.
+fn most_in_all() -> usize {
+    let room = open_files::room_for_clients() / 4;
+    usize::try_from(room).map_or(usize::MAX, |room| room.max(64))
 }
 
 /// Why a request got no answer.

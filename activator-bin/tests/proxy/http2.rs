@@ -6,6 +6,7 @@ use crate::harness::start;
 use crate::http2_peers::{Http2Backend, Http2Client};
 
 mod aborts;
+mod allowance;
 mod backends;
 mod bodies;
 mod drain;

@@ -13,12 +13,13 @@ use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::connect;
 use super::super::error::UpstreamError;
+use super::Count;
 use crate::frames::{Flood, Frames};
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
@@ -36,6 +37,8 @@ pub(super) struct Connection {
     under_way: Rc<Cell<usize>>,
     sweeps_idle: Cell<u64>,
     driver: AbortHandle,
+    freed: Rc<Notify>,
+    _counted: [Count; 2],
 }
 
 /// One request's place on a connection, until it is dropped.
@@ -86,17 +89,19 @@ impl Connection {
         backend: &Endpoint,
         tls: Option<&BackendTls>,
         limits: Limits,
+        counted: [Count; 2],
+        freed: Rc<Notify>,
     ) -> Result<Rc<Self>, NotOpened> {
         let address = backend.address;
         let until = Instant::now() + limits.connect_timeout;
         let connection = match &backend.tls {
             None => {
                 let socket = connect::socket(address, until).await?;
-                Self::handshake(address, socket, limits).await?
+                Self::handshake(address, socket, limits, counted, freed).await?
             }
             Some(namespace) => {
                 let stream = connect::private(address, namespace, tls, ALPN_HTTP2, until).await?;
-                Self::handshake(address, stream, limits).await?
+                Self::handshake(address, stream, limits, counted, freed).await?
             }
         };
         let mut most = connection.most.clone();
@@ -110,6 +115,8 @@ impl Connection {
         backend: SocketAddr,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         limits: Limits,
+        counted: [Count; 2],
+        freed: Rc<Notify>,
     ) -> Result<Self, NotOpened> {
         let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
         let (stream, flood) = Frames::of_client(stream);
@@ -137,9 +144,11 @@ impl Connection {
             .ping_pong()
             .expect("the first one to ask for it gets it");
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
+        let told = Rc::clone(&freed);
         let driver = tokio::task::spawn_local(async move {
+            let most = limits.backend_max_streams as usize;
             tokio::select! {
-                end = drive(connection, allowed, limits.backend_max_streams as usize, flood) => match end {
+                end = drive(connection, allowed, most, &told, flood) => match end {
                     End::Closed(Ok(())) => {}
                     End::Closed(Err(error)) => {
                         tracing::debug!(%backend, %error, "connection to a backend ended early");
@@ -152,6 +161,8 @@ impl Connection {
                     tracing::warn!(%backend, "a backend gives no sign of life: closing its connection");
                 }
             }
+            // There may be another one instead.
+            told.notify_one();
         });
         Ok(Self {
             requests,
@@ -159,6 +170,8 @@ impl Connection {
             under_way,
             sweeps_idle: Cell::new(0),
             driver: driver.abort_handle(),
+            freed,
+            _counted: counted,
         })
     }
 
@@ -175,6 +188,16 @@ impl Connection {
             self.under_way.set(taken + 1);
             Place(Rc::clone(self))
         })
+    }
+
+    /// Whether there is no request on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.get() == 0
+    }
+
+    /// Whether it is idle because the backend takes no request on it.
+    pub(super) fn is_starved(&self) -> bool {
+        self.is_idle() && *self.most.borrow() == 0
     }
 
     /// For how many sweeps, this one included, there has been no request on it.
@@ -204,6 +227,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.0.under_way.set(self.0.under_way.get() - 1);
         self.0.sweeps_idle.set(0);
+        self.0.freed.notify_one();
     }
 }
 
@@ -218,6 +242,7 @@ async fn drive(
     mut connection: client::Connection<impl AsyncRead + AsyncWrite + Unpin, Bytes>,
     allowed: watch::Sender<usize>,
     most: usize,
+    freed: &Notify,
     flood: Flood,
 ) -> End {
     poll_fn(|cx| {
@@ -226,7 +251,13 @@ async fn drive(
             return Poll::Ready(End::Flood);
         }
         let now = connection.max_concurrent_send_streams().min(most);
-        allowed.send_if_modified(|before| std::mem::replace(before, now) != now);
+        let before = *allowed.borrow();
+        if now != before {
+            allowed.send_replace(now);
+            for _ in before..now {
+                freed.notify_one();
+            }
+        }
         polled.map(End::Closed)
     })
     .await
