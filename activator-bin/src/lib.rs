@@ -7,6 +7,7 @@ pub mod config;
 mod drain;
 mod echo;
 mod h2_body;
+mod interim;
 pub mod logging;
 mod open_files;
 mod outcome;

@@ -23,11 +23,13 @@ use crate::proxy::Proxy;
 
 mod date;
 mod keep_alive;
+mod leaving;
 mod sending;
 mod stream;
 
 pub(super) use date::Date;
 use keep_alive::KeepAlive;
+use leaving::Leaving;
 use stream::Stream;
 
 /// How all connections are served.
@@ -40,7 +42,9 @@ pub(super) struct Http2 {
 impl Http2 {
     pub(super) fn new(limits: &Limits) -> Self {
         let mut settings = Builder::new();
-        let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
+        // Of a longer one nothing is left that could be refused in words.
+        let head = limits.max_header_size.saturating_mul(2);
+        let head = u32::try_from(head).unwrap_or(u32::MAX);
         settings
             .max_concurrent_streams(limits.http2_max_concurrent_streams)
             .max_header_list_size(head)
@@ -61,13 +65,14 @@ impl Http2 {
 
     /// Serves a connection to its end; with it go the requests that it still has.
     ///
-    /// A drain tells the client to send no further requests (GOAWAY); those it has sent are served.
+    /// From the moment when a drain is announced the client is told to send no further requests (GOAWAY); those it
+    /// has sent are served.
     pub(super) async fn serve(
         self: Rc<Self>,
         io: impl AsyncRead + AsyncWrite + Unpin,
         proxy: &Rc<Proxy>,
         client: &Arc<Client>,
-        mut draining: Draining,
+        draining: Draining,
     ) -> End {
         let mut gone = pin!(client.gone());
         let mut handshake = pin!(self.settings.handshake(io));
@@ -83,22 +88,19 @@ impl Http2 {
             Err(end) => return end,
         };
         let mut alive = KeepAlive::new(&mut connection, &self.limits);
-        let mut drain_begun = pin!(draining.begun());
-        let mut is_last = false;
+        let mut leaving = Leaving::new(draining);
         poll_fn(|cx| {
             // Behind our own end that is what is waited for.
             if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::ClientGone);
             }
-            if !is_last && drain_begun.as_mut().poll(cx).is_ready() {
-                connection.graceful_shutdown();
-                is_last = true;
-            }
+            leaving.poll(cx, &mut connection);
             if alive.poll_silent(cx, client).is_ready() {
                 return Poll::Ready(End::ClientGone);
             }
             loop {
                 match connection.poll_accept(cx) {
+                    Poll::Pending if leaving.poll_idle(cx, &mut connection) => {}
                     Poll::Pending => return Poll::Pending,
                     Poll::Ready(None) => return Poll::Ready(End::Http2(Ok(()))),
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(End::Http2(Err(error))),
