@@ -76,6 +76,14 @@ impl Interim {
         }
     }
 
+    /// The response has come: a body that nobody has asked for is not wanted.
+    pub(crate) fn end(&self) {
+        let mut state = self.state.lock();
+        if let Expectation::Open(_) = state.expectation {
+            state.expectation = Expectation::Told;
+        }
+    }
+
     /// Waits for the next one to arrive.
     ///
     /// Cancel-safe.
@@ -148,6 +156,20 @@ mod tests {
         }
         arrive(&interim, 100);
         assert_eq!(next(&interim), [100]);
+    }
+
+    #[test]
+    fn who_waits_for_100_hears_that_the_body_is_not_wanted() {
+        let interim = Interim::default();
+        let (wanted, mut is_wanted) = oneshot::channel();
+        interim.expect(wanted);
+        interim.end();
+        assert_eq!(
+            is_wanted.try_recv().unwrap_err(),
+            oneshot::error::TryRecvError::Closed
+        );
+        interim.go_on();
+        assert_eq!(next(&interim), [0; 0]);
     }
 
     #[test]

@@ -19,6 +19,7 @@ use super::client::Client;
 use super::connection::End;
 use super::limits::Limits;
 use crate::drain::Draining;
+use crate::frames::Frames;
 use crate::proxy::Proxy;
 
 mod date;
@@ -36,11 +37,12 @@ use stream::Stream;
 pub(super) struct Http2 {
     settings: Builder,
     limits: Limits,
+    draining: Draining,
     date: Date,
 }
 
 impl Http2 {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, draining: Draining) -> Self {
         let mut settings = Builder::new();
         // Of a longer one nothing is left that could be refused in words.
         let head = limits.max_header_size.saturating_mul(2);
@@ -49,7 +51,8 @@ impl Http2 {
             .max_concurrent_streams(limits.http2_max_concurrent_streams)
             .max_header_list_size(head)
             .max_pending_accept_reset_streams(limits.http2_max_pending_resets)
-            .max_local_error_reset_streams(Some(limits.http2_max_error_resets))
+            // Counted over time by the frames.
+            .max_local_error_reset_streams(None)
             .initial_window_size(limits.http2_window)
             // Uploads that wait for their backends never hold up the others.
             .initial_connection_window_size(
@@ -59,6 +62,7 @@ impl Http2 {
         Self {
             settings,
             limits: *limits,
+            draining,
             date: Date::default(),
         }
     }
@@ -72,9 +76,10 @@ impl Http2 {
         io: impl AsyncRead + AsyncWrite + Unpin,
         proxy: &Rc<Proxy>,
         client: &Arc<Client>,
-        draining: Draining,
     ) -> End {
         let mut gone = pin!(client.gone());
+        let mistakes = u32::try_from(self.limits.http2_max_error_resets).unwrap_or(u32::MAX);
+        let (io, flood) = Frames::of_server(io, mistakes);
         let mut handshake = pin!(self.settings.handshake(io));
         let shaken = poll_fn(|cx| {
             if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
@@ -88,7 +93,8 @@ impl Http2 {
             Err(end) => return end,
         };
         let mut alive = KeepAlive::new(&mut connection, &self.limits);
-        let mut leaving = Leaving::new(draining);
+        let mut leaving = Leaving::new(self.draining.clone());
+        let mut is_flooded = false;
         poll_fn(|cx| {
             // Behind our own end that is what is waited for.
             if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
@@ -100,8 +106,13 @@ impl Http2 {
             }
             loop {
                 match connection.poll_accept(cx) {
+                    Poll::Pending if flood.has_come() && !is_flooded => {
+                        is_flooded = true;
+                        connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                    }
                     Poll::Pending if leaving.poll_idle(cx, &mut connection) => {}
                     Poll::Pending => return Poll::Pending,
+                    Poll::Ready(_) if is_flooded => return Poll::Ready(End::Flooded),
                     Poll::Ready(None) => return Poll::Ready(End::Http2(Ok(()))),
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(End::Http2(Err(error))),
                     Poll::Ready(Some(Ok((request, respond)))) => {
@@ -121,8 +132,10 @@ impl Http2 {
 
 /// Why the client was sent away (GOAWAY), if it was. What ends a single stream (RST_STREAM) nobody hears of.
 pub(super) fn refusal(end: &End) -> Option<ErrorReason> {
-    let End::Http2(Err(error)) = end else {
-        return None;
+    let error = match end {
+        End::Flooded => return Some(ErrorReason::ClientFlood),
+        End::Http2(Err(error)) => error,
+        _ => return None,
     };
     match error.reason()? {
         _ if !error.is_go_away() || !error.is_library() => None,

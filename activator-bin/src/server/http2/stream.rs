@@ -66,6 +66,7 @@ impl Stream {
             })
             .await
         };
+        interim.end();
         let Some(response) = response else {
             return;
         };
@@ -113,8 +114,8 @@ impl Stream {
         }
         match to.send_response(head, is_end) {
             Ok(to) if !is_end => {
-                let patience = self.http.limits.body_idle_timeout;
-                Some(Sending::new(body, to, may_have_body, patience))
+                let http = Rc::clone(&self.http);
+                Some(Sending::new(body, to, may_have_body, http))
             }
             Ok(_) => None,
             Err(error) => {
