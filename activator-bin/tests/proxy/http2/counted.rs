@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use h2::{Reason, SendStream};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::scene;
@@ -56,6 +56,9 @@ async fn requests_that_end_with_their_connection_are_no_mistakes() {
     }
     let broken = b"\0\0\x04\x08\0\0\0\0\0\0\0\0\0";
     socket.write_all(broken).await.unwrap();
+    // Not before: who leaves earlier is not told anything.
+    let mut told = Vec::new();
+    patiently(socket.read_to_end(&mut told)).await.unwrap();
     drop(socket);
     activator.until_in_flight(0).await;
     for (reason, count) in [("bad_request", 1), ("client_gone", 2)] {
