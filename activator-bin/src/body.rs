@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -173,13 +172,9 @@ pub(crate) struct Body(Content);
 
 enum Content {
     /// All of it, or nothing any more.
-    Whole { text: Option<Bytes>, _held: Held },
+    Whole { text: Option<Bytes>, held: Held },
     /// The deadline holds the [`Relay`] until it is met.
-    Relayed {
-        deadline: Deadline<Box<Relay>>,
-        /// How long the client may take nothing, where its connection does not see to that.
-        patience: Option<Duration>,
-    },
+    Relayed(Deadline<Box<Relay>>),
     /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
     Switched(Option<Tunnel>),
 }
@@ -199,18 +194,14 @@ impl Body {
         held.complete();
         Self(Content::Whole {
             text: (!text.is_empty()).then_some(text),
-            _held: held,
+            held,
         })
     }
 
-    /// What comes from a backend, until `deadline`, or until the client has taken nothing of it for `patience`.
-    pub(crate) fn relayed(
-        relay: Box<Relay>,
-        deadline: Deadline<Box<Relay>>,
-        patience: Option<Duration>,
-    ) -> Self {
+    /// What comes from a backend, until `deadline`.
+    pub(crate) fn relayed(relay: Box<Relay>, deadline: Deadline<Box<Relay>>) -> Self {
         deadline.hold(relay);
-        Self(Content::Relayed { deadline, patience })
+        Self(Content::Relayed(deadline))
     }
 
     /// Nothing; behind it is the connection of the backend that switched.
@@ -223,7 +214,34 @@ impl Body {
     pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
         match &mut self.0 {
             Content::Switched(tunnel) => tunnel.take(),
-            Content::Whole { .. } | Content::Relayed { .. } => None,
+            Content::Whole { .. } | Content::Relayed(_) => None,
+        }
+    }
+
+    /// Whether it is there as a whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        matches!(self.0, Content::Whole { .. })
+    }
+
+    /// Ready when it has met a time-out. For whoever has a part of it that the client does not take, and does not
+    /// ask for more.
+    pub(crate) fn poll_met(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.0 {
+            Content::Relayed(deadline) => deadline.poll_met(cx).map(|_| ()),
+            Content::Whole { .. } | Content::Switched(_) => Poll::Pending,
+        }
+    }
+
+    /// It does not come to its end, for this reason.
+    pub(crate) fn fail(self, reason: ErrorReason) {
+        match self.0 {
+            Content::Whole { mut held, .. } => held.fail(reason),
+            Content::Relayed(deadline) => {
+                if let Some(mut relay) = deadline.take() {
+                    relay.held.fail(reason);
+                }
+            }
+            Content::Switched(_) => {}
         }
     }
 }
@@ -241,7 +259,7 @@ impl http_body::Body for Body {
                 Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
             }
             Content::Switched(_) => Poll::Ready(None),
-            Content::Relayed { deadline, patience } => {
+            Content::Relayed(deadline) => {
                 // Also for the time in which the client takes nothing and nobody asks for more.
                 let met = deadline.poll_met(cx);
                 let (Poll::Pending, Some(mut relay)) = (met, deadline.take()) else {
@@ -252,10 +270,6 @@ impl http_body::Body for Body {
                 if let Poll::Ready(Some(Ok(_))) = polled {
                     deadline.on_activity();
                 }
-                if patience.is_some() {
-                    // Whoever asks has sent what came before.
-                    deadline.await_client(patience.filter(|_| polled.is_ready()));
-                }
                 polled
             }
         }
@@ -265,9 +279,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed { deadline, .. } => {
-                deadline.held(|relay| relay.is_at_end()).unwrap_or(false)
-            }
+            Content::Relayed(deadline) => deadline.held(|relay| relay.is_at_end()).unwrap_or(false),
         }
     }
 
@@ -277,7 +289,7 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
             Content::Switched(_) => SizeHint::with_exact(0),
-            Content::Relayed { deadline, .. } => {
+            Content::Relayed(deadline) => {
                 let hint = deadline.held(|relay| http_body::Body::size_hint(&relay.from));
                 hint.unwrap_or_default()
             }

@@ -5,10 +5,12 @@ mod run;
 mod setting_flags;
 
 use std::fmt::Display;
-use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+use crate::logging;
 
 /// Holds and proxies requests for serverless services, and reports how many are in flight.
 ///
@@ -34,6 +36,9 @@ enum Command {
 const EXIT_CODES: &str = "Exit codes: 0 all went well, 1 something failed while running, \
     2 wrong usage, 65 bad history, 78 bad configuration.";
 
+/// How long the last lines of the log may take to be written.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// How the program ends when not all went well.
 #[derive(Clone, Copy)]
 enum Exit {
@@ -54,6 +59,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(arguments),
         Command::Replay(arguments) => replay::run(&arguments),
     };
+    logging::flush(LAST_WORDS);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => ExitCode::from(exit as u8),
@@ -62,7 +68,6 @@ pub fn main() -> ExitCode {
 
 /// Tells the operator why the program ends, on standard error whatever is logged there.
 fn fail(exit: Exit, message: &dyn Display) -> Exit {
-    // When even that can't be written, the exit code is what is left to say.
-    let _ = writeln!(std::io::stderr(), "activator: {message}");
+    logging::say(&format!("activator: {message}"));
     exit
 }

@@ -1,20 +1,46 @@
 //! Where log lines go and how they look: standard error, as text for people or as JSON for programs.
+//!
+//! Nobody who logs waits for standard error: lines pass through a bounded queue to a thread of their own.
 
-use std::io::IsTerminal;
+use std::backtrace::{Backtrace, BacktraceStatus};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::panic::PanicHookInfo;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing::Level;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
 
 use crate::config::{LogConfig, LogFormat};
 
+mod line;
+mod queue;
+
+use queue::Queue;
+
+/// The way to standard error, of which a process has one.
+static QUEUE: OnceLock<Queue> = OnceLock::new();
+
 /// Starts logging for the whole process. A second call changes nothing.
-pub fn start(config: &LogConfig) {
-    let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines = match config.format {
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
+///
+/// # Errors
+/// The machine has no thread or descriptor left for it.
+pub fn start(config: &LogConfig) -> io::Result<()> {
+    if QUEUE.get().is_none() {
+        let queue = Queue::start(stderr()?)?;
+        let _ = QUEUE.set(queue);
+    }
+    let queue = QUEUE.get().expect("it was set just now");
+    let format = config.format;
+    let lines = fmt::layer().with_writer(Lines { queue, format });
+    let lines = match format {
+        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     // Any client can make h2 warn, as often as it likes.
@@ -26,4 +52,77 @@ pub fn start(config: &LogConfig) {
     };
     // Fails only when there is a subscriber already, and then that one has the say.
     let _ = registry().with(lines.with_filter(filter)).try_init();
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Log lines that never reached standard error, in all.
+pub(crate) fn lines_dropped() -> u64 {
+    QUEUE.get().map_or(0, Queue::dropped)
+}
+
+/// Waits until what was logged so far is written, for at most `patience`.
+pub(crate) fn flush(patience: Duration) {
+    if let Some(queue) = QUEUE.get() {
+        queue.flush(patience);
+    }
+}
+
+/// Writes `text` to standard error, behind what was logged. It waits for that only until logging has started.
+pub(crate) fn say(text: &str) {
+    match QUEUE.get() {
+        Some(queue) => text
+            .lines()
+            .for_each(|text| queue.push(line::bounded(&format!("{text}\n"), LogFormat::Text))),
+        // When even that can't be written, the exit code is what is left to say.
+        None => drop(writeln!(io::stderr(), "{text}")),
+    }
+}
+
+/// A descriptor of its own: while a write to it blocks, the standard library's lock on standard error is free.
+fn stderr() -> io::Result<File> {
+    let descriptor = io::stderr().as_fd().try_clone_to_owned()?;
+    Ok(File::from(descriptor))
+}
+
+/// In place of the standard library's hook, which writes to standard error and may wait for it.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let thread = std::thread::current();
+    let panic = panic.to_string().replace('\n', " ");
+    tracing::error!("thread {:?} {panic}", thread.name().unwrap_or_default());
+    let backtrace = Backtrace::capture();
+    if backtrace.status() == BacktraceStatus::Captured {
+        for line in backtrace.to_string().lines() {
+            tracing::error!("{line}");
+        }
+    }
+}
+
+/// Takes formatted lines to the queue.
+struct Lines {
+    queue: &'static Queue,
+    format: LogFormat,
+}
+
+/// Takes one line, which comes in one piece.
+struct OneLine<'a>(&'a Lines);
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = OneLine<'a>;
+
+    fn make_writer(&'a self) -> OneLine<'a> {
+        OneLine(self)
+    }
+}
+
+impl Write for OneLine<'_> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let Lines { queue, format } = self.0;
+        queue.push(line::bounded(&String::from_utf8_lossy(line), *format));
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }

@@ -113,7 +113,6 @@ impl Proxy {
         if let Some(probe) = outside_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
-        let is_http2 = request.version() == Version::HTTP_2;
         let begin = Instant::now();
         held.observe(Outcome::new(&self.observer, &request, client.scheme, begin));
         let outcome = self.pass_on(request, client, begin, &mut held).await;
@@ -133,10 +132,8 @@ impl Proxy {
                     let backend = hyper::upgrade::on(&mut response);
                     return response.map(|_| Body::switched(backend, held, deadline));
                 }
-                let patience = self.services.limits.body_idle_timeout;
-                let patience = is_http2.then_some(patience);
                 let relay = |body| Box::new(Relay::new(body, lease, held));
-                response.map(|body| Body::relayed(relay(body), deadline, patience))
+                response.map(|body| Body::relayed(relay(body), deadline))
             }
             Err(refusal) => refusal.into_response(held),
         }

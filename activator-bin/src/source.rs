@@ -15,6 +15,9 @@ pub(crate) mod watch;
 
 pub use file::FileSource;
 
+/// Problems of one file that are logged each; there may be as many as the file has lines.
+const PROBLEMS_LOGGED: usize = 100;
+
 /// Keeps a set of revisions. The activator starts with the set in its configuration.
 #[async_trait]
 pub trait RevisionSource: Send {
@@ -43,8 +46,12 @@ pub(crate) async fn follow(
             Ok(set) => log_changes(revisions.replace(set)),
             Err(problems) => {
                 tracing::error!("the new configuration is bad, the one before stays");
-                for problem in problems.as_slice() {
+                let problems = problems.as_slice();
+                for problem in problems.iter().take(PROBLEMS_LOGGED) {
                     tracing::error!("{problem}");
+                }
+                if let more @ 1.. = problems.len().saturating_sub(PROBLEMS_LOGGED) {
+                    tracing::error!("and {more} more; --check shows all");
                 }
             }
         }

@@ -53,13 +53,11 @@ pub(crate) enum TimeoutKind {
     Total,
     ResponseStart,
     Idle,
-    /// Of a client that takes nothing of its answer.
-    Untaken,
 }
 
 impl TimeoutKind {
-    const ALL: [Self; Self::COUNT] = [Self::Total, Self::ResponseStart, Self::Idle, Self::Untaken];
-    const COUNT: usize = 4;
+    const ALL: [Self; Self::COUNT] = [Self::Total, Self::ResponseStart, Self::Idle];
+    const COUNT: usize = 3;
 }
 
 impl From<TimeoutKind> for ErrorReason {
@@ -68,7 +66,6 @@ impl From<TimeoutKind> for ErrorReason {
             TimeoutKind::Total => Self::Timeout,
             TimeoutKind::ResponseStart => Self::ResponseStartTimeout,
             TimeoutKind::Idle => Self::IdleTimeout,
-            TimeoutKind::Untaken => Self::ClientTimeout,
         }
     }
 }
@@ -201,20 +198,6 @@ impl<T> Deadline<T> {
         {
             self.timeouts
                 .arm(self.key, TimeoutKind::Idle, limit, Instant::now());
-        }
-    }
-
-    /// The client has to take something within `limit`; None when it waits for more itself.
-    pub(crate) fn await_client(&self, limit: Option<Duration>) {
-        match limit {
-            Some(limit) => {
-                let (key, kind) = (self.key, TimeoutKind::Untaken);
-                self.timeouts.arm(key, kind, limit, Instant::now());
-            }
-            None => {
-                let mut requests = self.timeouts.requests.borrow_mut();
-                requests.disarm(self.key, TimeoutKind::Untaken);
-            }
         }
     }
 

@@ -14,6 +14,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
+use crate::h2_body::H2Body;
 use crate::proxy::trailers;
 
 /// How long a backend is given to say 100 (Continue): there are some that never do.
@@ -23,9 +24,16 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// been told: hyper says that when the first byte is asked for.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    from: Option<Incoming>,
+    from: Option<Source>,
     gate: Gate,
     bound: Option<Bound>,
+}
+
+/// Where it comes from.
+#[derive(Debug)]
+enum Source {
+    Http1(Incoming),
+    Http2(H2Body),
 }
 
 #[derive(Debug)]
@@ -64,7 +72,17 @@ pub(crate) enum AnswerOver {}
 impl From<Incoming> for Upload {
     fn from(from: Incoming) -> Self {
         Self {
-            from: Some(from),
+            from: Some(Source::Http1(from)),
+            gate: Gate::Open,
+            bound: None,
+        }
+    }
+}
+
+impl From<H2Body> for Upload {
+    fn from(from: H2Body) -> Self {
+        Self {
+            from: Some(Source::Http2(from)),
             gate: Gate::Open,
             bound: None,
         }
@@ -150,10 +168,20 @@ impl Body for Upload {
         let Some(from) = from else {
             return Poll::Ready(None);
         };
-        let Some(frame) = ready!(Pin::new(from).poll_frame(cx)) else {
+        let polled = match from {
+            Source::Http1(from) => {
+                let polled = ready!(Pin::new(from).poll_frame(cx));
+                polled.transpose().map_err(Self::Error::from)
+            }
+            Source::Http2(from) => {
+                let polled = ready!(from.poll_frame(cx));
+                polled.transpose().map_err(Self::Error::from)
+            }
+        };
+        let Some(frame) = polled? else {
             return Poll::Ready(None);
         };
-        let frame = trailers::to_backend(frame?)?;
+        let frame = trailers::to_backend(frame)?;
         if let (Some(bound), Some(data)) = (bound, frame.data_ref()) {
             bound.take(data.len() as u64)?;
         }
@@ -161,10 +189,18 @@ impl Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.from.as_ref().is_some_and(Body::is_end_stream)
+        match &self.from {
+            Some(Source::Http1(from)) => from.is_end_stream(),
+            Some(Source::Http2(from)) => from.is_end_stream(),
+            None => false,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.from.as_ref().map(Body::size_hint).unwrap_or_default()
+        match &self.from {
+            Some(Source::Http1(from)) => from.size_hint(),
+            Some(Source::Http2(from)) => from.size_hint(),
+            None => SizeHint::default(),
+        }
     }
 }

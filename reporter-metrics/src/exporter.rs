@@ -12,6 +12,7 @@ use crate::config::ConfigMetrics;
 use crate::connections::ConnectionMetrics;
 use crate::errors::ErrorMetrics;
 use crate::link::LinkMetrics;
+use crate::log::LogMetrics;
 use crate::names;
 use crate::queue::QueueMetrics;
 use crate::registry::Registry;
@@ -49,7 +50,7 @@ impl Exporter {
     /// the revisions that are served now, each of them once.
     ///
     /// Takes time in proportion to the number of revisions and reads `/proc`, so it does not belong
-    /// on a thread that must not block.
+    /// on a thread that must not block. No tick waits for it.
     #[must_use]
     pub fn render(&self, requests: impl IntoIterator<Item = RevisionRequests>) -> String {
         metrics::with_local_recorder(self.registry.recorder(), || self.process.collect());
@@ -87,6 +88,11 @@ impl Exporter {
     /// What happens on the link to `peer`, which is down until it is said to be up.
     pub fn link(&self, peer: &str) -> LinkMetrics {
         LinkMetrics::new(&self.registry, peer)
+    }
+
+    /// What becomes of log lines.
+    pub fn log(&self) -> LogMetrics {
+        LogMetrics::new(&self.registry)
     }
 
     /// What happens in the queues.

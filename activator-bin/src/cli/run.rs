@@ -41,7 +41,12 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
 }
 
 fn start(sources: &Sources, config: Config, record: Option<PathBuf>) -> Result<(), Exit> {
-    logging::start(&config.log);
+    logging::start(&config.log).map_err(|error| {
+        fail(
+            Exit::Failure,
+            &format_args!("cannot start logging: {error}"),
+        )
+    })?;
     for warning in sources.misspelt_variables() {
         tracing::warn!("{warning}");
     }

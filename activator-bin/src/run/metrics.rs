@@ -6,7 +6,8 @@ use reporter_core::{Revision, RevisionKey, RevisionLister};
 use reporter_metrics::{BackendMetrics, BackendState, Exporter, RevisionRequests};
 use reporter_runtime::ConcurrencyReporter;
 
-use crate::admin::Render;
+use crate::admin::Make;
+use crate::logging;
 use crate::probe::ProbeOutcome;
 use crate::revision::{Revisions, Target};
 
@@ -48,10 +49,12 @@ pub(super) fn render(
     exporter: Exporter,
     reporter: ConcurrencyReporter,
     revisions: Arc<Revisions>,
-) -> Render {
+) -> Make {
     let figures = exporter.reporter();
     let backends = exporter.backends();
+    let log = exporter.log();
     Arc::new(move || {
+        log.lines_dropped(logging::lines_dropped());
         figures.tracked_keys(reporter.tracked_keys());
         figures.unmatched_outs(reporter.unmatched_outs());
         figures.untracked_requests(reporter.untracked_requests());

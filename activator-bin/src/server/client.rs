@@ -11,10 +11,8 @@ use reporter_metrics::Scheme;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
-use tokio::task::{Id, try_id};
 
 use super::informational::Informational;
-use crate::executor;
 
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere
@@ -165,7 +163,6 @@ impl Client {
             .store(has_body || unread, Ordering::Relaxed);
         Exchange {
             client: Arc::clone(self),
-            task: try_id(),
         }
     }
 
@@ -256,18 +253,14 @@ impl Client {
 /// While it lives, its request is being served.
 pub(crate) struct Exchange {
     client: Arc<Client>,
-    /// Which serves it.
-    task: Option<Id>,
 }
 
 impl Exchange {
-    /// The answer is not to be finished, although the client may still read it. Whoever drives the
-    /// connection, or over HTTP/2 the stream, has to be woken.
+    /// The answer is not to be finished, although the client may still read it. Whoever drives the connection has
+    /// to be woken. Over HTTP/2 the stream sees to it.
     pub(crate) fn cut(&self) {
-        match self.task {
-            Some(task) if self.client.is_http2.load(Ordering::Relaxed) => executor::cut(task),
-            _ => self.client.is_cut.store(true, Ordering::Relaxed),
-        }
+        let is_http2 = self.client.is_http2.load(Ordering::Relaxed);
+        self.client.is_cut.store(!is_http2, Ordering::Relaxed);
     }
 
     /// Whether the client has kept the body of the request or the answer waiting for too long.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use http::Request;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use reporter_metrics::Scheme;
@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, HEARS_CLOSE, Phase};
 use super::handshake;
+use super::http2::{self, Http2};
 use super::limits::Limits;
 use super::protocol::{Protocol, detect};
 use super::refusal::Refusal;
@@ -33,7 +34,6 @@ use super::rest::{self, Rest};
 use super::stream::Stream;
 use super::wire::Wire;
 use crate::drain::Draining;
-use crate::executor::LocalExecutor;
 use crate::proxy::Proxy;
 use crate::upload::Upload;
 
@@ -43,7 +43,7 @@ pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
 /// How connections are served, in each protocol.
 pub(super) struct Http {
     http1: http1::Builder,
-    http2: http2::Builder<LocalExecutor>,
+    http2: Rc<Http2>,
     limits: Limits,
 }
 
@@ -59,7 +59,7 @@ impl Http {
         http1.half_close(HEARS_CLOSE);
         Self {
             http1,
-            http2: super::http2::settings(limits),
+            http2: Rc::new(Http2::new(limits)),
             limits: *limits,
         }
     }
@@ -114,7 +114,7 @@ pub(super) async fn serve(
         }
     };
     match &end {
-        End::Closed(Ok(())) | End::Switched(Ok(())) => {}
+        End::Closed(Ok(())) | End::Http2(Ok(())) | End::Switched(Ok(())) => {}
         End::NoTls(error) => tracing::debug!(client = %peer, %error, "no agreement on TLS"),
         end => tracing::debug!(client = %peer, ?end, "connection ended early"),
     }
@@ -128,6 +128,8 @@ pub(super) async fn serve(
 pub(super) enum End {
     /// In HTTP's own ways.
     Closed(hyper::Result<()>),
+    /// In those of HTTP/2.
+    Http2(Result<(), h2::Error>),
     /// In those of the protocol that came after HTTP.
     Switched(io::Result<()>),
     /// The client has gone away.
@@ -230,10 +232,10 @@ where
         }
         Ok(_) => {
             client.on_http2();
-            let connection = http.http2.serve_connection(TokioIo::new(wire), service);
+            let http2 = Rc::clone(&http.http2);
             // On the heap, so that those of HTTP/1 need no room for it.
-            let end = Box::pin(super::http2::run(connection, client, draining)).await;
-            if let Some(reason) = super::http2::refusal(&end) {
+            let end = Box::pin(http2.serve(wire, &proxy, client, draining)).await;
+            if let Some(reason) = http2::refusal(&end) {
                 proxy.errors().count(reason);
             }
             end

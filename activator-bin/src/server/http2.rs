@@ -1,85 +1,130 @@
 //! HTTP/2 connections of clients: many requests at once, each of which is a task of its own.
+//!
+//! They are those of the h2 crate itself. Behind hyper's one cannot end a single stream whose client takes nothing,
+//! send informational responses, or say what a head lacked.
 
-use std::convert::Infallible;
-use std::error::Error;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
+use bytes::Bytes;
 use h2::Reason;
-use hyper::body::Incoming;
-use hyper::server::conn::http2::{Builder, Connection};
-use hyper::service::HttpService;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use h2::server::{Builder, Connection};
 use reporter_metrics::ErrorReason;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
 use super::connection::End;
 use super::limits::Limits;
-use crate::body::Body;
 use crate::drain::Draining;
-use crate::executor::LocalExecutor;
+use crate::proxy::Proxy;
 
-/// The settings of all connections.
-pub(super) fn settings(limits: &Limits) -> Builder<LocalExecutor> {
-    let mut http = Builder::new(LocalExecutor);
-    let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
-    http.max_concurrent_streams(limits.http2_max_concurrent_streams)
-        .max_header_list_size(head)
-        .max_pending_accept_reset_streams(limits.http2_max_pending_resets)
-        .max_local_error_reset_streams(limits.http2_max_error_resets)
-        .initial_stream_window_size(limits.http2_window)
-        // Uploads that wait for their backends never hold up the others.
-        .initial_connection_window_size(
-            limits.http2_connection_window(limits.http2_max_concurrent_streams),
-        )
-        .max_send_buf_size(limits.http2_window as usize)
-        .timer(TokioTimer::new())
-        .keep_alive_interval(limits.http2_ping_interval)
-        .keep_alive_timeout(limits.http2_ping_timeout);
-    http
+mod date;
+mod keep_alive;
+mod sending;
+mod stream;
+
+pub(super) use date::Date;
+use keep_alive::KeepAlive;
+use stream::Stream;
+
+/// How all connections are served.
+pub(super) struct Http2 {
+    settings: Builder,
+    limits: Limits,
+    date: Date,
+}
+
+impl Http2 {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let mut settings = Builder::new();
+        let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
+        settings
+            .max_concurrent_streams(limits.http2_max_concurrent_streams)
+            .max_header_list_size(head)
+            .max_pending_accept_reset_streams(limits.http2_max_pending_resets)
+            .max_local_error_reset_streams(Some(limits.http2_max_error_resets))
+            .initial_window_size(limits.http2_window)
+            // Uploads that wait for their backends never hold up the others.
+            .initial_connection_window_size(
+                limits.http2_connection_window(limits.http2_max_concurrent_streams),
+            )
+            .max_send_buffer_size(limits.http2_window as usize);
+        Self {
+            settings,
+            limits: *limits,
+            date: Date::default(),
+        }
+    }
+
+    /// Serves a connection to its end; with it go the requests that it still has.
+    ///
+    /// A drain tells the client to send no further requests (GOAWAY); those it has sent are served.
+    pub(super) async fn serve(
+        self: Rc<Self>,
+        io: impl AsyncRead + AsyncWrite + Unpin,
+        proxy: &Rc<Proxy>,
+        client: &Arc<Client>,
+        mut draining: Draining,
+    ) -> End {
+        let mut gone = pin!(client.gone());
+        let mut handshake = pin!(self.settings.handshake(io));
+        let shaken = poll_fn(|cx| {
+            if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Err(End::ClientGone));
+            }
+            let shaken = handshake.as_mut().poll(cx);
+            shaken.map_err(|error| End::Http2(Err(error)))
+        });
+        let mut connection: Connection<_, Bytes> = match shaken.await {
+            Ok(connection) => connection,
+            Err(end) => return end,
+        };
+        let mut alive = KeepAlive::new(&mut connection, &self.limits);
+        let mut drain_begun = pin!(draining.begun());
+        let mut is_last = false;
+        poll_fn(|cx| {
+            // Behind our own end that is what is waited for.
+            if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::ClientGone);
+            }
+            if !is_last && drain_begun.as_mut().poll(cx).is_ready() {
+                connection.graceful_shutdown();
+                is_last = true;
+            }
+            if alive.poll_silent(cx, client).is_ready() {
+                return Poll::Ready(End::ClientGone);
+            }
+            loop {
+                match connection.poll_accept(cx) {
+                    Poll::Pending => return Poll::Pending,
+                    Poll::Ready(None) => return Poll::Ready(End::Http2(Ok(()))),
+                    Poll::Ready(Some(Err(error))) => return Poll::Ready(End::Http2(Err(error))),
+                    Poll::Ready(Some(Ok((request, respond)))) => {
+                        let stream = Stream {
+                            http: Rc::clone(&self),
+                            proxy: Rc::clone(proxy),
+                            client: Arc::clone(client),
+                        };
+                        tokio::task::spawn_local(stream.serve(request, respond));
+                    }
+                }
+            }
+        })
+        .await
+    }
 }
 
 /// Why the client was sent away (GOAWAY), if it was. What ends a single stream (RST_STREAM) nobody hears of.
 pub(super) fn refusal(end: &End) -> Option<ErrorReason> {
-    let End::Closed(Err(error)) = end else {
+    let End::Http2(Err(error)) = end else {
         return None;
     };
-    let error = error.source()?.downcast_ref::<h2::Error>()?;
     match error.reason()? {
         _ if !error.is_go_away() || !error.is_library() => None,
         Reason::ENHANCE_YOUR_CALM => Some(ErrorReason::ClientFlood),
         _ => Some(ErrorReason::BadRequest),
     }
-}
-
-/// Drives `connection` and drops it at its end; with it go the requests that it still had.
-///
-/// A drain tells the client to send no further requests (GOAWAY); those it has sent are served.
-pub(super) async fn run<I, S>(
-    connection: Connection<TokioIo<I>, S, LocalExecutor>,
-    client: &Client,
-    mut draining: Draining,
-) -> End
-where
-    I: AsyncRead + AsyncWrite + Unpin,
-    S: HttpService<Incoming, ResBody = Body, Error = Infallible, Future: 'static>,
-{
-    let mut connection = pin!(connection);
-    let mut gone = pin!(client.gone());
-    let mut drain_begun = pin!(draining.begun());
-    let mut is_last = false;
-    poll_fn(|cx| {
-        // Behind our own end that is what is waited for.
-        if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(End::ClientGone);
-        }
-        if !is_last && drain_begun.as_mut().poll(cx).is_ready() {
-            connection.as_mut().graceful_shutdown();
-            is_last = true;
-        }
-        connection.as_mut().poll(cx).map(End::Closed)
-    })
-    .await
 }

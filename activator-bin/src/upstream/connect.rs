@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::{Connection, UpstreamError};
+use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::server::listen;
@@ -59,6 +60,7 @@ pub(super) async fn socket(
 ) -> Result<TcpStream, UpstreamError> {
     let connecting = timeout_at(until, TcpStream::connect(backend)).await;
     let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let connected = connected.and_then(open_files::unreserved);
     let tuned = connected.and_then(|socket| listen::tune(&socket).map(|()| socket));
     tuned.map_err(|source| UpstreamError::Connect { backend, source })
 }

@@ -6,4 +6,5 @@ mod handover;
 mod limits;
 mod program;
 mod reload;
+mod stalled;
 mod stop;

@@ -107,7 +107,7 @@ fn a_connection_counts_while_it_is_open() {
 }
 
 #[test]
-fn totals_of_the_reporter_never_shrink() {
+fn totals_that_are_kept_elsewhere_never_shrink() {
     check(
         |exporter| {
             let reporter = exporter.reporter();
@@ -122,6 +122,14 @@ fn totals_of_the_reporter_never_shrink() {
             "activator_unmatched_out_total 5",
             "activator_untracked_requests_total 3",
         ],
+    );
+    check(
+        |exporter| {
+            exporter.log().lines_dropped(2);
+            exporter.log().lines_dropped(1);
+        },
+        "activator_log",
+        &["activator_log_lines_dropped_total 2"],
     );
     check(
         |exporter| exporter.reporter().tracked_keys(4),

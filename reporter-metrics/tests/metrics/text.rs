@@ -24,6 +24,7 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.queue();
     exporter.backends();
     exporter.config();
+    exporter.log();
     exporter.certificates("tls").expires(SystemTime::now());
     exporter.connections();
     exporter.handshakes();

@@ -83,7 +83,7 @@ impl Uploading {
                     }
                 },
                 Some(Err(error)) => return self.fail(error),
-                // Hyper ends a body like that when the client has cancelled it.
+                // Hyper ends one of HTTP/1 like that when its client is gone.
                 None if !self.body.is_end_stream() => {
                     return self.fail(io::Error::from(io::ErrorKind::UnexpectedEof).into());
                 }

@@ -1,0 +1,73 @@
+//! A body that comes over HTTP/2, of a request or of a response, read as fast as its reader asks for it.
+//!
+//! What must not live here: what an error means, which depends on who has sent the body.
+
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http::HeaderMap;
+use http::header::CONTENT_LENGTH;
+use http_body::{Frame, SizeHint};
+
+/// A body as it comes. Its sender may send more of it once a part was read.
+#[derive(Debug)]
+pub(crate) struct H2Body {
+    stream: RecvStream,
+    /// What is still to come, when that was said.
+    length: Option<u64>,
+}
+
+impl H2Body {
+    /// The body that comes behind `headers`.
+    pub(crate) fn new(headers: &HeaderMap, stream: RecvStream) -> Self {
+        // h2 sees to it that it is the length.
+        let length = length(headers);
+        let is_over = stream.is_end_stream();
+        let length = length.or(is_over.then_some(0));
+        Self { stream, length }
+    }
+
+    pub(crate) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        let Self { stream, length } = self;
+        let end = match ready!(stream.poll_data(cx)) {
+            Some(Ok(data)) => {
+                // An error means that there is nothing more to come.
+                let _ = stream.flow_control().release_capacity(data.len());
+                *length = length.map(|length| length.saturating_sub(data.len() as u64));
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+            Some(Err(error)) => Err(error),
+            None => ready!(stream.poll_trailers(cx)),
+        };
+        let trailers = end.map(|trailers| trailers.map(Frame::trailers));
+        Poll::Ready(trailers.transpose())
+    }
+
+    /// Whether all of it has come, as far as that is known.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.length.is_none_or(|length| length == 0)
+    }
+
+    pub(crate) fn is_end_stream(&self) -> bool {
+        self.stream.is_end_stream()
+    }
+
+    pub(crate) fn size_hint(&self) -> SizeHint {
+        let exact = self.length.map(SizeHint::with_exact);
+        exact.unwrap_or_default()
+    }
+}
+
+/// The length that all of the headers say, if they do.
+fn length(headers: &HeaderMap) -> Option<u64> {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let first = lengths.next()?;
+    let length = first.to_str().ok()?;
+    let is_plain = length.bytes().all(|byte| byte.is_ascii_digit());
+    let is_same = lengths.all(|other| other == first);
+    (is_plain && is_same).then(|| length.parse().ok())?
+}

@@ -1,0 +1,87 @@
+//! How long a line of the log can get, whatever is in it.
+
+use serde_json::Value;
+
+use crate::config::LogFormat;
+
+/// The longest line, in bytes.
+pub(super) const MAX: usize = 4096;
+
+/// What stands at the end of a text that was cut.
+const CUT: &str = "...";
+
+/// The line, with the end of it or of the texts in it cut off where it is too long; a line of JSON stays one.
+pub(super) fn bounded(line: &str, format: LogFormat) -> Vec<u8> {
+    if line.len() <= MAX {
+        return line.into();
+    }
+    let cut = match format {
+        LogFormat::Text => None,
+        LogFormat::Json => shortened(line),
+    };
+    let cut = cut.unwrap_or_else(|| format!("{}{CUT}", start(line, MAX - CUT.len() - 1)));
+    format!("{cut}\n").into()
+}
+
+/// An object with its texts cut so far that it fits; none when it is not a matter of its texts.
+fn shortened(line: &str) -> Option<String> {
+    let mut object = serde_json::from_str(line).ok()?;
+    for most in [1024, 256, 64, 16] {
+        shorten(&mut object, most);
+        let line = object.to_string();
+        if line.len() < MAX {
+            return Some(line);
+        }
+    }
+    None
+}
+
+fn shorten(value: &mut Value, most: usize) {
+    match value {
+        Value::String(text) if text.len() > most + CUT.len() => {
+            *text = format!("{}{CUT}", start(text, most));
+        }
+        Value::Array(values) => values.iter_mut().for_each(|value| shorten(value, most)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| shorten(value, most)),
+        _ => {}
+    }
+}
+
+/// The first `most` bytes at most.
+fn start(text: &str, most: usize) -> &str {
+    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or(0)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, format: LogFormat, expected: &str) {
+        let bounded = String::from_utf8(bounded(line, format)).unwrap();
+        assert!(bounded.len() <= MAX, "{}", bounded.len());
+        assert_eq!(bounded, expected);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_cut() {
+        check("as it is\n", LogFormat::Text, "as it is\n");
+        let longest = format!("{}\n", "a".repeat(MAX - 1));
+        check(&longest, LogFormat::Text, &longest);
+        let expected = format!("{}...\n", "a".repeat(MAX - 4));
+        check(&format!("a{longest}"), LogFormat::Text, &expected);
+        // No character is cut in two.
+        let umlauts = format!("{}\n", "ä".repeat(MAX));
+        let expected = format!("{}...\n", "ä".repeat(MAX / 2 - 2));
+        check(&umlauts, LogFormat::Text, &expected);
+    }
+
+    #[test]
+    fn an_object_that_is_too_long_stays_an_object() {
+        let long = "\\\"".repeat(MAX);
+        let line = format!("{{\"a\":1,\"b\":\"{long}\",\"c\":[\"{long}\"],\"d\":\"short\"}}\n");
+        let cut = format!("{}...", "\\\"".repeat(256));
+        let expected = format!("{{\"a\":1,\"b\":\"{cut}\",\"c\":[\"{cut}\"],\"d\":\"short\"}}\n");
+        check(&line, LogFormat::Json, &expected);
+    }
+}

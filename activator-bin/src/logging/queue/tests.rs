@@ -1,0 +1,108 @@
+//! The queue in front of outputs that stall and break.
+
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use super::*;
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Each write waits to be told how it ends.
+struct Output {
+    ends: Receiver<io::Result<()>>,
+    written: Sender<Vec<u8>>,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.ends.recv().map_err(io::Error::other)??;
+        self.written.send(bytes.into()).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn start() -> (Queue, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
+    let ((end, ends), (written, lines)) = (channel(), channel());
+    let queue = Queue::start(Output { ends, written }).unwrap();
+    (queue, end, lines)
+}
+
+/// Pushes a line and waits until it is the one that is being written.
+fn stall(queue: &Queue) {
+    queue.push(b"stalled".into());
+    let deadline = Instant::now() + PATIENCE;
+    while !queue.0.state.lock().lines.is_empty() {
+        assert!(Instant::now() < deadline);
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn an_output_that_stalls_holds_up_nobody_and_what_finds_no_room_is_counted() {
+    for (length, room) in [(1, MOST_LINES), (4096, MOST_BYTES / 4096)] {
+        let (queue, end, lines) = start();
+        stall(&queue);
+        for _ in 0..room + 3 {
+            queue.push(vec![b'a'; length]);
+        }
+        assert_eq!(queue.dropped(), 3);
+        assert!(!queue.flush(Duration::from_millis(1)));
+        for _ in 0..=room {
+            end.send(Ok(())).unwrap();
+        }
+        assert!(queue.flush(PATIENCE));
+        assert_eq!(lines.recv().unwrap(), b"stalled");
+        assert_eq!(lines.try_iter().count(), room);
+        // There is room again.
+        queue.push(b"b".into());
+        end.send(Ok(())).unwrap();
+        assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), b"b");
+        assert_eq!(queue.dropped(), 3);
+    }
+}
+
+#[test]
+fn while_the_queue_is_more_than_half_full_the_drops_go_on() {
+    let (queue, end, lines) = start();
+    stall(&queue);
+    for _ in 0..=MOST_LINES {
+        queue.push(b"a".into());
+    }
+    for _ in 0..MOST_LINES / 2 - 2 {
+        end.send(Ok(())).unwrap();
+        lines.recv_timeout(PATIENCE).unwrap();
+    }
+    queue.push(b"a".into());
+    assert_eq!(queue.dropped(), 2);
+}
+
+#[test]
+fn a_line_that_the_output_refuses_is_counted_and_the_next_one_stands_on_its_own() {
+    let (queue, end, lines) = start();
+    let full = || Err(ErrorKind::StorageFull.into());
+    for end_of_write in [full(), full(), Ok(()), Ok(()), Ok(())] {
+        end.send(end_of_write).unwrap();
+    }
+    for line in [b"a", b"b", b"c", b"d"] {
+        queue.push(line.into());
+    }
+    assert!(queue.flush(PATIENCE));
+    let lines: Vec<Vec<u8>> = lines.try_iter().collect();
+    assert_eq!(lines.concat(), b"\ncd");
+    assert_eq!(queue.dropped(), 2);
+}
+
+#[test]
+fn an_output_that_is_set_not_to_block_gets_every_line() {
+    let (queue, end, lines) = start();
+    for end_of_write in [Err(ErrorKind::WouldBlock.into()), Ok(())] {
+        end.send(end_of_write).unwrap();
+    }
+    queue.push(b"a".into());
+    assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), b"a");
+    assert_eq!(queue.dropped(), 0);
+}

@@ -1,0 +1,151 @@
+//! The body of a response on its way to its client, as fast as that takes it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::{Reason, SendStream};
+use http_body::Body as _;
+use reporter_metrics::ErrorReason;
+
+use crate::body::{Body, BodyError};
+use crate::server::connection::Timer;
+use crate::upstream::ReceiveError;
+
+/// Passes a body on.
+pub(super) struct Sending {
+    body: Body,
+    to: SendStream<Bytes>,
+    /// What the client has no room for yet.
+    waiting: Bytes,
+    may_have_body: bool,
+    /// Since the client has taken nothing, while there is something for it.
+    blocked: Timer,
+    is_blocked: bool,
+    is_late: bool,
+    /// How long it may take nothing.
+    patience: Duration,
+}
+
+impl Sending {
+    pub(super) fn new(
+        body: Body,
+        to: SendStream<Bytes>,
+        may_have_body: bool,
+        patience: Duration,
+    ) -> Self {
+        Self {
+            body,
+            to,
+            waiting: Bytes::new(),
+            may_have_body,
+            blocked: Timer::default(),
+            is_blocked: false,
+            is_late: false,
+            patience,
+        }
+    }
+
+    /// What became of it is counted now.
+    pub(super) fn end(self) {
+        if self.is_late {
+            self.body.fail(ErrorReason::ClientTimeout);
+        }
+    }
+
+    /// Ready when there is nothing more to do: all was sent, or the stream was reset by either side.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // Also wakes whoever waits for something else.
+            if self.to.poll_reset(cx).is_ready() {
+                return Poll::Ready(());
+            }
+            let is_over = match self.waiting.is_empty() {
+                true => ready!(self.poll_body(cx)),
+                false => ready!(self.poll_room(cx)),
+            };
+            if is_over {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Takes the next part of the body. Answers whether it is over.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                tracing::debug!(%error, "the body of a response failed");
+                self.to.send_reset(reason(&error));
+                return Poll::Ready(true);
+            }
+            None => return Poll::Ready(self.send(Bytes::new(), true)),
+        };
+        let data = match frame.into_data() {
+            Ok(data) if self.may_have_body => data,
+            Ok(_) => Bytes::new(),
+            Err(frame) => {
+                let trailers = frame.into_trailers().unwrap_or_default();
+                if trailers.is_empty() {
+                    return Poll::Ready(self.send(Bytes::new(), true));
+                }
+                // An error means that there is nobody to send it to.
+                let _ = self.to.send_trailers(trailers);
+                return Poll::Ready(true);
+            }
+        };
+        if data.is_empty() {
+            let is_over = self.body.is_end_stream();
+            return Poll::Ready(is_over && self.send(data, true));
+        }
+        self.to.reserve_capacity(data.len());
+        self.waiting = data;
+        Poll::Ready(false)
+    }
+
+    /// Sends as much of what waits as there is room for. Answers whether all is over.
+    fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut room = self.to.capacity();
+        while room == 0 {
+            match self.to.poll_capacity(cx) {
+                Poll::Ready(Some(Ok(more))) => room = more,
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(true),
+                Poll::Pending => return self.poll_blocked(cx).map(|()| true),
+            }
+        }
+        self.is_blocked = false;
+        let part = self.waiting.split_to(room.min(self.waiting.len()));
+        let is_last = self.waiting.is_empty() && self.body.is_end_stream();
+        Poll::Ready(self.send(part, is_last))
+    }
+
+    /// Ready when the client has not taken anything for too long, or the request has met a time-out.
+    fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.body.poll_met(cx).is_ready() {
+            self.to.send_reset(Reason::CANCEL);
+            return Poll::Ready(());
+        }
+        if !std::mem::replace(&mut self.is_blocked, true) {
+            self.blocked.restart(self.patience);
+        }
+        ready!(self.blocked.poll(cx, self.patience));
+        self.is_late = true;
+        self.to.send_reset(Reason::CANCEL);
+        Poll::Ready(())
+    }
+
+    /// Answers whether that was the end.
+    fn send(&mut self, part: Bytes, is_last: bool) -> bool {
+        self.to.send_data(part, is_last).is_err() || is_last
+    }
+}
+
+/// As what a client hears of it.
+fn reason(error: &BodyError) -> Reason {
+    match error {
+        BodyError::Backend(ReceiveError::Http2(error)) => error.reason(),
+        BodyError::Backend(_) | BodyError::TimedOut => None,
+    }
+    .unwrap_or(Reason::INTERNAL_ERROR)
+}
