@@ -6,6 +6,7 @@ use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
 use crate::h2_body::H2Body;
+use crate::interim::Interim;
 
 mod source;
 #[cfg(test)]
@@ -34,6 +36,8 @@ pub(crate) struct Upload {
     /// None when there is nothing to upload.
     shared: Option<Rc<RefCell<Shared>>>,
     turn: Turn,
+    /// What the client is told meanwhile, over HTTP/2.
+    interim: Option<Arc<Interim>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,18 +75,12 @@ enum Part {
 
 impl From<Incoming> for Upload {
     fn from(from: Incoming) -> Self {
-        Self::new((!from.is_end_stream()).then(|| from.into()))
-    }
-}
-
-impl From<H2Body> for Upload {
-    fn from(from: H2Body) -> Self {
-        Self::new((!from.is_end_stream()).then(|| from.into()))
+        Self::new((!from.is_end_stream()).then(|| from.into()), None)
     }
 }
 
 impl Upload {
-    fn new(from: Option<Source>) -> Self {
+    fn new(from: Option<Source>, interim: Option<Arc<Interim>>) -> Self {
         let shared = |from| Shared {
             from,
             turn: 0,
@@ -95,7 +93,20 @@ impl Upload {
         Self {
             shared: from.map(|from| Rc::new(RefCell::new(shared(from)))),
             turn: Turn::Number(0),
+            interim,
         }
+    }
+
+    /// What comes over HTTP/2, where a client is told of what comes before the response.
+    pub(crate) fn http2(from: H2Body, interim: Arc<Interim>) -> Self {
+        let has_body = !from.is_end_stream();
+        let source = has_body.then(|| Source::http2(from, Arc::clone(&interim)));
+        Self::new(source, Some(interim))
+    }
+
+    /// Where informational responses go, over HTTP/2.
+    pub(crate) fn interim(&self) -> Option<&Arc<Interim>> {
+        self.interim.as_ref()
     }
 
     /// The same body for a further attempt, which ends this one; none when its beginning is lost. What is
@@ -113,6 +124,7 @@ impl Upload {
         Some(Self {
             shared: self.shared.clone(),
             turn: Turn::Spare,
+            interim: self.interim.clone(),
         })
     }
 
@@ -245,7 +257,7 @@ impl Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Self { shared, turn } = &mut *self;
+        let Self { shared, turn, .. } = &mut *self;
         let Some(shared) = shared else {
             return Poll::Ready(None);
         };

@@ -24,6 +24,7 @@ use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
 use super::received::Received;
 use crate::open_files;
+use crate::proxy::headers::informational_to_client;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::tls::BackendTls;
@@ -238,7 +239,7 @@ impl Http2 {
         }
         let freed = Rc::clone(&connections.freed);
         let is_full = Rc::strong_count(&connections.count) > MOST_PER_BACKEND;
-        if !may_open || is_full || !self.has_room(&mut *backends) {
+        if !may_open || is_full || !self.has_room(&mut backends) {
             return Found::Full(freed);
         }
         let connections = backends.entry(backend.clone()).or_default();
@@ -316,11 +317,20 @@ async fn exchange(
         Ok(sent) => sent,
         Err(error) => return Err(Unanswered::ByBackend(error)),
     };
+    let interim = body.interim().cloned();
     let mut upload = Uploading::new(body, sender);
     let answered = poll_fn(|cx| {
         let uploaded = upload.poll(cx);
         if let Poll::Ready(Err(failure)) = uploaded {
             return Poll::Ready(Err(Ok(failure)));
+        }
+        if let Some(interim) = &interim {
+            while let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx) {
+                let (early, ()) = early.into_parts();
+                let mut headers = early.headers;
+                informational_to_client(&mut headers);
+                interim.on_arrival(early.status, headers);
+            }
         }
         Pin::new(&mut answer).poll(cx).map_err(Err)
     });
