@@ -5,15 +5,15 @@ use std::net::SocketAddr;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
-use super::{Connection, UpstreamError};
+use super::UpstreamError;
+use super::line::{self, Line, OverTcp};
+use super::pool::Connection;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
-use crate::server::listen;
 use crate::tls::{ALPN_HTTP1, BackendTls};
 
 /// Opens a connection of HTTP/1; a task of the current worker drives it until it is closed.
@@ -37,10 +37,12 @@ pub(super) async fn connect(
 async fn open(
     http: &http1::Builder,
     backend: SocketAddr,
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    stream: impl OverTcp + Send + 'static,
 ) -> Result<Connection, UpstreamError> {
-    let (connection, driver) = http
-        .handshake(TokioIo::new(stream))
+    let line = Line::new(stream);
+    let traffic = line.traffic();
+    let (requests, driver) = http
+        .handshake(TokioIo::new(line))
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
     tokio::task::spawn_local(async move {
@@ -49,7 +51,7 @@ async fn open(
             tracing::debug!(%backend, %error, "connection to a backend ended early");
         }
     });
-    Ok(connection)
+    Ok(Connection::new(requests, traffic))
 }
 
 /// Connects.
@@ -59,7 +61,7 @@ pub(super) async fn socket(
 ) -> Result<TcpStream, UpstreamError> {
     let connecting = timeout_at(until, TcpStream::connect(backend)).await;
     let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    let tuned = connected.and_then(|socket| listen::tune(&socket).map(|()| socket));
+    let tuned = connected.and_then(|socket| line::tune(&socket).map(|()| socket));
     tuned.map_err(|source| UpstreamError::Connect { backend, source })
 }
 

@@ -2,14 +2,38 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
 
-use super::Connection;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::SendRequest;
+
+use super::line::Traffic;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
+use crate::upload::Upload;
+
+/// An open connection of HTTP/1, ready for one request at a time.
+pub(crate) struct Connection {
+    requests: SendRequest<Upload>,
+    traffic: Arc<Traffic>,
+}
+
+impl Connection {
+    pub(super) fn new(requests: SendRequest<Upload>, traffic: Arc<Traffic>) -> Self {
+        Self { requests, traffic }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.requests.is_ready()
+    }
+}
 
 /// One worker's idle connections.
 pub(crate) struct Pool {
@@ -94,6 +118,30 @@ impl Lease {
             backend,
             connection: Some(connection),
         }
+    }
+
+    /// Sends the request that the connection is there for, and waits for the head of its response.
+    ///
+    /// # Errors
+    /// With the request, when nothing of it was sent.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        let connection = self.connection.as_mut();
+        let connection = connection.expect("a lease is given back behind its request");
+        connection.traffic.begin();
+        connection.requests.try_send_request(request).await
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.backend.address
+    }
+
+    /// Whether a byte of the response has come.
+    pub(super) fn has_answer(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_none_or(|connection| connection.traffic.has_answer())
     }
 
     /// Makes the connection available to further requests, once the answer is complete.
