@@ -3,35 +3,51 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::drain::Draining;
 
+mod connections;
 mod origin;
 mod revisions;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod texts;
 
 pub(crate) use revisions::Access;
+pub(crate) use texts::Make;
+
+use connections::{Connection, Connections};
+use socket::Socket;
+use texts::Texts;
 
 /// How long a request's head may take to come, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The text of `/metrics`.
-pub(crate) type Render = Arc<dyn Fn() -> String + Send + Sync>;
+/// How long to say once more that nobody can be accepted.
+const ACCEPT_LOG: Duration = Duration::from_secs(10);
 
+/// What is served on all sockets of the port. A clone is the same.
 #[derive(Clone)]
-struct Admin {
-    metrics: Render,
-    readiness: Readiness,
+pub(crate) struct Admin {
+    router: Router,
+    connections: Arc<Connections>,
 }
 
 /// What `/readyz` depends on. `/livez` depends on nothing: a process that can answer is alive.
@@ -55,51 +71,83 @@ impl Readiness {
     }
 }
 
-/// Serves the admin port until its runtime ends, during a drain as well.
-pub(crate) async fn serve(
-    listener: TcpListener,
-    metrics: Render,
-    readiness: Readiness,
-    access: Access,
-) {
-    let router = router(Admin { metrics, readiness }).merge(revisions::router(access));
-    let service = TowerToHyperService::new(router);
-    let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new());
-    http.header_read_timeout(HEAD_TIMEOUT);
-    loop {
-        match listener.accept().await {
-            Ok((socket, _)) => {
-                tokio::spawn(http.serve_connection(TokioIo::new(socket), service.clone()));
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the admin port cannot accept");
-                tokio::time::sleep(crate::server::ACCEPT_PAUSE).await;
+impl Admin {
+    /// `metrics` makes the text of `/metrics`.
+    pub(crate) fn new(metrics: Make, readiness: Readiness, access: Access) -> Self {
+        let connections = Connections::new();
+        let metrics = Texts::new(metrics, &connections);
+        let health = Router::new()
+            .route("/livez", get("ok\n"))
+            .route("/readyz", get(readyz))
+            .with_state(readiness);
+        let router = Router::new()
+            .route("/metrics", get(self::metrics))
+            .with_state(metrics)
+            .merge(health)
+            .merge(revisions::router(access, &connections));
+        Self {
+            router,
+            connections,
+        }
+    }
+
+    /// Serves one socket until its runtime ends, during a drain as well.
+    ///
+    /// Dropping it leaves the connections that there are.
+    pub(crate) async fn serve(self, listener: TcpListener) {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new());
+        http.header_read_timeout(HEAD_TIMEOUT);
+        let mut told: Option<Instant> = None;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let place = self.connections.enter().await;
+                    let connection = Arc::clone(&place.connection);
+                    let router = TowerToHyperService::new(self.router.clone());
+                    let of = Arc::clone(&connection);
+                    let service = service_fn(move |mut request: Request<Incoming>| {
+                        request.extensions_mut().insert(Arc::clone(&of));
+                        router.call(request)
+                    });
+                    let socket = Socket::new(stream, Arc::clone(&connection));
+                    let serving = http.serve_connection(TokioIo::new(socket), service);
+                    let task = tokio::spawn(async move {
+                        let _place = place;
+                        // An error is the peer's own business.
+                        let _ = serving.await;
+                    });
+                    connection.is_task(task.abort_handle());
+                }
+                Err(error) => {
+                    if told.is_none_or(|told| told.elapsed() >= ACCEPT_LOG) {
+                        told = Some(Instant::now());
+                        tracing::warn!(%error, "the admin port cannot accept a connection");
+                    }
+                    tokio::time::sleep(crate::server::ACCEPT_PAUSE).await;
+                }
             }
         }
     }
 }
 
-fn router(admin: Admin) -> Router {
-    Router::new()
-        .route("/metrics", get(metrics))
-        .route("/livez", get("ok\n"))
-        .route("/readyz", get(readyz))
-        .with_state(admin)
+async fn metrics(
+    State(texts): State<Arc<Texts>>,
+    Extension(connection): Extension<Arc<Connection>>,
+) -> Response {
+    let text = texts.next(&connection).await;
+    answer(text, "text/plain; version=0.0.4; charset=utf-8")
 }
 
-async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
-    let headers = [(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    // It reads files and may have thousands of revisions to write.
-    let text = tokio::task::spawn_blocking(move || (admin.metrics)()).await;
+fn answer(text: Result<Bytes, StatusCode>, content_type: &'static str) -> Response {
     match text {
-        Ok(text) => (headers, text).into_response(),
-        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        Ok(text) => ([(CONTENT_TYPE, content_type)], text).into_response(),
+        Err(status) => status.into_response(),
     }
 }
 
-async fn readyz(State(admin): State<Admin>) -> impl IntoResponse {
-    match admin.readiness.check() {
+async fn readyz(State(readiness): State<Readiness>) -> impl IntoResponse {
+    match readiness.check() {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
     }

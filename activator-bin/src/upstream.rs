@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::{Request, Response, Version};
 use hyper::client::conn::http1;
@@ -42,14 +43,30 @@ pub(crate) enum Lease {
     /// All of it.
     Http1(pool::Lease),
     /// One of its streams.
-    Http2(#[expect(dead_code, reason = "it is there to be dropped")] http2::Stream),
+    Http2(http2::Stream),
 }
 
 impl Lease {
-    /// Makes an HTTP/1 connection available to further requests, once the answer is complete.
+    /// Makes an HTTP/1 connection available to further requests, once the answer is complete and the request is sent.
     pub(crate) fn give_back(&mut self) {
         if let Self::Http1(lease) = self {
             lease.give_back();
+        }
+    }
+
+    /// Whether the rest of the request is on its way, behind a complete response.
+    pub(crate) fn is_uploading(&self) -> bool {
+        match self {
+            Self::Http1(lease) => lease.is_uploading(),
+            Self::Http2(stream) => stream.is_uploading(),
+        }
+    }
+
+    /// Ready when the rest of the request was sent, behind a complete response, or cannot be.
+    pub(crate) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Http1(lease) => lease.poll_uploaded(cx),
+            Self::Http2(stream) => stream.poll_uploaded(cx),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The README's tables say what the code says. With `UPDATE_README=1` these tests write them instead.
+//! The tables in `docs/` say what the code says. With `UPDATE_README=1` these tests write them instead.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -14,17 +14,15 @@ use reporter_metrics::METRICS;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-const README: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+const METRICS_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
 
-/// The tests of this file may all want to write it.
+/// Two tests may want to write the same page.
 static WRITING: Mutex<()> = Mutex::new(());
 
-/// A table of settings, each with its flag when it has one.
-fn settings<T>(settings: &[Setting<T>], flags: bool) -> String {
-    let mut table = match flags {
-        true => "| field | default | flag | what it is |\n|---|---|---|---|\n".to_owned(),
-        false => "| field | default | what it is |\n|---|---|---|\n".to_owned(),
-    };
+/// A table of settings.
+fn table<'a, T: 'a>(settings: impl IntoIterator<Item = &'a Setting<T>>) -> String {
+    let mut table = "| field | default | what it is |\n|---|---|---|\n".to_owned();
     for setting in settings {
         let default = match setting.default {
             Default::Is(value) => format!("`{value}`"),
@@ -32,13 +30,9 @@ fn settings<T>(settings: &[Setting<T>], flags: bool) -> String {
             Default::Unset => "unset".to_owned(),
             Default::Required => "required".to_owned(),
         };
-        let flag = match flags {
-            true => format!(" `--{}` |", setting.flag()),
-            false => String::new(),
-        };
         let line = writeln!(
             table,
-            "| `{}` | {default} |{flag} {} |",
+            "| `{}` | {default} | {} |",
             setting.field, setting.help
         );
         line.expect("a string takes any text");
@@ -46,35 +40,52 @@ fn settings<T>(settings: &[Setting<T>], flags: bool) -> String {
     table
 }
 
-/// Compares what stands between the README's marks for the table `name`.
+/// A table per section of the file, under its heading.
+fn tables<T>(settings: &[Setting<T>]) -> String {
+    let section = |setting: &Setting<T>| setting.field.split_once('.').map(|(section, _)| section);
+    let mut sections: Vec<_> = settings.iter().map(section).collect();
+    let mut seen = BTreeSet::new();
+    sections.retain(|section| seen.insert(*section));
+    let tables = sections.into_iter().map(|name| {
+        let heading = match name {
+            Some(name) => format!("### `[{name}]`"),
+            None => "### At the top of the file".to_owned(),
+        };
+        let settings = settings.iter().filter(|setting| section(setting) == name);
+        format!("{heading}\n\n{}", table(settings))
+    });
+    tables.collect::<Vec<_>>().join("\n")
+}
+
+/// Compares what stands between the marks for the table `name` in `page`.
 #[track_caller]
-fn check(name: &str, table: &str) {
+fn check(page: &str, name: &str, table: &str) {
     let _writing = WRITING.lock().unwrap_or_else(PoisonError::into_inner);
-    let readme = std::fs::read_to_string(README).expect("there is a README");
+    let text = std::fs::read_to_string(page).expect("the page exists");
     let (begin, end) = (
         format!("<!-- {name} -->\n"),
         format!("<!-- end of {name} -->"),
     );
-    let (before, rest) = readme.split_once(&begin).expect("the table's first mark");
+    let (before, rest) = text.split_once(&begin).expect("the table's first mark");
     let (found, after) = rest.split_once(&end).expect("the table's last mark");
     let table = format!("\n{table}\n");
     if std::env::var_os("UPDATE_README").is_some() {
-        let readme = format!("{before}{begin}{table}{end}{after}");
-        std::fs::write(README, readme).expect("the README can be written");
+        let text = format!("{before}{begin}{table}{end}{after}");
+        std::fs::write(page, text).expect("the page can be written");
     } else {
         assert_eq!(
             found, table,
-            "run this test with UPDATE_README=1 to mend the README"
+            "run this test with UPDATE_README=1 to mend {page}"
         );
     }
 }
 
 #[test]
 fn the_tables_of_settings_are_those_of_the_code() {
-    check("settings", &settings(SCALARS, true));
-    check("json-lines sink", &settings(JSON_LINES, false));
-    check("autoscaler sink", &settings(AUTOSCALER, false));
-    check("revision", &settings(REVISION, false));
+    check(CONFIGURATION, "settings", &tables(SCALARS));
+    check(CONFIGURATION, "json-lines sink", &table(JSON_LINES));
+    check(CONFIGURATION, "autoscaler sink", &table(AUTOSCALER));
+    check(CONFIGURATION, "revision", &table(REVISION));
 }
 
 #[tokio::test]
@@ -136,7 +147,7 @@ async fn the_table_of_metrics_has_every_metric_that_a_running_activator_shows() 
         line.expect("a string takes any text");
     }
     assert!(shown.contains("kn_revision_request_concurrency"), "{text}");
-    check("metrics", &table);
+    check(METRICS_PAGE, "metrics", &table);
     activator.stop().await;
 }
 

@@ -50,7 +50,7 @@ impl Exporter {
     /// the revisions that are served now, each of them once.
     ///
     /// Takes time in proportion to the number of revisions and reads `/proc`, so it does not belong
-    /// on a thread that must not block.
+    /// on a thread that must not block. No tick waits for it.
     #[must_use]
     pub fn render(&self, requests: impl IntoIterator<Item = RevisionRequests>) -> String {
         metrics::with_local_recorder(self.registry.recorder(), || self.process.collect());

@@ -76,59 +76,59 @@ table! {
         "Concurrent requests, queued ones included, as of the last tick.";
     REVISION_QUEUED: Kind::Gauge, "kn_revision_request_queued"
         ["k8s_namespace_name", "kn_revision_name"], "requests",
-        "Requests that wait for capacity.";
+        "Requests in the queue.";
     REVISION_ACTIVE: Kind::Gauge, "kn_revision_request_active"
         ["k8s_namespace_name", "kn_revision_name"], "requests",
-        "Requests that have capacity and are being proxied.";
+        "Requests being proxied.";
 
     TRACKED_KEYS: Kind::Gauge, "activator_tracked_keys" [], "revisions",
-        "Revisions that the reporter tracks.";
+        "Revisions tracked by the reporter.";
     UNMATCHED_OUTS: Kind::Counter, "activator_unmatched_out_total" [], "events",
-        "Ends of requests that were refused because nothing was in flight.";
+        "Request ends that were ignored because no request was in flight.";
     UNTRACKED_REQUESTS: Kind::Counter, "activator_untracked_requests_total" [], "requests",
-        "Requests that were served but not counted because as many revisions were tracked as may be.";
+        "Requests served but not counted because reporter.max_tracked_keys was reached.";
 
     LINK_REACHABLE: Kind::Gauge, "kn_activator_stats_conn_reachable" ["peer"], "boolean",
-        "1 while the link to the receiver of stats is up.";
+        "1 while the link to the autoscaler is up.";
     LINK_ERRORS: Kind::Counter, "kn_activator_stats_conn_errors_total" ["peer"], "errors",
-        "Links to the receiver of stats that broke or were refused.";
+        "Links to the autoscaler that broke or were refused.";
     FRAMES: Kind::Counter, "activator_stats_frames_total" ["peer", "outcome"], "frames",
-        "Frames of stats by outcome: confirmed, or requeued because the link broke first.";
+        "Stat frames by outcome: confirmed, or requeued because the link broke first.";
     PENDING_KEYS: Kind::Gauge, "activator_stats_pending_keys" ["peer"], "revisions",
-        "Revisions with stats that wait in the outbox.";
+        "Revisions with stats waiting in the outbox.";
     CONFIRM: Kind::Histogram(LINK_BUCKETS), "activator_stats_confirm_seconds" ["peer"], "seconds",
-        "From a frame of stats on the socket to its confirmation.";
+        "Time from writing a stat frame to its confirmation.";
     FIRST_REPORT: Kind::Histogram(LINK_BUCKETS), "activator_first_report_seconds" [], "seconds",
-        "From the first request for a revision to the frame on the socket that reports it.";
+        "Time from the first request for an idle revision to writing the frame that reports it.";
 
     QUEUE_REJECTIONS: Kind::Counter, "activator_queue_rejections_total" ["reason"], "requests",
-        "Requests refused because a queue was full, by the limit that was reached.";
+        "Requests refused because a queue was full, by the limit reached.";
     QUEUE_WAIT: Kind::Histogram(WAIT_BUCKETS), "activator_queue_wait_seconds" [], "seconds",
-        "How long requests waited for capacity.";
+        "Time requests spent in the queue.";
     BACKEND_PROBES: Kind::Counter, "activator_backend_probes_total" ["outcome"], "probes",
         "Probes of backends by outcome.";
     BACKENDS: Kind::Gauge, "activator_backends" ["state"], "backends",
         "Backends by state.";
 
     CONNECTIONS: Kind::Gauge, "activator_client_connections" [], "connections",
-        "Open connections of clients, of which limits.max_connections is the most.";
+        "Open client connections; limits.max_connections bounds them.";
     ERRORS: Kind::Counter, "activator_errors_total" ["reason"], "requests",
-        "Requests that did not end as their backend meant, by reason.";
+        "Requests that failed, were refused or were cut short, by reason.";
     REQUEST_DURATION: Kind::Histogram(REQUEST_BUCKETS), "http_server_request_duration_seconds"
         ["http_request_method", "url_scheme", "network_protocol_version", "http_response_status_code", "error_type",
          "k8s_namespace_name", "kn_service_name", "kn_configuration_name", "kn_revision_name"], "seconds",
-        "From a request's head to the end of its response, aborted ones included: error_type says why, as the reason in activator_errors_total.";
+        "Time from a request's head to the end of its response, aborted ones included; error_type is the reason in activator_errors_total.";
 
     BUILD_INFO: Kind::Gauge, "activator_build_info" ["version"], "constant",
-        "Always 1; the labels say what runs.";
+        "Always 1; the labels describe the running build.";
     CONFIG_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_config_last_reload_success" [], "boolean",
-        "Whether the configuration was good when it was last read.";
+        "1 if the last read of the configuration succeeded.";
     CERTIFICATE_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_certificate_last_reload_success" ["section"], "boolean",
-        "Whether the certificate files of that section of the configuration were good when they were last read.";
+        "1 if the last read of that section's certificate files succeeded.";
     CERTIFICATE_EXPIRATION: Kind::Gauge, "activator_certificate_expiration_timestamp_seconds" ["section"], "seconds",
-        "When the certificate expires that clients are shown, since 1970.";
+        "When the leaf certificate expires, in Unix time.";
     HANDSHAKE_FAILURES: Kind::Counter, "activator_tls_handshake_failures_total" [], "connections",
-        "Connections of clients that ended before TLS was agreed on.";
+        "Client connections that ended during the TLS handshake.";
     LOG_LINES_DROPPED: Kind::Counter, "activator_log_lines_dropped_total" [], "lines",
         "Log lines that were dropped because standard error did not take them.";
 
@@ -137,15 +137,15 @@ table! {
     PROCESS_OPEN_FDS: Kind::Gauge, "process_open_fds" [], "descriptors",
         "Open file descriptors.";
     PROCESS_MAX_FDS: Kind::Gauge, "process_max_fds" [], "descriptors",
-        "The most file descriptors that may be open; 0 means no limit.";
+        "Limit on open file descriptors; 0 means no limit.";
     PROCESS_VIRTUAL_MEMORY: Kind::Gauge, "process_virtual_memory_bytes" [], "bytes",
         "Virtual memory.";
     PROCESS_VIRTUAL_MEMORY_MAX: Kind::Gauge, "process_virtual_memory_max_bytes" [], "bytes",
-        "The most virtual memory there may be; 0 means no limit.";
+        "Limit on virtual memory; 0 means no limit.";
     PROCESS_RESIDENT_MEMORY: Kind::Gauge, "process_resident_memory_bytes" [], "bytes",
         "Resident memory.";
     PROCESS_START_TIME: Kind::Gauge, "process_start_time_seconds" [], "seconds",
-        "When the process started, since 1970.";
+        "When the process started, in Unix time.";
     PROCESS_THREADS: Kind::Gauge, "process_threads" [], "threads",
         "Threads of the process.";
 }

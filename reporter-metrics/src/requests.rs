@@ -117,9 +117,14 @@ impl RequestMetrics {
     }
 
     /// Adds up what was recorded, and forgets revisions that are gone, often enough for memory to
-    /// follow them.
+    /// follow them. While a text is being written nothing happens, as that does the same first.
     pub(crate) fn collect(&self, is_known: impl Fn(&RevisionKey) -> bool) {
-        let mut total = self.total.lock();
+        if let Some(mut total) = self.total.try_lock() {
+            self.collect_to(&mut total, is_known);
+        }
+    }
+
+    fn collect_to(&self, total: &mut Total, is_known: impl Fn(&RevisionKey) -> bool) {
         for recorder in &*self.recorders.lock() {
             // With one look, however much there is: its thread must not wait.
             let table = std::mem::take(&mut *recorder.lock());
@@ -128,7 +133,7 @@ impl RequestMetrics {
                 add(total.table.revisions.entry(revision).or_default(), series);
             }
         }
-        let Total { table, asked_at } = &mut *total;
+        let Total { table, asked_at } = total;
         let revisions = &mut table.revisions;
         if revisions.len() > (*asked_at).max(MIN_ASKED) {
             revisions.retain(|key, _| is_known(key));
@@ -138,8 +143,9 @@ impl RequestMetrics {
 
     /// The text of all series there are, those of revisions that are gone left out.
     pub(crate) fn render(&self, revision: impl Fn(&RevisionKey) -> Option<Revision>) -> String {
-        self.collect(|key| revision(key).is_some());
-        text::render(&self.total.lock().table, revision)
+        let mut total = self.total.lock();
+        self.collect_to(&mut total, |key| revision(key).is_some());
+        text::render(&total.table, revision)
     }
 }
 

@@ -1,12 +1,15 @@
-//! Everything that must hold before a change lands, but for the end-to-end scenes.
+//! Everything that must hold before a change lands.
 
 use anyhow::Result;
 
 use crate::command::{self, command};
+use crate::{bench, e2e};
 
 pub(crate) fn run() -> Result<()> {
+    step("cargo test --workspace")?;
     check()?;
-    step("cargo test --workspace")
+    bench::run(&bench::What::Instructions { update: false })?;
+    e2e::run(None)
 }
 
 pub(crate) fn check() -> Result<()> {

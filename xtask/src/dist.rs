@@ -19,6 +19,12 @@ pub(crate) fn run() -> Result<()> {
     for document in ["LICENSE", "README.md", "CHANGELOG.md"] {
         std::fs::copy(root().join(document), directory.join(document))?;
     }
+    let docs = directory.join("docs");
+    std::fs::create_dir_all(&docs)?;
+    for page in std::fs::read_dir(root().join("docs"))? {
+        let page = page?;
+        std::fs::copy(page.path(), docs.join(page.file_name()))?;
+    }
     command::run(
         command("tar --create --gzip --sort=name --owner=0 --group=0 --numeric-owner --file")
             .arg(format!("target/dist/{name}.tar.gz"))

@@ -23,7 +23,7 @@ struct Cli {
 enum Task {
     /// Formatting, lints and docs.
     Check,
-    /// `check`, and the tests.
+    /// All that a change must pass: the tests, `check`, `bench instructions` and `e2e`.
     Ci,
     /// The activator between real programs: nginx, wrk, curl, and an autoscaler's stand-in in Python.
     E2e {

@@ -6,18 +6,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use reporter_core::RevisionKey;
 use serde_json::{Value as Json, json};
 use tokio::time::timeout;
 
-use super::origin;
+use super::connections::{Connection, Connections};
+use super::texts::Texts;
+use super::{answer, origin};
 use crate::config::{AdminConfig, RevisionConfig, ThrottleConfig};
 use crate::revision::Revisions;
 
@@ -25,6 +27,8 @@ use crate::revision::Revisions;
 const BODY_LIMIT: usize = 1 << 20;
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+const JSON: &str = "application/json";
 
 /// What the requests work on.
 #[derive(Clone)]
@@ -44,18 +48,30 @@ struct Refused(StatusCode, String);
 type Answer = Result<Response, Refused>;
 type Parts = Path<(String, String)>;
 
-pub(super) fn router(access: Access) -> Router {
+pub(super) fn router(access: Access, connections: &Arc<Connections>) -> Router {
     let one = get(show).put(put).delete(delete);
-    Router::new()
+    let revisions = Arc::clone(&access.revisions);
+    let listed = Texts::new(Arc::new(move || list_of(&revisions)), connections);
+    let all = Router::new()
         .route("/v1/revisions", get(list))
+        .with_state(listed);
+    Router::new()
         .route("/v1/revisions/{namespace}/{name}", one)
         .with_state(Arc::new(access))
+        .merge(all)
 }
 
-async fn list(State(access): State<Arc<Access>>) -> Response {
-    let revisions = access.revisions.configs();
+fn list_of(revisions: &Revisions) -> String {
+    let revisions = revisions.configs();
     let revisions: Vec<Json> = revisions.iter().map(|it| it.to_json()).collect();
-    json(StatusCode::OK, &json!({ "revisions": revisions }))
+    format!("{}\n", json!({ "revisions": revisions }))
+}
+
+async fn list(
+    State(texts): State<Arc<Texts>>,
+    Extension(connection): Extension<Arc<Connection>>,
+) -> Response {
+    answer(texts.next(&connection).await, JSON)
 }
 
 async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> Answer {
@@ -145,7 +161,7 @@ fn not_found(key: &RevisionKey) -> Refused {
 }
 
 fn json(status: StatusCode, json: &Json) -> Response {
-    let headers = [(CONTENT_TYPE, "application/json")];
+    let headers = [(CONTENT_TYPE, JSON)];
     (status, headers, format!("{json}\n")).into_response()
 }
 

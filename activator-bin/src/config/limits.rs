@@ -9,7 +9,7 @@ pub(super) const MAX_CONNECTIONS: Setting<Config> = Setting::new(
     Found("half the limit on open files, 100000 at most", || {
         Limits::max_connections().to_string()
     }),
-    "The most open connections of clients; further ones wait to be served",
+    "The most client connections served at once",
     |config, value| {
         set(
             &mut config.limits.max_connections,
@@ -21,7 +21,7 @@ pub(super) const MAX_CONNECTIONS: Setting<Config> = Setting::new(
 pub(super) const HEADER_TIMEOUT: Setting<Config> = Setting::new(
     "limits.header_timeout",
     Is("1m"),
-    "How long a request's head may take to come; 408 after that",
+    "How long a request's head may take to arrive; 408 after that",
     |config, value| {
         set(
             &mut config.limits.header_timeout,
@@ -33,7 +33,7 @@ pub(super) const HEADER_TIMEOUT: Setting<Config> = Setting::new(
 pub(super) const MAX_HEADER_SIZE: Setting<Config> = Setting::new(
     "limits.max_header_size",
     Is("64KiB"),
-    "The longest head of a request (431 beyond it) or of an answer (502)",
+    "The longest head of a request (431 beyond it) or of a response (502)",
     |config, value| {
         set(
             &mut config.limits.max_header_size,
@@ -45,14 +45,14 @@ pub(super) const MAX_HEADER_SIZE: Setting<Config> = Setting::new(
 pub(super) const MAX_HEADERS: Setting<Config> = Setting::new(
     "limits.max_headers",
     Is("100"),
-    "The most headers of a request (431 beyond it) or of an answer (502)",
+    "The most headers of a request (431 beyond it) or of a response (502)",
     |config, value| set(&mut config.limits.max_headers, value.whole(10..=10_000)),
 );
 
 pub(super) const MAX_REQUEST_BODY: Setting<Config> = Setting::new(
     "limits.max_request_body",
     Is("off"),
-    "The most bytes of a request's body, 413 beyond it; off for any number",
+    "The largest request body, 413 beyond it; off for no limit",
     |config, value| {
         set(
             &mut config.limits.max_request_body,
@@ -64,7 +64,7 @@ pub(super) const MAX_REQUEST_BODY: Setting<Config> = Setting::new(
 pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(
     "limits.body_idle_timeout",
     Is("1m"),
-    "How long an HTTP/1 client may send nothing of a body (408), or any connection or HTTP/2 request take nothing of what it is sent",
+    "How long a client may make no progress: an HTTP/1 request body that stalls (408), or a response that is not read",
     |config, value| {
         set(
             &mut config.limits.body_idle_timeout,
@@ -88,7 +88,7 @@ pub(super) const CONNECT_TIMEOUT: Setting<Config> = Setting::new(
 pub(super) const BACKEND_IDLE_TIMEOUT: Setting<Config> = Setting::new(
     "limits.backend_idle_timeout",
     Is("90s"),
-    "How long an idle connection to a backend is kept, give or take five seconds",
+    "How long an idle backend connection is kept, within five seconds",
     |config, value| {
         set(
             &mut config.limits.backend_idle_timeout,
@@ -100,7 +100,7 @@ pub(super) const BACKEND_IDLE_TIMEOUT: Setting<Config> = Setting::new(
 pub(super) const BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
     "limits.backend_idle_connections",
     Is("512"),
-    "The most idle connections that are kept per backend and worker",
+    "The most idle connections kept per backend and worker",
     |config, value| {
         set(
             &mut config.limits.backend_idle_connections,
@@ -112,7 +112,7 @@ pub(super) const BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
 pub(super) const BACKEND_MAX_STREAMS: Setting<Config> = Setting::new(
     "limits.backend_max_streams",
     Is("100"),
-    "The most requests that share an HTTP/2 connection to a backend, which may allow fewer",
+    "The most concurrent requests on one HTTP/2 connection to a backend; the backend may allow fewer",
     |config, value| {
         set(
             &mut config.limits.backend_max_streams,
@@ -124,7 +124,7 @@ pub(super) const BACKEND_MAX_STREAMS: Setting<Config> = Setting::new(
 pub(super) const BACKEND_PING_INTERVAL: Setting<Config> = Setting::new(
     "limits.backend_ping_interval",
     Is("5m"),
-    "How often a backend's HTTP/2 connection with requests under way is pinged",
+    "How often an HTTP/2 connection to a backend is pinged while requests are in flight on it",
     |config, value| {
         set(
             &mut config.limits.backend_ping_interval,
@@ -136,7 +136,7 @@ pub(super) const BACKEND_PING_INTERVAL: Setting<Config> = Setting::new(
 pub(super) const HTTP2_MAX_CONCURRENT_STREAMS: Setting<Config> = Setting::new(
     "limits.http2_max_concurrent_streams",
     Is("250"),
-    "The most requests that a client may have under way on an HTTP/2 connection",
+    "The most concurrent requests on one HTTP/2 connection of a client",
     |config, value| {
         set(
             &mut config.limits.http2_max_concurrent_streams,
@@ -148,7 +148,7 @@ pub(super) const HTTP2_MAX_CONCURRENT_STREAMS: Setting<Config> = Setting::new(
 pub(super) const HTTP2_WINDOW: Setting<Config> = Setting::new(
     "limits.http2_window",
     Is("64KiB"),
-    "How much of a body may wait to be passed on, per request and direction over HTTP/2",
+    "The flow-control window of an HTTP/2 stream: how much of a body is buffered, per request and direction",
     |config, value| {
         set(
             &mut config.limits.http2_window,
@@ -184,7 +184,7 @@ pub(super) const HTTP2_MAX_ERROR_RESETS: Setting<Config> = Setting::new(
 pub(super) const HTTP2_PING_INTERVAL: Setting<Config> = Setting::new(
     "limits.http2_ping_interval",
     Is("30s"),
-    "How long a client's HTTP/2 connection may be silent before it is pinged",
+    "How long an HTTP/2 connection of a client may be silent before it is pinged",
     |config, value| {
         set(
             &mut config.limits.http2_ping_interval,
@@ -196,7 +196,7 @@ pub(super) const HTTP2_PING_INTERVAL: Setting<Config> = Setting::new(
 pub(super) const HTTP2_PING_TIMEOUT: Setting<Config> = Setting::new(
     "limits.http2_ping_timeout",
     Is("20s"),
-    "How long the answer to such a ping may take, a client's or a backend's",
+    "How long a client or backend may take to acknowledge a ping",
     |config, value| {
         set(
             &mut config.limits.http2_ping_timeout,

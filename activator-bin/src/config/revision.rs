@@ -112,13 +112,13 @@ pub static REVISION: &[Setting<Draft>] = &[
     Setting::new(
         "service",
         Unset,
-        "The service it belongs to; none when unset",
+        "The service that it belongs to",
         |draft, value| set(&mut draft.service, value.dns_name().map(str::to_owned)),
     ),
     Setting::new(
         "configuration",
         Unset,
-        "The configuration that made it; called like the service when unset",
+        "The configuration that created it; the service's name when unset",
         |draft, value| {
             set(
                 &mut draft.configuration,
@@ -129,43 +129,43 @@ pub static REVISION: &[Setting<Draft>] = &[
     Setting::new(
         "container_concurrency",
         Is("0"),
-        "The most requests that one of its instances gets at once; 0 is no limit",
+        "The most concurrent requests per instance; 0 for no limit",
         |draft, value| set(&mut draft.container_concurrency, value.whole(0..=1_000_000)),
     ),
     Setting::new(
         "queue_depth",
         Unset,
-        "The most requests that wait for it; queue_depth of [throttle] when unset",
+        "The most requests queued for it; throttle.queue_depth when unset",
         |draft, value| set(&mut draft.queue_depth, value.whole(QUEUE_DEPTH).map(Some)),
     ),
     Setting::new(
         "timeout",
         Is("5m"),
-        "How long a request may take, waiting for capacity and the whole answer included",
+        "How long a request may take, from its head to the end of the response, time in the queue included",
         |draft, value| set(&mut draft.timeouts.total, limit(value)),
     ),
     Setting::new(
         "response_start_timeout",
         Unset,
-        "How long it may take until the head of the answer, or of an informational one (1xx), is there; as long as timeout says when unset",
+        "How long until the head of the response, or of an informational one (1xx), has arrived; only timeout applies when unset",
         |draft, value| set(&mut draft.timeouts.response_start, limit(value).map(Some)),
     ),
     Setting::new(
         "idle_timeout",
         Unset,
-        "How long the answer, or an upgraded connection in both directions, may be silent; no limit when unset",
+        "How long the response, or an upgraded connection in both directions, may be silent; no limit when unset",
         |draft, value| set(&mut draft.timeouts.idle, limit(value).map(Some)),
     ),
     Setting::new(
         "probe",
         Is("tcp"),
-        "How its instances show that they are ready: knative, tcp or none",
+        "How its instances are probed: knative, tcp or none",
         |draft, value| set(&mut draft.probe, value.choice(PROBES)),
     ),
     Setting::new(
         "tls",
         Is("false"),
-        "Whether its instances are reached over TLS, as [backend_tls] says: true or false; probes never are",
+        "Whether requests to its instances go over TLS, with [backend_tls]; probes do not: true or false",
         |draft, value| set(&mut draft.tls, value.truth()),
     ),
 ];

@@ -13,7 +13,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::<Config>::new(
         "pod_name",
         Found("the machine's name", machine_name),
-        "Who reports: the pod_name of every stat",
+        "The name this process reports under (`pod_name` in each stat)",
         |config, value| set(&mut config.pod_name, value.text().map(str::to_owned)),
     )
     .or_variable("POD_NAME"),
@@ -43,31 +43,31 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "drain_timeout",
         Is("30s"),
-        "How long requests in flight may take to end after that",
+        "After drain_delay, how long requests in flight may take to end",
         |config, value| set(&mut config.drain_timeout, value.duration("0s"..="24h")),
     ),
     Setting::new(
         "readiness",
         Is("serving"),
-        "What /readyz depends on: serving, or autoscaler for the link to it as well",
+        "What /readyz depends on: serving, or autoscaler (the link to it must be up as well)",
         |config, value| set(&mut config.readiness, value.choice(READINESS)),
     ),
     Setting::new(
         "listen.http",
         Is("127.0.0.1:8012"),
-        "Address and port for requests to be proxied",
+        "Address and port for requests",
         |config, value| set(&mut config.listen.http, value.address()),
     ),
     Setting::new(
         "listen.http2",
         Is("127.0.0.1:8013"),
-        "Address and port for requests as well, by convention those of HTTP/2; off for none",
+        "A second address and port for requests, by convention for HTTP/2; off disables it",
         |config, value| set(&mut config.listen.http2, value.address_or_off()),
     ),
     Setting::new(
         "listen.https",
         Is("off"),
-        "Address and port for requests over TLS, by convention 8112; off for none",
+        "Address and port for requests over TLS, by convention 8112; off disables it",
         |config, value| set(&mut config.listen.https, value.address_or_off()),
     ),
     Setting::new(
@@ -79,37 +79,37 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "tls.certificate",
         Unset,
-        "The certificates (PEM) that clients of listen.https are shown, the own one first",
+        "Certificate chain for listen.https (PEM, leaf first)",
         |config, value| set(&mut config.tls.certificate, path(value)),
     ),
     Setting::new(
         "tls.key",
         Unset,
-        "The private key (PEM) of the own certificate",
+        "Private key of the leaf certificate (PEM)",
         |config, value| set(&mut config.tls.key, path(value)),
     ),
     Setting::new(
         "tls.min_version",
         Is("1.3"),
-        "The oldest TLS that clients may speak: 1.3 or 1.2",
+        "The oldest TLS version accepted from clients: 1.3 or 1.2",
         |config, value| set(&mut config.tls.min_version, value.choice(TLS_VERSIONS)),
     ),
     Setting::new(
         "backend_tls.ca_file",
         Unset,
-        "The certificates (PEM) that backends of revisions with tls = true are verified with",
+        "CA certificates (PEM) that verify the backends of revisions with tls = true",
         |config, value| set(&mut config.backend_tls.ca_file, path(value)),
     ),
     Setting::new(
         "backend_tls.server_name",
         Unset,
-        "The name that these backends' certificates must be valid for, in which {namespace} is that of the revision; each one's IP address when unset",
+        "The name that these backends' certificates must be valid for; {namespace} stands for the revision's. Unset: the backend's IP address",
         |config, value| set(&mut config.backend_tls.server_name, server_name(value)),
     ),
     Setting::new(
         "backend_tls.min_version",
         Is("1.3"),
-        "The oldest TLS that these backends may speak: 1.3 or 1.2",
+        "The oldest TLS version accepted from these backends: 1.3 or 1.2",
         |config, value| {
             set(
                 &mut config.backend_tls.min_version,
@@ -132,7 +132,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "reporter.max_tracked_keys",
         Is("100000"),
-        "The most revisions that are tracked at once",
+        "The most revisions tracked at once; requests to others are served but not counted",
         |config, value| {
             let slot = &mut config.reporter.max_tracked_keys;
             set(slot, value.whole(1..=100_000_000))
@@ -150,7 +150,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "throttle.queue_depth",
         Is("10000"),
-        "The most requests that wait for one revision, unless it says otherwise",
+        "The most requests queued for one revision, unless the revision sets its own",
         |config, value| {
             let slot = &mut config.throttle.queue_depth;
             set(slot, value.whole(revision::QUEUE_DEPTH))
@@ -159,7 +159,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "throttle.max_queued_requests",
         Is("100000"),
-        "The most requests that wait for all revisions together",
+        "The most requests queued for all revisions together",
         |config, value| {
             let slot = &mut config.throttle.max_queued_requests;
             set(slot, value.whole(revision::QUEUE_DEPTH))
@@ -168,19 +168,19 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "probe.frequency",
         Is("200ms"),
-        "The pause after a failed probe of a backend",
+        "The pause after a failed probe; it grows while a backend keeps failing",
         |config, value| set(&mut config.probe.frequency, value.duration("10ms"..="1m")),
     ),
     Setting::new(
         "probe.timeout",
         Is("300ms"),
-        "How long a probe may take at first",
+        "The timeout of a first probe",
         |config, value| set(&mut config.probe.timeout, value.duration("10ms"..="1m")),
     ),
     Setting::new(
         "probe.max_timeout",
         Is("10s"),
-        "How long a probe may take of a backend that others timed out on",
+        "The longest timeout of a probe, for a backend on which shorter ones timed out",
         |config, value| {
             set(
                 &mut config.probe.max_timeout,
@@ -191,13 +191,13 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "probe.max_parallel",
         Is("100"),
-        "The most probes at once",
+        "The most probes at once, over all revisions",
         |config, value| set(&mut config.probe.max_parallel, value.whole(2..=10_000)),
     ),
     Setting::new(
         "admin.write",
         Is("false"),
-        "Whether clients of the admin port may change revisions: true or false",
+        "Whether revisions can be changed through the admin port: true or false",
         |config, value| set(&mut config.admin.write, value.truth()),
     ),
     Setting::new(
@@ -226,13 +226,13 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "log",
         Is("info"),
-        "What is logged: error, warn, info, debug, trace, or per module as in info,hyper=debug",
+        "Log level: error, warn, info, debug or trace, or per module as in info,hyper=debug",
         |config, value| set(&mut config.log.filter, value.log_filter()),
     ),
     Setting::new(
         "log_format",
         Is("text"),
-        "How it is logged: text or json",
+        "Log format: text or json",
         |config, value| set(&mut config.log.format, value.choice(LOG_FORMAT)),
     ),
 ];

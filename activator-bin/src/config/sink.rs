@@ -29,13 +29,13 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
     Setting::new(
         "url",
         Required,
-        "Where the autoscaler listens, ws://host:port or wss://host:port",
+        "The autoscaler's address, ws://host:port or wss://host:port",
         |sink, value| set(&mut sink.url, websocket_url(value)),
     ),
     Setting::new(
         "ca_file",
         Unset,
-        "The certificates (PEM) that a wss:// autoscaler is verified with, instead of the system's",
+        "CA certificates (PEM) that verify a wss:// autoscaler, instead of the system's",
         |sink, value| {
             set(
                 &mut sink.ca_file,
@@ -46,43 +46,43 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
     Setting::new(
         "handshake_timeout",
         Is("3s"),
-        "How long connecting may take",
+        "How long connecting may take, handshakes included",
         |sink, value| set(&mut sink.handshake_timeout, value.duration("10ms"..="1m")),
     ),
     Setting::new(
         "ping_interval",
         Is("3333ms"),
-        "How often a link without traffic is pinged",
+        "How often an idle link is pinged",
         |sink, value| set(&mut sink.ping_interval, value.duration("10ms"..="5m")),
     ),
     Setting::new(
         "pong_timeout",
         Is("10s"),
-        "How long the link may go without a pong before it is given up",
+        "How long the link may go without a pong before it is closed",
         |sink, value| set(&mut sink.pong_timeout, value.duration("10ms"..="10m")),
     ),
     Setting::new(
         "write_timeout",
         Is("5s"),
-        "How long writing a frame may take before the link is given up",
+        "How long writing a frame may take before the link is closed",
         |sink, value| set(&mut sink.write_timeout, value.duration("10ms"..="10m")),
     ),
     Setting::new(
         "backoff",
         Is("100ms"),
-        "The pause before the second try to connect; each further one is longer",
+        "The pause before the second attempt to connect; later ones are longer",
         |sink, value| set(&mut sink.backoff, value.duration("1ms"..="1m")),
     ),
     Setting::new(
         "backoff_factor",
         Is("1.3"),
-        "How much longer each pause is than the one before",
+        "The factor by which each pause grows",
         |sink, value| set(&mut sink.backoff_factor, value.number(1.0..=10.0)),
     ),
     Setting::new(
         "backoff_jitter",
         Is("0.5"),
-        "The random part that is added to each pause, as a share of it",
+        "The random part added to each pause, as a fraction of it",
         |sink, value| set(&mut sink.backoff_jitter, value.number(0.0..=1.0)),
     ),
     Setting::new(
@@ -94,13 +94,13 @@ pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
     Setting::new(
         "max_frame_messages",
         Is("1000"),
-        "The most messages in one frame",
+        "The most messages per frame",
         |sink, value| set(&mut sink.max_frame_messages, value.whole(1..=10_000)),
     ),
     Setting::new(
         "max_unconfirmed_frames",
         Is("32"),
-        "The most frames that are sent and not confirmed; what comes behind them waits, merged per revision",
+        "The most unconfirmed frames; later reports wait, merged per revision",
         |sink, value| set(&mut sink.max_unconfirmed_frames, value.whole(1..=1_024)),
     ),
 ];

@@ -15,14 +15,15 @@ use tokio::time::{sleep, timeout};
 use super::ports::Ports;
 use super::tls::Tls;
 use super::{Handover, StartError, metrics, recording, sinks};
+use crate::admin::{self, Admin};
 use crate::config::{Config, Readiness};
 use crate::drain::Drain;
+use crate::echo;
 use crate::proxy::Services;
 use crate::revision::{Revisions, Shared};
 use crate::server::Worker;
 use crate::server::places::Places;
 use crate::source::{self, RevisionSource};
-use crate::{admin, echo};
 
 /// How long a write that blocks may hold up the end.
 const CONTROL_STOP: Duration = Duration::from_secs(1);
@@ -143,10 +144,10 @@ impl Activator {
         });
         let workers = workers.collect::<io::Result<_>>()?;
         let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions));
+        let admin = Admin::new(metrics, readiness, access);
         for listener in ports.admin.sockets {
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            let (metrics, readiness) = (Arc::clone(&metrics), readiness.clone());
-            let serving = admin::serve(listener, metrics, readiness, access.clone());
+            let serving = admin.clone().serve(listener);
             let mut draining = draining.clone();
             tokio::spawn(async move {
                 tokio::select! {

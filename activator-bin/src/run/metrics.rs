@@ -6,7 +6,7 @@ use reporter_core::{Revision, RevisionKey, RevisionLister};
 use reporter_metrics::{BackendMetrics, BackendState, Exporter, RevisionRequests};
 use reporter_runtime::ConcurrencyReporter;
 
-use crate::admin::Render;
+use crate::admin::Make;
 use crate::logging;
 use crate::probe::ProbeOutcome;
 use crate::revision::{Revisions, Target};
@@ -48,7 +48,7 @@ pub(super) fn render(
     exporter: Exporter,
     reporter: ConcurrencyReporter,
     revisions: Arc<Revisions>,
-) -> Render {
+) -> Make {
     let figures = exporter.reporter();
     let backends = exporter.backends();
     let log = exporter.log();

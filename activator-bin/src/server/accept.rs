@@ -1,14 +1,17 @@
 //! One listening socket of a worker: accepts until a drain begins.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::sleep;
 
+use super::places::Places;
 use super::{ACCEPT_PAUSE, Connections};
 use crate::drain::Draining;
+use crate::open_files;
 use crate::tls::{Current, Pair};
 
 /// A socket that listens, and what a worker has to know of it.
@@ -34,7 +37,6 @@ pub(super) async fn accept(
     connections: Rc<Connections>,
     mut draining: Draining,
 ) {
-    let mut failing = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -43,7 +45,15 @@ pub(super) async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                failing = false;
+                let moved = match open_files::is_reserved(&stream) {
+                    false => None,
+                    true => tokio::select! {
+                        biased;
+                        moved = unreserved(&stream, port, &connections.places) => Some(moved),
+                        _ = draining.begun() => None,
+                    },
+                };
+                let stream = moved.unwrap_or(stream);
                 let place = tokio::select! {
                     biased;
                     place = connections.places.wait() => place,
@@ -54,9 +64,7 @@ pub(super) async fn accept(
             // It was closed again before anybody looked.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::error!(port, %error, "cannot accept connections, trying again");
-                }
+                connections.places.on_scarcity(port, &error);
                 sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -67,6 +75,19 @@ pub(super) async fn accept(
     }
     if let Err(error) = accept_rest(socket, tls.as_deref(), &connections) {
         tracing::error!(port, %error, "cannot accept the last connections");
+    }
+}
+
+/// The same connection with a descriptor that is not kept for others; waits until there is one.
+async fn unreserved(stream: &TcpStream, port: &str, places: &Places) -> TcpStream {
+    loop {
+        let again = stream.as_fd().try_clone_to_owned();
+        let again = again.and_then(open_files::unreserved);
+        match again.and_then(|again| TcpStream::from_std(again.into())) {
+            Ok(stream) => return stream,
+            Err(error) => places.on_scarcity(port, &error),
+        }
+        sleep(ACCEPT_PAUSE).await;
     }
 }
 

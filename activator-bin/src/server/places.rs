@@ -1,16 +1,24 @@
 //! How many connections of clients may be open, over all workers and ports.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use reporter_metrics::ConnectionMetrics;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// How long it is not said again that there are no descriptors.
+const SAID: Duration = Duration::from_secs(10);
 
 /// The places of all connections.
 pub(crate) struct Places {
     free: Arc<Semaphore>,
     most: usize,
     is_full: AtomicBool,
+    scarcity_said: Mutex<Option<Instant>>,
     open: ConnectionMetrics,
 }
 
@@ -27,6 +35,7 @@ impl Places {
             free: Arc::new(Semaphore::new(most)),
             most,
             is_full: AtomicBool::new(false),
+            scarcity_said: Mutex::default(),
             open,
         })
     }
@@ -56,6 +65,15 @@ impl Places {
         Place {
             all: Arc::clone(self),
             permit,
+        }
+    }
+
+    /// The operating system has nothing left for one more client.
+    pub(super) fn on_scarcity(&self, port: &str, error: &io::Error) {
+        let mut said = self.scarcity_said.lock();
+        if said.is_none_or(|said| said.elapsed() >= SAID) {
+            *said = Some(Instant::now());
+            tracing::error!(port, %error, "cannot accept connections, trying again");
         }
     }
 

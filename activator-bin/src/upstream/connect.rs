@@ -12,6 +12,7 @@ use tokio_rustls::client::TlsStream;
 use super::UpstreamError;
 use super::line::{self, Line, OverTcp};
 use super::pool::Connection;
+use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::tls::{ALPN_HTTP1, BackendTls};
@@ -45,13 +46,13 @@ async fn open(
         .handshake(TokioIo::new(line))
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
-    tokio::task::spawn_local(async move {
+    let driving = tokio::task::spawn_local(async move {
         // Whoever waits for an answer hears of it as well.
         if let Err(error) = driver.with_upgrades().await {
             tracing::debug!(%backend, %error, "connection to a backend ended early");
         }
     });
-    Ok(Connection::new(requests, traffic))
+    Ok(Connection::new(requests, driving.abort_handle(), traffic))
 }
 
 /// Connects.
@@ -61,6 +62,7 @@ pub(super) async fn socket(
 ) -> Result<TcpStream, UpstreamError> {
     let connecting = timeout_at(until, TcpStream::connect(backend)).await;
     let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let connected = connected.and_then(open_files::unreserved);
     let tuned = connected.and_then(|socket| line::tune(&socket).map(|()| socket));
     tuned.map_err(|source| UpstreamError::Connect { backend, source })
 }

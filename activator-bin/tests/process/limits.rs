@@ -55,6 +55,34 @@ fn that_all_places_are_taken_is_said_once_until_there_is_room() {
     program.stop();
 }
 
+#[test]
+fn operators_reach_a_program_whose_clients_have_taken_all_descriptors() {
+    let script = "ulimit -n 256; exec \"$@\"";
+    // An address that is only this test's.
+    let [high, low] = (std::process::id() as u16).to_be_bytes();
+    let admin = SocketAddr::from(([127, 77, high, low], 9090));
+    let program = Program::start(
+        Command::new("sh")
+            .args(["-c", script, "sh", ACTIVATOR, "--workers", "1"])
+            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
+            .args(["--listen-admin", &admin.to_string()])
+            .args(["--limits-max-connections", "1000"])
+            .env_clear(),
+    );
+    program.logs("limits.max_connections is 1000, but");
+    let serving = program.logs("serving, try: ");
+    let (_, address) = serving.rsplit_once(" http://").unwrap();
+    let address = address.trim_end_matches('/').parse().unwrap();
+    let clients: Vec<TcpStream> = (0..400).map(|_| connect(address)).collect();
+    program.logs("cannot accept connections, trying again");
+    // As many as there are places for silent operators, and one more.
+    let _silent: Vec<TcpStream> = (0..60).map(|_| connect(admin)).collect();
+    assert!(ask(connect(admin)).starts_with("HTTP/1.1 404 "));
+    drop(clients);
+    assert!(ask(connect(address)).starts_with("HTTP/1.1 404 "));
+    program.stop();
+}
+
 fn connect(address: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect(address).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();

@@ -1,8 +1,10 @@
 //! Requests that were served: how they are told apart, and how many ways there can be.
 
+use std::sync::{Arc, Barrier, OnceLock, mpsc};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
-use reporter_core::RevisionKey;
+use reporter_core::{MetricsBackend, Revision, RevisionKey, RevisionLister};
 use reporter_metrics::{ErrorReason, Exporter, HttpVersion, Scheme, Served};
 
 use crate::lister::{exporter, key, report, samples};
@@ -105,4 +107,63 @@ fn the_series_of_a_revision_have_its_labels_and_leave_with_it() {
     ));
     lister.remove("default/a");
     assert!(counts(&exporter).is_empty());
+}
+
+/// Makes the thread of a scrape wait in the middle of its text.
+struct SlowForScrapes {
+    scrape: OnceLock<ThreadId>,
+    meets: Barrier,
+}
+
+impl RevisionLister for SlowForScrapes {
+    fn revision(&self, _: &RevisionKey) -> Option<Revision> {
+        if self.scrape.get() == Some(&thread::current().id()) {
+            self.meets.wait();
+            self.meets.wait();
+        }
+        Some(Revision {
+            service: "".into(),
+            configuration: "".into(),
+        })
+    }
+}
+
+#[test]
+fn a_tick_does_not_wait_for_a_text() {
+    let lister = Arc::new(SlowForScrapes {
+        scrape: OnceLock::new(),
+        meets: Barrier::new(2),
+    });
+    let exporter = Exporter::new("1.2.3", lister.clone());
+    let mut gauges = exporter.revision_gauges();
+    let recorder = exporter.requests().recorder();
+    let served = Served {
+        revision: Some(&key("default/a")),
+        ..GET
+    };
+    recorder.served(served, MS);
+    let scrape = thread::spawn({
+        let (lister, exporter) = (lister.clone(), exporter.clone());
+        move || {
+            lister.scrape.get_or_init(|| thread::current().id());
+            exporter.render([])
+        }
+    });
+    // It has begun with the revision, and goes on only after the tick.
+    lister.meets.wait();
+    recorder.served(served, MS);
+    let (done, tick) = mpsc::channel();
+    thread::spawn(move || {
+        gauges.on_tick(&report(&[("default/a", 1.0)]));
+        done.send(()).unwrap();
+    });
+    let in_time = tick.recv_timeout(Duration::from_secs(20));
+    lister.meets.wait();
+    in_time.expect("the tick ends before the text");
+    let text = scrape.join().unwrap();
+    assert!(text.contains("} 1\n"), "{text}");
+    let expected =
+        "kn_service_name=\"\",kn_configuration_name=\"\",kn_revision_name=\"a\"} 2".to_owned();
+    let later = counts(&exporter);
+    assert!(later[0].ends_with(&expected), "{later:?}");
 }

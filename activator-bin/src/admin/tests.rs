@@ -1,0 +1,167 @@
+//! The admin port under those who ask for much and take nothing.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::{Access, Admin, Make, Readiness};
+use crate::config::Config;
+use crate::drain::Drain;
+use crate::open_files;
+use crate::revision::{Revisions, Shared};
+
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// More than the buffers of a connection hold.
+const LARGE: usize = 32 << 20;
+
+/// The port, with texts that `metrics` makes.
+async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAddr {
+    let metrics: Make = Arc::new(metrics);
+    let config = Config::embedded();
+    let revisions = Revisions::new(Vec::new(), Shared::new(&config, |_| ()));
+    let access = Access {
+        revisions: Arc::new(revisions),
+        admin: config.admin,
+        inherited: config.throttle,
+        backend_tls: false,
+    };
+    let (drain, draining) = Drain::new();
+    let readiness = Readiness {
+        draining,
+        links: Vec::new(),
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = Admin::new(metrics, readiness, access).serve(listener);
+    tokio::spawn(async move {
+        serving.await;
+        drop(drain);
+    });
+    address
+}
+
+async fn connect(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).await.unwrap()
+}
+
+async fn ask(socket: &mut TcpStream, path: &str) {
+    let head = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.unwrap();
+}
+
+/// All that comes until the end, however the end comes.
+async fn rest(socket: &mut TcpStream) -> String {
+    let mut all = Vec::new();
+    let read = timeout(PATIENCE, socket.read_to_end(&mut all));
+    let _ = read.await.expect("it ends");
+    String::from_utf8_lossy(&all).into()
+}
+
+async fn get(address: SocketAddr, path: &str) -> String {
+    let mut socket = connect(address).await;
+    ask(&mut socket, path).await;
+    rest(&mut socket).await
+}
+
+#[tokio::test]
+async fn a_silent_crowd_keeps_nobody_out() {
+    let address = serve(String::new).await;
+    let mut crowd = Vec::new();
+    for _ in 0..3 * open_files::reserved_for_admin() {
+        crowd.push(connect(address).await);
+    }
+    let answer = get(address, "/livez").await;
+    assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
+    // Whoever came first.
+    assert_eq!(rest(&mut crowd[0]).await, "");
+    let last = crowd.last_mut().unwrap();
+    ask(last, "/livez").await;
+    assert!(rest(last).await.ends_with("ok\n"), "the last one is there");
+}
+
+#[tokio::test]
+async fn those_who_ask_meanwhile_share_a_text_that_was_begun_after_they_asked() {
+    let (made, texts) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (begun, begin) = mpsc::channel();
+    let (go, gone) = mpsc::channel();
+    let gone = Mutex::new(gone);
+    let address = serve({
+        let (made, at_once) = (Arc::clone(&made), Arc::clone(&texts));
+        move || {
+            let number = made.fetch_add(1, Ordering::Relaxed) + 1;
+            assert_eq!(at_once.fetch_add(1, Ordering::Relaxed), 0, "one at a time");
+            begun.send(()).unwrap();
+            gone.lock().unwrap().recv().unwrap();
+            at_once.fetch_sub(1, Ordering::Relaxed);
+            format!("text {number}\n")
+        }
+    })
+    .await;
+    let mut first = connect(address).await;
+    ask(&mut first, "/metrics").await;
+    let begin = tokio::task::spawn_blocking(move || {
+        begin.recv_timeout(PATIENCE).unwrap();
+        begin
+    });
+    let begin = begin.await.unwrap();
+    let mut others = Vec::new();
+    for _ in 0..40 {
+        let mut socket = connect(address).await;
+        ask(&mut socket, "/metrics").await;
+        others.push(socket);
+    }
+    // The port is served meanwhile, and with that they have all asked.
+    for _ in 0..2 {
+        assert!(get(address, "/livez").await.ends_with("ok\n"));
+    }
+    for _ in 0..3 {
+        go.send(()).unwrap();
+    }
+    assert!(rest(&mut first).await.ends_with("text 1\n"));
+    for mut socket in others {
+        assert!(rest(&mut socket).await.ends_with("text 2\n"));
+    }
+    assert_eq!(made.load(Ordering::Relaxed), 2);
+    drop(begin);
+}
+
+#[tokio::test(start_paused = true)]
+async fn readers_that_read_nothing_hold_few_texts_and_are_disconnected() {
+    let address = serve(|| "x".repeat(LARGE)).await;
+    let mut readers = Vec::new();
+    for _ in 0..6 {
+        let mut reader = connect(address).await;
+        ask(&mut reader, "/metrics").await;
+        // It has got the beginning, so that the next one gets another text.
+        reader.readable().await.unwrap();
+        readers.push(reader);
+    }
+    // There are as many texts as may be, and yet there is one for whoever reads.
+    let whole = get(address, "/metrics").await;
+    assert!(whole.len() > LARGE, "{}", whole.len());
+    tokio::time::sleep(Duration::from_secs(11)).await;
+    for mut reader in readers {
+        let read = rest(&mut reader).await.len();
+        assert!(read < LARGE, "{read}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_that_cannot_be_made_is_an_error_and_the_next_one_is_made() {
+    let made = AtomicUsize::new(0);
+    let address = serve(move || match made.fetch_add(1, Ordering::Relaxed) {
+        0 => panic!("as it shall"),
+        _ => "whole\n".to_owned(),
+    })
+    .await;
+    let first = get(address, "/metrics").await;
+    assert!(first.starts_with("HTTP/1.1 500 "), "{first}");
+    assert!(get(address, "/metrics").await.ends_with("whole\n"));
+}

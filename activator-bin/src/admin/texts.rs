@@ -1,0 +1,137 @@
+//! Long texts, each made once for all who ask meanwhile, and few of them in memory.
+//!
+//! Whoever asks gets a text that was begun after that, so that it shows what the asker has done before.
+
+use std::mem;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::StatusCode;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use super::connections::{Connection, Connections};
+
+/// The most that are in memory for those who still read them; one more may be in the making.
+const MOST: usize = 3;
+
+/// How often it is looked whether one of them has left.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Makes a text.
+pub(crate) type Make = Arc<dyn Fn() -> String + Send + Sync>;
+
+/// A text while somebody reads it.
+pub(super) struct Text {
+    bytes: String,
+    pub(super) made: Instant,
+}
+
+/// The texts of one kind.
+pub(super) struct Texts {
+    make: Make,
+    connections: Arc<Connections>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    is_making: bool,
+    /// Those who wait for the next one.
+    waiting: Waiting,
+    /// Those that are read, the oldest first.
+    read: Vec<Weak<Text>>,
+}
+
+type Waiting = watch::Sender<Option<Arc<Text>>>;
+
+/// What is sent of a text.
+struct Sent(Arc<Text>);
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.bytes.as_bytes()
+    }
+}
+
+impl Texts {
+    pub(super) fn new(make: Make, connections: &Arc<Connections>) -> Arc<Self> {
+        Arc::new(Self {
+            make,
+            connections: Arc::clone(connections),
+            state: Mutex::default(),
+        })
+    }
+
+    /// The text as of now, for `connection`.
+    ///
+    /// It may wait for two texts, and for whoever reads an earlier one. Cancel-safe.
+    ///
+    /// # Errors
+    /// Too many wait already, or it could not be made.
+    pub(super) async fn next(
+        self: &Arc<Self>,
+        connection: &Connection,
+    ) -> Result<Bytes, StatusCode> {
+        let serving = self.connections.serving(connection);
+        let _serving = serving.ok_or(StatusCode::SERVICE_UNAVAILABLE)?;
+        let mut text = {
+            let mut state = self.state.lock();
+            if !mem::replace(&mut state.is_making, true) {
+                tokio::spawn(Arc::clone(self).make());
+            }
+            state.waiting.subscribe()
+        };
+        let text = match text.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(text)) => Arc::clone(text),
+            _ => return Err(StatusCode::INTERNAL_SERVER_ERROR),
+        };
+        connection.on_text(&text);
+        Ok(Bytes::from_owner(Sent(text)))
+    }
+
+    /// Makes one text after the other while there are those who wait for one.
+    async fn make(self: Arc<Self>) {
+        loop {
+            self.room().await;
+            let waiting = {
+                let mut state = self.state.lock();
+                state.is_making = state.waiting.receiver_count() > 0;
+                if !state.is_making {
+                    return;
+                }
+                mem::take(&mut state.waiting)
+            };
+            let make = Arc::clone(&self.make);
+            // A panic leaves those who wait without one.
+            if let Ok(bytes) = spawn_blocking(move || make()).await {
+                let made = Instant::now();
+                let text = Arc::new(Text { bytes, made });
+                self.state.lock().read.push(Arc::downgrade(&text));
+                waiting.send_replace(Some(text));
+            }
+        }
+    }
+
+    /// Waits until there is room for one more text. Whoever takes nothing of the oldest one is disconnected.
+    async fn room(&self) {
+        while let Some(oldest) = self.beyond() {
+            self.connections.end_readers(&oldest);
+            drop(oldest);
+            sleep(LOOK).await;
+        }
+    }
+
+    /// The oldest text, when there may not be one more.
+    fn beyond(&self) -> Option<Arc<Text>> {
+        let read = &mut self.state.lock().read;
+        read.retain(|text| text.strong_count() > 0);
+        if read.len() < MOST {
+            return None;
+        }
+        read.first()?.upgrade()
+    }
+}
