@@ -14,6 +14,7 @@ mod outcome;
 pub mod probe;
 mod proxy;
 pub mod record;
+mod regular_file;
 pub mod replay;
 pub mod revision;
 pub mod run;
