@@ -119,6 +119,7 @@ impl Upload {
             from: None,
             gate: Gate::Open,
             bound: None,
+            interim: self.interim.clone(),
         })
     }
 
