@@ -27,6 +27,7 @@ use crate::open_files;
 use crate::proxy::headers::informational_to_client;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
+use crate::throttle::Complaint;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
 
@@ -143,7 +144,7 @@ impl Http2 {
     /// Sends `request` to `backend` and waits for the head of the answer.
     ///
     /// # Errors
-    /// With the request, when the backend cannot be connected to. It is as it came.
+    /// With the request, as it came, when it may be sent to another backend.
     ///
     /// Cancellation resets the request's stream, so the backend notices.
     pub(super) async fn send(
@@ -157,25 +158,40 @@ impl Http2 {
             let place = match self.place(backend).await {
                 Ok(place) => place,
                 Err(error) => {
-                    let unsent = error.is_unreachable();
-                    let unsent = unsent.then(|| Box::new(Request::from_parts(head, body)));
-                    return Err(Failed { error, unsent });
+                    let mut failed = Failed::from(error);
+                    let unsent = failed.complaint.is_some();
+                    failed.again = unsent.then(|| Box::new(Request::from_parts(head, body)));
+                    return Err(failed);
                 }
             };
             let spare = body.again();
-            match exchange(place, &head, body).await {
+            let failure = match exchange(place, &head, body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::ByClient(error)) => {
                     return Err(UpstreamError::RequestBody(error).into());
                 }
-                Err(Unanswered::ByBackend(error)) => {
-                    let spare = spare.filter(|spare| is_refusal(&error) && spare.is_whole());
-                    match spare {
-                        Some(spare) if attempts.pause().await => body = spare,
-                        _ => return Err(UpstreamError::http2(backend.address, error).into()),
-                    }
+                Err(Unanswered::ByBackend(failure)) => failure,
+            };
+            let spare = spare.filter(Upload::is_whole);
+            if failure.is_unprocessed() {
+                match spare {
+                    Some(spare) if attempts.pause().await => body = spare,
+                    _ => return Err(UpstreamError::http2(backend.address, failure.error).into()),
                 }
+                continue;
             }
+            let (is_silent, is_used) = (!failure.has_begun, failure.is_used);
+            let mut failed = Failed::from(UpstreamError::http2(backend.address, failure.error));
+            if is_silent && matches!(failed.error, UpstreamError::Lost { .. }) {
+                failed.complaint.get_or_insert(Complaint::Closed);
+                let spare = spare.filter(|_| head.method.is_idempotent());
+                let again = |spare| Box::new(Request::from_parts(head.clone(), spare));
+                failed.again = spare.map(again);
+            }
+            if !is_used || !attempts.pause().await {
+                return Err(failed);
+            }
+            body = failed.on_used_connection()?.into_body();
         }
     }
 
@@ -206,6 +222,9 @@ impl Http2 {
             let connection = opened.map_err(|error| error.of(backend.address))?;
             if !connection.is_open() || connection.is_starved() {
                 useless += 1;
+            }
+            if !connection.is_open() && useless == USELESS {
+                return Err(UpstreamError::Unwilling(backend.address));
             }
         }
     }
@@ -303,7 +322,25 @@ fn most_in_all() -> usize {
 /// Why a request got no answer.
 enum Unanswered {
     ByClient(upload::Failure),
-    ByBackend(h2::Error),
+    ByBackend(Failure),
+}
+
+/// How a backend has failed a request.
+struct Failure {
+    error: h2::Error,
+    /// An informational response has come.
+    has_begun: bool,
+    /// Other requests on the same connection got a response.
+    is_used: bool,
+}
+
+impl Failure {
+    /// Whether the backend says that it has not looked at the request (RFC 9113, 8.7).
+    fn is_unprocessed(&self) -> bool {
+        let error = &self.error;
+        error.is_remote()
+            && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    }
 }
 
 async fn exchange(
@@ -315,8 +352,15 @@ async fn exchange(
     let sent = place.requests().send_request(request, body.is_end_stream());
     let (mut answer, sender) = match sent {
         Ok(sent) => sent,
-        Err(error) => return Err(Unanswered::ByBackend(error)),
+        Err(error) => {
+            return Err(Unanswered::ByBackend(Failure {
+                error,
+                has_begun: false,
+                is_used: place.is_used(),
+            }));
+        }
     };
+    let mut has_begun = false;
     let interim = body.interim().cloned();
     let mut upload = Uploading::new(body, sender);
     let answered = poll_fn(|cx| {
@@ -326,6 +370,7 @@ async fn exchange(
         }
         if let Some(interim) = &interim {
             while let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx) {
+                has_begun = true;
                 let (early, ()) = early.into_parts();
                 let mut headers = early.headers;
                 informational_to_client(&mut headers);
@@ -336,6 +381,7 @@ async fn exchange(
     });
     match answered.await {
         Ok(response) => {
+            place.on_response();
             let upload = (!upload.is_over()).then(|| upload.go_on());
             let stream = Stream {
                 upload,
@@ -344,13 +390,12 @@ async fn exchange(
             Ok((Received::http2(response), stream))
         }
         Err(Ok(failure)) => Err(Unanswered::ByClient(failure)),
-        Err(Err(error)) => Err(Unanswered::ByBackend(error)),
+        Err(Err(error)) => Err(Unanswered::ByBackend(Failure {
+            error,
+            has_begun,
+            is_used: place.is_used(),
+        })),
     }
-}
-
-/// Whether the backend says that it has not looked at the request (RFC 9113, 8.7).
-fn is_refusal(error: &h2::Error) -> bool {
-    error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 #[cfg(test)]

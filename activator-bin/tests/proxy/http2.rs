@@ -13,6 +13,7 @@ mod counted;
 mod drain;
 mod goaway;
 mod informational;
+mod lost;
 mod messages;
 mod preface;
 mod raw;

@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::connect;
 use super::super::error::UpstreamError;
+use super::super::line::Line;
 use super::Count;
 use crate::frames::{Flood, Frames};
 use crate::revision::backend::Endpoint;
@@ -36,6 +37,8 @@ pub(super) struct Connection {
     most: watch::Receiver<usize>,
     under_way: Rc<Cell<usize>>,
     sweeps_idle: Cell<u64>,
+    /// A request on it got a response.
+    is_used: Cell<bool>,
     driver: AbortHandle,
     freed: Rc<Notify>,
     _counted: [Count; 2],
@@ -97,11 +100,11 @@ impl Connection {
         let connection = match &backend.tls {
             None => {
                 let socket = connect::socket(address, until).await?;
-                Self::handshake(address, socket, limits, counted, freed).await?
+                Self::handshake(address, Line::shared(socket), limits, counted, freed).await?
             }
             Some(namespace) => {
                 let stream = connect::private(address, namespace, tls, ALPN_HTTP2, until).await?;
-                Self::handshake(address, stream, limits, counted, freed).await?
+                Self::handshake(address, Line::shared(stream), limits, counted, freed).await?
             }
         };
         let mut most = connection.most.clone();
@@ -169,6 +172,7 @@ impl Connection {
             most,
             under_way,
             sweeps_idle: Cell::new(0),
+            is_used: Cell::new(false),
             driver: driver.abort_handle(),
             freed,
             _counted: counted,
@@ -220,6 +224,16 @@ impl Drop for Connection {
 impl Place {
     pub(super) fn requests(&self) -> SendRequest<Bytes> {
         self.0.requests.clone()
+    }
+
+    /// Whether some request on the connection got a response.
+    pub(super) fn is_used(&self) -> bool {
+        self.0.is_used.get()
+    }
+
+    /// This one gets one.
+    pub(super) fn on_response(&self) {
+        self.0.is_used.set(true);
     }
 }
 
