@@ -4,6 +4,7 @@
 mod certificates;
 mod handover;
 mod limits;
+mod notify;
 mod program;
 mod reload;
 mod stalled;
