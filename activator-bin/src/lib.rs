@@ -23,5 +23,6 @@ pub mod source;
 pub mod throttle;
 mod timeouts;
 mod tls;
+mod told;
 mod upload;
 mod upstream;
