@@ -7,5 +7,6 @@ mod limits;
 mod notify;
 mod program;
 mod reload;
+mod sinks;
 mod stalled;
 mod stop;
