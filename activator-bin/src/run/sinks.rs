@@ -39,7 +39,8 @@ impl Sinks {
         let mut hangup = signal(SignalKind::hangup())?;
         tokio::spawn(async move {
             while hangup.recv().await.is_some() {
-                for file in files.iter().cloned() {
+                for file in &files {
+                    let file = file.clone();
                     let reopening = tokio::task::spawn_blocking(move || reopen(&file));
                     // An error means that the runtime is going down.
                     let _ = reopening.await;

@@ -35,8 +35,11 @@ pub struct FileWriter {
     next: Arc<Mutex<Option<File>>>,
     /// Something was written since the last flush, which stands at the end of each line.
     in_a_line: bool,
-    writing: Option<JoinHandle<io::Result<(Arc<File>, usize)>>>,
+    writing: Option<JoinHandle<Written>>,
 }
+
+/// The file, which may have been opened for it, and how much it took.
+type Written = io::Result<(Arc<File>, usize)>;
 
 /// Opens the file of a [`FileWriter`] again, under its name, for one that was moved away.
 #[derive(Clone)]
