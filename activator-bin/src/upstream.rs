@@ -12,6 +12,7 @@ use hyper::client::conn::http1;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
+use crate::target::Target;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
 
@@ -20,6 +21,7 @@ mod error;
 mod http2;
 mod pool;
 mod received;
+mod request_line;
 
 use http2::Http2;
 
@@ -107,7 +109,11 @@ impl Upstream {
             let (response, stream) = Box::pin(self.http2.send(endpoint, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
-        while let Some(connection) = self.pool.take(endpoint) {
+        // One that `http::Uri` does not hold is the first on its connection.
+        let target = request.extensions().get::<Target>().cloned();
+        while target.is_none()
+            && let Some(connection) = self.pool.take(endpoint)
+        {
             let mut lease = self.lease(backend, connection);
             match lease.send(*request).await {
                 Ok(response) => return Ok(accept(response, lease)),
@@ -125,6 +131,7 @@ impl Upstream {
             endpoint,
             self.tls.as_deref(),
             self.limits,
+            target,
         ));
         let connection = match connecting.await {
             Ok(connection) => connection,

@@ -12,26 +12,29 @@ use tokio_rustls::client::TlsStream;
 
 use super::UpstreamError;
 use super::pool::Connection;
+use super::request_line::RequestLine;
 use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::server::listen;
+use crate::target::Target;
 use crate::tls::{ALPN_HTTP1, BackendTls};
 
-/// Opens a connection of HTTP/1; a task of the current worker drives it until it is closed.
+/// Opens a connection of HTTP/1 for a request, with `target` if it does not know that; a task of the current worker drives it until it is closed.
 pub(super) async fn connect(
     http: &http1::Builder,
     backend: &Endpoint,
     tls: Option<&BackendTls>,
     limits: Limits,
+    target: Option<Target>,
 ) -> Result<Connection, UpstreamError> {
     let address = backend.address;
     let until = Instant::now() + limits.connect_timeout;
     match &backend.tls {
-        None => open(http, address, socket(address, until).await?).await,
+        None => open(http, address, socket(address, until).await?, target).await,
         Some(namespace) => {
             let stream = private(address, namespace, tls, ALPN_HTTP1, until).await?;
-            open(http, address, stream).await
+            open(http, address, stream, target).await
         }
     }
 }
@@ -40,9 +43,10 @@ async fn open(
     http: &http1::Builder,
     backend: SocketAddr,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    target: Option<Target>,
 ) -> Result<Connection, UpstreamError> {
     let (requests, driver) = http
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(RequestLine::new(stream, target)))
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
     let driving = tokio::task::spawn_local(async move {

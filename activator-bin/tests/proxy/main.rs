@@ -30,6 +30,7 @@ mod queue;
 mod reload;
 mod revisions;
 mod start;
+mod targets;
 mod timeouts;
 mod unready;
 mod upgrade;
