@@ -33,6 +33,7 @@ pub(crate) mod listen;
 pub(crate) mod places;
 mod protocol;
 mod refusal;
+mod requests;
 mod rest;
 mod stream;
 #[cfg(test)]

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
+use crate::target::Target;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
@@ -25,6 +26,7 @@ mod line;
 mod pool;
 mod recall;
 mod received;
+mod request_line;
 
 use http2::Http2;
 
@@ -126,7 +128,10 @@ impl Upstream {
             let (response, stream) = Box::pin(self.http2.send(backend, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
-        if let Some(connection) = self.pool.take(endpoint) {
+        // One that `http::Uri` does not hold is the first on its connection.
+        if request.extensions().get::<Target>().is_none()
+            && let Some(connection) = self.pool.take(endpoint)
+        {
             match exchange(self.lease(backend, connection), request).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => request = failed.on_used_connection()?,
@@ -141,12 +146,14 @@ impl Upstream {
         backend: &Arc<Backend>,
         request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Lease), Failed> {
+        let target = request.extensions().get::<Target>().cloned();
         let connecting = connect::connect(
             &self.http,
             &backend.endpoint,
             self.tls.as_deref(),
             self.limits,
             &self.recall,
+            target,
         );
         let connection = match connecting.await {
             Ok(connection) => connection,
