@@ -80,6 +80,10 @@ impl<'a> Attempts<'a> {
             tracing::debug!(revision = %self.target.key, %source, "request body failed");
             return Err(Refusal::new(error.reason(), error));
         }
+        if let UpstreamError::OutOfDescriptors(_) = &error {
+            // Which says nothing about the backend.
+            return Err(Refusal::new(error.reason(), error));
+        }
         let before = self.note_failure(&error);
         let Some(complaint) = complaint else {
             return Err(self.refusal(error));
