@@ -22,10 +22,11 @@ use tokio::time::timeout;
 
 use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
+use super::recall::Recall;
 use super::received::Received;
 use crate::open_files;
 use crate::proxy::headers::informational_to_client;
-use crate::revision::backend::Endpoint;
+use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
@@ -55,11 +56,14 @@ pub(super) struct Http2 {
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
     sweeps_kept: u64,
+    recall: Recall,
 }
 
 /// Those to one backend.
 #[derive(Default)]
 struct Connections {
+    /// As it was when a connection was last opened.
+    backend: Option<Arc<Backend>>,
     open: Vec<Rc<Connection>>,
     opening: Option<Opening>,
     /// Held by each that is there, also by those that take no further request.
@@ -130,7 +134,7 @@ impl Drop for Stream {
 }
 
 impl Http2 {
-    pub(super) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
+    pub(super) fn new(limits: Limits, tls: Option<Arc<BackendTls>>, recall: Recall) -> Self {
         Self {
             backends: RefCell::default(),
             count: Count::default(),
@@ -138,6 +142,7 @@ impl Http2 {
             tls,
             limits,
             sweeps_kept: Pool::sweeps_kept(&limits),
+            recall,
         }
     }
 
@@ -149,7 +154,7 @@ impl Http2 {
     /// Cancellation resets the request's stream, so the backend notices.
     pub(super) async fn send(
         &self,
-        backend: &Endpoint,
+        backend: &Arc<Backend>,
         request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Stream), Failed> {
         let (head, mut body) = request.into_parts();
@@ -176,12 +181,19 @@ impl Http2 {
             if failure.is_unprocessed() {
                 match spare {
                     Some(spare) if attempts.pause().await => body = spare,
-                    _ => return Err(UpstreamError::http2(backend.address, failure.error).into()),
+                    _ => {
+                        return Err(
+                            UpstreamError::http2(backend.endpoint.address, failure.error).into(),
+                        );
+                    }
                 }
                 continue;
             }
             let (is_silent, is_used) = (!failure.has_begun, failure.is_used);
-            let mut failed = Failed::from(UpstreamError::http2(backend.address, failure.error));
+            let mut failed = Failed::from(UpstreamError::http2(
+                backend.endpoint.address,
+                failure.error,
+            ));
             if is_silent && matches!(failed.error, UpstreamError::Lost { .. }) {
                 failed.complaint.get_or_insert(Complaint::Closed);
                 let spare = spare.filter(|_| head.method.is_idempotent());
@@ -196,7 +208,8 @@ impl Http2 {
     }
 
     /// A place on a connection; opens one when all are full, and waits when there may be no more of them.
-    async fn place(&self, backend: &Endpoint) -> Result<Place, UpstreamError> {
+    async fn place(&self, backend: &Arc<Backend>) -> Result<Place, UpstreamError> {
+        let Backend { endpoint, .. } = &**backend;
         let mut useless = 0;
         loop {
             let opening = match self.find(backend, useless < USELESS) {
@@ -204,10 +217,10 @@ impl Http2 {
                 Found::Opening(opening) => opening,
                 Found::Full(freed) => {
                     let waiting = timeout(self.limits.connect_timeout, freed.notified());
-                    if waiting.await.is_err() && !self.is_busy(backend) {
+                    if waiting.await.is_err() && !self.is_busy(endpoint) {
                         return Err(match Rc::strong_count(&self.count) > self.most {
-                            true => UpstreamError::Crowded(backend.address),
-                            false => UpstreamError::Unwilling(backend.address),
+                            true => UpstreamError::Crowded(endpoint.address),
+                            false => UpstreamError::Unwilling(endpoint.address),
                         });
                     }
                     continue;
@@ -215,16 +228,16 @@ impl Http2 {
             };
             let tls = self.tls.as_deref();
             // On the heap: every request would have room for it, and few need it.
-            let open = || Box::pin(self.open(backend, tls));
+            let open = || Box::pin(self.open(endpoint, tls));
             let opened = opening.get_or_init(open);
             let opened = opened.await.clone();
-            self.on_opened(backend, &opening);
-            let connection = opened.map_err(|error| error.of(backend.address))?;
+            self.on_opened(endpoint, &opening);
+            let connection = opened.map_err(|error| error.of(endpoint.address))?;
             if !connection.is_open() || connection.is_starved() {
                 useless += 1;
             }
             if !connection.is_open() && useless == USELESS {
-                return Err(UpstreamError::Unwilling(backend.address));
+                return Err(UpstreamError::Unwilling(endpoint.address));
             }
         }
     }
@@ -238,16 +251,17 @@ impl Http2 {
         let connections = self.backends.borrow().get(backend).map(Connections::share);
         let (of_backend, freed) = connections.unwrap_or_default();
         let counted = [of_backend, Rc::clone(&self.count)];
-        Connection::open(backend, tls, self.limits, counted, freed).await
+        Connection::open(backend, tls, self.limits, counted, freed, &self.recall).await
     }
 
     /// What there is for a request. A connection is opened only if there may be one more.
-    fn find(&self, backend: &Endpoint, may_open: bool) -> Found {
+    fn find(&self, backend: &Arc<Backend>, may_open: bool) -> Found {
+        let Backend { endpoint, .. } = &**backend;
         let mut backends = self.backends.borrow_mut();
-        if !backends.contains_key(backend) {
-            backends.insert(backend.clone(), Connections::default());
+        if !backends.contains_key(endpoint) {
+            backends.insert(endpoint.clone(), Connections::default());
         }
-        let connections = backends.get_mut(backend).expect("it was put there");
+        let connections = backends.get_mut(endpoint).expect("it was put there");
         connections.tidy();
         // The first ones, so that the last ones can expire.
         if let Some(place) = connections.open.iter().find_map(Connection::place) {
@@ -261,7 +275,8 @@ impl Http2 {
         if !may_open || is_full || !self.has_room(&mut backends) {
             return Found::Full(freed);
         }
-        let connections = backends.entry(backend.clone()).or_default();
+        let connections = backends.entry(endpoint.clone()).or_default();
+        connections.backend = Some(Arc::clone(backend));
         Found::Opening(Rc::clone(connections.opening.get_or_insert_default()))
     }
 
@@ -300,14 +315,36 @@ impl Http2 {
         }
     }
 
-    /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].
-    pub(super) fn sweep(&self) {
-        let kept = |connection: &Rc<Connection>| {
-            connection.is_open() && connection.sweeps_idle() <= self.sweeps_kept
-        };
+    /// Closes what has been idle for too long or is not to be kept, and of the idle ones all but `most`. To be
+    /// called every [`Pool::SWEEP`].
+    pub(super) fn sweep(&self, most: usize) {
+        let mut idle = 0;
+        self.retain(|backend, connection| {
+            let sweeps_idle = connection.sweeps_idle();
+            idle += usize::from(sweeps_idle > 0);
+            let is_kept = idle <= most && backend.is_none_or(Backend::is_kept);
+            sweeps_idle == 0 || (is_kept && sweeps_idle <= self.sweeps_kept)
+        });
+    }
+
+    /// Closes the idle ones to backends whose connections are not kept.
+    pub(super) fn close_unkept(&self) {
+        self.retain(|backend, connection| {
+            backend.is_none_or(Backend::is_kept) || !connection.is_idle()
+        });
+    }
+
+    /// Closes all that are idle.
+    pub(super) fn close_idle(&self) {
+        self.retain(|_, connection| !connection.is_idle());
+    }
+
+    fn retain(&self, mut is_kept: impl FnMut(Option<&Backend>, &Connection) -> bool) {
         self.backends.borrow_mut().retain(|_, connections| {
             connections.tidy();
-            connections.open.retain(kept);
+            let backend = connections.backend.as_deref();
+            let open = &mut connections.open;
+            open.retain(|connection| connection.is_open() && is_kept(backend, connection));
             !connections.open.is_empty() || connections.opening.is_some()
         });
     }

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::super::connect;
 use super::super::error::UpstreamError;
 use super::super::line::Line;
+use super::super::recall::Recall;
 use super::Count;
 use crate::frames::{Flood, Frames};
 use crate::revision::backend::Endpoint;
@@ -50,6 +51,7 @@ pub(super) struct Place(Rc<Connection>);
 /// Why there is no connection, for all who have waited for it.
 #[derive(Clone, Debug)]
 pub(super) enum NotOpened {
+    OutOfDescriptors,
     Connect(io::ErrorKind),
     NoAuthorities,
     Tls(rustls::Error),
@@ -61,6 +63,7 @@ pub(super) enum NotOpened {
 impl NotOpened {
     pub(super) fn of(self, backend: SocketAddr) -> UpstreamError {
         match self {
+            Self::OutOfDescriptors => UpstreamError::OutOfDescriptors(backend),
             Self::Connect(kind) => UpstreamError::Connect {
                 backend,
                 source: kind.into(),
@@ -76,6 +79,7 @@ impl NotOpened {
 impl From<UpstreamError> for NotOpened {
     fn from(error: UpstreamError) -> Self {
         match error {
+            UpstreamError::OutOfDescriptors(_) => Self::OutOfDescriptors,
             UpstreamError::Connect { source, .. } => Self::Connect(source.kind()),
             UpstreamError::NoAuthorities(_) => Self::NoAuthorities,
             UpstreamError::Tls { source, .. } => Self::Tls(source),
@@ -94,16 +98,18 @@ impl Connection {
         limits: Limits,
         counted: [Count; 2],
         freed: Rc<Notify>,
+        recall: &Recall,
     ) -> Result<Rc<Self>, NotOpened> {
         let address = backend.address;
         let until = Instant::now() + limits.connect_timeout;
         let connection = match &backend.tls {
             None => {
-                let socket = connect::socket(address, until).await?;
+                let socket = connect::socket(address, until, recall).await?;
                 Self::handshake(address, Line::shared(socket), limits, counted, freed).await?
             }
             Some(namespace) => {
-                let stream = connect::private(address, namespace, tls, ALPN_HTTP2, until).await?;
+                let stream =
+                    connect::private(address, namespace, tls, ALPN_HTTP2, until, recall).await?;
                 Self::handshake(address, Line::shared(stream), limits, counted, freed).await?
             }
         };
