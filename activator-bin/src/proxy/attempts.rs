@@ -116,6 +116,10 @@ impl<'a> Attempts<'a> {
             tracing::debug!(revision = %self.target.key, %source, "request body failed");
             return Refusal::new(error.reason(), error);
         }
+        if let UpstreamError::OutOfDescriptors(_) = &error {
+            // Which says nothing about the backend.
+            return Refusal::new(error.reason(), error);
+        }
         self.note_failure(&error);
         Refusal::new(
             error.reason(),

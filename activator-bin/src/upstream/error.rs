@@ -13,6 +13,9 @@ use crate::upload::Upload;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamError {
+    /// This process has no descriptor left for a connection.
+    #[error("cannot connect to backend {0}: too many open files")]
+    OutOfDescriptors(SocketAddr),
     /// There is no connection to the backend.
     #[error("cannot connect to backend {backend}: {}", cause(.source))]
     Connect {
@@ -152,6 +155,7 @@ impl UpstreamError {
             | Self::NoHttp2(_) => ErrorReason::BackendBadResponse,
             Self::RequestBody(source) if is_taken_back(&**source) => ErrorReason::ClientGone,
             Self::RequestBody(_) => ErrorReason::BadRequest,
+            Self::OutOfDescriptors(_) => ErrorReason::OutOfDescriptors,
         }
     }
 
