@@ -228,7 +228,7 @@ impl Http2 {
             };
             let tls = self.tls.as_deref();
             // On the heap: every request would have room for it, and few need it.
-            let open = || Box::pin(self.open(endpoint, tls));
+            let open = || Box::pin(self.open(backend, tls));
             let opened = opening.get_or_init(open);
             let opened = opened.await.clone();
             self.on_opened(endpoint, &opening);
@@ -245,10 +245,14 @@ impl Http2 {
     /// A connection that counts as one of its backend's and of all.
     async fn open(
         &self,
-        backend: &Endpoint,
+        backend: &Arc<Backend>,
         tls: Option<&BackendTls>,
     ) -> Result<Rc<Connection>, NotOpened> {
-        let connections = self.backends.borrow().get(backend).map(Connections::share);
+        let connections = self
+            .backends
+            .borrow()
+            .get(&backend.endpoint)
+            .map(Connections::share);
         let (of_backend, freed) = connections.unwrap_or_default();
         let counted = [of_backend, Rc::clone(&self.count)];
         Connection::open(backend, tls, self.limits, counted, freed, &self.recall).await
