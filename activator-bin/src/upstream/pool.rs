@@ -17,6 +17,7 @@ use tokio::task::AbortHandle;
 
 use super::line::Traffic;
 use super::written;
+use crate::proxy::informational::relay_to_http2;
 use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
 use crate::upload::Upload;
@@ -210,9 +211,10 @@ impl Lease {
     /// With the request, when nothing of it was sent.
     pub(super) async fn send(
         &mut self,
-        request: Request<Upload>,
+        mut request: Request<Upload>,
         is_recorded: bool,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        relay_to_http2(&mut request);
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease is given back behind its request");
         connection.traffic.begin(is_recorded);
