@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use http::{Request, Response, Version};
 use hyper::client::conn::http1;
 
+use crate::head::Names;
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
 use crate::target::Target;
@@ -23,6 +24,7 @@ mod line;
 mod pool;
 mod received;
 mod request_line;
+mod wire;
 
 use http2::Http2;
 
@@ -53,6 +55,14 @@ impl Lease {
     pub(crate) fn give_back(&mut self) {
         if let Self::Http1(lease) = self {
             lease.give_back();
+        }
+    }
+
+    /// The names of the headers in the response as they came.
+    pub(crate) fn names(&self) -> Names {
+        match self {
+            Self::Http1(lease) => lease.names(),
+            Self::Http2(_) => Names::default(),
         }
     }
 
