@@ -85,7 +85,11 @@ impl Proxy {
             draining: services.readiness.draining.clone(),
         };
         Self {
-            upstream: Upstream::new(services.limits, services.backend_tls.clone()),
+            upstream: Upstream::new(
+                services.limits,
+                services.backend_tls.clone(),
+                services.revisions.recall(),
+            ),
             observer: Rc::new(observer),
             services,
             timeouts,

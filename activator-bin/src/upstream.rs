@@ -2,12 +2,15 @@
 //!
 //! What must not live here: which backend it is, and what a proxy changes in a message.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response, Version};
 use hyper::client::conn::http1;
+use tokio::time::timeout;
 
 use crate::head::Names;
 use crate::revision::backend::Backend;
@@ -22,6 +25,7 @@ mod error;
 mod http2;
 mod line;
 mod pool;
+mod recall;
 mod received;
 mod request_line;
 mod wire;
@@ -30,7 +34,14 @@ use http2::Http2;
 
 pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use pool::Pool;
+pub(crate) use recall::{Call, Recall};
 pub(crate) use received::{ReceiveError, Received};
+
+/// How long a new connection to a backend that serves few at once may be silent before idle ones are closed for it.
+const STARVING: Duration = Duration::from_millis(50);
+
+/// A response that comes so soon after that has waited for it.
+const RELIEVED: Duration = Duration::from_millis(20);
 
 /// One worker's connections to the backends.
 pub(crate) struct Upstream {
@@ -39,6 +50,9 @@ pub(crate) struct Upstream {
     http2: Http2,
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
+    recall: Recall,
+    /// How many idle connections are kept.
+    most_idle: usize,
 }
 
 /// What a request holds of a connection. Dropping it before the answer is complete ends the request,
@@ -84,7 +98,9 @@ impl Lease {
 }
 
 impl Upstream {
-    pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
+    /// One of the workers that hear of `recall`.
+    pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>, recall: &Recall) -> Self {
+        let most_idle = recall.share(limits.max_backend_idle_connections);
         let mut http = http1::Builder::new();
         http.max_buf_size(limits.max_header_size);
         if let Some(most) = limits.http1_max_headers() {
@@ -92,10 +108,12 @@ impl Upstream {
         }
         Self {
             http,
-            pool: Rc::new(Pool::new(&limits)),
-            http2: Http2::new(limits, tls.clone()),
+            pool: Rc::new(Pool::new(&limits, most_idle)),
+            http2: Http2::new(limits, tls.clone(), recall.clone()),
             tls,
             limits,
+            recall: recall.clone(),
+            most_idle,
         }
     }
 
@@ -117,12 +135,11 @@ impl Upstream {
         let endpoint = &backend.endpoint;
         if request.version() == Version::HTTP_2 {
             // On the heap: one of HTTP/1 would have room for it, too.
-            let (response, stream) = Box::pin(self.http2.send(endpoint, request)).await?;
+            let (response, stream) = Box::pin(self.http2.send(backend, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
         // One that `http::Uri` does not hold is the first on its connection.
-        let target = request.extensions().get::<Target>().cloned();
-        if target.is_none()
+        if request.extensions().get::<Target>().is_none()
             && let Some(connection) = self.pool.take(endpoint)
         {
             match exchange(self.lease(backend, connection), request).await {
@@ -131,13 +148,23 @@ impl Upstream {
             }
         }
         // On the heap: every request would have room for it, and few need it.
-        let connecting = Box::pin(connect::connect(
+        Box::pin(self.send_on_new(backend, request)).await
+    }
+
+    async fn send_on_new(
+        &self,
+        backend: &Arc<Backend>,
+        request: Box<Request<Upload>>,
+    ) -> Result<(Response<Received>, Lease), Failed> {
+        let target = request.extensions().get::<Target>().cloned();
+        let connecting = connect::connect(
             &self.http,
-            endpoint,
+            &backend.endpoint,
             self.tls.as_deref(),
             self.limits,
+            &self.recall,
             target,
-        ));
+        );
         let connection = match connecting.await {
             Ok(connection) => connection,
             Err(error) => {
@@ -146,17 +173,60 @@ impl Upstream {
                 return Err(failed);
             }
         };
-        exchange(self.lease(backend, connection), request).await
+        let exchange = exchange(self.lease(backend, connection), request);
+        match backend.serves_few() {
+            true => self.without_idle_ones(backend, exchange).await,
+            false => exchange.await,
+        }
+    }
+
+    /// Has all workers close their idle connections to `backend` when `exchange` takes a while.
+    ///
+    /// There are backends that serve one connection after the other: such a one does not look at ours
+    /// before the others are closed. Once it has shown itself as one, none is kept.
+    async fn without_idle_ones<T, E>(
+        &self,
+        backend: &Backend,
+        exchange: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let mut exchange = pin!(exchange);
+        if let Ok(answered) = timeout(STARVING, &mut exchange).await {
+            return answered;
+        }
+        let _starving = backend.starve();
+        self.recall.on_unkept();
+        match timeout(RELIEVED, &mut exchange).await {
+            Ok(answered) => {
+                if answered.is_ok() {
+                    backend.keep_none();
+                }
+                answered
+            }
+            Err(_) => exchange.await,
+        }
     }
 
     fn lease(&self, backend: &Arc<Backend>, connection: pool::Connection) -> pool::Lease {
-        pool::Lease::new(Rc::clone(&self.pool), backend.endpoint.clone(), connection)
+        pool::Lease::new(Rc::clone(&self.pool), Arc::clone(backend), connection)
     }
 
     /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].
     pub(crate) fn sweep(&self) {
         self.pool.sweep();
-        self.http2.sweep();
+        let room = self.most_idle.saturating_sub(self.pool.len());
+        self.http2.sweep(room);
+    }
+
+    /// Closes the idle connections that are called for.
+    pub(crate) fn close(&self, call: Call) {
+        if call.unkept {
+            self.pool.close_unkept();
+            self.http2.close_unkept();
+        }
+        if call.scarcity {
+            self.pool.close_oldest(self.pool.len().div_ceil(4));
+            self.http2.close_idle();
+        }
     }
 }
 

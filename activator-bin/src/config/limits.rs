@@ -109,6 +109,21 @@ pub(super) const BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
     },
 );
 
+pub(super) const MAX_BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
+    "limits.max_backend_idle_connections",
+    Found(
+        "a quarter of the limit on open files, 50000 at most",
+        || Limits::max_backend_idle_connections().to_string(),
+    ),
+    "The most idle connections kept to all backends",
+    |config, value| {
+        set(
+            &mut config.limits.max_backend_idle_connections,
+            value.whole(0..=10_000_000),
+        )
+    },
+);
+
 pub(super) const BACKEND_MAX_STREAMS: Setting<Config> = Setting::new(
     "limits.backend_max_streams",
     Is("100"),

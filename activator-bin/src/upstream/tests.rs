@@ -77,7 +77,7 @@ fn send_around_end(end: End, method: Method) -> Result<(), Failed> {
         (wake, woken)
     };
     run(async {
-        let upstream = Upstream::new(Limits::default(), None);
+        let upstream = Upstream::new(Limits::default(), None, &Recall::new(1));
         let woken = tokio::net::TcpStream::from_std(woken).unwrap();
         let (first, second) = (request(Method::GET).await, request(method).await);
         let answering = std::thread::spawn(move || (answer(&listener, OK), listener));
@@ -110,7 +110,7 @@ fn send_on_new(method: Method, said: &'static str) -> Result<(), Failed> {
     let backend = backend(&listener);
     std::thread::spawn(move || drop(answer(&listener, said)));
     run(async {
-        let upstream = Upstream::new(Limits::default(), None);
+        let upstream = Upstream::new(Limits::default(), None, &Recall::new(1));
         let sent = upstream.send(&backend, request(method).await);
         sent.await.map(|_| ())
     })
