@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Version};
+use http_body::Body as _;
 use hyper::client::conn::http1;
 use tokio::time::timeout;
 
@@ -29,6 +30,7 @@ mod recall;
 mod received;
 mod request_line;
 mod wire;
+mod written;
 
 use http2::Http2;
 
@@ -123,6 +125,8 @@ impl Upstream {
     /// sent on a new one, as long as no byte of a response has come and either nothing of the request
     /// was sent or it does no harm to send it twice.
     ///
+    /// `renew` is to give a request that is sent again the extensions that it had.
+    ///
     /// # Errors
     /// With the request, as it came, when it may be sent to another backend.
     ///
@@ -131,6 +135,7 @@ impl Upstream {
         &self,
         backend: &Arc<Backend>,
         mut request: Box<Request<Upload>>,
+        renew: impl Fn(&mut Request<Upload>),
     ) -> Result<(Response<Received>, Lease), Failed> {
         let endpoint = &backend.endpoint;
         if request.version() == Version::HTTP_2 {
@@ -142,7 +147,7 @@ impl Upstream {
         if request.extensions().get::<Target>().is_none()
             && let Some(connection) = self.pool.take(endpoint)
         {
-            match exchange(self.lease(backend, connection), request).await {
+            match exchange(self.lease(backend, connection), request, Some(&renew)).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => request = failed.on_used_connection()?,
             }
@@ -173,7 +178,7 @@ impl Upstream {
                 return Err(failed);
             }
         };
-        let exchange = exchange(self.lease(backend, connection), request);
+        let exchange = exchange(self.lease(backend, connection), request, None);
         match backend.serves_few() {
             true => self.without_idle_ones(backend, exchange).await,
             false => exchange.await,
@@ -230,13 +235,22 @@ impl Upstream {
     }
 }
 
-/// Sends `request` on one connection and waits for the head of the response.
+/// Sends `request` on one connection and waits for the head of the response. A used one may be closed just then, so
+/// that it has to be cheap to have the request again, which `renew` gives its extensions then.
 async fn exchange(
     mut lease: pool::Lease,
     request: Box<Request<Upload>>,
+    renew: Option<&dyn Fn(&mut Request<Upload>)>,
 ) -> Result<(Response<Received>, Lease), Failed> {
-    let spare = repeatable(&request);
-    let mut failed = match lease.send(*request).await {
+    let spare = match request.method().is_idempotent() {
+        true if renew.is_some() && request.body().is_end_stream() => {
+            request.body().again().map_or(Spare::None, Spare::Recorded)
+        }
+        true => copy(&request).map_or(Spare::None, Spare::Whole),
+        false => Spare::None,
+    };
+    let is_recorded = matches!(spare, Spare::Recorded(_));
+    let mut failed = match lease.send(*request, is_recorded).await {
         Ok(response) => return Ok((response.map(Received::Http1), Lease::Http1(lease))),
         Err(failed) => failed,
     };
@@ -246,7 +260,14 @@ async fn exchange(
     let mut failed = Failed::from(error);
     if is_unheard {
         failed.complaint.get_or_insert(Complaint::Closed);
-        failed.again = spare;
+        failed.again = match spare {
+            Spare::None => None,
+            Spare::Recorded(body) => lease.read_back(body).map(|mut request| {
+                renew.inspect(|renew| renew(&mut request));
+                Box::new(request)
+            }),
+            Spare::Whole(request) => Some(request),
+        };
     }
     if unsent.is_some() {
         failed.again = unsent;
@@ -254,11 +275,15 @@ async fn exchange(
     Err(failed)
 }
 
-/// A copy of `request`, if it does no harm to send it twice (RFC 9110, 9.2.2).
-fn repeatable(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
-    if !request.method().is_idempotent() {
-        return None;
-    }
+/// What there is of a request that it does no harm to send twice (RFC 9110, 9.2.2).
+enum Spare {
+    None,
+    /// The connection records its head. A copy would be a good part of what a request costs.
+    Recorded(Upload),
+    Whole(Box<Request<Upload>>),
+}
+
+fn copy(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
     let body = request.body().again()?;
     let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();

@@ -13,7 +13,7 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::told::Told;
+use crate::told::{self, Told};
 
 /// The backends of one revision.
 pub(crate) struct Backends(ArcSwap<Known>);
@@ -44,6 +44,8 @@ pub(crate) struct Backend {
     told: Mutex<Told>,
     /// Whether that is that they fail.
     is_told_failing: AtomicBool,
+    /// When the log was told last of one of its connections.
+    told_of_connection: Mutex<Option<Instant>>,
     /// Whether it gets few requests at once, and so may be one that serves one connection after the other.
     serves_few: AtomicBool,
     /// How many reasons there are not to keep idle connections: requests that wait for others' idle ones to be
@@ -135,6 +137,7 @@ impl Backend {
             health: AtomicU8::new(Health::Unknown as u8),
             told: Mutex::default(),
             is_told_failing: AtomicBool::new(false),
+            told_of_connection: Mutex::default(),
             serves_few: AtomicBool::new(false),
             unkept: AtomicU32::new(0),
         }
@@ -166,6 +169,16 @@ impl Backend {
             self.is_told_failing.store(true, Ordering::Relaxed);
         }
         (before, line)
+    }
+
+    /// Whether the log may be told what became of one of its connections: it was not for some seconds.
+    pub(crate) fn may_tell(&self) -> bool {
+        let (mut last, now) = (self.told_of_connection.lock(), Instant::now());
+        let may_tell = last.is_none_or(|last| now - last >= told::PAUSE);
+        if may_tell {
+            *last = Some(now);
+        }
+        may_tell
     }
 
     /// Whether idle connections to it are kept.
@@ -236,6 +249,14 @@ mod tests {
             tokio::time::advance(Duration::from_millis(1)).await;
         }
         assert_eq!(lines, [1, 0, 5_000, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_ends_of_its_connections_are_told_every_few_seconds() {
+        let backend = backend();
+        assert_eq!([(); 3].map(|()| backend.may_tell()), [true, false, false]);
+        tokio::time::advance(told::PAUSE).await;
+        assert_eq!([(); 2].map(|()| backend.may_tell()), [true, false]);
     }
 
     #[tokio::test(start_paused = true)]
