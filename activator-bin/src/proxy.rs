@@ -256,6 +256,7 @@ impl Proxy {
                 .remember(std::time::Instant::now());
         }
         let slot = attempts.succeed();
+        client.on_names(lease.names());
         match upgrade::is_switch(&response) {
             true => upgrade::to_client(&mut response),
             false => headers::to_client(&mut response),
