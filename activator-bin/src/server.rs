@@ -25,6 +25,7 @@ use crate::upstream::Pool;
 mod accept;
 pub(crate) mod client;
 mod connection;
+mod half_close;
 mod handshake;
 mod http2;
 mod informational;

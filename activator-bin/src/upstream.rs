@@ -53,6 +53,13 @@ impl Lease {
         }
     }
 
+    /// No further request is to be sent on an HTTP/1 connection.
+    pub(crate) fn retire(&mut self) {
+        if let Self::Http1(lease) = self {
+            lease.retire();
+        }
+    }
+
     /// Whether the rest of the request is on its way, behind a complete response.
     pub(crate) fn is_uploading(&self) -> bool {
         match self {

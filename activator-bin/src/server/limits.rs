@@ -25,6 +25,8 @@ pub struct Limits {
     /// HTTP/2 each request, take nothing of what it is sent; 60 s by default. A request's body over HTTP/2
     /// may be silent: streams in both directions are, and its connections are pinged.
     pub body_idle_timeout: Duration,
+    /// What it means that a client of HTTP/1 closes its side behind its request; by default that it waits for the response.
+    pub half_close: HalfClose,
     /// How long connecting to a backend may take; 10 s by default.
     pub connect_timeout: Duration,
     /// How long an idle connection to a backend is kept; 90 s by default.
@@ -51,6 +53,15 @@ pub struct Limits {
     /// How often a backend's HTTP/2 connection with requests under way is asked for a sign of life;
     /// 5 min by default, the most often that servers of gRPC tolerate.
     pub backend_ping_interval: Duration,
+}
+
+/// What it means that a client closes its side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HalfClose {
+    /// It sends no more; requests that it has sent are responded to.
+    Respond,
+    /// It has disconnected; its requests are cancelled.
+    Gone,
 }
 
 impl Limits {
@@ -84,6 +95,7 @@ impl Default for Limits {
             max_headers: 100,
             max_request_body: None,
             body_idle_timeout: Duration::from_secs(60),
+            half_close: HalfClose::Respond,
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),
             backend_idle_connections: 512,

@@ -96,6 +96,7 @@ impl AsyncWrite for Stream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
                     self.is_blocked = false;
+                    self.client.on_written();
                     return Poll::Ready(written);
                 }
             }

@@ -83,7 +83,12 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         if self.unread.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
+            let before = buf.filled().len();
+            let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+            if matches!(read, Poll::Ready(Ok(()))) && buf.filled().len() == before {
+                self.client.on_end();
+            }
+            return read;
         }
         let length = self.unread.len().min(buf.remaining());
         buf.put_slice(&self.unread.split_to(length));

@@ -108,6 +108,7 @@ pub(crate) struct Lease {
     pool: Rc<Pool>,
     backend: Endpoint,
     connection: Option<Connection>,
+    is_last: bool,
 }
 
 impl Lease {
@@ -116,6 +117,7 @@ impl Lease {
             pool,
             backend,
             connection: Some(connection),
+            is_last: false,
         }
     }
 
@@ -132,10 +134,17 @@ impl Lease {
         connection.requests.try_send_request(request).await
     }
 
+    /// The connection is closed behind this request.
+    pub(super) fn retire(&mut self) {
+        self.is_last = true;
+    }
+
     /// Makes the connection available to further requests, if both the response and the request have come to
     /// their end. Without effect as long as the rest of the request is on its way.
     pub(crate) fn give_back(&mut self) {
-        if let Some(connection) = self.connection.take_if(|connection| connection.is_ready()) {
+        if let Some(connection) = self.connection.take_if(|connection| connection.is_ready())
+            && !self.is_last
+        {
             self.pool.put(&self.backend, connection);
         }
     }
