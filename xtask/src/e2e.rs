@@ -7,6 +7,7 @@ mod both_ways;
 mod crowd;
 mod curl;
 mod delivery;
+mod early_response;
 mod first_look;
 mod grpc;
 mod handover;
@@ -34,6 +35,7 @@ const SCENES: &[Scene] = &[
     ("bodies", bodies::run),
     ("both-ways", both_ways::run),
     ("curl", curl::run),
+    ("early-response", early_response::run),
     ("grpc", grpc::run),
     ("websocket", websocket::run),
     ("load", load::run),

@@ -376,7 +376,7 @@ impl Exchange {
         }
         async {
             if hear.await.is_ok() {
-                pending().await
+                pending::<()>().await;
             }
         }
     }
