@@ -8,6 +8,7 @@ mod drain;
 mod echo;
 mod frames;
 mod h2_body;
+mod interim;
 pub mod logging;
 mod open_files;
 mod outcome;

@@ -50,6 +50,7 @@ pub(crate) struct Client {
     was_heard: AtomicBool,
     is_late: AtomicBool,
     is_closed: AtomicBool,
+    is_blocked: AtomicBool,
     is_resting: AtomicBool,
     /// Of the final response to the last request.
     sent: AtomicU8,
@@ -107,6 +108,7 @@ impl Client {
             was_heard: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
             is_resting: AtomicBool::new(false),
             sent: AtomicU8::new(Sent::All as u8),
             was_written: AtomicBool::new(false),
@@ -268,6 +270,16 @@ impl Client {
         self.phase() == Phase::Head
             || self.may_be_unread.load(Ordering::Relaxed)
             || self.is_http2.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is written waits for the client to read.
+    pub(super) fn set_blocked(&self, is_blocked: bool) {
+        self.is_blocked.store(is_blocked, Ordering::Relaxed);
+    }
+
+    /// Whether something waits for the client to read.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
     }
 
     /// Our side is closed; what still comes is thrown away.

@@ -43,7 +43,10 @@ pub(crate) fn run() -> Result<()> {
     ensure!(!seen.contains("/smuggled"), "smuggled:\n{seen}");
     let length = smuggled().len();
     let arrived = seen.matches(&format!("POST /upload {length}")).count();
-    ensure!(arrived == whole && whole >= 3, "{arrived} whole uploads:\n{seen}");
+    ensure!(
+        arrived == whole && whole >= 3,
+        "{arrived} whole uploads:\n{seen}"
+    );
 
     offer(http)?;
     activator.stop()
@@ -51,7 +54,10 @@ pub(crate) fn run() -> Result<()> {
 
 /// What would be a request if it were none of a body.
 fn smuggled() -> String {
-    format!("GET /smuggled HTTP/1.1\r\nHost: node\r\n{}\r\n", choose("node"))
+    format!(
+        "GET /smuggled HTTP/1.1\r\nHost: node\r\n{}\r\n",
+        choose("node")
+    )
 }
 
 /// Answers whether the connection went on behind the upload. Nothing but responses to what was asked must come.
@@ -114,7 +120,8 @@ fn offer(http: SocketAddr) -> Result<()> {
     for round in 0..8 {
         let mut stream = TcpStream::connect(http)?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-        let head = format!("GET /offer HTTP/1.1\r\nHost: node\r\nConnection: upgrade\r\n{offer}\r\n");
+        let head =
+            format!("GET /offer HTTP/1.1\r\nHost: node\r\nConnection: upgrade\r\n{offer}\r\n");
         stream.write_all(head.as_bytes())?;
         let mut refusal = [0; 1_024];
         let length = stream.read(&mut refusal)?;
@@ -123,7 +130,10 @@ fn offer(http: SocketAddr) -> Result<()> {
         let ask = format!("GET /next HTTP/1.1\r\nHost: node\r\n{chosen}\r\n");
         stream.write_all(ask.as_bytes())?;
         let next = response(&mut stream).with_context(|| format!("round {round}"))?;
-        ensure!(next.is_some(), "the connection is closed behind a refused offer");
+        ensure!(
+            next.is_some(),
+            "the connection is closed behind a refused offer"
+        );
     }
     println!("8 refused offers of an upgrade: the requests behind them were responded to");
     Ok(())
