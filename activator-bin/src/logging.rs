@@ -24,6 +24,9 @@ mod queue;
 
 use queue::Queue;
 
+/// How long it may take to write why the process may end at once.
+pub(crate) const LAST_WORD: Duration = Duration::from_millis(100);
+
 /// The way to standard error, of which a process has one.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
@@ -96,6 +99,8 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
             tracing::error!("{line}");
         }
     }
+    // The process may end right behind it.
+    flush(LAST_WORD);
 }
 
 /// Takes formatted lines to the queue.

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::drain::Draining;
 use crate::proxy::{Proxy, Services};
 use crate::tls::{Current, Pair};
-use crate::upstream::Pool;
+use crate::upstream::{Pool, Recall};
 
 mod accept;
 pub(crate) mod client;
@@ -34,6 +34,7 @@ pub(crate) mod listen;
 pub(crate) mod places;
 mod protocol;
 mod refusal;
+mod requests;
 mod rest;
 mod stream;
 #[cfg(test)]
@@ -118,11 +119,13 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
     }
     let mut sweep = interval(Pool::SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut recalled = connections.recall.listen();
     let until = loop {
         tokio::select! {
             biased;
             until = draining.begun() => break until,
             _ = sweep.tick() => connections.proxy.upstream.sweep(),
+            call = recalled.next() => connections.proxy.upstream.close(call),
         }
     };
     accepting.join_all().await;
@@ -142,6 +145,7 @@ struct Connections {
     http: Rc<Http>,
     proxy: Rc<Proxy>,
     places: Arc<Places>,
+    recall: Recall,
     draining: Draining,
     /// Every connection holds a clone.
     alive: mpsc::Sender<Infallible>,
@@ -154,6 +158,7 @@ impl Connections {
         let connections = Self {
             http: Rc::new(Http::new(&services.limits, &draining)),
             places: Arc::clone(&services.places),
+            recall: services.revisions.recall().clone(),
             proxy: Rc::new(Proxy::new(services)),
             draining,
             alive,

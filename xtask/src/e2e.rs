@@ -9,9 +9,12 @@ mod curl;
 mod delivery;
 mod early_response;
 mod first_look;
+mod go;
 mod grpc;
+mod h2spec;
 mod handover;
 mod http;
+mod interop;
 mod load;
 mod nginx;
 mod overload;
@@ -37,6 +40,8 @@ const SCENES: &[Scene] = &[
     ("curl", curl::run),
     ("early-response", early_response::run),
     ("grpc", grpc::run),
+    ("grpc-interop", interop::run),
+    ("h2spec", h2spec::run),
     ("websocket", websocket::run),
     ("load", load::run),
     ("load-http2", load::run_http2),

@@ -33,7 +33,7 @@ pub(super) const HEADER_TIMEOUT: Setting<Config> = Setting::new(
 pub(super) const MAX_HEADER_SIZE: Setting<Config> = Setting::new(
     "limits.max_header_size",
     Is("64KiB"),
-    "The longest head of a request (431 beyond it) or of a response (502)",
+    "The longest head of a request, its target included (431 beyond it), or of a response (502)",
     |config, value| {
         set(
             &mut config.limits.max_header_size,
@@ -115,6 +115,21 @@ pub(super) const BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
         set(
             &mut config.limits.backend_idle_connections,
             value.whole(0..=100_000),
+        )
+    },
+);
+
+pub(super) const MAX_BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
+    "limits.max_backend_idle_connections",
+    Found(
+        "a quarter of the limit on open files, 50000 at most",
+        || Limits::max_backend_idle_connections().to_string(),
+    ),
+    "The most idle connections kept to all backends",
+    |config, value| {
+        set(
+            &mut config.limits.max_backend_idle_connections,
+            value.whole(0..=10_000_000),
         )
     },
 );

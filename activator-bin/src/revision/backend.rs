@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
@@ -34,41 +34,87 @@ pub(crate) struct Backend {
     pub(crate) endpoint: Endpoint,
     /// The address as the `Host` of the requests that it gets.
     pub(crate) host: HeaderValue,
-    /// Whether the last request failed to get an answer; so that logs tell changes only.
-    failing: AtomicBool,
+    /// One of [`Health`].
+    health: AtomicU8,
+    /// Whether it gets few requests at once, and so may be one that serves one connection after the other.
+    serves_few: AtomicBool,
+    /// How many reasons there are not to keep idle connections: requests that wait for others' idle ones to be
+    /// closed, and [`FOR_GOOD`].
+    unkept: AtomicU32,
+}
+
+/// A reason that stays not to keep idle connections.
+const FOR_GOOD: u32 = 1 << 31;
+
+/// As long as it is there, nobody keeps an idle connection to a backend.
+pub(crate) struct Starving<'a>(&'a Backend);
+
+impl Drop for Starving<'_> {
+    fn drop(&mut self) {
+        self.0.unkept.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How the last request to a backend fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Health {
+    /// There was none.
+    Unknown,
+    /// It got a response.
+    Responding,
+    /// It got none, and that was the backend's fault.
+    Failing,
 }
 
 impl Backends {
-    pub(super) fn new(addresses: &[SocketAddr], tls: Option<Arc<str>>) -> Self {
+    pub(super) fn new(addresses: &[SocketAddr], tls: Option<Arc<str>>, limit: u32) -> Self {
         let backends = Self(ArcSwap::default());
-        backends.set(addresses, tls);
+        backends.set(addresses, tls, limit);
         backends
     }
 
-    /// These are the backends from now on; one that was there before stays as it is.
-    pub(super) fn set(&self, addresses: &[SocketAddr], tls: Option<Arc<str>>) {
-        let before = self.0.load();
-        let backend = |&address| (address, before.find(address, &tls));
+    /// These are the backends from now on, each with so many requests at once; one that was there before stays as
+    /// it is. True when others were taken out: connections to them are not kept any more.
+    pub(super) fn set(&self, addresses: &[SocketAddr], tls: Option<Arc<str>>, limit: u32) -> bool {
+        let before = self.0.load_full();
+        let backend = |&address| {
+            let backend = before.find(address, &tls).unwrap_or_else(|| {
+                Arc::new(Backend::new(Endpoint {
+                    address,
+                    tls: tls.clone(),
+                }))
+            });
+            backend.limit(limit);
+            (address, backend)
+        };
         let by_address = addresses.iter().map(backend).collect();
-        self.0.store(Arc::new(Known { by_address, tls }));
+        let now = Arc::new(Known { by_address, tls });
+        self.0.store(Arc::clone(&now));
+        let is_gone = |backend: &&Arc<Backend>| {
+            let Endpoint { address, tls } = &backend.endpoint;
+            now.find(*address, tls).is_none()
+        };
+        let gone = before.by_address.values().filter(is_gone);
+        gone.inspect(|backend| backend.keep_none()).count() > 0
     }
 
     /// The backend at this address. One that has left meanwhile can still be called.
     pub(crate) fn at(&self, address: SocketAddr) -> Arc<Backend> {
         let known = self.0.load();
-        known.find(address, &known.tls)
+        known.find(address, &known.tls).unwrap_or_else(|| {
+            let tls = known.tls.clone();
+            let gone = Backend::new(Endpoint { address, tls });
+            gone.keep_none();
+            Arc::new(gone)
+        })
     }
 }
 
 impl Known {
-    fn find(&self, address: SocketAddr, tls: &Option<Arc<str>>) -> Arc<Backend> {
-        match self.by_address.get(&address) {
-            Some(backend) if backend.endpoint.tls == *tls => Arc::clone(backend),
-            _ => Arc::new(Backend::new(Endpoint {
-                address,
-                tls: tls.clone(),
-            })),
-        }
+    fn find(&self, address: SocketAddr, tls: &Option<Arc<str>>) -> Option<Arc<Backend>> {
+        let backend = self.by_address.get(&address)?;
+        (backend.endpoint.tls == *tls).then(|| Arc::clone(backend))
     }
 }
 
@@ -78,14 +124,53 @@ impl Backend {
             host: HeaderValue::try_from(endpoint.address.to_string())
                 .expect("an address is printed in visible ASCII"),
             endpoint,
-            failing: AtomicBool::new(false),
+            health: AtomicU8::new(Health::Unknown as u8),
+            serves_few: AtomicBool::new(false),
+            unkept: AtomicU32::new(0),
         }
     }
 
-    /// Notes whether a request got an answer; true when that differs from the one before.
-    pub(crate) fn changes_to(&self, failing: bool) -> bool {
+    /// Whether idle connections to it are kept.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.unkept.load(Ordering::Relaxed) == 0
+    }
+
+    /// From now on no idle connection is kept: it was taken out, or serves one connection after the other.
+    pub(crate) fn keep_none(&self) {
+        self.unkept.fetch_or(FOR_GOOD, Ordering::Relaxed);
+    }
+
+    /// A request may be waiting for the backend to be done with connections that are idle.
+    pub(crate) fn starve(&self) -> Starving<'_> {
+        self.unkept.fetch_add(1, Ordering::Relaxed);
+        Starving(self)
+    }
+
+    pub(crate) fn serves_few(&self) -> bool {
+        self.serves_few.load(Ordering::Relaxed)
+    }
+
+    /// It gets so many requests at once at most; 0 is no limit.
+    fn limit(&self, container_concurrency: u32) {
+        const FEW: std::ops::RangeInclusive<u32> = 1..=3;
+        let few = FEW.contains(&container_concurrency);
+        self.serves_few.store(few, Ordering::Relaxed);
+    }
+
+    /// Notes how a request has fared; answers how the one before had.
+    pub(crate) fn note(&self, now: Health) -> Health {
+        let before = self.health.load(Ordering::Relaxed);
         // A load first: all cores share the line, and it hardly ever changes.
-        self.failing.load(Ordering::Relaxed) != failing
-            && self.failing.swap(failing, Ordering::Relaxed) != failing
+        let before = match before == now as u8 {
+            true => before,
+            false => self.health.swap(now as u8, Ordering::Relaxed),
+        };
+        const RESPONDING: u8 = Health::Responding as u8;
+        const FAILING: u8 = Health::Failing as u8;
+        match before {
+            RESPONDING => Health::Responding,
+            FAILING => Health::Failing,
+            _ => Health::Unknown,
+        }
     }
 }

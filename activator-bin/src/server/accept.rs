@@ -65,6 +65,9 @@ pub(super) async fn accept(
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 connections.places.on_scarcity(port, &error);
+                if open_files::is_scarcity(&error) {
+                    connections.recall.on_scarcity();
+                }
                 sleep(ACCEPT_PAUSE).await;
             }
         }

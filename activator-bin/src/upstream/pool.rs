@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,7 +15,8 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
-use crate::revision::backend::Endpoint;
+use super::line::Traffic;
+use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
 use crate::upload::Upload;
 
@@ -22,11 +25,20 @@ pub(crate) struct Connection {
     requests: SendRequest<Upload>,
     /// Hyper's part, a task of the current worker. By itself it never ends while the backend takes nothing.
     driver: AbortHandle,
+    traffic: Arc<Traffic>,
 }
 
 impl Connection {
-    pub(super) fn new(requests: SendRequest<Upload>, driver: AbortHandle) -> Self {
-        Self { requests, driver }
+    pub(super) fn new(
+        requests: SendRequest<Upload>,
+        driver: AbortHandle,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self {
+            requests,
+            driver,
+            traffic,
+        }
     }
 
     fn is_ready(&self) -> bool {
@@ -36,26 +48,44 @@ impl Connection {
 
 /// One worker's idle connections.
 pub(crate) struct Pool {
-    idle: RefCell<HashMap<Endpoint, Vec<Idle>, FixedState>>,
+    idle: RefCell<HashMap<Endpoint, OfBackend, FixedState>>,
     per_backend: usize,
+    most: usize,
+    /// Those of all backends.
+    count: Cell<usize>,
+    /// How many there were so far.
+    ever: Cell<u64>,
     sweeps_kept: u64,
     sweeps: Cell<u64>,
+}
+
+/// Those to one backend.
+struct OfBackend {
+    /// As it was last called. Revisions may share a backend.
+    backend: Arc<Backend>,
+    stack: Vec<Idle>,
 }
 
 struct Idle {
     connection: Connection,
     /// The number of sweeps before it became idle: no clock is read on a request's way.
     since: u64,
+    /// Its number among all that became idle.
+    nth: u64,
 }
 
 impl Pool {
     /// How often to sweep.
     pub(crate) const SWEEP: Duration = Duration::from_secs(5);
 
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// With so many connections at most.
+    pub(super) fn new(limits: &Limits, most: usize) -> Self {
         Self {
             idle: RefCell::default(),
             per_backend: limits.backend_idle_connections,
+            most,
+            count: Cell::new(0),
+            ever: Cell::new(0),
             sweeps_kept: Self::sweeps_kept(limits),
             sweeps: Cell::new(0),
         }
@@ -67,11 +97,16 @@ impl Pool {
         timeout.div_ceil(Self::SWEEP.as_secs())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.count.get()
+    }
+
     /// The connection to `backend` that became idle last, of those that are still open.
     pub(super) fn take(&self, backend: &Endpoint) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        let stack = idle.get_mut(backend)?;
+        let stack = &mut idle.get_mut(backend)?.stack;
         while let Some(Idle { connection, .. }) = stack.pop() {
+            self.count.set(self.count.get() - 1);
             if connection.is_ready() {
                 return Some(connection);
             }
@@ -79,40 +114,88 @@ impl Pool {
         None
     }
 
-    fn put(&self, backend: &Endpoint, connection: Connection) {
+    fn put(&self, backend: &Arc<Backend>, connection: Connection) {
+        if !backend.is_kept() {
+            return;
+        }
+        if self.count.get() >= self.most {
+            // Many at once, for it looks at all of them.
+            self.close_oldest((self.most / 16).max(1));
+            if self.count.get() >= self.most {
+                return;
+            }
+        }
         let mut idle = self.idle.borrow_mut();
-        let stack = idle.entry(backend.clone()).or_default();
-        if stack.len() < self.per_backend {
-            stack.push(Idle {
+        let of_backend = match idle.get_mut(&backend.endpoint) {
+            Some(of_backend) => of_backend,
+            None => idle
+                .entry(backend.endpoint.clone())
+                .or_insert_with(|| OfBackend {
+                    backend: Arc::clone(backend),
+                    stack: Vec::new(),
+                }),
+        };
+        if !Arc::ptr_eq(&of_backend.backend, backend) {
+            of_backend.backend = Arc::clone(backend);
+        }
+        if of_backend.stack.len() < self.per_backend {
+            of_backend.stack.push(Idle {
                 connection,
                 since: self.sweeps.get(),
+                nth: self.ever.replace(self.ever.get() + 1),
             });
+            self.count.set(self.count.get() + 1);
         }
+    }
+
+    /// Closes the `count` connections that have been idle for longest.
+    pub(super) fn close_oldest(&self, count: usize) {
+        let Some(last) = count.min(self.count.get()).checked_sub(1) else {
+            return;
+        };
+        let idle = self.idle.borrow();
+        let stacks = idle.values().flat_map(|of_backend| &of_backend.stack);
+        let mut numbers: Vec<u64> = stacks.map(|idle| idle.nth).collect();
+        drop(idle);
+        let (_, &mut newest, _) = numbers.select_nth_unstable(last);
+        self.retain(|_, idle| idle.nth > newest);
+    }
+
+    /// Closes those to backends whose connections are not kept.
+    pub(super) fn close_unkept(&self) {
+        self.retain(|backend, _| backend.is_kept());
     }
 
     /// Drops connections that have been idle for too long or were closed, and backends without any.
     pub(super) fn sweep(&self) {
         self.sweeps.set(self.sweeps.get() + 1);
-        let kept = |idle: &Idle| {
+        self.retain(|_, idle| {
             self.sweeps.get() - idle.since <= self.sweeps_kept && idle.connection.is_ready()
-        };
-        self.idle.borrow_mut().retain(|_, stack| {
-            stack.retain(kept);
+        });
+    }
+
+    fn retain(&self, is_kept: impl Fn(&Backend, &Idle) -> bool) {
+        let mut count = 0;
+        self.idle.borrow_mut().retain(|_, of_backend| {
+            let OfBackend { backend, stack } = of_backend;
+            stack.retain(|idle| is_kept(backend, idle));
+            count += stack.len();
             !stack.is_empty()
         });
+        self.count.set(count);
     }
 }
 
 /// A connection while its request is served. Dropping it before it was given back closes the connection.
 pub(crate) struct Lease {
     pool: Rc<Pool>,
-    backend: Endpoint,
+    backend: Arc<Backend>,
     connection: Option<Connection>,
     is_last: bool,
 }
 
 impl Lease {
-    pub(super) fn new(pool: Rc<Pool>, backend: Endpoint, connection: Connection) -> Self {
+    pub(super) fn new(pool: Rc<Pool>, backend: Arc<Backend>, connection: Connection) -> Self {
         Self {
             pool,
             backend,
@@ -131,12 +214,23 @@ impl Lease {
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease is given back behind its request");
+        connection.traffic.begin();
         connection.requests.try_send_request(request).await
     }
 
     /// The connection is closed behind this request.
     pub(super) fn retire(&mut self) {
         self.is_last = true;
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.backend.endpoint.address
+    }
+
+    /// Whether a byte of the response has come.
+    pub(super) fn has_answer(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_none_or(|connection| connection.traffic.has_answer())
     }
 
     /// Makes the connection available to further requests, if both the response and the request have come to

@@ -2,9 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
 mod certificates;
+mod descriptors;
 mod handover;
 mod limits;
+mod notify;
 mod program;
 mod reload;
+mod sinks;
 mod stalled;
 mod stop;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::handover::{command, connect, listener};
@@ -18,7 +18,7 @@ struct Activator {
 }
 
 impl Activator {
-    fn start(names: &str, arguments: &[&str], stderr: PipeWriter) -> Self {
+    fn start(names: &str, arguments: &[&str], stderr: impl Into<Stdio>) -> Self {
         let ((http, http_address), (admin, admin_address)) = (listener(), listener());
         let mut command: Command = command(names, http, admin);
         let process = command.args(arguments).stderr(stderr).spawn().unwrap();
@@ -156,6 +156,20 @@ fn that_lines_were_dropped_is_told_once_the_log_is_read_again() {
 }
 
 #[test]
+fn a_log_that_takes_nothing_holds_up_nothing_and_its_lines_are_counted() {
+    let (reader, broken) = pipe().unwrap();
+    drop(reader);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    for stderr in [Stdio::from(broken), Stdio::from(full)] {
+        let activator = Activator::start("http:admin", &[], stderr);
+        assert!(get(activator.http, "/").starts_with(OK));
+        activator.until_lines_are_dropped();
+        activator.signal("TERM");
+        activator.ends(0);
+    }
+}
+
+#[test]
 fn reports_that_nobody_reads_hold_up_neither_requests_nor_the_end() {
     let (_reader, stdout) = full_pipe();
     let program = Program::start(
@@ -180,4 +194,30 @@ fn reports_that_nobody_reads_hold_up_neither_requests_nor_the_end() {
     program.logs(" requests were not delivered");
     program.logs("stopped");
     program.ends(0);
+}
+
+#[test]
+fn closed_standard_descriptors_are_not_taken_by_sockets() {
+    let ((http, http_address), (admin, _)) = (listener(), listener());
+    let script = r#"LISTEN_PID=$$ exec "$0" "$@" 3<&0 4<&1 <&- >&- 2>&-"#;
+    let process = Command::new("sh")
+        .args(["-c", script, ACTIVATOR, "--listen-http2", "off"])
+        .env_clear()
+        .envs([("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", "http:admin")])
+        .stdin(std::os::fd::OwnedFd::from(http))
+        .stdout(std::os::fd::OwnedFd::from(admin))
+        .spawn()
+        .unwrap();
+    let activator = Activator {
+        process,
+        http: http_address,
+        admin: http_address,
+    };
+    assert!(get(activator.http, "/").starts_with(OK));
+    for descriptor in 0..3 {
+        let link = format!("/proc/{}/fd/{descriptor}", activator.process.id());
+        assert_eq!(fs::read_link(link).unwrap(), PathBuf::from("/dev/null"));
+    }
+    activator.signal("TERM");
+    activator.ends(0);
 }

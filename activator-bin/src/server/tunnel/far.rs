@@ -9,11 +9,12 @@ use hyper::upgrade::{Parts, Upgraded};
 use hyper_util::rt::TokioIo;
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::upstream::Plain;
 
 /// Both directions. Dropping it resets the connection unless it was complete.
 pub(super) enum Far {
-    Plain(TcpStream),
+    Plain(Plain),
     /// Over TLS, which has an end of its own.
     Private(TokioIo<Upgraded>),
 }
@@ -21,11 +22,11 @@ pub(super) enum Far {
 impl Far {
     /// With it comes what was read already.
     pub(super) fn new(upgraded: Upgraded) -> (Self, Bytes) {
-        match upgraded.downcast::<TokioIo<TcpStream>>() {
+        match upgraded.downcast::<TokioIo<Plain>>() {
             Ok(Parts { io, read_buf, .. }) => {
                 let stream = io.into_inner();
                 // Best effort: without it, it ends as if it were complete.
-                let _ = stream.set_zero_linger();
+                let _ = stream.socket().set_zero_linger();
                 (Self::Plain(stream), read_buf)
             }
             Err(upgraded) => (Self::Private(TokioIo::new(upgraded)), Bytes::new()),
@@ -35,7 +36,7 @@ impl Far {
     /// Both directions have come to their end.
     pub(super) fn complete(&self) {
         if let Self::Plain(stream) = self {
-            let _ = SockRef::from(stream).set_linger(None);
+            let _ = SockRef::from(stream.socket()).set_linger(None);
         }
     }
 }

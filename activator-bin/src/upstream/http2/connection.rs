@@ -19,6 +19,8 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::connect;
 use super::super::error::UpstreamError;
+use super::super::line::Line;
+use super::super::recall::Recall;
 use crate::frames::{Flood, Frames};
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
@@ -44,6 +46,7 @@ pub(super) struct Place(Rc<Connection>);
 /// Why there is no connection, for all who have waited for it.
 #[derive(Clone, Debug)]
 pub(super) enum NotOpened {
+    OutOfDescriptors,
     Connect(io::ErrorKind),
     NoAuthorities,
     Tls(rustls::Error),
@@ -55,6 +58,7 @@ pub(super) enum NotOpened {
 impl NotOpened {
     pub(super) fn of(self, backend: SocketAddr) -> UpstreamError {
         match self {
+            Self::OutOfDescriptors => UpstreamError::OutOfDescriptors(backend),
             Self::Connect(kind) => UpstreamError::Connect {
                 backend,
                 source: kind.into(),
@@ -70,6 +74,7 @@ impl NotOpened {
 impl From<UpstreamError> for NotOpened {
     fn from(error: UpstreamError) -> Self {
         match error {
+            UpstreamError::OutOfDescriptors(_) => Self::OutOfDescriptors,
             UpstreamError::Connect { source, .. } => Self::Connect(source.kind()),
             UpstreamError::NoAuthorities(_) => Self::NoAuthorities,
             UpstreamError::Tls { source, .. } => Self::Tls(source),
@@ -86,17 +91,19 @@ impl Connection {
         backend: &Endpoint,
         tls: Option<&BackendTls>,
         limits: Limits,
+        recall: &Recall,
     ) -> Result<Rc<Self>, NotOpened> {
         let address = backend.address;
         let until = Instant::now() + limits.connect_timeout;
         let connection = match &backend.tls {
             None => {
-                let socket = connect::socket(address, until).await?;
-                Self::handshake(address, socket, limits).await?
+                let socket = connect::socket(address, until, recall).await?;
+                Self::handshake(address, Line::shared(socket), limits).await?
             }
             Some(namespace) => {
-                let stream = connect::private(address, namespace, tls, ALPN_HTTP2, until).await?;
-                Self::handshake(address, stream, limits).await?
+                let stream =
+                    connect::private(address, namespace, tls, ALPN_HTTP2, until, recall).await?;
+                Self::handshake(address, Line::shared(stream), limits).await?
             }
         };
         let mut most = connection.most.clone();
@@ -175,6 +182,11 @@ impl Connection {
             self.under_way.set(taken + 1);
             Place(Rc::clone(self))
         })
+    }
+
+    /// Whether there is no request on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.get() == 0
     }
 
     /// For how many sweeps, this one included, there has been no request on it.
