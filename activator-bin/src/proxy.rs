@@ -30,7 +30,7 @@ mod attempts;
 mod capacity;
 mod check;
 pub(crate) mod headers;
-mod informational;
+pub(crate) mod informational;
 mod listed;
 mod outside_probe;
 mod refusal;

@@ -57,6 +57,18 @@ pub(super) fn relay(request: &mut Request<Upload>, client: &Arc<Client>, held: &
     });
 }
 
+/// Has what hyper tells of a backend of HTTP/1 passed on, when the client of `request` speaks HTTP/2.
+pub(crate) fn relay_to_http2(request: &mut Request<Upload>) {
+    let Some(interim) = request.body().interim().cloned() else {
+        return;
+    };
+    hyper::ext::on_informational(request, move |answer| {
+        let mut headers = answer.headers().clone();
+        headers::informational_to_client(&mut headers);
+        interim.on_arrival(answer.status(), headers);
+    });
+}
+
 /// Notes informational answers to a request with these limits as signs of its answer, for ever.
 ///
 /// Cancel-safe.

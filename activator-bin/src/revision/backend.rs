@@ -10,6 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
 use http::HeaderValue;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::told::{self, Told};
 
 /// The backends of one revision.
 pub(crate) struct Backends(ArcSwap<Known>);
@@ -36,6 +40,12 @@ pub(crate) struct Backend {
     pub(crate) host: HeaderValue,
     /// One of [`Health`].
     health: AtomicU8,
+    /// What the log was told of its requests.
+    told: Mutex<Told>,
+    /// Whether that is that they fail.
+    is_told_failing: AtomicBool,
+    /// When the log was told last of one of its connections.
+    told_of_connection: Mutex<Option<Instant>>,
     /// Whether it gets few requests at once, and so may be one that serves one connection after the other.
     serves_few: AtomicBool,
     /// How many reasons there are not to keep idle connections: requests that wait for others' idle ones to be
@@ -125,9 +135,50 @@ impl Backend {
                 .expect("an address is printed in visible ASCII"),
             endpoint,
             health: AtomicU8::new(Health::Unknown as u8),
+            told: Mutex::default(),
+            is_told_failing: AtomicBool::new(false),
+            told_of_connection: Mutex::default(),
             serves_few: AtomicBool::new(false),
             unkept: AtomicU32::new(0),
         }
+    }
+
+    /// A request got a response. With the failures since the last line when the log is to be told.
+    pub(crate) fn on_response(&self) -> Option<u64> {
+        self.note(Health::Responding);
+        if !self.is_told_failing.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut told = self.told.lock();
+        if !told.is_failing() {
+            return None;
+        }
+        let line = told.on_success(Instant::now());
+        let is_failing = told.is_failing();
+        self.is_told_failing.store(is_failing, Ordering::Relaxed);
+        line
+    }
+
+    /// A request got none, by the backend's fault. How the one before had fared; and the failures since the last
+    /// line, this one included, when the log is to be told.
+    pub(crate) fn on_failure(&self) -> (Health, Option<u64>) {
+        let before = self.note(Health::Failing);
+        let mut told = self.told.lock();
+        let line = told.on_failure(Instant::now());
+        if line.is_some() {
+            self.is_told_failing.store(true, Ordering::Relaxed);
+        }
+        (before, line)
+    }
+
+    /// Whether the log may be told what became of one of its connections: it was not for some seconds.
+    pub(crate) fn may_tell(&self) -> bool {
+        let (mut last, now) = (self.told_of_connection.lock(), Instant::now());
+        let may_tell = last.is_none_or(|last| now - last >= told::PAUSE);
+        if may_tell {
+            *last = Some(now);
+        }
+        may_tell
     }
 
     /// Whether idle connections to it are kept.
@@ -158,7 +209,7 @@ impl Backend {
     }
 
     /// Notes how a request has fared; answers how the one before had.
-    pub(crate) fn note(&self, now: Health) -> Health {
+    fn note(&self, now: Health) -> Health {
         let before = self.health.load(Ordering::Relaxed);
         // A load first: all cores share the line, and it hardly ever changes.
         let before = match before == now as u8 {
@@ -172,5 +223,55 @@ impl Backend {
             FAILING => Health::Failing,
             _ => Health::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn backend() -> Backend {
+        Backend::new(Endpoint {
+            address: SocketAddr::from(([10, 0, 0, 1], 80)),
+            tls: None,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_alternates_makes_two_lines_in_five_seconds() {
+        let backend = backend();
+        let mut lines = Vec::new();
+        for _ in 0..6_000 {
+            lines.extend(backend.on_failure().1);
+            lines.extend(backend.on_response());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(lines, [1, 0, 5_000, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_ends_of_its_connections_are_told_every_few_seconds() {
+        let backend = backend();
+        assert_eq!([(); 3].map(|()| backend.may_tell()), [true, false, false]);
+        tokio::time::advance(told::PAUSE).await;
+        assert_eq!([(); 2].map(|()| backend.may_tell()), [true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_is_well_again_is_told_sooner_or_later() {
+        let backend = backend();
+        assert_eq!(backend.on_response(), None);
+        assert_eq!(backend.on_failure(), (Health::Responding, Some(1)));
+        assert_eq!(backend.on_failure(), (Health::Failing, None));
+        assert_eq!(backend.on_response(), Some(1));
+        assert_eq!(backend.on_response(), None);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(backend.on_failure(), (Health::Responding, None));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(backend.on_failure(), (Health::Failing, Some(2)));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(backend.on_response(), Some(0));
     }
 }

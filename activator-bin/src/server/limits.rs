@@ -44,7 +44,7 @@ pub struct Limits {
     /// How many requests a client may have taken back before they were looked at; 500 by default.
     pub http2_max_pending_resets: usize,
     /// How many of a connection's requests may be malformed, or more than may be under way, at once; 256 by default.
-    /// Ten more are forgiven every second.
+    /// A hundred more are forgiven every second.
     pub http2_max_error_resets: usize,
     /// How long a client's HTTP/2 connection may be silent before it is asked for a sign of life;
     /// 30 s by default.

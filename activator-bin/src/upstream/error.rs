@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use http::Request;
 use reporter_metrics::ErrorReason;
 
+use crate::excerpt::Excerpt;
 use crate::throttle::Complaint;
 use crate::upload::Upload;
 
@@ -41,7 +42,7 @@ pub(crate) enum UpstreamError {
         source: Option<io::Error>,
     },
     /// Its answer is none.
-    #[error("backend {backend} sent an invalid answer: {source}")]
+    #[error("backend {backend} sent an invalid answer: {}", Excerpt(.source))]
     Invalid {
         backend: SocketAddr,
         source: hyper::Error,
@@ -62,7 +63,7 @@ pub(crate) enum UpstreamError {
     #[error("backend {0} closed the connection instead of speaking HTTP/2")]
     NoHttp2(SocketAddr),
     /// It has ended the exchange, or has broken HTTP/2's rules.
-    #[error("backend {backend} ended the request before it answered: {source}")]
+    #[error("backend {backend} ended the request before it answered: {}", Excerpt(.source))]
     Ended {
         backend: SocketAddr,
         source: h2::Error,
@@ -215,7 +216,7 @@ fn cause(error: &io::Error) -> String {
 fn tls_cause(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidMessage(_) => "what it answers is not TLS".to_owned(),
-        error => error.to_string(),
+        error => Excerpt(error).to_string(),
     }
 }
 

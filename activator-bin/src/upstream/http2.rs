@@ -154,7 +154,7 @@ impl Http2 {
             };
             let tls = self.tls.as_deref();
             // On the heap: every request would have room for it, and few need it.
-            let open = || Box::pin(Connection::open(endpoint, tls, self.limits, &self.recall));
+            let open = || Box::pin(Connection::open(backend, tls, self.limits, &self.recall));
             let opened = opening.get_or_init(open);
             let opened = opened.await.clone();
             self.on_opened(endpoint, &opening);

@@ -16,6 +16,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
 use super::line::Traffic;
+use crate::proxy::informational::relay_to_http2;
 use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
 use crate::upload::Upload;
@@ -210,8 +211,9 @@ impl Lease {
     /// With the request, when nothing of it was sent.
     pub(super) async fn send(
         &mut self,
-        request: Request<Upload>,
+        mut request: Request<Upload>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        relay_to_http2(&mut request);
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease is given back behind its request");
         connection.traffic.begin();

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod descriptors;
+mod flood;
 mod handover;
 mod limits;
 mod notify;

@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use super::super::error::UpstreamError;
 use super::super::line::Line;
 use super::super::recall::Recall;
 use crate::frames::{Flood, Frames};
-use crate::revision::backend::Endpoint;
+use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
 use crate::tls::{ALPN_HTTP2, BackendTls};
 
@@ -88,22 +89,22 @@ impl Connection {
     /// Connects, and waits until the backend has said how many requests it takes: what is sent
     /// before that might be more.
     pub(super) async fn open(
-        backend: &Endpoint,
+        backend: &Arc<Backend>,
         tls: Option<&BackendTls>,
         limits: Limits,
         recall: &Recall,
     ) -> Result<Rc<Self>, NotOpened> {
-        let address = backend.address;
+        let address = backend.endpoint.address;
         let until = Instant::now() + limits.connect_timeout;
-        let connection = match &backend.tls {
+        let connection = match &backend.endpoint.tls {
             None => {
                 let socket = connect::socket(address, until, recall).await?;
-                Self::handshake(address, Line::shared(socket), limits).await?
+                Self::handshake(backend, Line::shared(socket), limits).await?
             }
             Some(namespace) => {
                 let stream =
                     connect::private(address, namespace, tls, ALPN_HTTP2, until, recall).await?;
-                Self::handshake(address, Line::shared(stream), limits).await?
+                Self::handshake(backend, Line::shared(stream), limits).await?
             }
         };
         let mut most = connection.most.clone();
@@ -114,7 +115,7 @@ impl Connection {
     }
 
     async fn handshake(
-        backend: SocketAddr,
+        backend: &Arc<Backend>,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         limits: Limits,
     ) -> Result<Self, NotOpened> {
@@ -144,6 +145,8 @@ impl Connection {
             .ping_pong()
             .expect("the first one to ask for it gets it");
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
+        let told = Arc::clone(backend);
+        let backend = backend.endpoint.address;
         let driver = tokio::task::spawn_local(async move {
             tokio::select! {
                 end = drive(connection, allowed, limits.backend_max_streams as usize, flood) => match end {
@@ -151,13 +154,14 @@ impl Connection {
                     End::Closed(Err(error)) => {
                         tracing::debug!(%backend, %error, "connection to a backend ended early");
                     }
-                    End::Flood => {
+                    End::Flood if told.may_tell() => {
                         tracing::warn!(%backend, "a backend floods its connection with frames: closing it");
                     }
+                    End::Flood => {}
                 },
-                () = alive => {
+                () = alive => if told.may_tell() {
                     tracing::warn!(%backend, "a backend gives no sign of life: closing its connection");
-                }
+                },
             }
         });
         Ok(Self {
