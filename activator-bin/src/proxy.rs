@@ -206,7 +206,7 @@ impl Proxy {
     async fn forward(
         &self,
         mut request: Box<Request<Upload>>,
-        client: &Client,
+        client: &Arc<Client>,
         target: &Target,
     ) -> Result<Answer, Refusal> {
         let capacity = Capacity::new(target, &self.services.queue);
@@ -218,7 +218,7 @@ impl Proxy {
             offer.to_backend(request.headers_mut());
         }
         let (mut response, lease) = loop {
-            let answered = self.exchange(attempts.backend(), request, offer.as_ref());
+            let answered = self.exchange(attempts.backend(), request, offer.as_ref(), client);
             match answered.await {
                 Ok(answer) => break answer,
                 // On the heap: every request would have room for it, and few need it.
@@ -226,6 +226,7 @@ impl Proxy {
             }
         };
         let slot = attempts.succeed();
+        client.on_names(lease.names());
         match upgrade::is_switch(&response) {
             true => upgrade::to_client(&mut response),
             false => headers::to_client(&mut response),
@@ -245,8 +246,10 @@ impl Proxy {
         backend: &Arc<Backend>,
         request: Box<Request<Upload>>,
         offer: Option<&Offer>,
+        client: &Arc<Client>,
     ) -> Result<(Response<Received>, Lease), Failed> {
-        let (response, mut lease) = self.upstream.send(backend, request).await?;
+        let renew = |copy: &mut Request<Upload>| informational::relay_again(copy, client);
+        let (response, mut lease) = self.upstream.send(backend, request, renew).await?;
         if offer.is_some() {
             // Unless the backend switches now: it may have left HTTP all the same, or read none any more.
             lease.retire();

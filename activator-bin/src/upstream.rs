@@ -9,10 +9,12 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Version};
+use http_body::Body as _;
 use hyper::client::conn::http1;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::head::Names;
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
 use crate::target::Target;
@@ -28,6 +30,8 @@ mod pool;
 mod recall;
 mod received;
 mod request_line;
+mod wire;
+mod written;
 
 use http2::Http2;
 
@@ -55,7 +59,7 @@ pub(crate) struct Upstream {
 }
 
 /// A connection without TLS, once it has left HTTP.
-pub(crate) type Plain = request_line::RequestLine<line::Line<TcpStream>>;
+pub(crate) type Plain = wire::Wire<line::Line<TcpStream>>;
 
 /// What a request holds of a connection. Dropping it before the answer is complete ends the request,
 /// so that the backend notices.
@@ -78,6 +82,14 @@ impl Lease {
     pub(crate) fn retire(&mut self) {
         if let Self::Http1(lease) = self {
             lease.retire();
+        }
+    }
+
+    /// The names of the headers in the response as they came.
+    pub(crate) fn names(&self) -> Names {
+        match self {
+            Self::Http1(lease) => lease.names(),
+            Self::Http2(_) => Names::default(),
         }
     }
 
@@ -124,6 +136,8 @@ impl Upstream {
     /// sent on a new one, as long as no byte of a response has come and either nothing of the request
     /// was sent or it does no harm to send it twice.
     ///
+    /// `renew` is to give a request that is sent again the extensions that it had.
+    ///
     /// # Errors
     /// With the request, as it came, when it may be sent to another backend.
     ///
@@ -132,6 +146,7 @@ impl Upstream {
         &self,
         backend: &Arc<Backend>,
         mut request: Box<Request<Upload>>,
+        renew: impl Fn(&mut Request<Upload>),
     ) -> Result<(Response<Received>, Lease), Failed> {
         let endpoint = &backend.endpoint;
         if request.version() == Version::HTTP_2 {
@@ -143,7 +158,7 @@ impl Upstream {
         if request.extensions().get::<Target>().is_none()
             && let Some(connection) = self.pool.take(endpoint)
         {
-            match exchange(self.lease(backend, connection), request).await {
+            match exchange(self.lease(backend, connection), request, Some(&renew)).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => request = failed.on_used_connection()?,
             }
@@ -174,7 +189,7 @@ impl Upstream {
                 return Err(failed);
             }
         };
-        let exchange = exchange(self.lease(backend, connection), request);
+        let exchange = exchange(self.lease(backend, connection), request, None);
         match backend.serves_few() {
             true => self.without_idle_ones(backend, exchange).await,
             false => exchange.await,
@@ -231,13 +246,22 @@ impl Upstream {
     }
 }
 
-/// Sends `request` on one connection and waits for the head of the response.
+/// Sends `request` on one connection and waits for the head of the response. A used one may be closed just then, so
+/// that it has to be cheap to have the request again, which `renew` gives its extensions then.
 async fn exchange(
     mut lease: pool::Lease,
     request: Box<Request<Upload>>,
+    renew: Option<&dyn Fn(&mut Request<Upload>)>,
 ) -> Result<(Response<Received>, Lease), Failed> {
-    let spare = repeatable(&request);
-    let mut failed = match lease.send(*request).await {
+    let spare = match request.method().is_idempotent() {
+        true if renew.is_some() && request.body().is_end_stream() => {
+            request.body().again().map_or(Spare::None, Spare::Recorded)
+        }
+        true => copy(&request).map_or(Spare::None, Spare::Whole),
+        false => Spare::None,
+    };
+    let is_recorded = matches!(spare, Spare::Recorded(_));
+    let mut failed = match lease.send(*request, is_recorded).await {
         Ok(response) => return Ok((response.map(Received::Http1), Lease::Http1(lease))),
         Err(failed) => failed,
     };
@@ -247,7 +271,14 @@ async fn exchange(
     let mut failed = Failed::from(error);
     if is_unheard {
         failed.complaint.get_or_insert(Complaint::Closed);
-        failed.again = spare;
+        failed.again = match spare {
+            Spare::None => None,
+            Spare::Recorded(body) => lease.read_back(body).map(|mut request| {
+                renew.inspect(|renew| renew(&mut request));
+                Box::new(request)
+            }),
+            Spare::Whole(request) => Some(request).filter(|spare| spare.body().is_whole()),
+        };
     }
     if unsent.is_some() {
         failed.again = unsent;
@@ -255,11 +286,15 @@ async fn exchange(
     Err(failed)
 }
 
-/// A copy of `request`, if it does no harm to send it twice (RFC 9110, 9.2.2).
-fn repeatable(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
-    if !request.method().is_idempotent() {
-        return None;
-    }
+/// What there is of a request that it does no harm to send twice (RFC 9110, 9.2.2).
+enum Spare {
+    None,
+    /// The connection records its head. A copy would be a good part of what a request costs.
+    Recorded(Upload),
+    Whole(Box<Request<Upload>>),
+}
+
+fn copy(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
     let body = request.body().again()?;
     let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();

@@ -16,6 +16,9 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
 use super::line::Traffic;
+use super::wire::Heads;
+use super::written;
+use crate::head::Names;
 use crate::proxy::informational::relay_to_http2;
 use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
@@ -27,6 +30,7 @@ pub(crate) struct Connection {
     /// Hyper's part, a task of the current worker. By itself it never ends while the backend takes nothing.
     driver: AbortHandle,
     traffic: Arc<Traffic>,
+    heads: Arc<Heads>,
 }
 
 impl Connection {
@@ -34,11 +38,13 @@ impl Connection {
         requests: SendRequest<Upload>,
         driver: AbortHandle,
         traffic: Arc<Traffic>,
+        heads: Arc<Heads>,
     ) -> Self {
         Self {
             requests,
             driver,
             traffic,
+            heads,
         }
     }
 
@@ -205,24 +211,40 @@ impl Lease {
         }
     }
 
-    /// Sends the request that the connection is there for, and waits for the head of its response.
+    /// Sends the request that the connection is there for, and waits for the head of its response. Its own head may be
+    /// [read back](Self::read_back) if it is recorded.
     ///
     /// # Errors
     /// With the request, when nothing of it was sent.
     pub(super) async fn send(
         &mut self,
         mut request: Request<Upload>,
+        is_recorded: bool,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
         relay_to_http2(&mut request);
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease is given back behind its request");
-        connection.traffic.begin();
+        connection.traffic.begin(is_recorded);
+        let names = request.extensions().get::<Names>();
+        connection.heads.begin(names.cloned().unwrap_or_default());
         connection.requests.try_send_request(request).await
     }
 
     /// The connection is closed behind this request.
     pub(super) fn retire(&mut self) {
         self.is_last = true;
+    }
+
+    /// The names of the headers in the response that has come.
+    pub(super) fn names(&self) -> Names {
+        let connection = self.connection.as_ref();
+        connection.map_or_else(Names::default, |connection| connection.heads.of_response())
+    }
+
+    /// The request that was sent, with this body, if its head was recorded.
+    pub(super) fn read_back(&self, body: Upload) -> Option<Request<Upload>> {
+        let traffic = &self.connection.as_ref()?.traffic;
+        traffic.recorded(|head| written::read_back(head, body))
     }
 
     pub(super) fn address(&self) -> SocketAddr {

@@ -19,6 +19,7 @@ mod grpc;
 mod grpc_peers;
 mod half_close;
 mod harness;
+mod header_case;
 mod headers;
 mod http2;
 mod http2_peers;
