@@ -25,9 +25,11 @@ use crate::upstream::Pool;
 mod accept;
 pub(crate) mod client;
 mod connection;
+mod crowd;
 mod handshake;
 mod http2;
 mod informational;
+mod leave;
 pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod places;
@@ -121,7 +123,7 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
         tokio::select! {
             biased;
             until = draining.begun() => break until,
-            _ = sweep.tick() => connections.proxy.upstream.sweep(),
+            _ = sweep.tick() => connections.sweep(),
         }
     };
     accepting.join_all().await;
@@ -160,6 +162,12 @@ impl Connections {
         (connections, last_gone)
     }
 
+    /// To be called every [`Pool::SWEEP`].
+    fn sweep(&self) {
+        self.proxy.upstream.sweep();
+        self.places.sweep(self.http.limits.client_idle_timeout);
+    }
+
     fn serve(
         &self,
         socket: TcpStream,
@@ -172,7 +180,8 @@ impl Connections {
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
         // Made inside, so that the task has room for it once.
         tokio::task::spawn_local(async move {
-            connection::serve(socket, peer, tls, http, proxy, draining).await;
+            let idleness = Arc::clone(&place.idleness);
+            connection::serve(socket, peer, idleness, tls, http, proxy, draining).await;
             drop((place, alive));
         });
     }

@@ -6,10 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
 
+use super::Connections;
 use super::places::Places;
-use super::{ACCEPT_PAUSE, Connections};
 use crate::drain::Draining;
 use crate::open_files;
 use crate::tls::{Current, Pair};
@@ -64,8 +63,7 @@ pub(super) async fn accept(
             // It was closed again before anybody looked.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                connections.places.on_scarcity(port, &error);
-                sleep(ACCEPT_PAUSE).await;
+                connections.places.on_scarcity(port, &error).await;
             }
         }
     }
@@ -85,9 +83,8 @@ async fn unreserved(stream: &TcpStream, port: &str, places: &Places) -> TcpStrea
         let again = again.and_then(open_files::unreserved);
         match again.and_then(|again| TcpStream::from_std(again.into())) {
             Ok(stream) => return stream,
-            Err(error) => places.on_scarcity(port, &error),
+            Err(error) => places.on_scarcity(port, &error).await,
         }
-        sleep(ACCEPT_PAUSE).await;
     }
 }
 

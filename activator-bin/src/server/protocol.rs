@@ -9,6 +9,7 @@ use tokio::io::AsyncRead;
 
 use super::client::Client;
 use super::connection::{End, LAST_HEAD, Timer};
+use super::leave::Leave;
 use super::wire::Wire;
 use crate::drain::Draining;
 use crate::tls::ALPN_HTTP2;
@@ -45,6 +46,8 @@ pub(super) async fn detect(
     head_timeout: Duration,
 ) -> Result<Protocol, End> {
     let mut gone = pin!(client.gone());
+    let told = draining.clone();
+    let mut moment = pin!(Leave::moment(client, told.clone()));
     let mut no_more = pin!(async {
         draining.begun().await;
         tokio::time::sleep(LAST_HEAD).await;
@@ -55,6 +58,12 @@ pub(super) async fn detect(
         }
         if gone.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(End::ClientGone));
+        }
+        while let Poll::Ready(why) = moment.as_mut().poll(cx) {
+            if client.leaves(why) {
+                return Poll::Ready(Err(End::Closed(Ok(()))));
+            }
+            moment.set(Leave::moment(client, told.clone()));
         }
         if no_more.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(End::Closed(Ok(()))));

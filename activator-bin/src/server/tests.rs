@@ -2,6 +2,7 @@
 
 mod flood;
 mod http2;
+mod idle;
 mod memory;
 mod names;
 mod scene;

@@ -21,6 +21,7 @@ mod headers;
 mod http2;
 mod http2_peers;
 mod https;
+mod idle;
 mod informational;
 mod limits;
 mod naming;
