@@ -23,6 +23,8 @@ use crate::timeouts::{Deadline, TimeoutKind};
 use crate::upload::AnswerOver;
 use crate::upstream::{Lease, ReceiveError, Received};
 
+mod late_upload;
+
 /// What a request holds until it is over.
 pub(crate) struct Held {
     slot: Option<Slot>,
@@ -92,7 +94,9 @@ impl Held {
         }
     }
 
+    /// All of the response is there.
     pub(crate) fn complete(&mut self) {
+        self.answering = None;
         if let Some(outcome) = &mut self.outcome {
             outcome.complete();
         }
@@ -114,12 +118,18 @@ pub(crate) struct Relay {
     from: Received,
     lease: Lease,
     held: Held,
+    is_complete: bool,
 }
 
 impl Relay {
     /// What comes from a backend, over a connection that is given back at the end.
     pub(crate) fn new(from: Received, lease: Lease, held: Held) -> Self {
-        let mut relay = Self { from, lease, held };
+        let mut relay = Self {
+            from,
+            lease,
+            held,
+            is_complete: false,
+        };
         if relay.is_at_end() {
             relay.on_end();
         }
@@ -133,6 +143,7 @@ impl Relay {
     }
 
     fn on_end(&mut self) {
+        self.is_complete = true;
         self.lease.give_back();
         self.held.complete();
     }
@@ -172,11 +183,62 @@ pub(crate) struct Body(Content);
 
 enum Content {
     /// All of it, or nothing any more.
-    Whole { text: Option<Bytes>, held: Held },
-    /// The deadline holds the [`Relay`] until it is met.
-    Relayed(Deadline<Box<Relay>>),
+    Whole {
+        text: Option<Bytes>,
+        held: Held,
+    },
+    Relayed(Relayed),
     /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
     Switched(Option<Tunnel>),
+}
+
+/// The deadline holds the [`Relay`] until it is met. None only at the very end.
+struct Relayed(Option<Deadline<Box<Relay>>>);
+
+impl Relayed {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        // Also for the time in which the client takes nothing and nobody asks for more.
+        if self.poll_met(cx).is_ready() {
+            return Poll::Ready(Some(Err(BodyError::TimedOut)));
+        }
+        let deadline = self.0.as_ref();
+        let Some((deadline, mut relay)) = deadline.and_then(|held| Some((held, held.take()?)))
+        else {
+            return Poll::Ready(Some(Err(BodyError::TimedOut)));
+        };
+        let polled = relay.poll_frame(cx).map_err(BodyError::Backend);
+        deadline.hold(relay);
+        if let Poll::Ready(Some(Ok(_))) = polled {
+            deadline.on_activity();
+        }
+        polled
+    }
+
+    fn poll_met(&self, cx: &mut Context<'_>) -> Poll<()> {
+        match &self.0 {
+            Some(deadline) => deadline.poll_met(cx).map(|_| ()),
+            None => Poll::Ready(()),
+        }
+    }
+
+    fn held<R>(&self, look: impl FnOnce(&Box<Relay>) -> R) -> Option<R> {
+        self.0.as_ref()?.held(look)
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if let Some(deadline) = self.0.take()
+            && let Some(relay) = deadline.take()
+            && relay.is_complete
+            && relay.lease.is_uploading()
+        {
+            late_upload::go_on(relay, deadline);
+        }
+    }
 }
 
 /// Why a body does not come to its end.
@@ -201,12 +263,17 @@ impl Body {
     /// What comes from a backend, until `deadline`.
     pub(crate) fn relayed(relay: Box<Relay>, deadline: Deadline<Box<Relay>>) -> Self {
         deadline.hold(relay);
-        Self(Content::Relayed(deadline))
+        Self(Content::Relayed(Relayed(Some(deadline))))
     }
 
     /// Nothing; behind it is the connection of the backend that switched.
-    pub(crate) fn switched(backend: OnUpgrade, held: Held, deadline: Deadline<Box<Relay>>) -> Self {
-        let tunnel = Tunnel::new(backend, held, deadline);
+    pub(crate) fn switched(
+        backend: OnUpgrade,
+        lease: Lease,
+        held: Held,
+        deadline: Deadline<Box<Relay>>,
+    ) -> Self {
+        let tunnel = Tunnel::new(backend, lease, held, deadline);
         Self(Content::Switched(Some(tunnel)))
     }
 
@@ -227,7 +294,7 @@ impl Body {
     /// ask for more.
     pub(crate) fn poll_met(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.0 {
-            Content::Relayed(deadline) => deadline.poll_met(cx).map(|_| ()),
+            Content::Relayed(relayed) => relayed.poll_met(cx),
             Content::Whole { .. } | Content::Switched(_) => Poll::Pending,
         }
     }
@@ -236,8 +303,9 @@ impl Body {
     pub(crate) fn fail(self, reason: ErrorReason) {
         match self.0 {
             Content::Whole { mut held, .. } => held.fail(reason),
-            Content::Relayed(deadline) => {
-                if let Some(mut relay) = deadline.take() {
+            Content::Relayed(mut relayed) => {
+                let relay = relayed.0.take().and_then(|deadline| deadline.take());
+                if let Some(mut relay) = relay {
                     relay.held.fail(reason);
                 }
             }
@@ -259,19 +327,7 @@ impl http_body::Body for Body {
                 Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
             }
             Content::Switched(_) => Poll::Ready(None),
-            Content::Relayed(deadline) => {
-                // Also for the time in which the client takes nothing and nobody asks for more.
-                let met = deadline.poll_met(cx);
-                let (Poll::Pending, Some(mut relay)) = (met, deadline.take()) else {
-                    return Poll::Ready(Some(Err(BodyError::TimedOut)));
-                };
-                let polled = relay.poll_frame(cx).map_err(BodyError::Backend);
-                deadline.hold(relay);
-                if let Poll::Ready(Some(Ok(_))) = polled {
-                    deadline.on_activity();
-                }
-                polled
-            }
+            Content::Relayed(relayed) => relayed.poll_frame(cx),
         }
     }
 
@@ -279,7 +335,7 @@ impl http_body::Body for Body {
         match &self.0 {
             Content::Whole { text, .. } => text.is_none(),
             Content::Switched(_) => true,
-            Content::Relayed(deadline) => deadline.held(|relay| relay.is_at_end()).unwrap_or(false),
+            Content::Relayed(relayed) => relayed.held(|relay| relay.is_at_end()).unwrap_or(false),
         }
     }
 
@@ -289,8 +345,8 @@ impl http_body::Body for Body {
                 SizeHint::with_exact(text.as_ref().map_or(0, Bytes::len) as u64)
             }
             Content::Switched(_) => SizeHint::with_exact(0),
-            Content::Relayed(deadline) => {
-                let hint = deadline.held(|relay| http_body::Body::size_hint(&relay.from));
+            Content::Relayed(relayed) => {
+                let hint = relayed.held(|relay| http_body::Body::size_hint(&relay.from));
                 hint.unwrap_or_default()
             }
         }

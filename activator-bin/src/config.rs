@@ -26,6 +26,7 @@ use tracing_subscriber::filter::Targets;
 pub use crate::probe::Probe;
 pub use crate::server::limits::Limits;
 pub use crate::timeouts::TimeoutLimits;
+pub(crate) use load::ReloadError;
 pub use load::Sources;
 pub use problem::{Place, Problem, Problems};
 pub use revision::REVISION;

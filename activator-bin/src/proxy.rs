@@ -130,7 +130,7 @@ impl Proxy {
                 held.answer(response.status());
                 if upgrade::is_switch(&response) {
                     let backend = hyper::upgrade::on(&mut response);
-                    return response.map(|_| Body::switched(backend, held, deadline));
+                    return response.map(|_| Body::switched(backend, lease, held, deadline));
                 }
                 let relay = |body| Box::new(Relay::new(body, lease, held));
                 response.map(|body| Body::relayed(relay(body), deadline))

@@ -4,6 +4,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
@@ -41,20 +42,33 @@ pub(crate) enum Lease {
     /// All of it.
     Http1(pool::Lease),
     /// One of its streams.
-    Http2(#[expect(dead_code, reason = "it is there to be dropped")] http2::Stream),
+    Http2(http2::Stream),
 }
 
 impl Lease {
-    /// Makes an HTTP/1 connection available to further requests, once the answer is complete.
+    /// Makes an HTTP/1 connection available to further requests, once the answer is complete and the request is sent.
     pub(crate) fn give_back(&mut self) {
         if let Self::Http1(lease) = self {
             lease.give_back();
         }
     }
-}
 
-/// An open connection of HTTP/1, ready for one request at a time.
-type Connection = http1::SendRequest<Upload>;
+    /// Whether the rest of the request is on its way, behind a complete response.
+    pub(crate) fn is_uploading(&self) -> bool {
+        match self {
+            Self::Http1(lease) => lease.is_uploading(),
+            Self::Http2(stream) => stream.is_uploading(),
+        }
+    }
+
+    /// Ready when the rest of the request was sent, behind a complete response, or cannot be.
+    pub(crate) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Http1(lease) => lease.poll_uploaded(cx),
+            Self::Http2(stream) => stream.poll_uploaded(cx),
+        }
+    }
+}
 
 impl Upstream {
     pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
@@ -93,9 +107,10 @@ impl Upstream {
             let (response, stream) = Box::pin(self.http2.send(endpoint, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
-        while let Some(mut connection) = self.pool.take(endpoint) {
-            match connection.try_send_request(*request).await {
-                Ok(response) => return Ok(self.accept(backend, response, connection)),
+        while let Some(connection) = self.pool.take(endpoint) {
+            let mut lease = self.lease(backend, connection);
+            match lease.send(*request).await {
+                Ok(response) => return Ok(accept(response, lease)),
                 Err(mut failed) => match failed.take_message() {
                     Some(unsent) => request = Box::new(unsent),
                     None => {
@@ -111,27 +126,22 @@ impl Upstream {
             self.tls.as_deref(),
             self.limits,
         ));
-        let mut connection = match connecting.await {
+        let connection = match connecting.await {
             Ok(connection) => connection,
             Err(error) => {
                 let unsent = error.is_unreachable().then_some(request);
                 return Err(Failed { error, unsent });
             }
         };
-        match connection.try_send_request(*request).await {
-            Ok(response) => Ok(self.accept(backend, response, connection)),
+        let mut lease = self.lease(backend, connection);
+        match lease.send(*request).await {
+            Ok(response) => Ok(accept(response, lease)),
             Err(failed) => Err(UpstreamError::exchange(address, failed.into_error()).into()),
         }
     }
 
-    fn accept(
-        &self,
-        backend: &Arc<Backend>,
-        response: Response<Incoming>,
-        connection: Connection,
-    ) -> (Response<Received>, Lease) {
-        let lease = pool::Lease::new(Rc::clone(&self.pool), backend.endpoint.clone(), connection);
-        (response.map(Received::Http1), Lease::Http1(lease))
+    fn lease(&self, backend: &Arc<Backend>, connection: pool::Connection) -> pool::Lease {
+        pool::Lease::new(Rc::clone(&self.pool), backend.endpoint.clone(), connection)
     }
 
     /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].
@@ -139,6 +149,10 @@ impl Upstream {
         self.pool.sweep();
         self.http2.sweep();
     }
+}
+
+fn accept(response: Response<Incoming>, lease: pool::Lease) -> (Response<Received>, Lease) {
+    (response.map(Received::Http1), Lease::Http1(lease))
 }
 
 #[cfg(test)]

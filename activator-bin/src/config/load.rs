@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::io::Read;
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,9 +20,16 @@ use super::{
     Readiness, ReporterConfig, SinkConfig, ThrottleConfig, TlsConfig, embedded, revision, sink,
     tls, unknown,
 };
+use crate::regular_file::{self, Unread};
 
-/// The largest file that is read: room for a hundred thousand revisions, none for `/dev/zero`.
-const FILE_LIMIT: u64 = 64 << 20;
+/// Why a file that was read before gave no configuration this time.
+#[derive(Debug)]
+pub(crate) enum ReloadError {
+    /// It was not to be read, which may be different the next time.
+    Unread(Problems),
+    /// What it says is bad.
+    Bad(Problems),
+}
 
 /// Where a configuration comes from.
 #[derive(Clone, Debug, Default)]
@@ -44,15 +51,40 @@ impl Sources {
         let Some(path) = &self.file else {
             return self.check(None);
         };
-        let name = path.to_string_lossy();
-        match read(path) {
-            Ok(bytes) => self.check(Some((&name, &bytes))),
-            Err(message) => {
-                let mut problems = self.check(None).err().unwrap_or_default();
-                problems.push(Place::whole_file(&name), "", message);
-                problems.into_result(embedded::config())
-            }
+        let file = File::open(path).map_err(Unread::from);
+        match file.and_then(regular_file::read_all) {
+            Ok(bytes) => self.check(Some((&path.to_string_lossy(), &bytes))),
+            Err(why) => Err(self.unread(path, &why)),
         }
+    }
+
+    /// Reads the file once more, if it can be read more than once, and checks everything.
+    ///
+    /// # Errors
+    /// All that is wrong, at once. Also that the file says nothing when `may_be_blank` is not set: it
+    /// looks like that when its writer has only just begun.
+    pub(crate) fn reload(&self, may_be_blank: bool) -> Result<Config, ReloadError> {
+        let Some(path) = &self.file else {
+            return self.check(None).map_err(ReloadError::Bad);
+        };
+        let bytes = regular_file::read(path);
+        let bytes = bytes.map_err(|why| ReloadError::Unread(self.unread(path, &why)))?;
+        if !may_be_blank && is_blank(&bytes) {
+            let message = "is empty; `revision = []` in it would say that there are no revisions";
+            return Err(ReloadError::Bad(Problems::of_file(
+                path,
+                message.to_owned(),
+            )));
+        }
+        let checked = self.check(Some((&path.to_string_lossy(), &bytes)));
+        checked.map_err(ReloadError::Bad)
+    }
+
+    /// What is wrong beside the file that was not read, and why it was not.
+    fn unread(&self, path: &Path, why: &Unread) -> Problems {
+        let mut problems = self.check(None).err().unwrap_or_default();
+        problems.append(Problems::of_file(path, why.to_string()));
+        problems.into_result(()).err().unwrap_or_default()
     }
 
     /// Checks everything, with the file's name and content given.
@@ -135,18 +167,10 @@ impl Sources {
     }
 }
 
-/// The content of a file, or why there is none.
-fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let file = std::fs::File::open(path);
-    let read = file.and_then(|file| file.take(FILE_LIMIT + 1).read_to_end(&mut bytes));
-    match read {
-        Ok(_) if bytes.len() as u64 > FILE_LIMIT => {
-            Err(format!("is larger than {} MiB", FILE_LIMIT >> 20))
-        }
-        Ok(_) => Ok(bytes),
-        Err(error) => Err(format!("cannot be read: {error}")),
-    }
+/// Whether nothing is said in a file: there are only blanks and comments.
+fn is_blank(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split(|byte| *byte == b'\n');
+    lines.all(|line| matches!(line.trim_ascii().first(), None | Some(b'#')))
 }
 
 fn read_file(

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, and where: every message an operator reads comes from here.
 
 use std::fmt;
+use std::path::Path;
 
 /// Everything that is wrong, in the order in which an operator would look for it.
 ///
@@ -57,6 +58,13 @@ impl Problems {
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
+    }
+
+    /// Only this, about a whole file.
+    pub(crate) fn of_file(path: &Path, message: String) -> Self {
+        let mut problems = Self::default();
+        problems.push(Place::whole_file(&path.to_string_lossy()), "", message);
+        problems
     }
 
     pub(super) fn push(&mut self, place: Place, field: impl Into<String>, message: String) {

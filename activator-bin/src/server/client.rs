@@ -53,6 +53,7 @@ pub(crate) struct Client {
     was_heard: AtomicBool,
     is_late: AtomicBool,
     is_closed: AtomicBool,
+    is_resting: AtomicBool,
 }
 
 /// What a connection is at.
@@ -95,6 +96,7 @@ impl Client {
             was_heard: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            is_resting: AtomicBool::new(false),
         }
     }
 
@@ -221,6 +223,15 @@ impl Client {
     /// Whether our side is closed.
     pub(super) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether hyper is to end only its own part.
+    pub(super) fn set_resting(&self, is_resting: bool) {
+        self.is_resting.store(is_resting, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_resting(&self) -> bool {
+        self.is_resting.load(Ordering::Relaxed)
     }
 
     /// The end of the answer under way can only be told by closing the connection.

@@ -214,6 +214,7 @@ where
                     break (end, parts.read_buf);
                 }
                 service = parts.service;
+                client.set_resting(false);
                 wire.put_back(parts.read_buf);
                 let moment = rest::until_needed(&mut wire, client, &mut draining).await;
                 if moment.is_some_and(|why| client.leaves(why)) {
@@ -314,6 +315,8 @@ where
             is_last = true;
         }
         match client.phase() {
+            // What comes behind our end is no head.
+            _ if client.is_closed() => Poll::Pending,
             Phase::New | Phase::Head => {
                 let late = head.poll(cx, http.limits.header_timeout);
                 late.map(|()| ControlFlow::Break(End::HeadTimeout))
@@ -342,7 +345,17 @@ where
             Phase::Idle => {
                 head.disarm();
                 silence.disarm();
-                rest.poll(cx, client).map(ControlFlow::Continue)
+                ready!(rest.poll(cx, client));
+                // It is hyper that knows whether the last request was read to its end. If not, the connection ends
+                // behind that: what still comes is never read as a request.
+                client.set_resting(true);
+                connection.as_mut().graceful_shutdown();
+                let ended = connection.as_mut().poll(cx);
+                client.set_resting(ended.is_ready());
+                ended.map(|end| match end {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(_) => ControlFlow::Break(End::Closed(end)),
+                })
             }
         }
     })

@@ -1,5 +1,6 @@
 //! A worker on the test's own thread: what its connections hold, and what becomes of slow peers.
 
+mod early;
 mod flood;
 mod http2;
 mod idle;

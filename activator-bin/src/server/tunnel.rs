@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::client::Client;
 use crate::body::{Held, Relay};
 use crate::timeouts::Deadline;
+use crate::upstream::Lease;
 
 /// As much of one direction may be in memory.
 const CHUNK: usize = 16 * 1024;
@@ -21,14 +22,22 @@ const CHUNK: usize = 16 * 1024;
 /// The backend's end, and what the request holds until both ends are closed.
 pub(crate) struct Tunnel {
     backend: OnUpgrade,
+    /// Until the backend's connection has left HTTP, too.
+    lease: Lease,
     held: Held,
     deadline: Deadline<Box<Relay>>,
 }
 
 impl Tunnel {
-    pub(crate) fn new(backend: OnUpgrade, held: Held, deadline: Deadline<Box<Relay>>) -> Self {
+    pub(crate) fn new(
+        backend: OnUpgrade,
+        lease: Lease,
+        held: Held,
+        deadline: Deadline<Box<Relay>>,
+    ) -> Self {
         Self {
             backend,
+            lease,
             held,
             deadline,
         }
@@ -49,6 +58,7 @@ impl Tunnel {
     ) -> io::Result<()> {
         let Self {
             backend,
+            lease: _lease,
             mut held,
             deadline,
         } = self;

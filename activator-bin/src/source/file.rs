@@ -3,27 +3,57 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::RevisionSource;
+use super::pause::Pause;
 use super::watch::Watch;
-use crate::config::{Config, Problems, RevisionConfig, Sources};
+use crate::config::{Config, Problems, ReloadError, RevisionConfig, Sources};
+use crate::regular_file;
+
+/// How long a reading may take before that is told; a file system that hangs holds one thread.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The configuration file. Everything in it is checked each time, flags and environment included.
+///
+/// A file that could not be read is tried again, with growing pauses. One that cannot be read twice, a
+/// pipe for example, is not followed.
 pub struct FileSource {
     sources: Arc<Sources>,
     path: PathBuf,
     /// What was in force at the start, and still is but for the revisions.
     running: Config,
+    /// Whether there were revisions when the file was good last.
+    has_revisions: bool,
     /// What was logged as needing a restart.
     told: Vec<&'static str>,
     /// What was wrong with the file when it was read last.
     problems: Option<Problems>,
+    pause: Pause,
     hangup: Signal,
-    /// None before the first look.
+    /// None before the first look, and for what is not followed.
     watch: Option<Watch>,
+    /// What the file is when it cannot be read twice.
+    once: Option<&'static str>,
+    /// The reading under way.
+    reading: Option<JoinHandle<Result<Config, ReloadError>>>,
+}
+
+/// How often in a row a file is read again because it changed while it was read.
+const MOST_STALE: u32 = 10;
+
+/// Why the file is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// It may have changed, or could not be read before.
+    Change,
+    /// Somebody wants to hear of it in any case.
+    Asked,
 }
 
 impl FileSource {
@@ -37,30 +67,86 @@ impl FileSource {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn try_new(path: PathBuf, sources: Sources, running: Config) -> io::Result<Self> {
+        let metadata = std::fs::metadata(&path).ok();
         Ok(Self {
             sources: Arc::new(sources),
+            once: metadata.and_then(|it| regular_file::read_once(it.file_type())),
             path,
+            has_revisions: !running.revisions.is_empty(),
             running,
             told: Vec::new(),
             problems: None,
+            pause: Pause::default(),
             hangup: signal(SignalKind::hangup())?,
             watch: None,
+            reading: None,
         })
     }
 
-    /// Waits for a reason to read the file; true when somebody wants to hear of it in any case.
-    async fn reason(&mut self) -> bool {
+    /// Waits for a reason to read the file.
+    async fn reason(&mut self) -> Reason {
+        if let Some(kind) = self.once {
+            self.no_longer(kind).await;
+            return Reason::Asked;
+        }
         let Some(watch) = &mut self.watch else {
             // The file may have changed between its being read at the start and now.
             self.watch = Some(Watch::new(self.path.clone()).await);
-            return false;
+            return Reason::Change;
         };
         tokio::select! {
-            () = watch.changed() => false,
+            () = watch.changed() => Reason::Change,
+            () = self.pause.over() => Reason::Change,
             _ = self.hangup.recv() => {
                 tracing::info!("SIGHUP: reading the configuration again");
-                true
+                watch.settled().await;
+                Reason::Asked
             }
+        }
+    }
+
+    /// Waits until there is a file that can be read again where now there is none.
+    async fn no_longer(&mut self, kind: &'static str) {
+        let path = self.path.display();
+        tracing::info!("{path} is {kind}, which cannot be read twice: it is not followed");
+        loop {
+            self.hangup.recv().await;
+            let metadata = tokio::fs::metadata(&self.path).await;
+            let once = metadata.map(|it| regular_file::read_once(it.file_type()));
+            let Ok(Some(kind)) = once else {
+                break;
+            };
+            tracing::warn!(
+                "SIGHUP: {path} is {kind}, which cannot be read twice: the configuration stays as it is"
+            );
+        }
+        tracing::info!("SIGHUP: reading the configuration again");
+        self.once = None;
+        self.watch = Some(Watch::new(self.path.clone()).await);
+    }
+
+    /// Reads the file; a reading that takes too long goes on.
+    async fn read(&mut self) -> Result<Config, ReloadError> {
+        let (sources, may_be_blank) = (&self.sources, !self.has_revisions);
+        let reading = self.reading.get_or_insert_with(|| {
+            let sources = Arc::clone(sources);
+            tokio::task::spawn_blocking(move || sources.reload(may_be_blank))
+        });
+        match timeout(PATIENCE, reading).await {
+            Ok(read) => {
+                self.reading = None;
+                read.expect("no file makes the reading panic")
+            }
+            Err(_) => Err(ReloadError::Unread(Problems::of_file(
+                &self.path,
+                format!("was not read within {PATIENCE:?}"),
+            ))),
+        }
+    }
+
+    fn on_readable(&mut self) {
+        if self.pause.on_success() {
+            tracing::info!("{} can be read again", self.path.display());
         }
     }
 
@@ -79,23 +165,44 @@ impl FileSource {
 #[async_trait]
 impl RevisionSource for FileSource {
     async fn changed(&mut self) -> Result<Vec<RevisionConfig>, Problems> {
+        let mut reason = Reason::Change;
+        let mut stale = 0;
         loop {
-            let asked = self.reason().await;
-            let sources = Arc::clone(&self.sources);
-            let loading = tokio::task::spawn_blocking(move || sources.load());
-            match loading.await.expect("no file makes the loading panic") {
+            if stale == 0 && self.reading.is_none() && self.reason().await == Reason::Asked {
+                reason = Reason::Asked;
+            }
+            let read = self.read().await;
+            if let Some(watch) = &mut self.watch
+                && self.reading.is_none()
+                && stale < MOST_STALE
+                && watch.is_stale().await
+            {
+                stale += 1;
+                watch.settled().await;
+                continue;
+            }
+            stale = 0;
+            let problems = match read {
                 Ok(config) => {
+                    self.on_readable();
                     self.problems = None;
+                    self.has_revisions = !config.revisions.is_empty();
                     self.tell_restart(&config);
                     return Ok(config.revisions);
                 }
-                Err(problems) => {
-                    let known = self.problems.as_ref() == Some(&problems);
-                    self.problems = Some(problems.clone());
-                    if asked || !known {
-                        return Err(problems);
-                    }
+                Err(ReloadError::Unread(problems)) => {
+                    self.pause.on_failure();
+                    problems
                 }
+                Err(ReloadError::Bad(problems)) => {
+                    self.on_readable();
+                    problems
+                }
+            };
+            let known = self.problems.as_ref() == Some(&problems);
+            self.problems = Some(problems.clone());
+            if reason == Reason::Asked || !known {
+                return Err(problems);
             }
         }
     }

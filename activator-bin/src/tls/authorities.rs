@@ -15,6 +15,7 @@ use tokio_rustls::client::TlsStream;
 use super::problem::{TlsProblems, What};
 use super::{Current, Files, Loaded, provider};
 use crate::config::{NAMESPACE, TlsVersion};
+use crate::regular_file;
 
 const CA_FILE: &str = "backend_tls.ca_file";
 
@@ -54,7 +55,8 @@ impl Files for Authorities {
 impl Authorities {
     fn roots(&self) -> Result<RootCertStore, What> {
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(&self.ca_file)? {
+        let text = regular_file::read(&self.ca_file)?;
+        for certificate in CertificateDer::pem_slice_iter(&text) {
             roots.add(certificate?).map_err(What::BadCertificate)?;
         }
         match roots.is_empty() {

@@ -12,6 +12,7 @@ use super::expiry::not_after;
 use super::problem::{TlsProblem, TlsProblems, What};
 use super::{ALPN_HTTP1, ALPN_HTTP2, Files, Loaded, provider};
 use crate::config::TlsVersion;
+use crate::regular_file;
 
 const CERTIFICATE: &str = "tls.certificate";
 const KEY: &str = "tls.key";
@@ -72,25 +73,27 @@ impl Files for Pair {
 
 impl Pair {
     fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
-        let chain = CertificateDer::pem_file_iter(&self.certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>);
-        let what = match chain {
-            Ok(chain) if chain.is_empty() => What::NoCertificate,
-            Ok(chain) => return Ok(chain),
-            Err(error) => error.into(),
-        };
-        Err(what.of(CERTIFICATE, &self.certificate))
+        let chain = regular_file::read(&self.certificate).map_err(What::from);
+        let chain = chain.and_then(|text| {
+            let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()?;
+            match chain.is_empty() {
+                true => Err(What::NoCertificate),
+                false => Ok(chain),
+            }
+        });
+        chain.map_err(|what| what.of(CERTIFICATE, &self.certificate))
     }
 
     fn signing_key(&self) -> Result<Arc<dyn SigningKey>, TlsProblem> {
-        let what = match PrivateKeyDer::from_pem_file(&self.key) {
-            Ok(key) => match provider().key_provider.load_private_key(key) {
-                Ok(key) => return Ok(key),
-                Err(error) => What::BadKey(error),
-            },
-            Err(pem::Error::NoItemsFound) => What::NoKey,
-            Err(error) => error.into(),
-        };
-        Err(what.of(KEY, &self.key))
+        let key = regular_file::read(&self.key).map_err(What::from);
+        let key = key.and_then(|text| match PrivateKeyDer::from_pem_slice(&text) {
+            Ok(key) => Ok(provider()
+                .key_provider
+                .load_private_key(key)
+                .map_err(What::BadKey)?),
+            Err(pem::Error::NoItemsFound) => Err(What::NoKey),
+            Err(error) => Err(error.into()),
+        });
+        key.map_err(|what| what.of(KEY, &self.key))
     }
 }

@@ -1,10 +1,11 @@
 //! What is wrong with the files of TLS: every message an operator reads about one comes from here.
 
 use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem;
+
+use crate::regular_file::Unread;
 
 /// All that is wrong with the files of TLS. Printed one problem a line.
 #[derive(Debug, thiserror::Error)]
@@ -25,8 +26,8 @@ pub struct TlsProblem {
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum What {
-    #[error("cannot be read: {0}")]
-    Unreadable(io::Error),
+    #[error(transparent)]
+    Unread(#[from] Unread),
     #[error("is not valid PEM: {0}")]
     NotPem(pem::Error),
     #[error("has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected")]
@@ -60,7 +61,7 @@ impl What {
 impl From<pem::Error> for What {
     fn from(error: pem::Error) -> Self {
         match error {
-            pem::Error::Io(error) => Self::Unreadable(error),
+            pem::Error::Io(error) => Self::Unread(error.into()),
             error => Self::NotPem(error),
         }
     }
@@ -71,6 +72,13 @@ impl TlsProblems {
     #[must_use]
     pub fn as_slice(&self) -> &[TlsProblem] {
         &self.0
+    }
+
+    /// Whether a file could not be read, which may be different the next time.
+    pub(super) fn are_passing(&self) -> bool {
+        let passing =
+            |problem: &TlsProblem| matches!(problem.what, What::Unread(Unread::Failed(_)));
+        self.0.iter().any(passing)
     }
 
     pub(crate) fn append(&mut self, mut other: Self) {

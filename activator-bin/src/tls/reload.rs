@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::expiry::Expiry;
 use super::{Current, Files};
+use crate::source::pause::Pause;
 use crate::source::watch::Watch;
 
 /// How long after one file another one may change and still be a part of the same change: a
@@ -50,6 +51,7 @@ pub(crate) async fn follow<F: Files>(
     let (mut asked, mut news) = (false, false);
     let mut told = None;
     let mut expiry = Expiry::new(section);
+    let mut pause = Pause::default();
     loop {
         // Also before the first change: they may have changed between the start and now.
         let reading = Arc::clone(&current);
@@ -59,6 +61,7 @@ pub(crate) async fn follow<F: Files>(
             Ok(not_after) => {
                 on_read(Read::Good { not_after });
                 expiry.set(not_after);
+                pause.on_success();
                 if news {
                     tracing::info!("new connections use the new files of [{section}]");
                 }
@@ -66,6 +69,11 @@ pub(crate) async fn follow<F: Files>(
             }
             Err(problems) => {
                 on_read(Read::Bad);
+                if problems.are_passing() {
+                    pause.on_failure();
+                } else {
+                    pause.on_success();
+                }
                 let text = problems.to_string();
                 if asked || told.as_ref() != Some(&text) {
                     tracing::error!("the new files of [{section}] are bad, those before stay");
@@ -80,6 +88,7 @@ pub(crate) async fn follow<F: Files>(
         asked = tokio::select! {
             () = changed(&mut watches) => false,
             _ = hangup.recv() => true,
+            () = pause.over() => false,
             never = expiry.tell() => match never {},
         };
         if !asked {

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::SeqCst;
 
 use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
@@ -146,4 +148,56 @@ fn what_was_there_before_stays_when_the_files_turn_bad() {
     directory.write("tls.key", &key);
     current.reload().unwrap();
     assert!(!Arc::ptr_eq(&first, &current.content()));
+}
+
+/// A file that cannot be read for so many times.
+struct Passing {
+    path: PathBuf,
+    failures: AtomicUsize,
+}
+
+impl Files for Passing {
+    type Content = ();
+    const SECTION: &'static str = "passing";
+
+    fn paths(&self) -> Vec<&Path> {
+        vec![&self.path]
+    }
+
+    fn load(&self) -> Result<Loaded<()>, TlsProblems> {
+        let less = |left: usize| left.checked_sub(1);
+        match self.failures.fetch_update(SeqCst, SeqCst, less) {
+            Ok(_) => {
+                let error = std::io::Error::from_raw_os_error(24);
+                let unread = problem::What::Unread(error.into());
+                Err(unread.of("tls.key", &self.path).into())
+            }
+            Err(_) => Ok(Loaded {
+                content: (),
+                not_after: None,
+            }),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_could_not_be_read_are_tried_again_until_they_can() {
+    let directory = Directory::new("passing");
+    let files = Passing {
+        path: directory.write("tls.key", "never changes"),
+        failures: AtomicUsize::new(0),
+    };
+    let current = Arc::new(Current::try_new(files).unwrap());
+    current.files.failures.store(20, SeqCst);
+    let (reads, mut outcomes) = tokio::sync::mpsc::unbounded_channel();
+    let on_read = move |read| reads.send(matches!(read, Read::Good { .. })).unwrap();
+    let following = tokio::spawn(follow(current, on_read));
+    for _ in 0..20 {
+        assert_eq!(outcomes.recv().await, Some(false));
+    }
+    assert_eq!(outcomes.recv().await, Some(true));
+    // It is not tried again without a reason.
+    let more = tokio::time::timeout(std::time::Duration::from_secs(600), outcomes.recv()).await;
+    assert!(more.is_err());
+    following.abort();
 }

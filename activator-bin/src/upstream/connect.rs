@@ -10,7 +10,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
-use super::{Connection, UpstreamError};
+use super::UpstreamError;
+use super::pool::Connection;
 use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
@@ -40,17 +41,17 @@ async fn open(
     backend: SocketAddr,
     stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
 ) -> Result<Connection, UpstreamError> {
-    let (connection, driver) = http
+    let (requests, driver) = http
         .handshake(TokioIo::new(stream))
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
-    tokio::task::spawn_local(async move {
+    let driving = tokio::task::spawn_local(async move {
         // Whoever waits for an answer hears of it as well.
         if let Err(error) = driver.with_upgrades().await {
             tracing::debug!(%backend, %error, "connection to a backend ended early");
         }
     });
-    Ok(connection)
+    Ok(Connection::new(requests, driving.abort_handle()))
 }
 
 /// Connects.

@@ -10,13 +10,14 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, ready};
 
 use foldhash::fast::FixedState;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
 use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
 
 use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
@@ -56,8 +57,25 @@ type Opening = Rc<OnceCell<Result<Rc<Connection>, NotOpened>>>;
 /// A request's part of a connection. Dropping it ends the request, also in the middle.
 pub(crate) struct Stream {
     /// Goes on beside the answer.
-    upload: Option<tokio::task::AbortHandle>,
+    upload: Option<JoinHandle<()>>,
     _place: Place,
+}
+
+impl Stream {
+    /// Whether the rest of the request is on its way.
+    pub(super) fn is_uploading(&self) -> bool {
+        let upload = self.upload.as_ref();
+        upload.is_some_and(|upload| !upload.is_finished())
+    }
+
+    /// Ready when the rest of the request was sent, or cannot be.
+    pub(super) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(upload) = &mut self.upload {
+            let _ = ready!(Pin::new(upload).poll(cx));
+            self.upload = None;
+        }
+        Poll::Ready(())
+    }
 }
 
 impl Drop for Stream {

@@ -3,13 +3,36 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use foldhash::fast::FixedState;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1::SendRequest;
+use tokio::task::AbortHandle;
 
-use super::Connection;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
+use crate::upload::Upload;
+
+/// An open connection of HTTP/1, ready for one request at a time.
+pub(crate) struct Connection {
+    requests: SendRequest<Upload>,
+    /// Hyper's part, a task of the current worker. By itself it never ends while the backend takes nothing.
+    driver: AbortHandle,
+}
+
+impl Connection {
+    pub(super) fn new(requests: SendRequest<Upload>, driver: AbortHandle) -> Self {
+        Self { requests, driver }
+    }
+
+    fn is_ready(&self) -> bool {
+        self.requests.is_ready()
+    }
+}
 
 /// One worker's idle connections.
 pub(crate) struct Pool {
@@ -96,15 +119,47 @@ impl Lease {
         }
     }
 
-    /// Makes the connection available to further requests, once the answer is complete.
+    /// Sends the request that the connection is there for, and waits for the head of its response.
     ///
-    /// A connection that is not ready then has to be closed, or still sends the rest of a request
-    /// that was answered early: hyper finishes that and closes it.
+    /// # Errors
+    /// With the request, when nothing of it was sent.
+    pub(super) async fn send(
+        &mut self,
+        request: Request<Upload>,
+    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        let connection = self.connection.as_mut();
+        let connection = connection.expect("a lease is given back behind its request");
+        connection.requests.try_send_request(request).await
+    }
+
+    /// Makes the connection available to further requests, if both the response and the request have come to
+    /// their end. Without effect as long as the rest of the request is on its way.
     pub(crate) fn give_back(&mut self) {
-        if let Some(connection) = self.connection.take()
-            && connection.is_ready()
-        {
+        if let Some(connection) = self.connection.take_if(|connection| connection.is_ready()) {
             self.pool.put(&self.backend, connection);
+        }
+    }
+
+    /// Whether the rest of the request is on its way.
+    pub(super) fn is_uploading(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection
+            .is_some_and(|connection| !connection.is_ready() && !connection.requests.is_closed())
+    }
+
+    /// Ready when the rest of the request was sent, behind a complete response, or cannot be.
+    pub(super) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.connection {
+            Some(connection) => connection.requests.poll_ready(cx).map(|_| ()),
+            None => Poll::Ready(()),
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.driver.abort();
         }
     }
 }

@@ -5,6 +5,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use rustix::process::Pid;
+
 /// Longer than anything here takes; whoever waits longer has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -43,18 +45,22 @@ impl Program {
     }
 
     /// A line with this in it comes, behind whatever else is logged: for where two tasks log, or
-    /// nobody knows how often.
+    /// nobody knows how often. Answers the line.
     #[track_caller]
-    pub(crate) fn logs_at_last(&self, expected: &str) {
+    pub(crate) fn logs_at_last(&self, expected: &str) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = self.log.recv_timeout(left);
             let line = line.unwrap_or_else(|error| panic!("{error} before {expected:?}"));
             if line.contains(expected) {
-                return;
+                return line;
             }
         }
+    }
+
+    pub(crate) fn id(&self) -> Pid {
+        Pid::from_child(&self.process)
     }
 
     pub(crate) fn signal(&self, name: &str) {

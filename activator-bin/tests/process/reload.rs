@@ -1,7 +1,10 @@
 //! The program while its file changes: what it logs, and what a SIGHUP does.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
 use crate::program::{ACTIVATOR, Program};
 
@@ -93,4 +96,79 @@ fn settings_that_need_a_restart_are_named_once() {
     activator.write("workers = 1\n");
     activator.logs("revisions have changed added=0 changed=0 removed=1");
     activator.program.stop();
+}
+
+const ONE_REVISION: &str = "workers = 1\n[[revision]]\nnamespace = \"default\"\nname = \"hello\"\n";
+
+#[test]
+fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pipe");
+    std::fs::create_dir_all(&directory).unwrap();
+    let named = directory.join("activator.toml");
+    let _ = std::fs::remove_file(&named);
+    let made = Command::new("mkfifo").arg(&named).status();
+    assert!(made.unwrap().success());
+    for path in [PathBuf::from("/dev/stdin"), named] {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(ONE_REVISION.as_bytes()).unwrap();
+        drop(writer);
+        let fifo = path.clone();
+        let writing = std::thread::spawn(move || {
+            if !fifo.starts_with("/dev") {
+                std::fs::write(fifo, ONE_REVISION).unwrap();
+            }
+        });
+        let program = Program::start(
+            Command::new(ACTIVATOR)
+                .arg("--config")
+                .arg(&path)
+                .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
+                .args(["--listen-admin", "127.0.0.1:0"])
+                .stdin(reader)
+                .env_clear(),
+        );
+        let once = format!("{} is a pipe, which cannot be read twice: ", path.display());
+        program.logs_at_last(&format!("{once}it is not followed"));
+        writing.join().unwrap();
+        for _ in 0..2 {
+            program.signal("HUP");
+            program.logs_at_last(&format!("SIGHUP: {once}the configuration stays as it is"));
+        }
+        program.signal("TERM");
+        program.logs_at_last("stopped");
+        program.ends(0);
+    }
+}
+
+#[test]
+fn a_file_that_could_not_be_read_is_tried_again_until_it_can() {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("descriptors");
+    std::fs::create_dir_all(&directory).unwrap();
+    let (file, new) = (directory.join("activator.toml"), directory.join("new"));
+    std::fs::write(&file, "workers = 1\n").unwrap();
+    std::fs::write(&new, ONE_REVISION).unwrap();
+    let program = Program::start(
+        Command::new(ACTIVATOR)
+            .arg("--config")
+            .arg(&file)
+            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
+            .args(["--listen-admin", "127.0.0.1:0"])
+            .env_clear(),
+    );
+    program.logs("serving, try: ");
+    let all = getrlimit(Resource::Nofile);
+    let few = Rlimit {
+        current: Some(8),
+        ..all
+    };
+    let limit = |limit| prlimit(Some(program.id()), Resource::Nofile, limit).unwrap();
+    let before = limit(few);
+    std::fs::rename(new, &file).unwrap();
+    program.logs_at_last("activator.toml: cannot be read: Too many open files");
+    limit(before);
+    program.logs_at_last("activator.toml can be read again");
+    program.logs_at_last("revisions have changed added=1");
+    program.signal("TERM");
+    program.logs_at_last("stopped");
+    program.ends(0);
 }

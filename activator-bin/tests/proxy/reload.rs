@@ -200,6 +200,75 @@ async fn a_bad_file_changes_nothing_and_is_told_until_there_is_a_good_one() {
 }
 
 #[tokio::test]
+async fn a_file_that_was_emptied_changes_nothing() {
+    let it = Following::plain("emptied", "a b");
+    it.serves("a b", true).await;
+    for blank in ["", "\n\n", "# soon\n \t# more\n"] {
+        it.write("activator.toml", blank);
+        it.serves("a b", false).await;
+        it.write("activator.toml", text("a b"));
+        it.serves("a b", true).await;
+        it.write("new", blank);
+        it.rename("new", "activator.toml");
+        it.serves("a b", false).await;
+        it.write("activator.toml", text("a b"));
+        it.serves("a b", true).await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_says_so_removes_all_revisions() {
+    for (test, none) in [("none", "revision = []\n"), ("settings", "workers = 1\n")] {
+        let it = Following::plain(test, "a b");
+        it.serves("a b", true).await;
+        it.write("activator.toml", none);
+        it.serves("", true).await;
+        // Nothing can be lost any more.
+        it.write("activator.toml", "");
+        it.serves("", true).await;
+        it.write("activator.toml", text("a"));
+        it.serves("a", true).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_file_changes_nothing_until_there_is_a_file_again() {
+    let it = Following::plain("no-file", "a");
+    it.serves("a", true).await;
+    let pipe = |path: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.unwrap().success());
+    };
+    for (index, what) in ["a directory", "a pipe", "a device", "a loop"]
+        .into_iter()
+        .enumerate()
+    {
+        let new = it.path("new");
+        match what {
+            "a directory" => fs::create_dir(new).unwrap(),
+            "a pipe" => pipe(&new),
+            "a device" => symlink("/dev/zero", new).unwrap(),
+            _ => symlink("activator.toml", new).unwrap(),
+        }
+        // A directory does not take a file's place by itself.
+        it.rename("activator.toml", "old");
+        it.rename("new", "activator.toml");
+        it.serves(&names(index), false).await;
+        it.rename("activator.toml", what);
+        it.write("new", text(&names(index + 1)));
+        it.rename("new", "activator.toml");
+        it.serves(&names(index + 1), true).await;
+    }
+    fn names(round: usize) -> String {
+        if round == 0 {
+            "a".to_owned()
+        } else {
+            format!("r{round}")
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_file_that_is_being_written_is_not_read_before_its_end() {
     use std::io::Write;
     let it = Following::plain("half", "a b");

@@ -27,8 +27,8 @@ use crate::server::{Listener, listen, prepare, run};
 pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(20);
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
 /// A worker that runs while a test waits for its peers, and the rest of an activator elsewhere.
 pub(super) struct Scene {
@@ -36,6 +36,7 @@ pub(super) struct Scene {
     address: SocketAddr,
     pub(super) drain: Drain,
     exporter: Exporter,
+    reporter: ConcurrencyReporter,
     _control: Runtime,
 }
 
@@ -67,7 +68,7 @@ impl Scene {
         let (drain, draining) = Drain::new();
         let services = Services {
             revisions,
-            reporter,
+            reporter: reporter.clone(),
             queue: exporter.queue(),
             handshakes: exporter.handshakes(),
             errors: exporter.errors(),
@@ -98,6 +99,7 @@ impl Scene {
             address,
             drain,
             exporter,
+            reporter,
             _control: control,
         }
     }
@@ -148,6 +150,12 @@ impl Scene {
         let series = format!(r#"activator_errors_total{{reason="{reason}"}} "#);
         let line = text.lines().find_map(|line| line.strip_prefix(&series));
         line.expect("all reasons are there").parse().unwrap()
+    }
+
+    /// How many requests are being served.
+    pub(super) fn in_flight(&self) -> u64 {
+        let key = "ns/rev".parse().unwrap();
+        self.reporter.in_flight(&key).unwrap_or(0)
     }
 
     /// The names and labels of all that `/metrics` shows.

@@ -16,7 +16,7 @@ impl Notifications {
         match self.0 {}
     }
 
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> bool {
         match self.0 {}
     }
 }

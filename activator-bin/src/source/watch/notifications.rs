@@ -49,22 +49,31 @@ impl Notifications {
         self.watched = now;
     }
 
-    /// Waits until one of the names means something else. All that has happened by then is one piece of news.
+    /// Waits until one of the names means something else. All that has happened by then is one piece of
+    /// news; answers whether it can only be about whole files, put there by a rename or a link.
     ///
     /// # Cancel safety
     /// Nothing is lost when the future is dropped.
-    pub(super) async fn next(&mut self) {
+    pub(super) async fn next(&mut self) -> bool {
         loop {
             let Some(Ok(event)) = self.events.next().await else {
                 // The runtime is going down.
                 return std::future::pending().await;
             };
-            let mut news = is_news(&self.watched, &event);
+            let (mut news, mut whole) = (false, true);
+            let mut take = |event: &EventOwned| {
+                if is_news(&self.watched, event) {
+                    news = true;
+                    let partly = EventMask::CLOSE_WRITE | EventMask::Q_OVERFLOW;
+                    whole &= !event.mask.intersects(partly);
+                }
+            };
+            take(&event);
             while let Some(Some(Ok(event))) = self.events.next().now_or_never() {
-                news |= is_news(&self.watched, &event);
+                take(&event);
             }
             if news {
-                return;
+                return whole;
             }
         }
     }
@@ -106,6 +115,9 @@ mod tests {
     /// Long enough for a notification that should not be there to be seen.
     const SILENCE: Duration = Duration::from_millis(50);
 
+    /// What happens, whether that is news and of whole files alone, and how it is done.
+    type Step<'a> = (&'a str, Option<bool>, &'a mut dyn FnMut());
+
     #[tokio::test]
     async fn the_end_of_each_change_is_news_and_nothing_else_is() {
         let root = std::env::temp_dir().join(format!("activator-news-{}", std::process::id()));
@@ -114,45 +126,50 @@ mod tests {
         fs::write(at("file"), "1").unwrap();
         let mut notifications = Notifications::new(&at("file")).unwrap();
         let mut open = None;
-        let steps: &mut [(&str, bool, &mut dyn FnMut())] = &mut [
-            ("a write in place", true, &mut || {
+        let (written, whole) = (Some(false), Some(true));
+        let steps: &mut [Step<'_>] = &mut [
+            ("a write in place", written, &mut || {
                 fs::write(at("file"), "2").unwrap();
             }),
-            ("reading", false, &mut || drop(fs::read(at("file")))),
-            ("a file beside it", false, &mut || {
+            ("reading", None, &mut || drop(fs::read(at("file")))),
+            ("a file beside it", None, &mut || {
                 fs::write(at("beside"), "3").unwrap();
             }),
-            ("a rename over it", true, &mut || {
+            ("a rename over it", whole, &mut || {
                 rename(at("beside"), at("file")).unwrap();
             }),
-            ("its removal", false, &mut || {
+            ("its removal", None, &mut || {
                 remove_file(at("file")).unwrap();
             }),
-            ("the start of a new one", false, &mut || {
+            ("the start of a new one", None, &mut || {
                 let mut file = File::create(at("file")).unwrap();
                 file.write_all(b"half").unwrap();
                 open = Some(file);
             }),
-            ("its replacement by a link", true, &mut || {
+            ("its replacement by a link", whole, &mut || {
                 fs::write(at("elsewhere/file"), "4").unwrap();
                 remove_file(at("file")).unwrap();
                 symlink("elsewhere/file", at("file")).unwrap();
             }),
-            ("a write behind the link", true, &mut || {
+            ("a write behind the link", written, &mut || {
                 fs::write(at("elsewhere/file"), "5").unwrap();
             }),
-            ("its replacement by a hard link", true, &mut || {
+            ("its replacement by a hard link", whole, &mut || {
                 remove_file(at("file")).unwrap();
                 fs::hard_link(at("elsewhere/file"), at("file")).unwrap();
             }),
-            ("a write where it was", false, &mut || {
+            ("a write where it was", None, &mut || {
                 fs::write(at("elsewhere/file"), "6").unwrap();
             }),
         ];
         for (step, expected, change) in steps {
             change();
-            let patience = if *expected { PATIENCE } else { SILENCE };
-            let news = timeout(patience, notifications.next()).await.is_ok();
+            let patience = if expected.is_some() {
+                PATIENCE
+            } else {
+                SILENCE
+            };
+            let news = timeout(patience, notifications.next()).await.ok();
             assert_eq!(news, *expected, "{step}");
             notifications.follow(&at("file"));
         }

@@ -6,7 +6,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Waker};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
@@ -18,9 +19,14 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::connect;
 use super::super::error::UpstreamError;
+use crate::frames::{Flood, Frames};
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::tls::{ALPN_HTTP2, BackendTls};
+
+/// How many requests that were given up are remembered, and for how long their responses may still come.
+const RESETS: usize = 1_000;
+const RESET_FOR: Duration = Duration::from_secs(10);
 
 /// A connection; it is closed when nobody holds it any more.
 pub(super) struct Connection {
@@ -106,9 +112,15 @@ impl Connection {
         limits: Limits,
     ) -> Result<Self, NotOpened> {
         let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
+        let (stream, flood) = Frames::of_client(stream);
         let (requests, mut connection) = client::Builder::new()
             .enable_push(false)
             .initial_max_send_streams(0)
+            // What still comes on streams that were reset is ignored. h2 would count for the connection's
+            // life what comes later than it remembers.
+            .max_concurrent_reset_streams(RESETS)
+            .reset_stream_duration(RESET_FOR)
+            .max_local_error_reset_streams(None)
             .max_header_list_size(head)
             .max_send_buffer_size(limits.http2_window as usize)
             .initial_window_size(limits.http2_window)
@@ -127,11 +139,15 @@ impl Connection {
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
         let driver = tokio::task::spawn_local(async move {
             tokio::select! {
-                end = drive(connection, allowed, limits.backend_max_streams as usize) => {
-                    if let Err(error) = end {
+                end = drive(connection, allowed, limits.backend_max_streams as usize, flood) => match end {
+                    End::Closed(Ok(())) => {}
+                    End::Closed(Err(error)) => {
                         tracing::debug!(%backend, %error, "connection to a backend ended early");
                     }
-                }
+                    End::Flood => {
+                        tracing::warn!(%backend, "a backend floods its connection with frames: closing it");
+                    }
+                },
                 () = alive => {
                     tracing::warn!(%backend, "a backend gives no sign of life: closing its connection");
                 }
@@ -150,7 +166,7 @@ impl Connection {
     pub(super) fn is_open(&self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         let ready = self.requests.clone().poll_ready(&mut cx);
-        matches!(ready, std::task::Poll::Ready(Ok(())))
+        matches!(ready, Poll::Ready(Ok(())))
     }
 
     pub(super) fn place(self: &Rc<Self>) -> Option<Place> {
@@ -191,17 +207,27 @@ impl Drop for Place {
     }
 }
 
+/// How a connection has ended.
+enum End {
+    Closed(Result<(), h2::Error>),
+    Flood,
+}
+
 /// Drives a connection to its end, and tells how many requests it may have under way.
 async fn drive(
     mut connection: client::Connection<impl AsyncRead + AsyncWrite + Unpin, Bytes>,
     allowed: watch::Sender<usize>,
     most: usize,
-) -> Result<(), h2::Error> {
+    flood: Flood,
+) -> End {
     poll_fn(|cx| {
         let polled = Pin::new(&mut connection).poll(cx);
+        if flood.has_come() {
+            return Poll::Ready(End::Flood);
+        }
         let now = connection.max_concurrent_send_streams().min(most);
         allowed.send_if_modified(|before| std::mem::replace(before, now) != now);
-        polled
+        polled.map(End::Closed)
     })
     .await
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::Body;
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
 use crate::upload::Upload;
 
@@ -47,13 +47,20 @@ impl Uploading {
     }
 
     /// Goes on in a task, which whoever waits for the answer may abort.
-    pub(super) fn go_on(mut self) -> AbortHandle {
+    pub(super) fn go_on(mut self) -> JoinHandle<()> {
         let upload = async move {
-            if let Err(error) = std::future::poll_fn(|cx| self.poll(cx)).await {
+            let uploading = std::future::poll_fn(|cx| {
+                // Or that would only be noticed when the client sends more.
+                if self.to.poll_reset(cx).is_ready() {
+                    return Poll::Ready(Ok(()));
+                }
+                self.poll(cx)
+            });
+            if let Err(error) = uploading.await {
                 tracing::debug!(%error, "request body failed");
             }
         };
-        tokio::task::spawn_local(upload).abort_handle()
+        tokio::task::spawn_local(upload)
     }
 
     /// Ready when there is nothing more to do, which may be because the backend wants no more.

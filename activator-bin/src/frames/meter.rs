@@ -1,0 +1,168 @@
+//! Counts, over time, the frames that cost us something and bring nothing.
+
+use tokio::time::Instant;
+
+use super::head::{Head, Kind};
+use super::sent::Frame;
+
+/// How many may come at once. Proxies that put the requests of thousands of clients on one connection
+/// reset hundreds at once.
+const BURST: u32 = 10_000;
+/// How many may come, for as long as one likes.
+const PER_SECOND: u32 = 1_000;
+
+/// Who receives DATA frames may answer each with a window for its stream, one for the connection, and a
+/// ping that measures the line.
+const PER_DATA: u32 = 3;
+
+/// NO_ERROR, INTERNAL_ERROR and CANCEL are what we say ourselves; the rest is what h2 says to a peer that
+/// breaks the rules, or wants more than it is allowed.
+const OURS: [u32; 3] = [0, 2, 8];
+
+/// What a peer may still send.
+pub(super) struct Meter {
+    /// Of what nobody has asked for.
+    unasked: Bucket,
+    /// Of what may answer data.
+    answers: Bucket,
+}
+
+impl Meter {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            unasked: Bucket::new(now),
+            answers: Bucket::new(now),
+        }
+    }
+
+    /// False when that was too many.
+    pub(super) fn on_received(&mut self, frame: &Head, now: impl FnOnce() -> Instant) -> bool {
+        match frame.kind {
+            Kind::Data if !frame.is_empty_data() => true,
+            Kind::Headers | Kind::PushPromise | Kind::Continuation => true,
+            Kind::Ping | Kind::WindowUpdate => self.answers.take(now),
+            Kind::Data
+            | Kind::Priority
+            | Kind::Reset
+            | Kind::Settings
+            | Kind::GoAway
+            | Kind::Unknown => self.unasked.take(now),
+        }
+    }
+
+    /// False when the peer was told too often that it is wrong.
+    pub(super) fn on_sent(&mut self, frame: Frame, now: impl FnOnce() -> Instant) -> bool {
+        match frame.head.kind {
+            Kind::Data if frame.head.length > 0 => self.answers.give(PER_DATA),
+            Kind::Reset if frame.code.is_none_or(|code| !OURS.contains(&code)) => {
+                return self.unasked.take(now);
+            }
+            _ => {}
+        }
+        true
+    }
+}
+
+/// Is filled all the time, up to a brim. It is looked how much that is when it is empty, so that hardly
+/// anybody asks for the time.
+struct Bucket {
+    left: u32,
+    filled: Instant,
+}
+
+impl Bucket {
+    fn new(now: Instant) -> Self {
+        Self {
+            left: BURST,
+            filled: now,
+        }
+    }
+
+    /// Takes one out, if there is one.
+    fn take(&mut self, now: impl FnOnce() -> Instant) -> bool {
+        if self.left == 0 {
+            let now = now();
+            let millis = now.saturating_duration_since(self.filled).as_millis();
+            let more = millis * u128::from(PER_SECOND) / 1_000;
+            self.left = u32::try_from(more).map_or(BURST, |more| more.min(BURST));
+            if self.left == 0 {
+                return false;
+            }
+            self.filled = now;
+        }
+        self.left -= 1;
+        true
+    }
+
+    fn give(&mut self, more: u32) {
+        self.left = (self.left + more).min(BURST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn head(kind: Kind, length: usize) -> Head {
+        Head {
+            length,
+            kind,
+            flags: 0,
+            stream: 1,
+        }
+    }
+
+    #[test]
+    fn a_flood_is_more_than_a_burst_or_more_than_so_many_a_second() {
+        let begin = Instant::now();
+        let mut meter = Meter::new(begin);
+        let reset = head(Kind::Reset, 4);
+        let mut take = |ms| meter.on_received(&reset, || begin + Duration::from_millis(ms));
+        assert!((0..10_000).all(|_| take(0)));
+        assert!(!take(0));
+        assert!((0..1_500).all(|_| take(1_500)));
+        assert!(!take(1_500));
+        assert!((1_501..10_000).all(&mut take));
+        // However long nothing came, no more than a burst.
+        assert!((0..10_000).all(|_| take(10_000_000)));
+        assert!(!take(10_000_000));
+    }
+
+    #[test]
+    fn data_may_be_answered() {
+        let now = Instant::now();
+        let mut meter = Meter::new(now);
+        let (data, window) = (head(Kind::Data, 1), head(Kind::WindowUpdate, 4));
+        for _ in 0..100_000 {
+            let data = Frame {
+                head: data,
+                code: None,
+            };
+            for _ in 0..3 {
+                assert!(meter.on_received(&window, || now));
+            }
+            assert!(meter.on_sent(data, || now));
+        }
+        assert!((0..10_000).all(|_| meter.on_received(&window, || now)));
+        assert!(!meter.on_received(&window, || now));
+    }
+
+    #[test]
+    fn what_we_reset_ourselves_is_no_flood() {
+        let now = Instant::now();
+        let mut meter = Meter::new(now);
+        let mut reset = |code| {
+            let frame = Frame {
+                head: head(Kind::Reset, 4),
+                code: Some(code),
+            };
+            meter.on_sent(frame, || now)
+        };
+        assert!((0..100_000).all(|_| reset(8) && reset(0)));
+        // STREAM_CLOSED.
+        assert!((0..10_000).all(|_| reset(5)));
+        assert!(!reset(5));
+    }
+}

@@ -1,0 +1,61 @@
+//! Reads a whole file that may be read again later: a regular one, of a size with a bound.
+
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// The largest file that is read: room for a hundred thousand revisions, none for `/dev/zero`.
+pub(crate) const LIMIT: u64 = 64 << 20;
+
+/// Why a file was not read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unread {
+    /// It may be otherwise the next time.
+    #[error("cannot be read: {0}")]
+    Failed(#[from] io::Error),
+    /// What was read from it once does not come a second time.
+    #[error("is {0}, which cannot be read twice")]
+    Once(&'static str),
+    #[error("is larger than {} MiB", LIMIT >> 20)]
+    TooLarge,
+}
+
+/// The file's content. It waits for no writer: a pipe is refused.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unread> {
+    // Opening a pipe would wait for its writer.
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one of the lower bits");
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(path)?;
+    if let Some(kind) = read_once(file.metadata()?.file_type()) {
+        return Err(Unread::Once(kind));
+    }
+    read_all(file)
+}
+
+/// All that comes out of `file`, which may be a pipe.
+pub(crate) fn read_all(file: File) -> Result<Vec<u8>, Unread> {
+    let mut bytes = Vec::new();
+    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(Unread::TooLarge);
+    }
+    Ok(bytes)
+}
+
+/// What it is, in words, when it is something that cannot be read twice.
+pub(crate) fn read_once(kind: FileType) -> Option<&'static str> {
+    if kind.is_fifo() {
+        Some("a pipe")
+    } else if kind.is_char_device() || kind.is_block_device() {
+        Some("a device")
+    } else if kind.is_socket() {
+        Some("a socket")
+    } else {
+        None
+    }
+}

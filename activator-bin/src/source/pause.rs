@@ -1,0 +1,58 @@
+//! How long to wait before a file that could not be read is tried again.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+/// The first pause: a file that is being replaced is gone for less.
+const FIRST: Duration = Duration::from_millis(250);
+/// The longest pause.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Pauses that grow while nothing but failures comes of a file. There is none until it has failed.
+#[derive(Debug, Default)]
+pub(crate) struct Pause(Option<Duration>);
+
+impl Pause {
+    /// The file could not be read.
+    pub(crate) fn on_failure(&mut self) {
+        let next = self.0.map_or(FIRST, |pause| (pause * 2).min(LONGEST));
+        self.0 = Some(next);
+    }
+
+    /// The file could be read, whatever is in it; answers whether it could not before.
+    pub(crate) fn on_success(&mut self) -> bool {
+        self.0.take().is_some()
+    }
+
+    /// Waits until it is time to try again: never when it has not failed.
+    ///
+    /// Cancel-safe: the wait begins anew.
+    pub(crate) async fn over(&self) {
+        match self.0 {
+            Some(pause) => sleep(pause).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_bound_and_begin_anew_after_a_success() {
+        let mut pause = Pause::default();
+        for milliseconds in [
+            250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000,
+        ] {
+            pause.on_failure();
+            assert_eq!(pause.0, Some(Duration::from_millis(milliseconds)));
+        }
+        assert!(pause.on_success());
+        assert_eq!(pause.0, None);
+        assert!(!pause.on_success());
+        pause.on_failure();
+        assert_eq!(pause.0, Some(FIRST));
+    }
+}
