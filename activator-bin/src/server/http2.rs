@@ -17,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
 use super::connection::End;
+use super::leave::Leave;
 use super::limits::Limits;
 use crate::drain::Draining;
 use crate::proxy::Proxy;
@@ -83,12 +84,19 @@ impl Http2 {
             Err(end) => return end,
         };
         let mut alive = KeepAlive::new(&mut connection, &self.limits);
+        let mut asked = pin!(client.asked_to_leave());
         let mut drain_begun = pin!(draining.begun());
         let mut is_last = false;
         poll_fn(|cx| {
             // Behind our own end that is what is waited for.
             if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::ClientGone);
+            }
+            while asked.as_mut().poll(cx).is_ready() {
+                if client.leaves(Leave::Asked) {
+                    connection.graceful_shutdown();
+                }
+                asked.set(client.asked_to_leave());
             }
             if !is_last && drain_begun.as_mut().poll(cx).is_ready() {
                 connection.graceful_shutdown();

@@ -1,6 +1,7 @@
 //! Idle clients: who makes room for whom, and who is left alone.
 
 use activator_bin::run::Activator;
+use http::Request;
 
 use crate::backend::{Backend, answering};
 use crate::client::Client;
@@ -121,14 +122,9 @@ async fn an_idle_client_of_http2_is_told_to_go_and_one_with_requests_is_not() {
     busy.send(upload()).await;
     activator.until_in_flight(1).await;
     let mut client = Http2Client::connect(&activator).await;
-    patiently(
-        client
-            .send(crate::http2_peers::request("GET", "/"), true)
-            .await
-            .0,
-    )
-    .await
-    .ok();
+    let nobodys = Request::get("http://nobody/").body(()).unwrap();
+    let (response, _) = client.send(nobodys, true).await;
+    assert_eq!(patiently(response).await.unwrap().status(), 404);
     idle(&activator).await;
     let end = patiently(&mut client.driver).await.unwrap();
     assert!(end.is_ok(), "{end:?}");
