@@ -80,6 +80,17 @@ impl Draining {
         sleep(left.mul_f64(rand::random())).await;
     }
 
+    /// Waits until it is announced, has begun, or the teller is gone.
+    ///
+    /// Cancel-safe.
+    pub(crate) async fn announced(&mut self) {
+        // An error means that nobody is left to tell.
+        let _ = self
+            .stage
+            .wait_for(|stage| !matches!(stage, Stage::Serving))
+            .await;
+    }
+
     /// Waits for the beginning; answers when what is in flight must have ended, now at the latest
     /// when the teller is gone.
     ///

@@ -62,29 +62,22 @@ impl Flood {
 impl<T> Frames<T> {
     /// Those of a connection to a server.
     pub(crate) fn of_client(stream: T) -> (Self, Flood) {
-        Self::new(stream, 0, PREFACE)
+        Self::new(stream, 0, PREFACE, None)
     }
 
-    /// Those of a connection that a client has opened, its preface included.
-    #[cfg_attr(
-        not(test),
-        expect(
-            dead_code,
-            reason = "connections of clients are not yet served on h2 itself"
-        )
-    )]
-    pub(crate) fn of_server(stream: T) -> (Self, Flood) {
-        Self::new(stream, PREFACE, 0)
+    /// Those of a connection that a client has opened, its preface included. It may make so many mistakes at once.
+    pub(crate) fn of_server(stream: T, mistakes: u32) -> (Self, Flood) {
+        Self::new(stream, PREFACE, 0, Some(mistakes))
     }
 
-    fn new(stream: T, read: usize, written: usize) -> (Self, Flood) {
+    fn new(stream: T, read: usize, written: usize, mistakes: Option<u32>) -> (Self, Flood) {
         let flood = Flood::default();
         let frames = Self {
             stream,
             filter: Filter::new(read),
             sent: Sent::new(written),
             streams: Streams::default(),
-            meter: Meter::new(Instant::now()),
+            meter: Meter::new(mistakes, Instant::now()),
             cut: Cut::default(),
             flood: flood.clone(),
         };

@@ -6,19 +6,25 @@
 
 mod attempts;
 mod exchange;
+mod lanes;
 mod pace;
+mod schedule;
 mod task;
+mod trust;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use reporter_core::RevisionKey;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use self::exchange::{Network, Tcp};
+use self::lanes::Lanes;
+use self::schedule::Owner;
 use self::task::{Targets, Task};
 use crate::throttle::Throttle;
 
@@ -27,10 +33,10 @@ use crate::throttle::Throttle;
 pub enum Probe {
     /// It answers `GET /healthz`, sent as Knative's activator sends it, with 200 and the body `queue`.
     Knative,
-    /// It takes a TCP connection.
+    /// It takes a TCP connection and does not close it at once.
     #[default]
     Tcp,
-    /// It is ready as soon as it is named. Set aside, it has to take a TCP connection first.
+    /// It is ready as soon as it is named. Set aside, it has to pass a probe by TCP first.
     None,
 }
 
@@ -64,7 +70,7 @@ impl Default for ProbeSettings {
 pub enum ProbeOutcome {
     /// The backend is ready.
     Ok,
-    /// There was no connection, or it broke before an answer.
+    /// There was no connection, or it ended before an answer, or too soon.
     Refused,
     /// It took too long.
     Timeout,
@@ -72,6 +78,8 @@ pub enum ProbeOutcome {
     Status,
     /// The answer's body was not `queue`.
     Body,
+    /// This machine is out of descriptors or the like: it says nothing of the backend.
+    OutOfDescriptors,
 }
 
 impl ProbeOutcome {
@@ -84,6 +92,7 @@ impl ProbeOutcome {
             Self::Timeout => "timeout",
             Self::Status => "status",
             Self::Body => "body",
+            Self::OutOfDescriptors => "out_of_descriptors",
         }
     }
 }
@@ -91,15 +100,15 @@ impl ProbeOutcome {
 /// What the probers of all revisions share: the bound on parallel probes, and who hears of each outcome.
 pub struct Probes {
     network: Box<dyn Network>,
-    /// For probes with the short time-out. A probe with a long one never takes up room here, so that
-    /// slow backends, however many, do not hold up others.
-    quick: Semaphore,
-    patient: Semaphore,
+    lanes: Lanes,
+    owners: AtomicU64,
     on_outcome: Box<dyn Fn(ProbeOutcome) + Send + Sync>,
 }
 
 impl Probes {
-    /// At most `max_parallel` probes at once (2 at least): half of them with the short time-out, half with longer ones.
+    /// At most `max_parallel` probes at once (2 at least), of which half may have more than the short time-out.
+    ///
+    /// The first probe of a backend that is new or has just been set aside goes before others, and revisions take turns.
     #[must_use]
     pub fn new(
         max_parallel: usize,
@@ -113,13 +122,17 @@ impl Probes {
         max_parallel: usize,
         on_outcome: impl Fn(ProbeOutcome) + Send + Sync + 'static,
     ) -> Arc<Self> {
-        let half = (max_parallel / 2).clamp(1, Semaphore::MAX_PERMITS);
         Arc::new(Self {
             network: Box::new(network),
-            quick: Semaphore::new(half),
-            patient: Semaphore::new(half),
+            lanes: Lanes::new(max_parallel),
+            owners: AtomicU64::new(0),
             on_outcome: Box::new(on_outcome),
         })
+    }
+
+    /// A revision that takes its turns from now on.
+    fn owner(&self) -> Owner {
+        Owner(self.owners.fetch_add(1, Ordering::Relaxed))
     }
 }
 

@@ -139,6 +139,19 @@ impl Proxy {
         }
     }
 
+    /// Counts a request that is not looked at, since it has ended before that could be done.
+    pub(crate) fn was_taken_back(
+        &self,
+        request: &Request<()>,
+        client: &Arc<Client>,
+        reason: ErrorReason,
+    ) {
+        let mut held = Held::new(client.on_request(false));
+        let begin = Instant::now();
+        held.observe(Outcome::new(&self.observer, request, client.scheme, begin));
+        held.fail(reason);
+    }
+
     async fn pass_on(
         &self,
         mut request: Box<Request<Upload>>,
@@ -152,6 +165,7 @@ impl Proxy {
         let limits = target.timeouts();
         let deadline = self.timeouts.begin(&limits, begin);
         informational::relay(&mut request, client, held);
+        let interim = request.body().interim().cloned();
         let most = self.services.limits.max_request_body;
         if let Some(most) = most
             && request.body().size_hint().exact().is_none()
@@ -171,7 +185,7 @@ impl Proxy {
             kind = deadline.until_met() => {
                 Err(Refusal::new(kind.into(), "activator request timeout"))
             }
-            never = informational::heed(client, &limits, &deadline) => match never {},
+            never = informational::heed(client, interim, &limits, &deadline) => match never {},
             () = client.late() => {
                 let why = "the rest of the request's body did not come in time";
                 Err(Refusal::new(ErrorReason::ClientTimeout, why))
@@ -245,9 +259,9 @@ impl Proxy {
         if response.headers().len() > most {
             return Err(UpstreamError::ManyHeaders(backend.endpoint.address, most).into());
         }
-        match headers::has_unknown_coding(response.headers()) {
-            true => Err(UpstreamError::TransferCoding(backend.endpoint.address).into()),
-            false => Ok((response, lease)),
+        match headers::bad_coding(response.headers()) {
+            Some(_) => Err(UpstreamError::TransferCoding(backend.endpoint.address).into()),
+            None => Ok((response, lease)),
         }
     }
 

@@ -153,7 +153,7 @@ impl Connections {
     fn new(services: Services, draining: Draining) -> (Self, mpsc::Receiver<Infallible>) {
         let (alive, last_gone) = mpsc::channel(1);
         let connections = Self {
-            http: Rc::new(Http::new(&services.limits)),
+            http: Rc::new(Http::new(&services.limits, &draining)),
             places: Arc::clone(&services.places),
             proxy: Rc::new(Proxy::new(services)),
             draining,

@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
 use crate::h2_body::H2Body;
+use crate::interim::Interim;
 use crate::proxy::trailers;
 
 /// How long a backend is given to say 100 (Continue): there are some that never do.
@@ -27,6 +29,8 @@ pub(crate) struct Upload {
     from: Option<Source>,
     gate: Gate,
     bound: Option<Bound>,
+    /// What the client is told meanwhile, over HTTP/2.
+    interim: Option<Arc<Interim>>,
 }
 
 /// Where it comes from.
@@ -75,21 +79,27 @@ impl From<Incoming> for Upload {
             from: Some(Source::Http1(from)),
             gate: Gate::Open,
             bound: None,
-        }
-    }
-}
-
-impl From<H2Body> for Upload {
-    fn from(from: H2Body) -> Self {
-        Self {
-            from: Some(Source::Http2(from)),
-            gate: Gate::Open,
-            bound: None,
+            interim: None,
         }
     }
 }
 
 impl Upload {
+    /// What comes over HTTP/2, where a client is told of what comes before the response.
+    pub(crate) fn http2(from: H2Body, interim: Arc<Interim>) -> Self {
+        Self {
+            from: Some(Source::Http2(from)),
+            gate: Gate::Open,
+            bound: None,
+            interim: Some(interim),
+        }
+    }
+
+    /// Where informational responses go, over HTTP/2.
+    pub(crate) fn interim(&self) -> Option<&Arc<Interim>> {
+        self.interim.as_ref()
+    }
+
     /// It is not asked for until [`Wanted`] is sent or nothing has come for a while. When its
     /// sender is dropped, it never is; its connection is closed when the other one is dropped, too.
     pub(crate) fn close_gate(&mut self) -> (oneshot::Sender<Wanted>, oneshot::Sender<AnswerOver>) {
@@ -127,9 +137,16 @@ impl Upload {
                 }
             };
             let gate = std::mem::replace(&mut self.gate, Gate::Open);
-            if let (false, Gate::Closed(wait)) = (is_wanted, gate) {
-                self.gate = Gate::Refused(wait.over);
-                self.from = None;
+            match (is_wanted, gate) {
+                (false, Gate::Closed(wait)) => {
+                    self.gate = Gate::Refused(wait.over);
+                    self.from = None;
+                }
+                _ => {
+                    if let Some(interim) = &self.interim {
+                        interim.go_on();
+                    }
+                }
             }
         }
         if let Gate::Refused(over) = &mut self.gate {

@@ -23,7 +23,7 @@ label_values! {
     pub enum ProbeOutcome {
         /// The backend passed.
         Ok = "ok",
-        /// There was no connection, or it broke before an answer.
+        /// There was no connection, or it ended before an answer, or too soon.
         Refused = "refused",
         /// There was no answer in time.
         Timeout = "timeout",
@@ -31,6 +31,8 @@ label_values! {
         Status = "status",
         /// The answer's body was not that of a ready backend.
         Body = "body",
+        /// The activator had no descriptor left for it, or the like.
+        OutOfDescriptors = "out_of_descriptors",
     }
 }
 

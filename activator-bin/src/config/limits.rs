@@ -171,7 +171,7 @@ pub(super) const HTTP2_WINDOW: Setting<Config> = Setting::new(
 
 pub(super) const HTTP2_MAX_PENDING_RESETS: Setting<Config> = Setting::new(
     "limits.http2_max_pending_resets",
-    Is("20"),
+    Is("500"),
     "The most requests that a client may take back before they were looked at",
     |config, value| {
         set(
@@ -184,7 +184,7 @@ pub(super) const HTTP2_MAX_PENDING_RESETS: Setting<Config> = Setting::new(
 pub(super) const HTTP2_MAX_ERROR_RESETS: Setting<Config> = Setting::new(
     "limits.http2_max_error_resets",
     Is("256"),
-    "The most requests on an HTTP/2 connection that are malformed, or more than may be under way",
+    "The most requests on an HTTP/2 connection that are malformed, or more than may be under way, at once; ten more are forgiven every second",
     |config, value| {
         set(
             &mut config.limits.http2_max_error_resets,

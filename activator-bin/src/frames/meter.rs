@@ -11,13 +11,18 @@ const BURST: u32 = 10_000;
 /// How many may come, for as long as one likes.
 const PER_SECOND: u32 = 1_000;
 
+/// How many more of a peer's mistakes are forgiven every second, of as many as the limits say at once.
+const MISTAKES_PER_SECOND: u32 = 10;
+
 /// Who receives DATA frames may answer each with a window for its stream, one for the connection, and a
 /// ping that measures the line.
 const PER_DATA: u32 = 3;
 
-/// NO_ERROR, INTERNAL_ERROR and CANCEL are what we say ourselves; the rest is what h2 says to a peer that
-/// breaks the rules, or wants more than it is allowed.
+/// NO_ERROR, INTERNAL_ERROR and CANCEL are what we say ourselves.
 const OURS: [u32; 3] = [0, 2, 8];
+/// STREAM_CLOSED is what h2 says to what was on its way to a stream that has ended. The rest is for a peer that
+/// breaks the rules, or wants more than it is allowed.
+const LATE: u32 = 5;
 
 /// What a peer may still send.
 pub(super) struct Meter {
@@ -25,13 +30,20 @@ pub(super) struct Meter {
     unasked: Bucket,
     /// Of what may answer data.
     answers: Bucket,
+    /// Of what it is told to be wrong.
+    mistakes: Bucket,
 }
 
 impl Meter {
-    pub(super) fn new(now: Instant) -> Self {
+    /// With as many mistakes at once, if that is to be fewer than of anything else.
+    pub(super) fn new(mistakes: Option<u32>, now: Instant) -> Self {
         Self {
-            unasked: Bucket::new(now),
-            answers: Bucket::new(now),
+            unasked: Bucket::new(BURST, PER_SECOND, now),
+            answers: Bucket::new(BURST, PER_SECOND, now),
+            mistakes: match mistakes {
+                Some(most) => Bucket::new(most, MISTAKES_PER_SECOND, now),
+                None => Bucket::new(BURST, PER_SECOND, now),
+            },
         }
     }
 
@@ -54,9 +66,11 @@ impl Meter {
     pub(super) fn on_sent(&mut self, frame: Frame, now: impl FnOnce() -> Instant) -> bool {
         match frame.head.kind {
             Kind::Data if frame.head.length > 0 => self.answers.give(PER_DATA),
-            Kind::Reset if frame.code.is_none_or(|code| !OURS.contains(&code)) => {
-                return self.unasked.take(now);
-            }
+            Kind::Reset => match frame.code {
+                Some(code) if OURS.contains(&code) => {}
+                Some(LATE) => return self.unasked.take(now),
+                _ => return self.mistakes.take(now),
+            },
             _ => {}
         }
         true
@@ -68,13 +82,17 @@ impl Meter {
 struct Bucket {
     left: u32,
     filled: Instant,
+    brim: u32,
+    per_second: u32,
 }
 
 impl Bucket {
-    fn new(now: Instant) -> Self {
+    fn new(brim: u32, per_second: u32, now: Instant) -> Self {
         Self {
-            left: BURST,
+            left: brim,
             filled: now,
+            brim,
+            per_second,
         }
     }
 
@@ -83,8 +101,8 @@ impl Bucket {
         if self.left == 0 {
             let now = now();
             let millis = now.saturating_duration_since(self.filled).as_millis();
-            let more = millis * u128::from(PER_SECOND) / 1_000;
-            self.left = u32::try_from(more).map_or(BURST, |more| more.min(BURST));
+            let more = millis * u128::from(self.per_second) / 1_000;
+            self.left = u32::try_from(more).map_or(self.brim, |more| more.min(self.brim));
             if self.left == 0 {
                 return false;
             }
@@ -95,7 +113,7 @@ impl Bucket {
     }
 
     fn give(&mut self, more: u32) {
-        self.left = (self.left + more).min(BURST);
+        self.left = (self.left + more).min(self.brim);
     }
 }
 
@@ -117,7 +135,7 @@ mod tests {
     #[test]
     fn a_flood_is_more_than_a_burst_or_more_than_so_many_a_second() {
         let begin = Instant::now();
-        let mut meter = Meter::new(begin);
+        let mut meter = Meter::new(None, begin);
         let reset = head(Kind::Reset, 4);
         let mut take = |ms| meter.on_received(&reset, || begin + Duration::from_millis(ms));
         assert!((0..10_000).all(|_| take(0)));
@@ -133,7 +151,7 @@ mod tests {
     #[test]
     fn data_may_be_answered() {
         let now = Instant::now();
-        let mut meter = Meter::new(now);
+        let mut meter = Meter::new(None, now);
         let (data, window) = (head(Kind::Data, 1), head(Kind::WindowUpdate, 4));
         for _ in 0..100_000 {
             let data = Frame {
@@ -152,7 +170,7 @@ mod tests {
     #[test]
     fn what_we_reset_ourselves_is_no_flood() {
         let now = Instant::now();
-        let mut meter = Meter::new(now);
+        let mut meter = Meter::new(None, now);
         let mut reset = |code| {
             let frame = Frame {
                 head: head(Kind::Reset, 4),
@@ -164,5 +182,24 @@ mod tests {
         // STREAM_CLOSED.
         assert!((0..10_000).all(|_| reset(5)));
         assert!(!reset(5));
+    }
+
+    #[test]
+    fn mistakes_are_forgiven_more_slowly() {
+        let begin = Instant::now();
+        let mut meter = Meter::new(Some(256), begin);
+        let mut mistake = |code, ms| {
+            let frame = Frame {
+                head: head(Kind::Reset, 4),
+                code: Some(code),
+            };
+            meter.on_sent(frame, || begin + Duration::from_millis(ms))
+        };
+        assert!((0..256).all(|_| mistake(1, 0)));
+        assert!(!mistake(7, 0));
+        // What comes late to a stream that has ended is none.
+        assert!(mistake(5, 0));
+        assert!((1..20).all(|tenth| mistake(1, tenth * 100)));
+        assert!(!mistake(1, 1_900));
     }
 }

@@ -1,21 +1,31 @@
 //! The probes of one backend that is not ready, until it is.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use reporter_core::RevisionKey;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::exchange::Exchange;
+use super::schedule::{Class, Owner};
 use super::{ProbeOutcome, ProbeSettings, Probes};
+use crate::told::Told;
+
+/// How long a probe with a short time-out runs at least before its room goes to a first one that has none.
+const FAIR_SHARE: Duration = Duration::from_millis(40);
 
 /// Two kinds of probes side by side, because no one time-out is right: a long one finds a backend behind a slow
 /// link, a short one soon tries anew where a packet was lost or the backend hung at its start.
 pub(super) struct Attempts {
     pub(super) revision: RevisionKey,
+    pub(super) owner: Owner,
     pub(super) backend: SocketAddr,
+    /// What the log was told of it.
+    pub(super) told: Arc<Mutex<Told>>,
     pub(super) exchange: Exchange,
     pub(super) settings: ProbeSettings,
     pub(super) probes: Arc<Probes>,
@@ -38,24 +48,38 @@ impl Attempts {
     /// One after the other with the short time-out.
     async fn quick(&self, timed_out: &Notify) {
         let start = Instant::now();
-        let mut logged = false;
+        let mut class = Class::First;
         loop {
-            let outcome = self.probe(&self.probes.quick, self.settings.timeout).await;
+            let Some(outcome) = self.probe(class, self.settings.timeout).await else {
+                // It has failed in nothing.
+                class = Class::Repeat;
+                continue;
+            };
             match outcome {
                 ProbeOutcome::Ok => return,
                 ProbeOutcome::Timeout => timed_out.notify_one(),
                 ProbeOutcome::Refused | ProbeOutcome::Status | ProbeOutcome::Body => {}
+                ProbeOutcome::OutOfDescriptors => {
+                    sleep(self.settings.frequency).await;
+                    continue;
+                }
             }
-            if !logged {
-                logged = true;
-                tracing::info!(
-                    revision = %self.revision,
-                    backend = %self.backend,
-                    outcome = outcome.as_str(),
-                    "backend is not ready"
-                );
-            }
+            class = Class::Repeat;
+            self.tell(outcome);
             sleep(self.settings.pause(start.elapsed())).await;
+        }
+    }
+
+    fn tell(&self, outcome: ProbeOutcome) {
+        let line = self.told.lock().on_failure(Instant::now());
+        if let Some(failures) = line {
+            tracing::info!(
+                revision = %self.revision,
+                backend = %self.backend,
+                outcome = outcome.as_str(),
+                failures = Some(failures).filter(|&failures| failures > 1),
+                "backend is not ready"
+            );
         }
     }
 
@@ -64,20 +88,30 @@ impl Attempts {
         let mut limit = self.settings.longer_timeout(self.settings.timeout);
         loop {
             timed_out.notified().await;
-            match self.probe(&self.probes.patient, limit).await {
-                ProbeOutcome::Ok => return,
-                ProbeOutcome::Timeout => limit = self.settings.longer_timeout(limit),
-                ProbeOutcome::Refused | ProbeOutcome::Status | ProbeOutcome::Body => {}
+            match self.probe(Class::Patient, limit).await {
+                Some(ProbeOutcome::Ok) => return,
+                Some(ProbeOutcome::Timeout) => limit = self.settings.longer_timeout(limit),
+                _ => {}
             }
         }
     }
 
-    async fn probe(&self, lane: &Semaphore, limit: Duration) -> ProbeOutcome {
-        let _permit = lane.acquire().await.expect("nobody closes it");
+    /// What came of one probe; none when it was given up for another one.
+    async fn probe(&self, class: Class, limit: Duration) -> Option<ProbeOutcome> {
+        let lane = self.probes.lanes.enter(self.owner, class).await;
         let probe = self.probes.network.probe(self.exchange, self.backend);
-        let outcome = timeout(limit, probe).await;
-        let outcome = outcome.unwrap_or(ProbeOutcome::Timeout);
+        let mut probe = pin!(timeout(limit + self.exchange.look(), probe));
+        let in_time = tokio::select! {
+            biased;
+            in_time = &mut probe => in_time,
+            () = sleep(FAIR_SHARE) => tokio::select! {
+                biased;
+                in_time = &mut probe => in_time,
+                () = lane.needed() => return None,
+            }
+        };
+        let outcome = in_time.unwrap_or(ProbeOutcome::Timeout);
         (self.probes.on_outcome)(outcome);
-        outcome
+        Some(outcome)
     }
 }

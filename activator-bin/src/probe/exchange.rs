@@ -1,6 +1,8 @@
 //! One probe over the network: what is sent, and what the answer says.
 
+use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -8,7 +10,10 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Collected, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustix::io::Errno;
+use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::ProbeOutcome;
 
@@ -21,7 +26,20 @@ const MAX_HEAD: usize = 8 * 1024;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exchange {
     Knative,
-    Tcp,
+    /// The connection has to stay open for so long.
+    Tcp {
+        look: Duration,
+    },
+}
+
+impl Exchange {
+    /// How long it takes beyond what the backend needs.
+    pub(super) fn look(self) -> Duration {
+        match self {
+            Self::Knative => Duration::ZERO,
+            Self::Tcp { look } => look,
+        }
+    }
 }
 
 /// Where probes go: the network, or a test's idea of it.
@@ -37,14 +55,43 @@ pub(super) struct Tcp;
 #[async_trait]
 impl Network for Tcp {
     async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome {
-        let Ok(stream) = TcpStream::connect(backend).await else {
-            return ProbeOutcome::Refused;
+        let stream = match TcpStream::connect(backend).await {
+            Ok(stream) => stream,
+            Err(error) if is_our_own(&error) => return ProbeOutcome::OutOfDescriptors,
+            Err(_) => return ProbeOutcome::Refused,
         };
         match exchange {
-            Exchange::Tcp => ProbeOutcome::Ok,
+            Exchange::Tcp { look } => match stays_open(stream, look).await {
+                true => ProbeOutcome::Ok,
+                false => ProbeOutcome::Refused,
+            },
             Exchange::Knative => ask(stream, backend).await.unwrap_or(ProbeOutcome::Refused),
         }
     }
+}
+
+/// Whether this machine has run out of something, which says nothing of the backend.
+fn is_our_own(error: &io::Error) -> bool {
+    let Some(error) = Errno::from_io_error(error) else {
+        return false;
+    };
+    [
+        Errno::MFILE,
+        Errno::NFILE,
+        Errno::NOBUFS,
+        Errno::NOMEM,
+        Errno::ADDRNOTAVAIL,
+    ]
+    .contains(&error)
+}
+
+/// Whether the other end neither closes nor resets the connection for that long. What it says does not matter.
+async fn stays_open(mut stream: TcpStream, look: Duration) -> bool {
+    let closed = async {
+        let mut said = [0; 512];
+        while let Ok(1..) = stream.read(&mut said).await {}
+    };
+    timeout(look, closed).await.is_err()
 }
 
 async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutcome> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::ProbeSettings;
 
 /// The longest that a backend waits for its next probe, however long it has been failing, unless the frequency is lower.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A backend that became ready is noticed with a delay of at most this share of the time that it took to become so.
 const SHARE_OF_FAILING: u32 = 20;

@@ -9,12 +9,15 @@ use parking_lot::Mutex;
 use reporter_core::RevisionKey;
 use tokio::sync::watch;
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep_until};
 
 use super::attempts::Attempts;
 use super::exchange::Exchange;
+use super::schedule::Owner;
+use super::trust::Trust;
 use super::{BackendCounts, Probe, ProbeSettings, Probes};
 use crate::throttle::{Complaint, Throttle};
+use crate::told::{self, Told};
 
 /// What the owner of a prober wants.
 #[derive(Clone, Debug)]
@@ -28,21 +31,44 @@ pub(super) struct Targets {
 
 pub(super) struct Task {
     revision: RevisionKey,
+    owner: Owner,
     throttle: Throttle,
     probes: Arc<Probes>,
     targets: watch::Receiver<Targets>,
     settings: ProbeSettings,
     /// Those of the list that the task knows.
     named: BTreeMap<SocketAddr, u64>,
-    backends: BTreeMap<SocketAddr, State>,
+    backends: BTreeMap<SocketAddr, Known>,
     /// A task for each backend that is being probed, which ends when that is ready.
     probing: JoinSet<()>,
     counts: Arc<Mutex<BackendCounts>>,
+    /// When the log is to be told of those that have become ready too soon after the last time.
+    tell_at: Option<Instant>,
+}
+
+struct Known {
+    state: State,
+    record: Record,
+}
+
+/// What is remembered of a backend for as long as it is in the list.
+#[derive(Clone, Default)]
+struct Record {
+    trust: Trust,
+    /// What the log was told of it, by this task and the one that probes it.
+    told: Arc<Mutex<Told>>,
 }
 
 enum State {
-    Ready { since: Instant },
-    Probing { task: AbortHandle, set_aside: bool },
+    Ready {
+        since: Instant,
+    },
+    Probing {
+        task: AbortHandle,
+        set_aside: bool,
+        /// When its first probe is due.
+        from: Instant,
+    },
 }
 
 impl Task {
@@ -56,6 +82,7 @@ impl Task {
         let settings = targets.borrow_and_update().settings;
         Self {
             revision,
+            owner: probes.owner(),
             throttle,
             probes,
             targets,
@@ -64,6 +91,7 @@ impl Task {
             backends: BTreeMap::new(),
             probing: JoinSet::new(),
             counts,
+            tell_at: None,
         }
     }
 
@@ -77,8 +105,13 @@ impl Task {
                 },
                 Some(ended) = self.probing.join_next_with_id() => self.probed(ended),
                 backends = self.throttle.set_aside() => self.set_aside(&backends),
+                () = until(self.tell_at) => self.tell_late(),
             }
-            *self.counts.lock() = self.count();
+            let counts = self.count();
+            let before = std::mem::replace(&mut *self.counts.lock(), counts);
+            if counts.ready == 0 && before.ready > 0 {
+                self.hurry();
+            }
         }
     }
 
@@ -86,10 +119,10 @@ impl Task {
         let targets = self.targets.borrow_and_update().clone();
         let settings = targets.settings;
         let known = std::mem::replace(&mut self.named, targets.backends);
-        self.backends.retain(|backend, state| {
+        self.backends.retain(|backend, own| {
             let stays = self.named.get(backend) == known.get(backend);
             if !stays {
-                state.stop_probing();
+                own.state.stop_probing();
             }
             stays
         });
@@ -105,44 +138,65 @@ impl Task {
             .copied()
             .collect::<Vec<_>>()
         {
-            self.start(backend, false, Duration::ZERO);
+            self.start(backend, Record::default(), false, Duration::ZERO);
         }
     }
 
     /// Starts again with those that are being probed, in the way that is set now.
     fn probe_anew(&mut self) {
+        self.start_again(|_| true, Duration::ZERO);
+    }
+
+    /// Nobody else is ready, so that none is left alone for long.
+    fn hurry(&mut self) {
+        let delay = self.settings.longest_pause_of_the_last();
+        let latest = Instant::now() + delay;
+        self.start_again(|from| from > latest, delay);
+    }
+
+    /// Starts again with those that are being probed and whose first probe is due at such a time.
+    fn start_again(&mut self, is_meant: impl Fn(Instant) -> bool, delay: Duration) {
         let being_probed = self
             .backends
             .iter()
-            .filter_map(|(backend, state)| match state {
-                State::Ready { .. } => None,
-                State::Probing { set_aside, .. } => Some((*backend, *set_aside)),
+            .filter_map(|(backend, known)| match known.state {
+                State::Probing {
+                    set_aside, from, ..
+                } if is_meant(from) => Some((*backend, set_aside)),
+                State::Probing { .. } | State::Ready { .. } => None,
             });
         for (backend, set_aside) in being_probed.collect::<Vec<_>>() {
-            if let Some(state) = self.backends.remove(&backend) {
-                state.stop_probing();
+            if let Some(known) = self.backends.remove(&backend) {
+                known.state.stop_probing();
+                self.start(backend, known.record.clone(), set_aside, delay);
             }
-            self.start(backend, set_aside, Duration::ZERO);
         }
     }
 
-    fn start(&mut self, backend: SocketAddr, set_aside: bool, delay: Duration) {
+    fn start(&mut self, backend: SocketAddr, record: Record, set_aside: bool, delay: Duration) {
+        let look = record.trust.look();
         let exchange = match self.settings.probe {
             Probe::Knative => Exchange::Knative,
-            Probe::Tcp => Exchange::Tcp,
-            Probe::None if set_aside => Exchange::Tcp,
-            Probe::None => return self.ready(backend),
+            Probe::Tcp => Exchange::Tcp { look },
+            Probe::None if set_aside => Exchange::Tcp { look },
+            Probe::None => return self.ready(backend, record),
         };
         let attempts = Attempts {
             revision: self.revision.clone(),
+            owner: self.owner,
             backend,
+            told: Arc::clone(&record.told),
             exchange,
             settings: self.settings,
             probes: Arc::clone(&self.probes),
         };
         let task = self.probing.spawn(attempts.until_ready(delay));
-        self.backends
-            .insert(backend, State::Probing { task, set_aside });
+        let state = State::Probing {
+            task,
+            set_aside,
+            from: Instant::now() + delay,
+        };
+        self.backends.insert(backend, Known { state, record });
     }
 
     fn probed(&mut self, ended: Result<(Id, ()), JoinError>) {
@@ -150,27 +204,28 @@ impl Task {
             Ok((task, ())) => (*task, None),
             Err(error) => (error.id(), Some(error)),
         };
-        let probed_by_it = |(backend, state): (&SocketAddr, &State)| match state {
+        let probed_by_it = |(backend, known): (&SocketAddr, &Known)| match &known.state {
             State::Probing {
                 task: own,
                 set_aside,
-            } if own.id() == task => Some((*backend, *set_aside)),
+                ..
+            } if own.id() == task => Some((*backend, known.record.clone(), *set_aside)),
             _ => None,
         };
-        let Some((backend, set_aside)) = self.backends.iter().find_map(probed_by_it) else {
+        let Some((backend, record, set_aside)) = self.backends.iter().find_map(probed_by_it) else {
             // It was stopped, and may have come to its end at the same moment.
             return;
         };
         match failed {
-            None => self.ready(backend),
+            None => self.ready(backend, record),
             Some(error) => {
                 tracing::error!(revision = %self.revision, %backend, %error, "probing starts anew");
-                self.start(backend, set_aside, self.settings.frequency);
+                self.start(backend, record, set_aside, self.settings.frequency);
             }
         }
     }
 
-    fn ready(&mut self, backend: SocketAddr) {
+    fn ready(&mut self, backend: SocketAddr, record: Record) {
         let since = Instant::now();
         // There may be a newer list than the task's: what is gone must not come back.
         let targets = self.targets.borrow();
@@ -178,27 +233,72 @@ impl Task {
             self.throttle.add_backend(backend);
         }
         drop(targets);
-        self.backends.insert(backend, State::Ready { since });
-        tracing::info!(revision = %self.revision, %backend, "backend is ready");
+        self.tell_ready(backend, &record);
+        let state = State::Ready { since };
+        self.backends.insert(backend, Known { state, record });
+    }
+
+    fn tell_ready(&mut self, backend: SocketAddr, record: &Record) {
+        let now = Instant::now();
+        let (line, is_owed) = {
+            let mut told = record.told.lock();
+            (told.on_success(now), told.is_failing())
+        };
+        if let Some(failures) = line {
+            let failures = Some(failures).filter(|&failures| failures > 0);
+            tracing::info!(revision = %self.revision, %backend, failures, "backend is ready");
+        } else if is_owed {
+            self.tell_at.get_or_insert(now + told::PAUSE);
+        }
+    }
+
+    /// Tells what was left out when it was too early, of those that are still ready.
+    fn tell_late(&mut self) {
+        self.tell_at = None;
+        let ready = self.backends.iter().filter_map(|(backend, known)| {
+            let is_ready = matches!(known.state, State::Ready { .. });
+            is_ready.then(|| (*backend, known.record.clone()))
+        });
+        for (backend, record) in ready.collect::<Vec<_>>() {
+            if record.told.lock().is_failing() {
+                self.tell_ready(backend, &record);
+            }
+        }
     }
 
     fn set_aside(&mut self, backends: &[(SocketAddr, Complaint)]) {
+        let is_last = self.throttle.ready_backends() == 0;
+        let longest = match is_last {
+            true => self.settings.longest_pause_of_the_last(),
+            false => Duration::MAX,
+        };
         for &(backend, complaint) in backends {
-            let Some(State::Ready { since }) = self.backends.get(&backend) else {
+            let Some(Known {
+                state: State::Ready { since },
+                record,
+            }) = self.backends.get(&backend)
+            else {
                 continue;
             };
-            // One that takes a probe's connection and refuses a request's must not go round without a pause.
-            let delay = self.settings.frequency.saturating_sub(since.elapsed());
-            let why = complaint.as_str();
-            tracing::warn!(revision = %self.revision, %backend, "backend is set aside: {why}");
-            self.start(backend, true, delay);
+            let mut record = record.clone();
+            let ready_for = since.elapsed();
+            let delay = record
+                .trust
+                .on_set_aside(complaint, ready_for, &self.settings);
+            let line = record.told.lock().on_failure(Instant::now());
+            if let Some(failures) = line {
+                let failures = Some(failures).filter(|&failures| failures > 1);
+                let why = complaint.as_str();
+                tracing::warn!(revision = %self.revision, %backend, failures, "backend is set aside: {why}");
+            }
+            self.start(backend, record, true, delay.min(longest));
         }
     }
 
     fn count(&self) -> BackendCounts {
         let mut counts = BackendCounts::default();
-        for state in self.backends.values() {
-            *match state {
+        for known in self.backends.values() {
+            *match known.state {
                 State::Ready { .. } => &mut counts.ready,
                 State::Probing {
                     set_aside: false, ..
@@ -209,6 +309,14 @@ impl Task {
             } += 1;
         }
         counts
+    }
+}
+
+/// Never comes when there is no such time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }
 

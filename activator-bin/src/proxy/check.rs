@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
 use http_body::Body;
 use reporter_metrics::ErrorReason;
 
-use super::headers::{ORIGINAL_HOST, has_unknown_coding};
+use super::headers::{Coding, ORIGINAL_HOST, bad_coding};
 use super::refusal::Refusal;
 use crate::revision::name::{NAMESPACE, REVISION};
 use crate::server::limits::Limits;
@@ -22,13 +22,25 @@ pub(super) fn check(request: &Request<impl Body>, limits: &Limits) -> Result<(),
         let why = format_args!("the request has {headers} headers, {most} are allowed");
         return Err(Refusal::new(ErrorReason::HeaderTooLarge, why));
     }
+    if request.version() == Version::HTTP_2 && head_size(request) > limits.max_header_size {
+        let most = limits.max_header_size;
+        let why = format_args!("the head of the request has more than {most} bytes");
+        return Err(Refusal::new(ErrorReason::HeaderTooLarge, why));
+    }
     if request.method() == Method::CONNECT {
         let why = "CONNECT is not supported";
         return Err(Refusal::new(ErrorReason::Connect, why));
     }
-    if has_unknown_coding(request.headers()) {
-        let why = "of the transfer codings only chunked is supported";
-        return Err(Refusal::new(ErrorReason::NotSupported, why));
+    match bad_coding(request.headers()) {
+        None => {}
+        Some(Coding::ChunkedTwice) => {
+            let why = "the request names the transfer coding chunked twice";
+            return Err(Refusal::new(ErrorReason::BadRequest, why));
+        }
+        Some(Coding::Unknown) => {
+            let why = "of the transfer codings only chunked is supported";
+            return Err(Refusal::new(ErrorReason::NotSupported, why));
+        }
     }
     if let Some(why) = find_ambiguity(request) {
         return Err(Refusal::new(ErrorReason::BadRequest, why));
@@ -37,6 +49,25 @@ pub(super) fn check(request: &Request<impl Body>, limits: &Limits) -> Result<(),
         Some(most) if request.body().size_hint().lower() > most => Err(body_too_large(most)),
         _ => Ok(()),
     }
+}
+
+/// How large a head of HTTP/2 is (RFC 9113, 6.5.2). That of one of HTTP/1 was seen to where it was read.
+fn head_size<B>(request: &Request<B>) -> usize {
+    /// What each field counts for beside its text.
+    const FIELD: usize = 32;
+    let uri = request.uri();
+    let pseudo = [
+        (":method", Some(request.method().as_str())),
+        (":scheme", uri.scheme_str()),
+        (":authority", uri.authority().map(|it| it.as_str())),
+        (":path", uri.path_and_query().map(|it| it.as_str())),
+    ];
+    let pseudo = pseudo
+        .iter()
+        .filter_map(|(name, value)| Some(name.len() + (*value)?.len()));
+    let headers = request.headers().iter();
+    let headers = headers.map(|(name, value)| name.as_str().len() + value.len());
+    pseudo.chain(headers).map(|size| size + FIELD).sum()
 }
 
 /// Also for what is only found out on the way.

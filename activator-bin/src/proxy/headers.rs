@@ -114,18 +114,30 @@ pub(super) fn to_client(response: &mut Response<impl Body>) {
 }
 
 /// Makes the headers of an informational answer ones that go to the client.
-pub(super) fn informational_to_client(headers: &mut HeaderMap) {
+pub(crate) fn informational_to_client(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers, Framing::Empty);
     headers.remove(CONTENT_LENGTH);
 }
 
-/// Whether a body is coded in a way that only its sender's neighbour could undo.
-pub(super) fn has_unknown_coding(headers: &HeaderMap) -> bool {
+/// What stands in the way of a body that is coded for its sender's neighbour.
+pub(super) enum Coding {
+    /// Chunks within chunks, which nobody may send (RFC 9112, 6.1).
+    ChunkedTwice,
+    /// One that only a neighbour could undo.
+    Unknown,
+}
+
+/// Whether there is anything but chunks, or more of them than once.
+pub(super) fn bad_coding(headers: &HeaderMap) -> Option<Coding> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     match (codings.next(), codings.next()) {
-        (None, _) => false,
-        (Some(coding), None) => !coding.as_bytes().eq_ignore_ascii_case(b"chunked"),
-        (Some(_), Some(_)) => true,
+        (None, _) => None,
+        (Some(coding), None) if is_chunked(coding.as_bytes()) => None,
+        _ => match tokens(headers, TRANSFER_ENCODING).all(is_chunked) {
+            true => Some(Coding::ChunkedTwice),
+            false => Some(Coding::Unknown),
+        },
     }
 }
 

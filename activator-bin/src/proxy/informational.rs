@@ -11,18 +11,27 @@ use parking_lot::Mutex;
 
 use super::headers;
 use crate::body::{Held, Relay};
+use crate::interim::Interim;
 use crate::server::client::Client;
 use crate::timeouts::{Deadline, TimeoutLimits};
 use crate::upload::{Upload, Wanted};
 
 /// Has what a backend says to `request` before its final answer passed on to `client`.
 ///
-/// HTTP/1.0 has no such answers, and to a client of HTTP/2 there is no way for them.
+/// HTTP/1.0 has no such answers.
 pub(super) fn relay(request: &mut Request<Upload>, client: &Arc<Client>, held: &mut Held) {
+    let expects_continue = expects_continue(request);
+    if let Some(interim) = request.body().interim().cloned() {
+        if expects_continue {
+            let (wanted, answering) = request.body_mut().close_gate();
+            interim.expect(wanted);
+            held.announce_end(answering);
+        }
+        return;
+    }
     if request.version() != Version::HTTP_11 {
         return;
     }
-    let expects_continue = expects_continue(request);
     let want = Mutex::new(None);
     if expects_continue {
         let (wanted, answering) = request.body_mut().close_gate();
@@ -53,6 +62,7 @@ pub(super) fn relay(request: &mut Request<Upload>, client: &Arc<Client>, held: &
 /// Cancel-safe.
 pub(super) async fn heed(
     client: &Client,
+    interim: Option<Arc<Interim>>,
     limits: &TimeoutLimits,
     deadline: &Deadline<Box<Relay>>,
 ) -> Infallible {
@@ -60,12 +70,15 @@ pub(super) async fn heed(
         return pending().await;
     }
     loop {
-        client.informational.arrival().await;
+        match &interim {
+            Some(interim) => interim.arrival().await,
+            None => client.informational.arrival().await,
+        }
         deadline.on_start();
     }
 }
 
-/// Whether hyper will say 100 (Continue) to the client when the body is asked for.
+/// Whether the client will be told 100 (Continue) when the body is asked for: over HTTP/1 by hyper.
 fn expects_continue(request: &Request<Upload>) -> bool {
     let expectations = request.headers().get_all(EXPECT);
     let last = expectations.iter().next_back();

@@ -39,6 +39,7 @@ pub(super) fn probes(exporter: &Exporter) -> impl Fn(ProbeOutcome) + Send + Sync
             ProbeOutcome::Timeout => Counted::Timeout,
             ProbeOutcome::Status => Counted::Status,
             ProbeOutcome::Body => Counted::Body,
+            ProbeOutcome::OutOfDescriptors => Counted::OutOfDescriptors,
         });
     }
 }

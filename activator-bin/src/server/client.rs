@@ -53,6 +53,7 @@ pub(crate) struct Client {
     was_heard: AtomicBool,
     is_late: AtomicBool,
     is_closed: AtomicBool,
+    is_blocked: AtomicBool,
     is_resting: AtomicBool,
 }
 
@@ -96,6 +97,7 @@ impl Client {
             was_heard: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            is_blocked: AtomicBool::new(false),
             is_resting: AtomicBool::new(false),
         }
     }
@@ -213,6 +215,16 @@ impl Client {
         self.phase() == Phase::Head
             || self.may_be_unread.load(Ordering::Relaxed)
             || self.is_http2.load(Ordering::Relaxed)
+    }
+
+    /// Whether what is written waits for the client to read.
+    pub(super) fn set_blocked(&self, is_blocked: bool) {
+        self.is_blocked.store(is_blocked, Ordering::Relaxed);
+    }
+
+    /// Whether something waits for the client to read.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
     }
 
     /// Our side is closed; what still comes is thrown away.

@@ -52,7 +52,7 @@ pub(super) struct Http {
 }
 
 impl Http {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, draining: &Draining) -> Self {
         let mut http1 = http1::Builder::new();
         http1.max_buf_size(limits.max_header_size);
         http1.max_header_size(limits.max_header_size);
@@ -63,7 +63,7 @@ impl Http {
         http1.half_close(HEARS_CLOSE);
         Self {
             http1,
-            http2: Rc::new(Http2::new(limits)),
+            http2: Rc::new(Http2::new(limits, draining.clone())),
             limits: *limits,
         }
     }
@@ -135,6 +135,8 @@ pub(super) enum End {
     Closed(hyper::Result<()>),
     /// In those of HTTP/2.
     Http2(Result<(), h2::Error>),
+    /// The client has sent too many frames that cost something and bring nothing.
+    Flooded,
     /// In those of the protocol that came after HTTP.
     Switched(io::Result<()>),
     /// The client has gone away.
@@ -250,7 +252,7 @@ where
             client.on_http2();
             let http2 = Rc::clone(&http.http2);
             // On the heap, so that those of HTTP/1 need no room for it.
-            let end = Box::pin(http2.serve(wire, &proxy, client, draining)).await;
+            let end = Box::pin(http2.serve(wire, &proxy, client)).await;
             if let Some(reason) = http2::refusal(&end) {
                 proxy.errors().count(reason);
             }

@@ -4,6 +4,7 @@
 //! send informational responses, or say what a head lacked.
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,33 +21,40 @@ use super::connection::End;
 use super::leave::Leave;
 use super::limits::Limits;
 use crate::drain::Draining;
+use crate::frames::Frames;
 use crate::proxy::Proxy;
 
 mod date;
 mod keep_alive;
+mod leaving;
 mod sending;
 mod stream;
 
 pub(super) use date::Date;
 use keep_alive::KeepAlive;
+use leaving::Leaving;
 use stream::Stream;
 
 /// How all connections are served.
 pub(super) struct Http2 {
     settings: Builder,
     limits: Limits,
+    draining: Draining,
     date: Date,
 }
 
 impl Http2 {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits, draining: Draining) -> Self {
         let mut settings = Builder::new();
-        let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
+        // Of a longer one nothing is left that could be refused in words.
+        let head = limits.max_header_size.saturating_mul(2);
+        let head = u32::try_from(head).unwrap_or(u32::MAX);
         settings
             .max_concurrent_streams(limits.http2_max_concurrent_streams)
             .max_header_list_size(head)
             .max_pending_accept_reset_streams(limits.http2_max_pending_resets)
-            .max_local_error_reset_streams(Some(limits.http2_max_error_resets))
+            // Counted over time by the frames.
+            .max_local_error_reset_streams(None)
             .initial_window_size(limits.http2_window)
             // Uploads that wait for their backends never hold up the others.
             .initial_connection_window_size(
@@ -56,21 +64,24 @@ impl Http2 {
         Self {
             settings,
             limits: *limits,
+            draining,
             date: Date::default(),
         }
     }
 
     /// Serves a connection to its end; with it go the requests that it still has.
     ///
-    /// A drain tells the client to send no further requests (GOAWAY); those it has sent are served.
+    /// From the moment when a drain is announced the client is told to send no further requests (GOAWAY); those it
+    /// has sent are served.
     pub(super) async fn serve(
         self: Rc<Self>,
         io: impl AsyncRead + AsyncWrite + Unpin,
         proxy: &Rc<Proxy>,
         client: &Arc<Client>,
-        mut draining: Draining,
     ) -> End {
         let mut gone = pin!(client.gone());
+        let mistakes = u32::try_from(self.limits.http2_max_error_resets).unwrap_or(u32::MAX);
+        let (io, flood) = Frames::of_server(io, mistakes);
         let mut handshake = pin!(self.settings.handshake(io));
         let shaken = poll_fn(|cx| {
             if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
@@ -85,29 +96,36 @@ impl Http2 {
         };
         let mut alive = KeepAlive::new(&mut connection, &self.limits);
         let mut asked = pin!(client.asked_to_leave());
-        let mut drain_begun = pin!(draining.begun());
-        let mut is_last = false;
+        let mut is_watching = false;
+        let mut leaving = Leaving::new(self.draining.clone());
+        let mut is_flooded = false;
         poll_fn(|cx| {
             // Behind our own end that is what is waited for.
             if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::ClientGone);
             }
-            while asked.as_mut().poll(cx).is_ready() {
-                if client.leaves(Leave::Asked) {
-                    connection.graceful_shutdown();
+            // Once is enough to be woken.
+            if !mem::replace(&mut is_watching, true) || client.is_asked_to_leave() {
+                while asked.as_mut().poll(cx).is_ready() {
+                    if client.leaves(Leave::Asked) {
+                        connection.graceful_shutdown();
+                    }
+                    asked.set(client.asked_to_leave());
                 }
-                asked.set(client.asked_to_leave());
             }
-            if !is_last && drain_begun.as_mut().poll(cx).is_ready() {
-                connection.graceful_shutdown();
-                is_last = true;
-            }
+            leaving.poll(cx, &mut connection);
             if alive.poll_silent(cx, client).is_ready() {
                 return Poll::Ready(End::ClientGone);
             }
             loop {
                 match connection.poll_accept(cx) {
+                    Poll::Pending if flood.has_come() && !is_flooded => {
+                        is_flooded = true;
+                        connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                    }
+                    Poll::Pending if leaving.poll_idle(cx, &mut connection) => {}
                     Poll::Pending => return Poll::Pending,
+                    Poll::Ready(_) if is_flooded => return Poll::Ready(End::Flooded),
                     Poll::Ready(None) => return Poll::Ready(End::Http2(Ok(()))),
                     Poll::Ready(Some(Err(error))) => return Poll::Ready(End::Http2(Err(error))),
                     Poll::Ready(Some(Ok((request, respond)))) => {
@@ -127,8 +145,10 @@ impl Http2 {
 
 /// Why the client was sent away (GOAWAY), if it was. What ends a single stream (RST_STREAM) nobody hears of.
 pub(super) fn refusal(end: &End) -> Option<ErrorReason> {
-    let End::Http2(Err(error)) = end else {
-        return None;
+    let error = match end {
+        End::Flooded => return Some(ErrorReason::ClientFlood),
+        End::Http2(Err(error)) => error,
+        _ => return None,
     };
     match error.reason()? {
         _ if !error.is_go_away() || !error.is_library() => None,

@@ -40,9 +40,10 @@ pub struct Limits {
     /// How much of a body may wait to be passed on, per request and direction over HTTP/2, in bytes;
     /// 64 KiB by default. At most three times that is held of each request in all.
     pub http2_window: u32,
-    /// How many requests a client may have taken back before they were looked at; 20 by default.
+    /// How many requests a client may have taken back before they were looked at; 500 by default.
     pub http2_max_pending_resets: usize,
-    /// How many of a connection's requests may be malformed, or more than may be under way; 256 by default.
+    /// How many of a connection's requests may be malformed, or more than may be under way, at once; 256 by default.
+    /// Ten more are forgiven every second.
     pub http2_max_error_resets: usize,
     /// How long a client's HTTP/2 connection may be silent before it is asked for a sign of life;
     /// 30 s by default.
@@ -94,7 +95,7 @@ impl Default for Limits {
             backend_idle_connections: 512,
             http2_max_concurrent_streams: 250,
             http2_window: 64 * 1024,
-            http2_max_pending_resets: 20,
+            http2_max_pending_resets: 500,
             http2_max_error_resets: 256,
             http2_ping_interval: Duration::from_secs(30),
             http2_ping_timeout: Duration::from_secs(20),

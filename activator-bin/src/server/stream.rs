@@ -26,7 +26,6 @@ pub(super) struct Stream {
     lingering: Option<Pin<Box<Sleep>>>,
     /// Since the client has taken no bytes, while it takes none.
     blocked: Timer,
-    is_blocked: bool,
     /// How long it may take none.
     patience: Duration,
 }
@@ -39,13 +38,13 @@ impl Stream {
             client,
             lingering: None,
             blocked: Timer::default(),
-            is_blocked: false,
             patience,
         }
     }
 
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if !std::mem::replace(&mut self.is_blocked, true) {
+        if !self.client.is_blocked() {
+            self.client.set_blocked(true);
             self.blocked.restart(self.patience);
         }
         ready!(self.blocked.poll(cx, self.patience));
@@ -95,7 +94,7 @@ impl AsyncWrite for Stream {
             match self.client.socket().try_write_vectored(bufs) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
-                    self.is_blocked = false;
+                    self.client.set_blocked(false);
                     return Poll::Ready(written);
                 }
             }

@@ -126,6 +126,7 @@ impl UpstreamError {
             | Self::TransferCoding(_)
             | Self::ManyHeaders(..)
             | Self::NoHttp2(_) => ErrorReason::BackendBadResponse,
+            Self::RequestBody(source) if is_taken_back(&**source) => ErrorReason::ClientGone,
             Self::RequestBody(_) => ErrorReason::BadRequest,
         }
     }
@@ -159,6 +160,14 @@ impl UpstreamError {
             },
         }
     }
+}
+
+/// Whether it is what becomes of a body over HTTP/2 whose client does not want the request any more, or whose
+/// connection has ended, whoever is to blame for that.
+fn is_taken_back(error: &(dyn Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| (*error).source());
+    let error = causes.find_map(|cause| cause.downcast_ref::<h2::Error>());
+    error.is_some_and(|error| !error.is_reset() || error.is_remote())
 }
 
 /// What happened, without the number of the operating system's error.

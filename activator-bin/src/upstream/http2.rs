@@ -22,6 +22,7 @@ use tokio::task::JoinHandle;
 use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
 use super::received::Received;
+use crate::proxy::headers::informational_to_client;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::tls::BackendTls;
@@ -208,11 +209,20 @@ async fn exchange(
         Ok(sent) => sent,
         Err(error) => return Err(Unanswered::ByBackend(error, Some(body))),
     };
+    let interim = body.interim().cloned();
     let mut upload = Uploading::new(body, sender);
     let answered = poll_fn(|cx| {
         let uploaded = upload.poll(cx);
         if let Poll::Ready(Err(failure)) = uploaded {
             return Poll::Ready(Err(Ok(failure)));
+        }
+        if let Some(interim) = &interim {
+            while let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx) {
+                let (early, ()) = early.into_parts();
+                let mut headers = early.headers;
+                informational_to_client(&mut headers);
+                interim.on_arrival(early.status, headers);
+            }
         }
         Pin::new(&mut answer).poll(cx).map_err(Err)
     });

@@ -95,6 +95,30 @@ async fn a_backend_gets_no_request_before_it_passes_its_probe() {
 }
 
 #[tokio::test]
+async fn a_port_that_closes_what_it_accepts_gets_no_request_before_somebody_is_behind_it() {
+    let mut config = config(&[]);
+    config.revisions[0].probe = Probe::Tcp;
+    let activator = start_with(config);
+    let mut clients = queue(&activator, 1).await;
+    let backend = Backend::bind().await;
+    put(&activator, &[backend.address]);
+    for _ in 0..3 {
+        drop(backend.accept().await);
+    }
+    let probe = backend.accept().await;
+    let (mut connection, request) = backend.request().await;
+    assert_eq!(request.first_line, "GET /0 HTTP/1.1");
+    drop(probe);
+    connection.send(OK).await;
+    assert_eq!(clients[0].message().await.body, "ok");
+    until_line(
+        &activator,
+        r#"activator_backend_probes_total{outcome="refused"} 3"#,
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn another_way_of_probing_counts_for_backends_that_are_not_ready() {
     let mut config = config(&[]);
     config.revisions[0].probe = Probe::Knative;

@@ -17,7 +17,7 @@ const POST: &[u8] = b"\x83\x86\x84\x01\x02ns";
 
 fn server() -> (DuplexStream, Frames<DuplexStream>, Flood) {
     let (client, server) = duplex(1024 * 1024);
-    let (frames, flood) = Frames::of_server(server);
+    let (frames, flood) = Frames::of_server(server, 10_000);
     (client, frames, flood)
 }
 

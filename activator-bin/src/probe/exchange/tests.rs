@@ -103,12 +103,75 @@ async fn a_knative_probe_is_what_the_sidecar_expects() {
     );
 }
 
+/// Longer than anything here takes that does not wait for it.
+const LONG: Exchange = Exchange::Tcp {
+    look: Duration::from_secs(60),
+};
+const SHORT: Exchange = Exchange::Tcp {
+    look: Duration::from_millis(5),
+};
+
 #[tokio::test]
-async fn a_connection_is_all_that_a_tcp_probe_wants() {
+async fn a_connection_that_stays_open_is_all_that_a_tcp_probe_wants() {
     let (listener, address) = listener().await;
-    assert_eq!(Tcp.probe(Exchange::Tcp, address).await, ProbeOutcome::Ok);
+    assert_eq!(Tcp.probe(SHORT, address).await, ProbeOutcome::Ok);
     drop(listener);
-    for exchange in [Exchange::Tcp, Exchange::Knative] {
+    for exchange in [SHORT, Exchange::Knative] {
         assert_eq!(Tcp.probe(exchange, address).await, ProbeOutcome::Refused);
     }
+}
+
+/// Probes a backend that does this with the connection.
+async fn looked_at(exchange: Exchange, backend: impl AsyncFnOnce(TcpStream)) -> ProbeOutcome {
+    let (listener, address) = listener().await;
+    let accept = async {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        backend(stream).await;
+    };
+    tokio::join!(Tcp.probe(exchange, address), accept).0
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_or_reset_at_once_shows_that_nobody_is_there() {
+    let closed = looked_at(LONG, async |stream| drop(stream)).await;
+    assert_eq!(closed, ProbeOutcome::Refused);
+    let reset = looked_at(LONG, async |stream| {
+        let socket = socket2::SockRef::from(&stream);
+        socket.set_linger(Some(Duration::ZERO)).expect("a socket");
+    });
+    assert_eq!(reset.await, ProbeOutcome::Refused);
+    let half = looked_at(LONG, async |mut stream| {
+        stream.shutdown().await.expect("it is open");
+        // It goes on reading until the other end has gone.
+        let _ = stream.read(&mut [0]).await;
+    });
+    assert_eq!(half.await, ProbeOutcome::Refused);
+}
+
+#[tokio::test]
+async fn what_a_backend_says_unasked_neither_passes_nor_fails_a_tcp_probe() {
+    let speaks_and_closes = looked_at(LONG, async |mut stream| {
+        stream.write_all(&[b'x'; 5_000]).await.expect("it is open");
+    });
+    assert_eq!(speaks_and_closes.await, ProbeOutcome::Refused);
+    let speaks_on = looked_at(SHORT, async |mut stream| {
+        while stream.write_all(&[b'x'; 5_000]).await.is_ok() {}
+    });
+    assert_eq!(speaks_on.await, ProbeOutcome::Ok);
+}
+
+#[test]
+fn what_this_machine_is_out_of_says_nothing_of_a_backend() {
+    for (error, expected) in [
+        (Errno::MFILE, true),
+        (Errno::NFILE, true),
+        (Errno::NOBUFS, true),
+        (Errno::ADDRNOTAVAIL, true),
+        (Errno::CONNREFUSED, false),
+        (Errno::HOSTUNREACH, false),
+        (Errno::TIMEDOUT, false),
+    ] {
+        assert_eq!(is_our_own(&error.into()), expected, "{error}");
+    }
+    assert!(!is_our_own(&io::ErrorKind::TimedOut.into()));
 }

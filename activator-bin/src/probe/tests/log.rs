@@ -18,8 +18,8 @@ impl std::io::Write for Log {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn each_change_of_state_is_logged_once() {
+/// Has what is logged from now on written down.
+fn logging() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
@@ -28,7 +28,20 @@ async fn each_change_of_state_is_logged_once() {
         .with_target(false)
         .with_writer(move || writer.clone())
         .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    (log, tracing::subscriber::set_default(subscriber))
+}
+
+#[track_caller]
+fn assert_logged(log: &Log, expected: &[&str]) {
+    let logged = String::from_utf8(log.0.lock().clone()).expect("it is text");
+    let backend = "revision=default/hello backend=10.0.0.1:80";
+    let lines: Vec<_> = logged.lines().map(|it| it.replace(backend, "_")).collect();
+    assert_eq!(lines, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_change_of_state_is_logged_once() {
+    let (log, _logging) = logging();
     let up = |now: &Duration| (SECOND..2 * SECOND).contains(now) || *now >= 60 * SECOND;
     let scene = Scene::tcp(move |_, now| match up(&now) {
         true => (Duration::ZERO, ProbeOutcome::Ok),
@@ -40,12 +53,48 @@ async fn each_change_of_state_is_logged_once() {
     let retried = timeout(HOUR, slot.retry_elsewhere(Complaint::Unreachable)).await;
     let _again = retried.expect("in time").expect("the revision is there");
     let expected = [
-        " INFO backend is not ready revision=default/hello backend=10.0.0.1:80 outcome=\"refused\"",
-        " INFO backend is ready revision=default/hello backend=10.0.0.1:80",
-        " WARN backend is set aside: a request could not reach it revision=default/hello backend=10.0.0.1:80",
-        " INFO backend is not ready revision=default/hello backend=10.0.0.1:80 outcome=\"refused\"",
-        " INFO backend is ready revision=default/hello backend=10.0.0.1:80",
+        " INFO backend is not ready _ outcome=\"refused\"",
+        " INFO backend is ready _ failures=4",
+        " WARN backend is set aside: a request could not reach it _",
+        " INFO backend is ready _ failures=87",
     ];
-    let logged = String::from_utf8(log.0.lock().clone()).expect("it is text");
-    assert_eq!(logged.lines().collect::<Vec<_>>(), expected);
+    assert_logged(&log, &expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_comes_and_goes_makes_a_line_every_few_seconds() {
+    let (log, _logging) = logging();
+    let settings = ProbeSettings {
+        frequency: ms(10),
+        ..ProbeSettings::default()
+    };
+    let scene = Scene::new(settings, 100, up_from(Duration::ZERO));
+    scene.prober.set_backends(vec![backend(1)]);
+    let mut slot = scene.slot().await;
+    let mut complaints = 0;
+    while scene.start.elapsed() < ms(10_000) {
+        complaints += 1;
+        let retried = timeout(HOUR, slot.retry_elsewhere(Complaint::Unreachable)).await;
+        slot = retried.expect("in time").expect("the revision is there");
+    }
+    assert!(complaints > 10);
+    let lines = String::from_utf8(log.0.lock().clone()).expect("it is text");
+    assert!(lines.lines().count() <= 6, "{lines}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_has_become_well_too_early_to_say_so_is_told_later() {
+    let (log, _logging) = logging();
+    let scene = Scene::tcp(up_from(Duration::ZERO));
+    scene.prober.set_backends(vec![backend(1)]);
+    let slot = scene.slot().await;
+    let retried = timeout(HOUR, slot.retry_elsewhere(Complaint::Closed)).await;
+    let _again = retried.expect("in time").expect("the revision is there");
+    let before = [
+        " INFO backend is ready _",
+        " WARN backend is set aside: it closed a connection instead of responding _",
+    ];
+    assert_logged(&log, &before);
+    scene.nothing_for(10 * SECOND).await;
+    assert_logged(&log, &[before[0], before[1], " INFO backend is ready _"]);
 }

@@ -67,6 +67,8 @@ pub(super) struct Scene {
     pub(super) start: Instant,
     pub(super) throttle: Throttle,
     pub(super) prober: Prober,
+    probes: Arc<Probes>,
+    settings: ProbeSettings,
     pub(super) seen: Arc<Seen>,
 }
 
@@ -85,19 +87,31 @@ impl Scene {
         let heard = Arc::clone(&seen);
         let on_outcome = move |outcome| heard.outcomes.lock().push(outcome);
         let probes = Probes::over(network, max_parallel, on_outcome);
+        Self::of(start, settings, probes, seen)
+    }
+
+    fn of(start: Instant, settings: ProbeSettings, probes: Arc<Probes>, seen: Arc<Seen>) -> Self {
         let limits = Limits {
             container_concurrency: 1,
             queue_depth: 1_000,
         };
         let throttle = Throttle::new(limits, QueueBudget::new(1_000));
         let revision = "default/hello".parse().expect("a valid key");
-        let prober = Prober::spawn(revision, throttle.clone(), settings, probes);
+        let prober = Prober::spawn(revision, throttle.clone(), settings, Arc::clone(&probes));
         Self {
             start,
             throttle,
             prober,
+            probes,
+            settings,
             seen,
         }
+    }
+
+    /// Another revision in front of the same backends, which shares the room for probes.
+    pub(super) fn another(&self) -> Self {
+        let (probes, seen) = (Arc::clone(&self.probes), Arc::clone(&self.seen));
+        Self::of(self.start, self.settings, probes, seen)
     }
 
     pub(super) fn tcp(
@@ -133,6 +147,12 @@ impl Scene {
         };
         assert_eq!(self.prober.counts(), expected);
     }
+}
+
+/// Two thousand others than [`backend`] names.
+pub(super) fn crowd() -> Vec<SocketAddr> {
+    let address = |number: u16| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80));
+    (0..2_000).map(address).collect()
 }
 
 pub(super) fn backend(number: u8) -> SocketAddr {

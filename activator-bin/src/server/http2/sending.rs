@@ -1,6 +1,7 @@
 //! The body of a response on its way to its client, as fast as that takes it.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -8,10 +9,15 @@ use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::Body as _;
 use reporter_metrics::ErrorReason;
+use tokio::time::sleep;
 
+use super::Http2;
 use crate::body::{Body, BodyError};
 use crate::server::connection::Timer;
 use crate::upstream::ReceiveError;
+
+/// How long a client may take nothing of a text of ours once a drain has begun.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Passes a body on.
 pub(super) struct Sending {
@@ -24,8 +30,9 @@ pub(super) struct Sending {
     blocked: Timer,
     is_blocked: bool,
     is_late: bool,
-    /// How long it may take nothing.
-    patience: Duration,
+    http: Rc<Http2>,
+    /// Only a text of ours asks for it, and only when it has to wait.
+    drained: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
 impl Sending {
@@ -33,7 +40,7 @@ impl Sending {
         body: Body,
         to: SendStream<Bytes>,
         may_have_body: bool,
-        patience: Duration,
+        http: Rc<Http2>,
     ) -> Self {
         Self {
             body,
@@ -43,7 +50,8 @@ impl Sending {
             blocked: Timer::default(),
             is_blocked: false,
             is_late: false,
-            patience,
+            http,
+            drained: None,
         }
     }
 
@@ -126,10 +134,21 @@ impl Sending {
             self.to.send_reset(Reason::CANCEL);
             return Poll::Ready(());
         }
+        let patience = self.http.limits.body_idle_timeout;
         if !std::mem::replace(&mut self.is_blocked, true) {
-            self.blocked.restart(self.patience);
+            self.blocked.restart(patience);
+            if self.body.is_whole() {
+                let mut draining = self.http.draining.clone();
+                self.drained = Some(Box::pin(async move {
+                    draining.begun().await;
+                    sleep(LAST_WORDS).await;
+                }));
+            }
         }
-        ready!(self.blocked.poll(cx, self.patience));
+        let drained = self.drained.as_mut();
+        if drained.is_none_or(|drained| drained.as_mut().poll(cx).is_pending()) {
+            ready!(self.blocked.poll(cx, patience));
+        }
         self.is_late = true;
         self.to.send_reset(Reason::CANCEL);
         Poll::Ready(())

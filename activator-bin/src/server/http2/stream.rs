@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
@@ -13,11 +13,13 @@ use h2::{Reason, RecvStream};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
+use reporter_metrics::ErrorReason;
 
 use super::Http2;
 use super::sending::Sending;
 use crate::body::Body;
 use crate::h2_body::H2Body;
+use crate::interim::Interim;
 use crate::proxy::Proxy;
 use crate::server::client::Client;
 use crate::upload::Upload;
@@ -36,26 +38,54 @@ impl Stream {
     pub(super) async fn serve(self, request: Request<RecvStream>, mut to: SendResponse<Bytes>) {
         let is_head = request.method() == Method::HEAD;
         let (head, body) = request.into_parts();
-        let upload = Upload::from(H2Body::new(&head.headers, body));
+        let mut body = H2Body::new(&head.headers, body);
+        if poll_fn(|cx| Poll::Ready(to.poll_reset(cx).is_ready())).await {
+            let reason = poll_fn(|cx| Poll::Ready(end(&mut body, cx))).await;
+            let request = Request::from_parts(head, ());
+            self.proxy.was_taken_back(&request, &self.client, reason);
+            return;
+        }
+        let interim = Arc::new(Interim::default());
+        let upload = Upload::http2(body, Arc::clone(&interim));
         // On the heap, so that those it is handed to need no room for it.
         let request = Box::new(Request::from_parts(head, upload));
         let response = {
             let mut answer = pin!(self.proxy.answer(request, &self.client));
             poll_fn(|cx| {
                 // First, so that a request which was taken back is not taken for one whose body is broken.
-                if to.poll_reset(cx).is_ready() {
+                if let Poll::Ready(reset) = to.poll_reset(cx) {
+                    // h2 has reset it because of a body that breaks the rules: whoever reads that hears of it.
+                    if matches!(reset, Ok(Reason::PROTOCOL_ERROR)) {
+                        let _ = answer.as_mut().poll(cx);
+                    }
                     return Poll::Ready(None);
                 }
-                answer.as_mut().poll(cx).map(Some)
+                let answered = answer.as_mut().poll(cx);
+                self.inform(&mut to, &interim, cx);
+                answered.map(Some)
             })
             .await
         };
+        interim.end();
         let Some(response) = response else {
             return;
         };
         if let Some(mut sending) = self.begin(&mut to, response, is_head) {
             poll_fn(|cx| sending.poll(cx)).await;
             sending.end();
+        }
+    }
+
+    /// Sends what has come before the response. It is lost when the client reads so slowly that nothing can be
+    /// written: it would not be held back, and whoever sends it does not rely on it.
+    fn inform(&self, to: &mut SendResponse<Bytes>, interim: &Interim, cx: &mut Context<'_>) {
+        while let Poll::Ready(all) = interim.poll_next(cx) {
+            for early in all {
+                if !self.client.is_blocked() {
+                    // An error means that there is nobody to send it to.
+                    let _ = to.send_informational(early);
+                }
+            }
         }
     }
 
@@ -84,8 +114,8 @@ impl Stream {
         }
         match to.send_response(head, is_end) {
             Ok(to) if !is_end => {
-                let patience = self.http.limits.body_idle_timeout;
-                Some(Sending::new(body, to, may_have_body, patience))
+                let http = Rc::clone(&self.http);
+                Some(Sending::new(body, to, may_have_body, http))
             }
             Ok(_) => None,
             Err(error) => {
@@ -100,4 +130,17 @@ impl Stream {
 /// Whether a response with this status may be more than its head (RFC 9110, 6.4.1).
 fn may_have_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// Why a request was reset whose body this is: by its client, or because it breaks the rules.
+fn end(body: &mut H2Body, cx: &mut Context<'_>) -> ErrorReason {
+    loop {
+        match body.poll_frame(cx) {
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(Some(Err(error))) if error.is_reset() && error.is_library() => {
+                return ErrorReason::BadRequest;
+            }
+            _ => return ErrorReason::ClientGone,
+        }
+    }
 }

@@ -10,15 +10,15 @@ use super::stuck::{CONNECTIONS, COUNT, STILL, check};
 use crate::server::limits::Limits;
 
 /// Begins a connection, without settings.
-const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+pub(super) const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
 /// `GET http://ns/`, all of it from the static table but the authority.
-const HEAD: &[u8] = b"\x82\x86\x84\x01\x02ns";
+pub(super) const HEAD: &[u8] = b"\x82\x86\x84\x01\x02ns";
 
 /// How much each client sends, if it is taken.
 const FLOOD: usize = 1_024 * 1_024;
 
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
     let head = [&length[1..], &[kind, flags], &stream.to_be_bytes()].concat();
     [&head, payload].concat()

@@ -5,7 +5,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use super::scene::{REQUEST, Scene, connect, read_until, serve};
+use super::flood::{BEGINNING, HEAD, frame};
+use super::scene::{REQUEST, Scene, backend, connect, read_until, serve};
 
 /// Less than the limit, and more, by far.
 const SHORT: Duration = Duration::from_secs(40);
@@ -136,4 +137,58 @@ fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     scene.pass(1, LONG);
     assert_eq!(scene.errors("client_timeout"), 1);
     scene.rest(client);
+}
+
+/// A client that takes nothing of what it is sent but heads asks for what there is not.
+fn without_window(scene: &Scene) -> TcpStream {
+    let no_window = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
+    let ask = frame(1, 5, 1, HEAD);
+    let (_, client) = scene.during(move |address| {
+        let mut client = connect(1, address).remove(0);
+        client
+            .write_all(&[BEGINNING, &no_window, &ask].concat())
+            .unwrap();
+        client
+    });
+    // The head was sent by then, and is counted when all is.
+    scene.pass(1, SHORT);
+    client
+}
+
+#[test]
+fn a_client_that_takes_nothing_of_a_refusal_is_cut_and_counted() {
+    let scene = Scene::new(backend(1));
+    let mut client = without_window(&scene);
+    assert_eq!(scene.errors("client_timeout"), 0);
+    scene.pass(1, LONG);
+    assert_eq!(scene.errors("client_timeout"), 1);
+    let (_, client) = scene.during(move |_| {
+        // RST_STREAM, CANCEL.
+        let reset = frame(3, 0, 1, &[0, 0, 0, 8]);
+        let mut read = Vec::new();
+        while !read.ends_with(&reset) {
+            let mut piece = [0; 1_024];
+            let length = client.read(&mut piece).unwrap();
+            assert!(length > 0, "{read:?}");
+            read.extend_from_slice(&piece[..length]);
+        }
+        client
+    });
+    drop(client);
+}
+
+#[test]
+fn a_drain_does_not_wait_for_a_client_that_takes_nothing_of_a_refusal() {
+    let scene = Scene::new(backend(1));
+    let client = without_window(&scene);
+    scene.drain.begin(100 * LONG);
+    scene.during(|_| ());
+    // Far less than it may take otherwise.
+    scene.pass(1, Duration::from_secs(3));
+    assert_eq!(scene.errors("client_timeout"), 1);
+    // It is told that there is nothing more, and to close.
+    let (_, _) = scene.during(move |_| {
+        let mut rest = Vec::new();
+        (&client).read_to_end(&mut rest).map(|_| rest)
+    });
 }

@@ -2,7 +2,7 @@
 
 use activator_bin::run::{Activator, Options};
 
-use crate::harness::config;
+use crate::harness::{PATIENCE, config};
 use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
 use crate::https::files::Files;
 
@@ -44,4 +44,34 @@ async fn a_drain_says_goodbye_and_lets_what_is_under_way_end() {
 #[tokio::test]
 async fn a_drain_says_goodbye_over_tls_as_well() {
     check(async |activator, files| files.connect_http2(activator).await).await;
+}
+
+/// Whoever comes in the meantime is served, and told likewise.
+#[tokio::test]
+async fn goodbye_is_said_when_the_drain_is_announced_and_not_only_when_it_begins() {
+    let mut backend = Http2Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    // No part of it passes before this is over.
+    config.drain_delay = 10 * PATIENCE;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let http = activator.http_addr();
+    let mut idle = Http2Client::connect(&activator).await;
+    let mut busy = Http2Client::connect(&activator).await;
+    let (response, _) = busy.send(request("GET", "/"), true).await;
+    let mut exchange = backend.request().await;
+
+    let stopping = tokio::spawn(activator.stop());
+    patiently(&mut idle.driver).await.unwrap().unwrap();
+    let socket = tokio::net::TcpStream::connect(http).await.unwrap();
+    let mut late = Http2Client::over(socket).await;
+    let (last, _) = late.send(request("GET", "/"), true).await;
+    backend.request().await.finish("late");
+    assert_eq!(patiently(last).await.unwrap().status(), 200);
+    exchange.finish("ok");
+    assert_eq!(patiently(response).await.unwrap().status(), 200);
+    for client in [&mut busy, &mut late] {
+        patiently(&mut client.driver).await.unwrap().unwrap();
+    }
+    assert!(!stopping.is_finished());
+    stopping.abort();
 }

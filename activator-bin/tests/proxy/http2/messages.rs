@@ -140,6 +140,19 @@ async fn a_request_that_cannot_be_passed_on_is_refused() {
 }
 
 #[tokio::test]
+async fn a_response_to_head_is_a_head_also_when_it_is_a_refusal() {
+    let activator = start(&[]);
+    let client = Http2Client::connect(&activator).await;
+    let nobody = Request::head("http://nobody/").body(()).unwrap();
+    let (response, _) = client.send(nobody, true).await;
+    let mut response = patiently(response).await.unwrap();
+    assert_eq!(response.status(), 404);
+    assert!(response.headers().contains_key("date"));
+    let (text, end) = read(response.body_mut()).await;
+    assert_eq!((&*text, end.unwrap()), ("", None));
+}
+
+#[tokio::test]
 async fn a_head_that_is_too_long_is_refused() {
     let activator = start(&[]);
     let client = Http2Client::connect(&activator).await;
@@ -147,6 +160,10 @@ async fn a_head_that_is_too_long_is_refused() {
     let value = "x".repeat(70_000);
     long.headers_mut().insert("x-long", value.parse().unwrap());
     let (response, _) = client.send(long, true).await;
-    assert_eq!(patiently(response).await.unwrap().status(), 431);
+    let mut response = patiently(response).await.unwrap();
+    assert_eq!(response.status(), 431);
+    let text = read(response.body_mut()).await.0;
+    let expected = "the head of the request has more than 65536 bytes\n";
+    assert_eq!(text, expected);
     assert_eq!(activator.reporter().tracked_keys(), 0);
 }

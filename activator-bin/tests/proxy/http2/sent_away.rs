@@ -37,7 +37,7 @@ async fn who_sends_too_much_that_is_no_request_is_counted() {
     // A head in frames of nothing.
     let head = b"\0\0\0\x01\0\0\0\0\x01".to_vec();
     check(
-        &[head, b"\0\0\0\x09\0\0\0\0\x01".repeat(6)].concat(),
+        &[head, b"\0\0\0\x09\0\0\0\0\x01".repeat(11)].concat(),
         "client_flood",
     )
     .await;

@@ -1,0 +1,95 @@
+//! Whose turn it is among the revisions that have something waiting. Nothing is kept of the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Owner, Ticket};
+
+/// The probes of one class that wait.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    lines: BTreeMap<Owner, Line>,
+    /// Those of the lines that may go, the one whose turn is next first.
+    order: BTreeMap<u64, Owner>,
+    last_turn: u64,
+    waiting: usize,
+}
+
+/// What waits of one revision, of which there is always something.
+#[derive(Debug, Default)]
+struct Line {
+    tickets: BTreeSet<Ticket>,
+    /// Its place in the order; none while it is held back.
+    turn: Option<u64>,
+}
+
+impl Turns {
+    pub(super) fn len(&self) -> usize {
+        self.waiting
+    }
+
+    /// Whether there is one that may go.
+    pub(super) fn has_next(&self) -> bool {
+        !self.order.is_empty()
+    }
+
+    /// One more waits. `may_go` counts when it is its revision's only one.
+    pub(super) fn push(&mut self, owner: Owner, ticket: Ticket, may_go: bool) {
+        let is_new = !self.lines.contains_key(&owner);
+        let line = self.lines.entry(owner).or_default();
+        self.waiting += usize::from(line.tickets.insert(ticket));
+        if is_new && may_go {
+            self.admit(owner);
+        }
+    }
+
+    /// Takes the next one; its revision is then the last to have a turn.
+    pub(super) fn pop(&mut self) -> Option<(Owner, Ticket)> {
+        let (_, owner) = self.order.pop_first()?;
+        let line = self.lines.get_mut(&owner)?;
+        line.turn = None;
+        let ticket = line.tickets.pop_first()?;
+        self.waiting -= 1;
+        if line.tickets.is_empty() {
+            self.lines.remove(&owner);
+        } else {
+            self.admit(owner);
+        }
+        Some((owner, ticket))
+    }
+
+    /// One does not wait any more.
+    pub(super) fn remove(&mut self, owner: Owner, ticket: Ticket) {
+        let Some(line) = self.lines.get_mut(&owner) else {
+            return;
+        };
+        self.waiting -= usize::from(line.tickets.remove(&ticket));
+        if line.tickets.is_empty() {
+            self.hold(owner);
+            self.lines.remove(&owner);
+        }
+    }
+
+    /// This revision gets no turn until it is admitted again, or has nothing waiting any more.
+    pub(super) fn hold(&mut self, owner: Owner) {
+        let line = self.lines.get_mut(&owner);
+        if let Some(turn) = line.and_then(|line| line.turn.take()) {
+            self.order.remove(&turn);
+        }
+    }
+
+    /// This revision may have a turn, behind all others. No change when it may already, or has nothing waiting.
+    pub(super) fn admit(&mut self, owner: Owner) {
+        if let Some(line) = self.lines.get_mut(&owner)
+            && line.turn.is_none()
+        {
+            self.last_turn += 1;
+            line.turn = Some(self.last_turn);
+            self.order.insert(self.last_turn, owner);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty() && self.order.is_empty() && self.waiting == 0
+    }
+}
