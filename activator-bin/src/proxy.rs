@@ -20,12 +20,13 @@ use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
 use crate::server::places::Places;
-use crate::throttle::{Complaint, Slot};
+use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
 use crate::upload::Upload;
 use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
+mod attempts;
 mod capacity;
 mod check;
 pub(crate) mod headers;
@@ -35,6 +36,7 @@ mod refusal;
 pub(crate) mod trailers;
 mod upgrade;
 
+use attempts::Attempts;
 use capacity::Capacity;
 use refusal::Refusal;
 use upgrade::Offer;
@@ -203,33 +205,22 @@ impl Proxy {
         target: &Target,
     ) -> Result<Answer, Refusal> {
         let capacity = Capacity::new(target, &self.services.queue);
-        let mut slot = capacity.wait().await?;
-        let mut backend = target.backends.at(slot.backend());
+        let mut attempts = Attempts::new(target, capacity).await?;
         let old_client = request.version() < Version::HTTP_11;
         let offer = Offer::of(&request);
-        headers::to_backend(&mut request, &client.address, &backend);
+        headers::to_backend(&mut request, &client.address, attempts.backend());
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());
         }
         let (mut response, lease) = loop {
-            match self.exchange(&backend, request, offer.as_ref()).await {
+            let answered = self.exchange(attempts.backend(), request, offer.as_ref());
+            match answered.await {
                 Ok(answer) => break answer,
-                Err(Failed {
-                    error,
-                    unsent: Some(unsent),
-                }) => {
-                    note_failure(target, &backend, &error);
-                    slot = capacity
-                        .wait_elsewhere(slot, Complaint::Unreachable)
-                        .await?;
-                    backend = target.backends.at(slot.backend());
-                    request = unsent;
-                    headers::set_backend(&mut request, &backend);
-                }
-                Err(Failed { error, .. }) => return Err(failure(target, &backend, error)),
+                // On the heap: every request would have room for it, and few need it.
+                Err(failed) => (attempts, request) = Box::pin(attempts.fail(failed)).await?,
             }
         };
-        note_success(target, &backend);
+        let slot = attempts.succeed();
         match upgrade::is_switch(&response) {
             true => upgrade::to_client(&mut response),
             false => headers::to_client(&mut response),
@@ -278,28 +269,4 @@ impl Proxy {
             Refusal::new(ErrorReason::RevisionUnknown, unknown)
         })
     }
-}
-
-fn note_success(target: &Target, backend: &Backend) {
-    if backend.changes_to(false) {
-        tracing::info!(revision = %target.key, backend = %backend.endpoint.address, "backend answers again");
-    }
-}
-
-fn note_failure(target: &Target, backend: &Backend, error: &UpstreamError) {
-    if backend.changes_to(true) {
-        tracing::warn!(revision = %target.key, %error);
-    }
-}
-
-fn failure(target: &Target, backend: &Backend, error: UpstreamError) -> Refusal {
-    if let UpstreamError::RequestBody(source) = &error {
-        tracing::debug!(revision = %target.key, %source, "request body failed");
-        return Refusal::new(error.reason(), error);
-    }
-    note_failure(target, backend, &error);
-    Refusal::new(
-        error.reason(),
-        format_args!("revision {}: {error}", target.key),
-    )
 }

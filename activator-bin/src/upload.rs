@@ -113,6 +113,16 @@ impl Upload {
         (want, answering)
     }
 
+    /// Another one like it; none when there are bytes to upload, which cannot be had twice.
+    pub(crate) fn again(&self) -> Option<Self> {
+        self.is_end_stream().then_some(Self {
+            from: None,
+            gate: Gate::Open,
+            bound: None,
+            interim: self.interim.clone(),
+        })
+    }
+
     /// From now on it fails when more than `most` bytes have come, which the flag then tells. A failed one is
     /// never ended as if it were complete.
     pub(crate) fn bound(&mut self, most: u64) -> Rc<Cell<bool>> {
@@ -121,6 +131,11 @@ impl Upload {
             is_passed: Rc::default(),
         };
         Rc::clone(&self.bound.insert(bound).is_passed)
+    }
+
+    /// Whether there is nothing to upload, unlike in one that the backend does not want.
+    fn is_empty(&self) -> bool {
+        self.from.is_none() && matches!(self.gate, Gate::Open)
     }
 
     /// Ready once the body may be read.
@@ -209,7 +224,7 @@ impl Body for Upload {
         match &self.from {
             Some(Source::Http1(from)) => from.is_end_stream(),
             Some(Source::Http2(from)) => from.is_end_stream(),
-            None => false,
+            None => self.is_empty(),
         }
     }
 
@@ -217,6 +232,7 @@ impl Body for Upload {
         match &self.from {
             Some(Source::Http1(from)) => from.size_hint(),
             Some(Source::Http2(from)) => from.size_hint(),
+            None if self.is_empty() => SizeHint::with_exact(0),
             None => SizeHint::default(),
         }
     }

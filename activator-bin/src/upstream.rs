@@ -7,17 +7,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::{Request, Response, Version};
-use hyper::body::Incoming;
 use hyper::client::conn::http1;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
+use crate::throttle::Complaint;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
 
 mod connect;
 mod error;
 mod http2;
+mod line;
 mod pool;
 mod received;
 
@@ -88,11 +89,12 @@ impl Upstream {
 
     /// Sends `request` to `backend` in the protocol of its version and waits for the head of the answer.
     ///
-    /// A connection of the pool may turn out to have been closed while it was idle. As long as
-    /// nothing of the request has been sent it is tried on another one; after that, never.
+    /// A connection of the pool may turn out to have been closed while it was idle. The request is then
+    /// sent on a new one, as long as no byte of a response has come and either nothing of the request
+    /// was sent or it does no harm to send it twice.
     ///
     /// # Errors
-    /// With the request, when the backend cannot be connected to. It is as it came.
+    /// With the request, as it came, when it may be sent to another backend.
     ///
     /// Cancellation closes the connection, or the request's part of it, so the backend notices.
     pub(crate) async fn send(
@@ -101,22 +103,15 @@ impl Upstream {
         mut request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Lease), Failed> {
         let endpoint = &backend.endpoint;
-        let address = endpoint.address;
         if request.version() == Version::HTTP_2 {
             // On the heap: one of HTTP/1 would have room for it, too.
             let (response, stream) = Box::pin(self.http2.send(endpoint, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
-        while let Some(connection) = self.pool.take(endpoint) {
-            let mut lease = self.lease(backend, connection);
-            match lease.send(*request).await {
-                Ok(response) => return Ok(accept(response, lease)),
-                Err(mut failed) => match failed.take_message() {
-                    Some(unsent) => request = Box::new(unsent),
-                    None => {
-                        return Err(UpstreamError::exchange(address, failed.into_error()).into());
-                    }
-                },
+        if let Some(connection) = self.pool.take(endpoint) {
+            match exchange(self.lease(backend, connection), request).await {
+                Ok(answer) => return Ok(answer),
+                Err(failed) => request = failed.on_used_connection()?,
             }
         }
         // On the heap: every request would have room for it, and few need it.
@@ -129,15 +124,12 @@ impl Upstream {
         let connection = match connecting.await {
             Ok(connection) => connection,
             Err(error) => {
-                let unsent = error.is_unreachable().then_some(request);
-                return Err(Failed { error, unsent });
+                let mut failed = Failed::from(error);
+                failed.again = failed.complaint.is_some().then_some(request);
+                return Err(failed);
             }
         };
-        let mut lease = self.lease(backend, connection);
-        match lease.send(*request).await {
-            Ok(response) => Ok(accept(response, lease)),
-            Err(failed) => Err(UpstreamError::exchange(address, failed.into_error()).into()),
-        }
+        exchange(self.lease(backend, connection), request).await
     }
 
     fn lease(&self, backend: &Arc<Backend>, connection: pool::Connection) -> pool::Lease {
@@ -151,106 +143,44 @@ impl Upstream {
     }
 }
 
-fn accept(response: Response<Incoming>, lease: pool::Lease) -> (Response<Received>, Lease) {
-    (response.map(Received::Http1), Lease::Http1(lease))
+/// Sends `request` on one connection and waits for the head of the response.
+async fn exchange(
+    mut lease: pool::Lease,
+    request: Box<Request<Upload>>,
+) -> Result<(Response<Received>, Lease), Failed> {
+    let spare = repeatable(&request);
+    let mut failed = match lease.send(*request).await {
+        Ok(response) => return Ok((response.map(Received::Http1), Lease::Http1(lease))),
+        Err(failed) => failed,
+    };
+    let unsent = failed.take_message().map(Box::new);
+    let error = UpstreamError::exchange(lease.address(), failed.into_error());
+    let is_unheard = matches!(error, UpstreamError::Lost { .. }) && !lease.has_answer();
+    let mut failed = Failed::from(error);
+    if is_unheard {
+        failed.complaint.get_or_insert(Complaint::Closed);
+        failed.again = spare;
+    }
+    if unsent.is_some() {
+        failed.again = unsent;
+    }
+    Err(failed)
+}
+
+/// A copy of `request`, if it does no harm to send it twice (RFC 9110, 9.2.2).
+fn repeatable(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
+    if !request.method().is_idempotent() {
+        return None;
+    }
+    let body = request.body().again()?;
+    let mut copy = Request::new(body);
+    *copy.method_mut() = request.method().clone();
+    *copy.uri_mut() = request.uri().clone();
+    *copy.version_mut() = request.version();
+    *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
+    Some(Box::new(copy))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::future::pending;
-    use std::io::{Read, Write};
-    use std::net::{SocketAddr, TcpListener, TcpStream};
-    use std::time::Duration;
-
-    use hyper::service::service_fn;
-    use hyper_util::rt::TokioIo;
-    use tokio::io::AsyncWriteExt;
-    use tokio::sync::mpsc;
-
-    use super::*;
-    use crate::revision::backend::Endpoint;
-
-    /// A request without a body, as it comes from a client.
-    async fn request() -> Box<Request<Upload>> {
-        let (mut client, server) = tokio::io::duplex(1_024);
-        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
-        let (sender, mut requests) = mpsc::unbounded_channel();
-        let service = service_fn(move |request: Request<Incoming>| {
-            sender.send(request).unwrap();
-            pending::<hyper::Result<Response<String>>>()
-        });
-        let serving = hyper::server::conn::http1::Builder::new()
-            .serve_connection(TokioIo::new(server), service);
-        tokio::select! {
-            request = requests.recv() => Box::new(request.unwrap().map(Upload::from)),
-            _ = serving => unreachable!("the service never answers"),
-        }
-    }
-
-    fn answer(listener: &TcpListener) -> TcpStream {
-        let (mut socket, _) = listener.accept().unwrap();
-        let _ = socket.read(&mut [0; 1_024]).unwrap();
-        socket
-            .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
-            .unwrap();
-        socket
-    }
-
-    /// Has a backend close an idle connection, then sends a request, before or after the closing
-    /// could be heard of. The backend would answer on a further connection.
-    fn send_after_close(heard: bool) -> Result<(), Failed> {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address: SocketAddr = listener.local_addr().unwrap();
-        let backend = Arc::new(Backend::new(Endpoint { address, tls: None }));
-        let (mut wake, woken) = {
-            let pair = TcpListener::bind("127.0.0.1:0").unwrap();
-            let wake = TcpStream::connect(pair.local_addr().unwrap()).unwrap();
-            let (woken, _) = pair.accept().unwrap();
-            woken.set_nonblocking(true).unwrap();
-            (wake, woken)
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build_local(Default::default())
-            .unwrap();
-        runtime.block_on(async {
-            let upstream = Upstream::new(Limits::default(), None);
-            let woken = tokio::net::TcpStream::from_std(woken).unwrap();
-            let (first, second) = (request().await, request().await);
-            let answering = std::thread::spawn(move || (answer(&listener), listener));
-            let (_, mut lease) = upstream.send(&backend, first).await.ok().unwrap();
-            lease.give_back();
-            let (socket, listener) = answering.join().unwrap();
-            drop(socket);
-            if heard {
-                // Both events are waiting when the runtime looks for them, so this task goes on
-                // before the connection's own task has seen that it is closed.
-                wake.write_all(b"x").unwrap();
-                std::thread::sleep(Duration::from_millis(50));
-                woken.readable().await.unwrap();
-            }
-            std::thread::spawn(move || answer(&listener));
-            upstream.send(&backend, second).await.map(|_| ())
-        })
-    }
-
-    #[test]
-    fn a_request_that_was_not_sent_is_tried_on_another_connection() {
-        assert!(send_after_close(true).is_ok());
-    }
-
-    #[test]
-    fn a_request_that_was_sent_is_never_tried_again() {
-        let outcome = send_after_close(false);
-        assert!(
-            matches!(
-                outcome,
-                Err(Failed {
-                    error: UpstreamError::Lost { .. },
-                    unsent: None
-                })
-            ),
-            "{outcome:?}"
-        );
-    }
-}
+mod tests;

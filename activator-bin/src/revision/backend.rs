@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
@@ -34,8 +34,20 @@ pub(crate) struct Backend {
     pub(crate) endpoint: Endpoint,
     /// The address as the `Host` of the requests that it gets.
     pub(crate) host: HeaderValue,
-    /// Whether the last request failed to get an answer; so that logs tell changes only.
-    failing: AtomicBool,
+    /// One of [`Health`].
+    health: AtomicU8,
+}
+
+/// How the last request to a backend fared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Health {
+    /// There was none.
+    Unknown,
+    /// It got a response.
+    Responding,
+    /// It got none, and that was the backend's fault.
+    Failing,
 }
 
 impl Backends {
@@ -78,14 +90,24 @@ impl Backend {
             host: HeaderValue::try_from(endpoint.address.to_string())
                 .expect("an address is printed in visible ASCII"),
             endpoint,
-            failing: AtomicBool::new(false),
+            health: AtomicU8::new(Health::Unknown as u8),
         }
     }
 
-    /// Notes whether a request got an answer; true when that differs from the one before.
-    pub(crate) fn changes_to(&self, failing: bool) -> bool {
+    /// Notes how a request has fared; answers how the one before had.
+    pub(crate) fn note(&self, now: Health) -> Health {
+        let before = self.health.load(Ordering::Relaxed);
         // A load first: all cores share the line, and it hardly ever changes.
-        self.failing.load(Ordering::Relaxed) != failing
-            && self.failing.swap(failing, Ordering::Relaxed) != failing
+        let before = match before == now as u8 {
+            true => before,
+            false => self.health.swap(now as u8, Ordering::Relaxed),
+        };
+        const RESPONDING: u8 = Health::Responding as u8;
+        const FAILING: u8 = Health::Failing as u8;
+        match before {
+            RESPONDING => Health::Responding,
+            FAILING => Health::Failing,
+            _ => Health::Unknown,
+        }
     }
 }

@@ -51,7 +51,7 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// What every connection of the proxy wants.
+/// What every connection of a client wants.
 pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)

@@ -5,17 +5,16 @@ use std::net::SocketAddr;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::UpstreamError;
+use super::line::{self, Line, OverTcp};
 use super::pool::Connection;
 use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
-use crate::server::listen;
 use crate::tls::{ALPN_HTTP1, BackendTls};
 
 /// Opens a connection of HTTP/1; a task of the current worker drives it until it is closed.
@@ -39,10 +38,12 @@ pub(super) async fn connect(
 async fn open(
     http: &http1::Builder,
     backend: SocketAddr,
-    stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    stream: impl OverTcp + Send + 'static,
 ) -> Result<Connection, UpstreamError> {
+    let line = Line::new(stream);
+    let traffic = line.traffic();
     let (requests, driver) = http
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(line))
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
     let driving = tokio::task::spawn_local(async move {
@@ -51,7 +52,7 @@ async fn open(
             tracing::debug!(%backend, %error, "connection to a backend ended early");
         }
     });
-    Ok(Connection::new(requests, driving.abort_handle()))
+    Ok(Connection::new(requests, driving.abort_handle(), traffic))
 }
 
 /// Connects.
@@ -62,7 +63,7 @@ pub(super) async fn socket(
     let connecting = timeout_at(until, TcpStream::connect(backend)).await;
     let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     let connected = connected.and_then(open_files::unreserved);
-    let tuned = connected.and_then(|socket| listen::tune(&socket).map(|()| socket));
+    let tuned = connected.and_then(|socket| line::tune(&socket).map(|()| socket));
     tuned.map_err(|source| UpstreamError::Connect { backend, source })
 }
 

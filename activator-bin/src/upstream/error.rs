@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use http::Request;
 use reporter_metrics::ErrorReason;
 
+use crate::throttle::Complaint;
 use crate::upload::Upload;
 
 /// Why there is no answer.
@@ -70,15 +71,32 @@ pub(crate) enum UpstreamError {
 #[error("{error}")]
 pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
-    /// The request, when its backend could not be reached: nothing of it was sent.
-    pub(crate) unsent: Option<Box<Request<Upload>>>,
+    /// The request, when it may be sent again: nothing of it was sent, or not a byte of a response
+    /// has come and to be sent twice does no harm.
+    pub(crate) again: Option<Box<Request<Upload>>>,
+    /// What speaks against sending further requests to this backend.
+    pub(crate) complaint: Option<Complaint>,
 }
 
 impl From<UpstreamError> for Failed {
     fn from(error: UpstreamError) -> Self {
         Self {
+            complaint: error.complaint(),
             error,
-            unsent: None,
+            again: None,
+        }
+    }
+}
+
+impl Failed {
+    /// The request, when it may be sent on a new connection.
+    ///
+    /// A backend closes idle connections as it likes: only a new one shows what is the matter with it.
+    pub(super) fn on_used_connection(mut self) -> Result<Box<Request<Upload>>, Self> {
+        self.complaint = self.complaint.filter(|it| *it != Complaint::Closed);
+        match self.again.take_if(|_| self.complaint.is_none()) {
+            Some(request) => Ok(request),
+            None => Err(self),
         }
     }
 }
@@ -90,16 +108,22 @@ impl UpstreamError {
         let Self::Connect { source, .. } = self else {
             return false;
         };
-        matches!(
+        let is_closed = matches!(
             source.kind(),
-            Kind::ConnectionRefused
-                | Kind::ConnectionReset
-                | Kind::ConnectionAborted
-                | Kind::HostUnreachable
-                | Kind::NetworkUnreachable
-                | Kind::NetworkDown
-                | Kind::TimedOut
-        )
+            Kind::ConnectionRefused | Kind::ConnectionReset | Kind::ConnectionAborted
+        );
+        is_closed || is_out_of_reach(source.kind())
+    }
+
+    /// What every such failure says about the backend.
+    fn complaint(&self) -> Option<Complaint> {
+        match self {
+            Self::Lost {
+                source: Some(source),
+                ..
+            } if is_out_of_reach(source.kind()) => Some(Complaint::Vanished),
+            error => error.is_unreachable().then_some(Complaint::Unreachable),
+        }
     }
 
     /// What came in the way of a connection over TLS.
@@ -160,6 +184,15 @@ impl UpstreamError {
             },
         }
     }
+}
+
+/// Whether packets do not come through, or not back.
+fn is_out_of_reach(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        kind,
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown | Kind::TimedOut
+    )
 }
 
 /// Whether it is what becomes of a body over HTTP/2 whose client does not want the request any more, or whose

@@ -114,9 +114,10 @@ impl Http2 {
             let place = match self.place(backend).await {
                 Ok(place) => place,
                 Err(error) => {
-                    let unsent = error.is_unreachable();
-                    let unsent = unsent.then(|| Box::new(Request::from_parts(head, body)));
-                    return Err(Failed { error, unsent });
+                    let mut failed = Failed::from(error);
+                    let unsent = failed.complaint.is_some();
+                    failed.again = unsent.then(|| Box::new(Request::from_parts(head, body)));
+                    return Err(failed);
                 }
             };
             match exchange(place, &head, body).await {

@@ -2,7 +2,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -13,6 +15,7 @@ use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
+use super::line::Traffic;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::upload::Upload;
@@ -22,11 +25,20 @@ pub(crate) struct Connection {
     requests: SendRequest<Upload>,
     /// Hyper's part, a task of the current worker. By itself it never ends while the backend takes nothing.
     driver: AbortHandle,
+    traffic: Arc<Traffic>,
 }
 
 impl Connection {
-    pub(super) fn new(requests: SendRequest<Upload>, driver: AbortHandle) -> Self {
-        Self { requests, driver }
+    pub(super) fn new(
+        requests: SendRequest<Upload>,
+        driver: AbortHandle,
+        traffic: Arc<Traffic>,
+    ) -> Self {
+        Self {
+            requests,
+            driver,
+            traffic,
+        }
     }
 
     fn is_ready(&self) -> bool {
@@ -129,7 +141,18 @@ impl Lease {
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease is given back behind its request");
+        connection.traffic.begin();
         connection.requests.try_send_request(request).await
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.backend.address
+    }
+
+    /// Whether a byte of the response has come.
+    pub(super) fn has_answer(&self) -> bool {
+        let connection = self.connection.as_ref();
+        connection.is_none_or(|connection| connection.traffic.has_answer())
     }
 
     /// Makes the connection available to further requests, if both the response and the request have come to

@@ -75,7 +75,7 @@ async fn check_backend(answer: &str, status: u16, reason: &str) {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;
-    client.send(get("/")).await;
+    client.send(format!("POST / HTTP/1.1\r\n{HELLO}\r\n")).await;
     let (mut connection, _) = backend.request().await;
     connection.send(answer).await;
     drop(connection);

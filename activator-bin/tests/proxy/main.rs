@@ -29,6 +29,7 @@ mod outside_probes;
 mod ports;
 mod queue;
 mod reload;
+mod repeated;
 mod revisions;
 mod start;
 mod timeouts;

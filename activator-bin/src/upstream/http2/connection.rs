@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::connect;
 use super::super::error::UpstreamError;
+use super::super::line::Line;
 use crate::frames::{Flood, Frames};
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
@@ -92,11 +93,11 @@ impl Connection {
         let connection = match &backend.tls {
             None => {
                 let socket = connect::socket(address, until).await?;
-                Self::handshake(address, socket, limits).await?
+                Self::handshake(address, Line::shared(socket), limits).await?
             }
             Some(namespace) => {
                 let stream = connect::private(address, namespace, tls, ALPN_HTTP2, until).await?;
-                Self::handshake(address, stream, limits).await?
+                Self::handshake(address, Line::shared(stream), limits).await?
             }
         };
         let mut most = connection.most.clone();

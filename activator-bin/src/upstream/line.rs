@@ -1,0 +1,258 @@
+//! A connection to a backend below HTTP: whether the backend has said anything, and how soon the kernel gives it up.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// How long a host may leave what it is sent unacknowledged before it counts as vanished.
+const VANISHED: Duration = Duration::from_secs(10);
+
+/// How long a connection is silent before the kernel asks for a sign of life, which is then due within [`VANISHED`].
+const KEEPALIVE: Duration = Duration::from_secs(5);
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
+const KEEPALIVE_RETRIES: u32 = 3;
+
+/// What fits into the receive buffer of any host that has read what came before. Only so much is watched:
+/// beyond it a backend that is busy with something else leaves bytes waiting here, and the kernel would take
+/// a full buffer for a vanished host.
+const WATCHED: usize = 16 * 1024;
+
+/// A stream that ends in a TCP connection.
+pub(super) trait OverTcp: AsyncRead + AsyncWrite + Unpin {
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl OverTcp for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl OverTcp for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
+
+/// A connection to a backend.
+pub(super) struct Line<S> {
+    stream: S,
+    traffic: Arc<Traffic>,
+    /// Whether requests share it: what the backend says to one then shows that it reads what is sent for all.
+    is_shared: bool,
+    is_watched: bool,
+}
+
+/// What has gone over a connection since its current request began. Nobody but the request's worker touches it;
+/// the atomics are there because hyper wants connections that may change threads.
+#[derive(Default)]
+pub(super) struct Traffic {
+    has_answer: AtomicBool,
+    sent: AtomicUsize,
+}
+
+impl Traffic {
+    /// The next request begins; the backend has read what was sent before.
+    pub(super) fn begin(&self) {
+        self.has_answer.store(false, Ordering::Relaxed);
+        self.sent.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether a byte has come since then.
+    pub(super) fn has_answer(&self) -> bool {
+        self.has_answer.load(Ordering::Relaxed)
+    }
+}
+
+impl<S: OverTcp> Line<S> {
+    /// For one request at a time.
+    pub(super) fn new(stream: S) -> Self {
+        Self {
+            stream,
+            traffic: Arc::default(),
+            is_shared: false,
+            is_watched: true,
+        }
+    }
+
+    /// For many requests at once.
+    pub(super) fn shared(stream: S) -> Self {
+        Self {
+            is_shared: true,
+            ..Self::new(stream)
+        }
+    }
+
+    pub(super) fn traffic(&self) -> Arc<Traffic> {
+        Arc::clone(&self.traffic)
+    }
+
+    fn on_sent(&mut self, bytes: usize) {
+        let sent = self.traffic.sent.load(Ordering::Relaxed);
+        let sent = sent.saturating_add(bytes);
+        self.traffic.sent.store(sent, Ordering::Relaxed);
+        if self.is_watched != (sent <= WATCHED) {
+            self.is_watched = !self.is_watched;
+            // An error means that it is closed already, which whoever uses it hears of.
+            let _ = watch(self.stream.tcp(), self.is_watched);
+        }
+    }
+}
+
+/// What every connection to a backend wants.
+pub(super) fn tune(socket: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE)
+        .with_interval(KEEPALIVE_INTERVAL)
+        .with_retries(KEEPALIVE_RETRIES);
+    socket.set_nodelay(true)?;
+    SockRef::from(socket).set_tcp_keepalive(&keepalive)?;
+    watch(socket, true)
+}
+
+/// Whether the kernel ends the connection when the host acknowledges nothing for [`VANISHED`].
+#[cfg(target_os = "linux")]
+fn watch(socket: &TcpStream, is_watched: bool) -> io::Result<()> {
+    SockRef::from(socket).set_tcp_user_timeout(is_watched.then_some(VANISHED))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn watch(_socket: &TcpStream, _is_watched: bool) -> io::Result<()> {
+    Ok(())
+}
+
+impl<S: OverTcp> AsyncRead for Line<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
+        if buf.filled().len() > before {
+            self.traffic.has_answer.store(true, Ordering::Relaxed);
+            if self.is_shared {
+                self.traffic.sent.store(0, Ordering::Relaxed);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: OverTcp> AsyncWrite for Line<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
+        self.on_sent(sent);
+        Poll::Ready(Ok(sent))
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let sent = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, parts))?;
+        self.on_sent(sent);
+        Poll::Ready(Ok(sent))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn line() -> (Line<TcpStream>, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let socket = socket.unwrap();
+        tune(&socket).unwrap();
+        (Line::new(socket), listener.accept().await.unwrap().0)
+    }
+
+    fn user_timeout(line: &Line<TcpStream>) -> Option<Duration> {
+        SockRef::from(line.stream.tcp()).tcp_user_timeout().unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_kernel_gives_up_a_host_that_is_silent_for_some_ten_seconds() {
+        let (line, _backend) = line().await;
+        let socket = SockRef::from(line.stream.tcp());
+        assert_eq!(user_timeout(&line), Some(VANISHED));
+        assert!(socket.keepalive().unwrap());
+        let patience = socket.tcp_keepalive_time().unwrap()
+            + socket.tcp_keepalive_interval().unwrap() * socket.tcp_keepalive_retries().unwrap();
+        assert!(patience <= Duration::from_secs(12), "{patience:?}");
+    }
+
+    #[tokio::test]
+    async fn a_backend_that_takes_its_time_over_a_large_upload_is_not_given_up() {
+        let (mut line, mut backend) = line().await;
+        let traffic = line.traffic();
+        line.write_all(&[b'x'; WATCHED]).await.unwrap();
+        assert_eq!(user_timeout(&line), Some(VANISHED));
+        line.write_all(b"x").await.unwrap();
+        assert_eq!(user_timeout(&line), None);
+        // Also with a response that comes before it has read all: only the next request is a new start.
+        backend.write_all(b"x").await.unwrap();
+        line.read_u8().await.unwrap();
+        line.write_all(b"x").await.unwrap();
+        assert_eq!(user_timeout(&line), None);
+        traffic.begin();
+        line.write_all(b"x").await.unwrap();
+        assert_eq!(user_timeout(&line), Some(VANISHED));
+    }
+
+    #[tokio::test]
+    async fn on_a_shared_connection_each_word_of_the_backend_is_a_new_start() {
+        let (line, mut backend) = line().await;
+        let mut line = Line::shared(line.stream);
+        line.write_all(&[b'x'; WATCHED + 1]).await.unwrap();
+        assert_eq!(user_timeout(&line), None);
+        backend.write_all(b"x").await.unwrap();
+        line.read_u8().await.unwrap();
+        line.write_all(b"x").await.unwrap();
+        assert_eq!(user_timeout(&line), Some(VANISHED));
+    }
+
+    #[tokio::test]
+    async fn a_byte_of_a_response_is_noticed_and_an_end_is_none() {
+        let (mut line, mut backend) = line().await;
+        let traffic = line.traffic();
+        traffic.begin();
+        backend.write_all(b"x").await.unwrap();
+        line.read_u8().await.unwrap();
+        assert!(traffic.has_answer());
+        traffic.begin();
+        drop(backend);
+        assert!(line.read_u8().await.is_err());
+        assert!(!traffic.has_answer());
+    }
+}
