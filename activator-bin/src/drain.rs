@@ -77,7 +77,8 @@ impl Draining {
         if left.is_zero() {
             return pending().await;
         }
-        sleep(left.mul_f64(rand::random())).await;
+        // On the heap, so that whoever waits for the announcement needs no room for it.
+        Box::pin(sleep(left.mul_f64(rand::random()))).await;
     }
 
     /// Waits until it is announced, has begun, or the teller is gone.
