@@ -21,6 +21,7 @@ pub mod revision;
 pub mod run;
 mod server;
 pub mod source;
+mod target;
 pub mod throttle;
 mod timeouts;
 mod tls;

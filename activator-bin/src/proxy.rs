@@ -31,6 +31,7 @@ mod capacity;
 mod check;
 pub(crate) mod headers;
 mod informational;
+mod listed;
 mod outside_probe;
 mod refusal;
 pub(crate) mod trailers;

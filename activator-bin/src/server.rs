@@ -35,6 +35,7 @@ pub(crate) mod listen;
 pub(crate) mod places;
 mod protocol;
 mod refusal;
+mod requests;
 mod rest;
 mod stream;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use hyper::client::conn::http1;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
+use crate::target::Target;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
@@ -21,6 +22,7 @@ mod http2;
 mod line;
 mod pool;
 mod received;
+mod request_line;
 
 use http2::Http2;
 
@@ -108,7 +110,11 @@ impl Upstream {
             let (response, stream) = Box::pin(self.http2.send(endpoint, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
-        if let Some(connection) = self.pool.take(endpoint) {
+        // One that `http::Uri` does not hold is the first on its connection.
+        let target = request.extensions().get::<Target>().cloned();
+        if target.is_none()
+            && let Some(connection) = self.pool.take(endpoint)
+        {
             match exchange(self.lease(backend, connection), request).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => request = failed.on_used_connection()?,
@@ -120,6 +126,7 @@ impl Upstream {
             endpoint,
             self.tls.as_deref(),
             self.limits,
+            target,
         ));
         let connection = match connecting.await {
             Ok(connection) => connection,

@@ -91,7 +91,7 @@ fn compare(answers: &[Answer], requests: Vec<Request>, saw: Vec<Request>) {
 
 /// As a server is to see it: the target as path and query.
 fn plain(mut request: Request) -> Request {
-    let target = request.target.split('#').next().unwrap_or_default();
+    let target = &request.target;
     let path = match target.split_once("://") {
         Some((_, rest)) if !target.starts_with('/') => {
             let (path, slash) = match rest.find(['/', '?']) {
@@ -103,7 +103,7 @@ fn plain(mut request: Request) -> Request {
             };
             format!("{slash}{path}")
         }
-        _ => target.to_owned(),
+        _ => target.clone(),
     };
     request.target = path;
     request

@@ -8,9 +8,12 @@ mod crowd;
 mod curl;
 mod delivery;
 mod first_look;
+mod go;
 mod grpc;
+mod h2spec;
 mod handover;
 mod http;
+mod interop;
 mod load;
 mod nginx;
 mod overload;
@@ -35,6 +38,8 @@ const SCENES: &[Scene] = &[
     ("both-ways", both_ways::run),
     ("curl", curl::run),
     ("grpc", grpc::run),
+    ("grpc-interop", interop::run),
+    ("h2spec", h2spec::run),
     ("websocket", websocket::run),
     ("load", load::run),
     ("load-http2", load::run_http2),

@@ -33,7 +33,7 @@ pub(super) const HEADER_TIMEOUT: Setting<Config> = Setting::new(
 pub(super) const MAX_HEADER_SIZE: Setting<Config> = Setting::new(
     "limits.max_header_size",
     Is("64KiB"),
-    "The longest head of a request (431 beyond it) or of a response (502)",
+    "The longest head of a request, its target included (431 beyond it), or of a response (502)",
     |config, value| {
         set(
             &mut config.limits.max_header_size,

@@ -1,11 +1,11 @@
 //! What a proxy changes in the head of a request and of its answer.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 
-use super::trailers;
+use super::{listed, trailers};
 use crate::revision::backend::Backend;
 use crate::revision::name::{NAMESPACE, REVISION};
 
@@ -174,14 +174,9 @@ fn take_authority(uri: &mut Uri) -> Option<HeaderValue> {
 }
 
 fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
-    let listed: Vec<_> = tokens(headers, CONNECTION).collect();
-    let is_listed = |name: &HeaderName| {
-        let name = name.as_str().as_bytes();
-        listed.iter().any(|token| token.eq_ignore_ascii_case(name))
-    };
+    listed::remove(headers);
     // One look at the few names that are there, instead of one for each that might be.
-    let names = headers.keys();
-    let names = names.filter(|name| is_hop_by_hop(name) || is_listed(name));
+    let names = headers.keys().filter(|name| is_hop_by_hop(name));
     let names: Vec<_> = names.cloned().collect();
     for name in names {
         headers.remove(name);

@@ -22,6 +22,10 @@ const KEPT_OUT: [HeaderName; 8] = [
     PROXY_REQUEST,
 ];
 
+/// More names than this are not announced. Each costs those who keep to the announcement a look-up, and hardly any
+/// message has more than two.
+const MOST_ANNOUNCED: usize = 1_000;
+
 /// The value of a trailer begins or ends with a space.
 #[derive(Debug, Error)]
 #[error("the value of a trailer begins or ends with a space")]
@@ -34,7 +38,8 @@ fn passes(name: &HeaderName) -> bool {
 /// The announced trailers that pass.
 pub(super) fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
     let may_pass = |name: &&[u8]| HeaderName::from_bytes(name).is_ok_and(|name| passes(&name));
-    let names: Vec<_> = tokens(headers, TRAILER).filter(may_pass).collect();
+    let names = tokens(headers, TRAILER).take(MOST_ANNOUNCED);
+    let names: Vec<_> = names.filter(may_pass).collect();
     let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok();
     names.filter(|names| !names.is_empty())
 }
@@ -55,5 +60,18 @@ pub(crate) fn to_backend(mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Padded
     match frame.trailers_ref() {
         Some(trailers) if trailers.values().any(is_padded) => Err(Padded),
         _ => Ok(frame),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bounded_number_of_trailers_is_announced() {
+        let list = "a,".repeat(30_000);
+        let headers = HeaderMap::from_iter([(TRAILER, list.parse().unwrap())]);
+        let names = announced(&headers).unwrap();
+        assert_eq!(super::super::headers::split(&names).count(), MOST_ANNOUNCED);
     }
 }

@@ -8,6 +8,9 @@ use http_body::Body;
 
 use super::headers;
 
+/// The most protocols that a backend may switch to at once, one over the other.
+const MOST_CHOSEN: usize = 8;
+
 /// The protocols that a client would rather speak.
 pub(super) struct Offer(HeaderValue);
 
@@ -49,7 +52,10 @@ impl Offer {
         let is_offered = |chosen: &[u8]| {
             headers::split(&self.0).any(|offered| offered.eq_ignore_ascii_case(chosen))
         };
-        headers.contains_key(UPGRADE) && headers::tokens(headers, UPGRADE).all(is_offered)
+        let mut chosen = headers::tokens(headers, UPGRADE);
+        headers.contains_key(UPGRADE)
+            && chosen.by_ref().take(MOST_CHOSEN).all(is_offered)
+            && chosen.next().is_none()
     }
 }
 
@@ -66,5 +72,26 @@ pub(super) fn to_client(response: &mut Response<impl Body>) {
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     if let Some(protocol) = protocol {
         headers.insert(UPGRADE, protocol);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_switch_to_more_protocols_than_make_sense_is_covered_by_no_offer() {
+        let check = |chosen: &[&str], is_covered| {
+            let offer = Offer(HeaderValue::from_static("a, b, c"));
+            let chosen = chosen.join(", ").parse().unwrap();
+            let headers = HeaderMap::from_iter([(UPGRADE, chosen)]);
+            assert_eq!(offer.covers(&headers), is_covered);
+        };
+        check(&["b"], true);
+        check(&["A", "c"], true);
+        check(&["d"], false);
+        check(&["a"; MOST_CHOSEN], true);
+        check(&["a"; MOST_CHOSEN + 1], false);
+        assert!(!Offer(HeaderValue::from_static("a")).covers(&HeaderMap::new()));
     }
 }

@@ -87,7 +87,8 @@ impl Activator {
         tls.follow(&exporter);
         let settings = &config.reporter;
         let clock = SystemClock::new();
-        let sinks = sinks::open(&config, clock, &exporter)?;
+        let mut sinks = sinks::open(&config, clock, &exporter)?;
+        sinks.reopen_at_hangup()?;
         let mut builder = ConcurrencyReporter::builder(settings.accounting)
             .clock(clock)
             .interval(settings.interval)

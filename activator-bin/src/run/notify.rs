@@ -1,10 +1,14 @@
 //! What the service manager is told, when there is one that wants to know (`sd_notify(3)`).
 
 use std::env;
-use std::ffi::OsStr;
 use std::io;
-use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+mod address;
+
+use address::{Address, Vsock};
 
 /// How long a manager that does not listen may hold us up.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -17,15 +21,50 @@ pub(super) const STOPPING: &str = "STOPPING=1";
 
 /// Tells the manager that `NOTIFY_SOCKET` names; nobody without one.
 pub(super) fn notify(state: &str) {
-    if let Some(path) = env::var_os("NOTIFY_SOCKET")
-        && let Err(error) = send(&path, state)
-    {
-        tracing::warn!(%error, "cannot tell the service manager {state}");
+    let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
+        return;
+    };
+    let sent = match Address::parse(&name) {
+        Ok(address) => send(&address, state).map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = sent {
+        tracing::warn!("cannot tell the service manager {state}: NOTIFY_SOCKET={name:?}: {error}");
     }
 }
 
-fn send(path: &OsStr, state: &str) -> io::Result<()> {
-    let socket = UnixDatagram::unbound()?;
-    socket.set_write_timeout(Some(PATIENCE))?;
-    socket.send_to(state.as_bytes(), path).map(drop)
+fn send(address: &Address, state: &str) -> io::Result<()> {
+    match address {
+        Address::Unix(path) => {
+            let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+            socket.set_write_timeout(Some(PATIENCE))?;
+            let sent = socket.send_to(state.as_bytes(), &SockAddr::unix(path)?);
+            sent.map(drop)
+        }
+        Address::Vsock(vsock) => send_vsock(vsock, state),
+    }
+}
+
+/// Tries the kinds of sockets that the address allows; few kernels have all.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn send_vsock(Vsock { kinds, cid, port }: &Vsock, state: &str) -> io::Result<()> {
+    let mut last = io::Error::from(io::ErrorKind::Unsupported);
+    let each = PATIENCE / u32::try_from(kinds.len()).unwrap_or(1);
+    for kind in *kinds {
+        let sent = Socket::new(Domain::VSOCK, *kind, None).and_then(|socket| {
+            socket.connect_timeout(&SockAddr::vsock(*cid, *port), each)?;
+            socket.set_write_timeout(Some(each))?;
+            socket.send(state.as_bytes())
+        });
+        match sent {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn send_vsock(_: &Vsock, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }

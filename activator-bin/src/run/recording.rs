@@ -20,13 +20,17 @@ pub(super) fn start(
     builder: Builder,
     path: PathBuf,
 ) -> Result<(Builder, JoinHandle<()>), StartError> {
-    let file = match std::fs::File::create(&path) {
-        Ok(file) => FileWriter::new(file),
+    let mut file = match FileWriter::replace(&path) {
+        Ok(file) => file,
         Err(source) => return Err(StartError::Record { path, source }),
     };
     let (builder, history) = builder.record(CAPACITY);
     let writing = tokio::spawn(async move {
-        if let Err(error) = record(history, file).await {
+        let recorded = async {
+            file.ready().await?;
+            record(history, file).await
+        };
+        if let Err(error) = recorded.await {
             tracing::error!(path = %path.display(), %error, "the recording has ended");
         }
     });

@@ -1,15 +1,15 @@
 //! The sinks that the configuration names, and what is measured of their links.
 
-use std::fs::OpenOptions;
-use std::path::Path;
+use std::io;
 use std::time::Duration;
 
 use reporter_metrics::{Exporter, LinkMetrics};
 use reporter_runtime::sink::autoscaler::{
     AutoscalerConfig, AutoscalerSink, LinkFailure, LinkObserver,
 };
-use reporter_runtime::sink::json_lines::{FileWriter, JsonLines};
+use reporter_runtime::sink::json_lines::{FileWriter, JsonLines, Reopener};
 use reporter_runtime::{StatSink, SystemClock};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::StartError;
@@ -22,6 +22,45 @@ pub(super) struct Sinks {
     pub(super) sinks: Vec<Box<dyn StatSink>>,
     /// For each link to an autoscaler whether it is up.
     pub(super) links: Vec<watch::Receiver<bool>>,
+    files: Vec<Reopener>,
+}
+
+impl Sinks {
+    /// Has the files opened again at each SIGHUP, which does not end the process any more. To be called
+    /// on a tokio runtime, which ends it.
+    ///
+    /// # Errors
+    /// The signal can't be listened for.
+    pub(super) fn reopen_at_hangup(&mut self) -> io::Result<()> {
+        let files = std::mem::take(&mut self.files);
+        if files.is_empty() {
+            return Ok(());
+        }
+        let mut hangup = signal(SignalKind::hangup())?;
+        tokio::spawn(async move {
+            while hangup.recv().await.is_some() {
+                for file in &files {
+                    let file = file.clone();
+                    let reopening = tokio::task::spawn_blocking(move || reopen(&file));
+                    // An error means that the runtime is going down.
+                    let _ = reopening.await;
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+fn reopen(file: &Reopener) {
+    let path = file.path().display();
+    match file.reopen() {
+        Ok(()) => tracing::info!("SIGHUP: reports go on in {path}, opened again"),
+        Err(error) => {
+            tracing::error!(
+                "SIGHUP: cannot open {path} again, reports go on where they went: {error}"
+            );
+        }
+    }
 }
 
 /// Opens all of them. `clock` is the reporter's.
@@ -35,11 +74,15 @@ pub(super) fn open(
     let mut opened = Sinks {
         sinks: Vec::new(),
         links: Vec::new(),
+        files: Vec::new(),
     };
     for sink in &config.sinks {
         match sink {
             SinkConfig::JsonLines(sink) => {
-                opened.sinks.push(json_lines(sink, &config.pod_name)?);
+                let (name, writer) = json_lines(sink)?;
+                opened.files.extend(writer.reopener());
+                let sink = JsonLines::new(name, config.pod_name.as_str(), writer);
+                opened.sinks.push(Box::new(sink));
             }
             SinkConfig::Autoscaler(sink) => {
                 let sink = AutoscalerConfig {
@@ -60,24 +103,18 @@ pub(super) fn open(
     Ok(opened)
 }
 
+/// How the sink is called, and what it writes to.
 fn json_lines(
     JsonLinesConfig { path }: &JsonLinesConfig,
-    pod_name: &str,
-) -> Result<Box<dyn StatSink>, StartError> {
-    let (name, writer) = match path {
-        None => ("json-lines on stdout".to_owned(), FileWriter::stdout()?),
-        Some(path) => (format!("json-lines in {}", path.display()), append(path)?),
+) -> Result<(String, FileWriter), StartError> {
+    let Some(path) = path else {
+        return Ok(("json-lines on stdout".to_owned(), FileWriter::stdout()?));
     };
-    Ok(Box::new(JsonLines::new(name, pod_name, writer)))
-}
-
-fn append(path: &Path) -> Result<FileWriter, StartError> {
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    file.map(FileWriter::new)
-        .map_err(|source| StartError::Sink {
-            path: path.to_owned(),
-            source,
-        })
+    let writer = FileWriter::append(path).map_err(|source| StartError::Sink {
+        path: path.clone(),
+        source,
+    })?;
+    Ok((format!("json-lines in {}", path.display()), writer))
 }
 
 /// What a link says, as metrics.

@@ -1,6 +1,6 @@
 //! One client's connection, from accept to close.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -34,6 +34,7 @@ use super::leave::Leave;
 use super::limits::Limits;
 use super::protocol::{Protocol, detect};
 use super::refusal::Refusal;
+use super::requests::Requests;
 use super::rest::{self, Rest};
 use super::stream::Stream;
 use super::wire::Wire;
@@ -163,13 +164,17 @@ where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let tunnel = Rc::new(Cell::new(None));
+    let requests = Rc::new(RefCell::new(Requests::new(http.limits.max_header_size)));
     let mut service = {
         let (proxy, client) = (Rc::clone(&proxy), Arc::clone(client));
         let tunnel = Rc::clone(&tunnel);
-        let draining = draining.clone();
-        service_fn(move |request: Request<Incoming>| {
+        // What all workers share is not touched per request.
+        let draining = Rc::new(draining.clone());
+        let requests = Rc::clone(&requests);
+        service_fn(move |mut request: Request<Incoming>| {
+            requests.borrow_mut().on_request(&mut request);
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
-            let (tunnel, draining) = (Rc::clone(&tunnel), draining.clone());
+            let (tunnel, draining) = (Rc::clone(&tunnel), Rc::clone(&draining));
             // On the heap, so that those it is handed to need no room for it.
             let request = Box::new(request.map(Upload::from));
             async move {
@@ -205,6 +210,7 @@ where
         }
         Err(end) => end,
         Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
+            wire.begin_http1(Rc::clone(&requests));
             let (end, unread) = loop {
                 // On the heap, so that a connection at rest needs no room for it.
                 let connection = http.http1.serve_connection(TokioIo::new(wire), service);
@@ -225,6 +231,7 @@ where
             };
             match (end, tunnel.take()) {
                 (End::Closed(Ok(())), Some(tunnel)) => {
+                    wire.end_http1();
                     // On the heap, so that others need no room for it.
                     End::Switched(Box::pin(tunnel.run(wire, unread, client)).await)
                 }
@@ -233,7 +240,11 @@ where
                 {
                     match (&end, wire.refused()) {
                         (Err(error), Some(status)) => {
-                            let refusal = Refusal::unreadable(status, error, &http.limits);
+                            let fault = requests.borrow().fault();
+                            let refusal = match fault {
+                                Some(fault) => Refusal::of(fault, &http.limits),
+                                None => Refusal::unreadable(status, error, &http.limits),
+                            };
                             refuse(refusal, wire.stream()).await;
                         }
                         // Hyper has not when an earlier request on this connection offered an upgrade.

@@ -11,6 +11,7 @@ use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::limits::Limits;
+use super::requests::Fault;
 
 /// How long a client may take to make room for so few bytes.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -32,29 +33,43 @@ impl Refusal {
         }
     }
 
+    /// The head has a fault that hyper does not see.
+    pub(super) fn of(fault: Fault, limits: &Limits) -> Self {
+        match fault {
+            Fault::Fragment => Self {
+                reason: ErrorReason::BadRequest,
+                status: StatusCode::BAD_REQUEST,
+                why: "the request target has a fragment: # and what is behind it".to_owned(),
+            },
+            Fault::TooLarge => Self::too_large(limits),
+        }
+    }
+
     /// Hyper does not understand the head, for which it would have answered with `status`.
     pub(super) fn unreadable(status: StatusCode, error: &hyper::Error, limits: &Limits) -> Self {
-        let (reason, why) = match status {
-            StatusCode::URI_TOO_LONG => (
-                ErrorReason::HeaderTooLarge,
-                "the request target is too long".to_owned(),
-            ),
-            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
-                ErrorReason::HeaderTooLarge,
-                format!(
-                    "the head of the request has more than {} bytes, or more than {} headers",
-                    limits.max_header_size, limits.max_headers
-                ),
-            ),
-            _ => (
-                ErrorReason::BadRequest,
-                format!("the head of the request breaks the rules of HTTP: {error}"),
-            ),
-        };
+        match status {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::too_large(limits),
+            StatusCode::URI_TOO_LONG => Self {
+                reason: ErrorReason::HeaderTooLarge,
+                status,
+                why: "the request target is too long".to_owned(),
+            },
+            _ => Self {
+                reason: ErrorReason::BadRequest,
+                status,
+                why: format!("the head of the request breaks the rules of HTTP: {error}"),
+            },
+        }
+    }
+
+    fn too_large(limits: &Limits) -> Self {
         Self {
-            reason,
-            status,
-            why,
+            reason: ErrorReason::HeaderTooLarge,
+            status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            why: format!(
+                "the head of the request has more than {} bytes, or more than {} headers",
+                limits.max_header_size, limits.max_headers
+            ),
         }
     }
 

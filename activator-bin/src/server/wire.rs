@@ -1,19 +1,26 @@
 //! The bytes of HTTP on a client's connection, as hyper reads and writes them, over TLS or not.
 
+use std::cell::{RefCell, RefMut};
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::Client;
 use super::protocol::{PREFACE, Protocol};
+use super::requests::{Requests, Taken};
 
 /// How much is read at once while nobody has a buffer for it: nearly all heads without cookies.
 const FIRST: usize = 512;
+
+/// What hyper gets instead of the rest of a head that is refused: at its end it looks at it all, and there is no
+/// place for NUL.
+const NONSENSE: &[u8] = b"\0\n\n";
 
 /// Both directions of a connection.
 pub(super) struct Wire<I> {
@@ -21,6 +28,8 @@ pub(super) struct Wire<I> {
     client: Arc<Client>,
     /// What was read before whoever reads now.
     unread: BytesMut,
+    /// What is read, while it is HTTP/1.
+    requests: Option<Rc<RefCell<Requests>>>,
     refused: Option<StatusCode>,
 }
 
@@ -30,8 +39,19 @@ impl<I> Wire<I> {
             stream,
             client,
             unread: BytesMut::new(),
+            requests: None,
             refused: None,
         }
+    }
+
+    /// From now on `requests` are read. Nothing of them was.
+    pub(super) fn begin_http1(&mut self, requests: Rc<RefCell<Requests>>) {
+        self.requests = Some(requests);
+    }
+
+    /// From now on it is read what comes.
+    pub(super) fn end_http1(&mut self) {
+        self.requests = None;
     }
 
     /// What hyper has refused a head with, instead of which the client has got nothing.
@@ -82,15 +102,56 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.unread.is_empty() {
-            return Pin::new(&mut self.stream).poll_read(cx, buf);
+        let Self {
+            stream,
+            client,
+            unread,
+            requests,
+            ..
+        } = &mut *self;
+        let mut requests = requests.as_ref().map(|requests| requests.borrow_mut());
+        let is_refused = |requests: &RefMut<'_, Requests>| requests.fault().is_some();
+        loop {
+            if requests.as_ref().is_some_and(is_refused) {
+                buf.put_slice(&NONSENSE[..NONSENSE.len().min(buf.remaining())]);
+                return Poll::Ready(Ok(()));
+            }
+            let taken = if unread.is_empty() {
+                let before = buf.filled().len();
+                ready!(Pin::new(&mut *stream).poll_read(cx, buf))?;
+                let read = &mut buf.filled_mut()[before..];
+                let (Some(requests), false) = (&mut requests, read.is_empty()) else {
+                    return Poll::Ready(Ok(()));
+                };
+                let taken = requests.take(read);
+                unread.extend_from_slice(&read[taken.used..]);
+                buf.set_filled(before + taken.handed);
+                taken
+            } else {
+                let most = unread.len().min(buf.remaining());
+                let next = &mut unread[..most];
+                let taken = match &mut requests {
+                    Some(requests) => {
+                        client.on_bytes();
+                        requests.take(next)
+                    }
+                    None => Taken::all(most),
+                };
+                buf.put_slice(&next[..taken.handed]);
+                unread.advance(taken.used);
+                if unread.is_empty() {
+                    *unread = BytesMut::new();
+                }
+                taken
+            };
+            if taken.handed > 0 {
+                return Poll::Ready(Ok(()));
+            }
+            // Of a long target hyper gets less than comes, and of what is behind its fault nothing.
+            if taken.used == 0 && !requests.as_ref().is_some_and(is_refused) {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
         }
-        let length = self.unread.len().min(buf.remaining());
-        buf.put_slice(&self.unread.split_to(length));
-        if self.unread.is_empty() {
-            self.unread = BytesMut::new();
-        }
-        Poll::Ready(Ok(()))
     }
 }
 

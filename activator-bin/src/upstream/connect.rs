@@ -12,25 +12,29 @@ use tokio_rustls::client::TlsStream;
 use super::UpstreamError;
 use super::line::{self, Line, OverTcp};
 use super::pool::Connection;
+use super::request_line::RequestLine;
 use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
+use crate::target::Target;
 use crate::tls::{ALPN_HTTP1, BackendTls};
 
-/// Opens a connection of HTTP/1; a task of the current worker drives it until it is closed.
+/// Opens a connection of HTTP/1 for a request, which has `target` if that is not the one that hyper knows; a task of the
+/// current worker drives it until it is closed.
 pub(super) async fn connect(
     http: &http1::Builder,
     backend: &Endpoint,
     tls: Option<&BackendTls>,
     limits: Limits,
+    target: Option<Target>,
 ) -> Result<Connection, UpstreamError> {
     let address = backend.address;
     let until = Instant::now() + limits.connect_timeout;
     match &backend.tls {
-        None => open(http, address, socket(address, until).await?).await,
+        None => open(http, address, socket(address, until).await?, target).await,
         Some(namespace) => {
             let stream = private(address, namespace, tls, ALPN_HTTP1, until).await?;
-            open(http, address, stream).await
+            open(http, address, stream, target).await
         }
     }
 }
@@ -39,11 +43,12 @@ async fn open(
     http: &http1::Builder,
     backend: SocketAddr,
     stream: impl OverTcp + Send + 'static,
+    target: Option<Target>,
 ) -> Result<Connection, UpstreamError> {
     let line = Line::new(stream);
     let traffic = line.traffic();
     let (requests, driver) = http
-        .handshake(TokioIo::new(line))
+        .handshake(TokioIo::new(RequestLine::new(line, target)))
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
     let driving = tokio::task::spawn_local(async move {

@@ -3,8 +3,6 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use socket2::{Domain, Socket, Type};
@@ -156,23 +154,4 @@ fn what_is_meant_for_another_process_is_left_alone() {
     );
     program.logs("serving, try: ");
     program.stop();
-}
-
-#[test]
-fn the_service_manager_hears_when_service_begins_and_ends() {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("notify.sock");
-    let _ = std::fs::remove_file(&path);
-    let manager = UnixDatagram::bind(&path).unwrap();
-    manager.set_read_timeout(Some(PATIENCE)).unwrap();
-    let hears = |expected: &str| {
-        let mut buffer = [0; 64];
-        let length = manager.recv(&mut buffer).unwrap();
-        assert_eq!(std::str::from_utf8(&buffer[..length]).unwrap(), expected);
-    };
-    let (http, admin) = (listener().0, listener().0);
-    let program = Program::start(command("http:admin", http, admin).env("NOTIFY_SOCKET", &path));
-    hears("READY=1");
-    program.logs("serving, try: ");
-    program.stop();
-    hears("STOPPING=1");
 }

@@ -4,7 +4,9 @@
 mod certificates;
 mod handover;
 mod limits;
+mod notify;
 mod program;
 mod reload;
+mod sinks;
 mod stalled;
 mod stop;

@@ -181,3 +181,29 @@ fn reports_that_nobody_reads_hold_up_neither_requests_nor_the_end() {
     program.logs("stopped");
     program.ends(0);
 }
+
+#[test]
+fn closed_standard_descriptors_are_not_taken_by_sockets() {
+    let ((http, http_address), (admin, _)) = (listener(), listener());
+    let script = r#"LISTEN_PID=$$ exec "$0" "$@" 3<&0 4<&1 <&- >&- 2>&-"#;
+    let process = Command::new("sh")
+        .args(["-c", script, ACTIVATOR, "--listen-http2", "off"])
+        .env_clear()
+        .envs([("LISTEN_FDS", "2"), ("LISTEN_FDNAMES", "http:admin")])
+        .stdin(std::os::fd::OwnedFd::from(http))
+        .stdout(std::os::fd::OwnedFd::from(admin))
+        .spawn()
+        .unwrap();
+    let activator = Activator {
+        process,
+        http: http_address,
+        admin: http_address,
+    };
+    assert!(get(activator.http, "/").starts_with(OK));
+    for descriptor in 0..3 {
+        let link = format!("/proc/{}/fd/{descriptor}", activator.process.id());
+        assert_eq!(fs::read_link(link).unwrap(), PathBuf::from("/dev/null"));
+    }
+    activator.signal("TERM");
+    activator.ends(0);
+}

@@ -32,6 +32,7 @@ mod reload;
 mod repeated;
 mod revisions;
 mod start;
+mod targets;
 mod timeouts;
 mod unready;
 mod upgrade;

@@ -67,22 +67,26 @@ struct Head {
 /// The head that `bytes` start with, and what stands behind it.
 fn head(mut bytes: &[u8]) -> Result<(Head, &[u8]), Stop> {
     let first = loop {
-        match line(&mut bytes)? {
-            "" => {}
-            first => break first.to_owned(),
+        let line = line(&mut bytes)?;
+        if !line.is_empty() {
+            break line;
         }
     };
     let mut lines = Vec::new();
     loop {
-        match line(&mut bytes)? {
-            "" => break,
-            line => lines.push(line.to_owned()),
+        let line = line(&mut bytes)?;
+        if line.is_empty() {
+            break;
         }
+        lines.push(line);
     }
     let parts: Vec<_> = first.split(' ').collect();
     let [method, target, version @ ("HTTP/1.0" | "HTTP/1.1")] = parts[..] else {
         return Err(Stop::Broken);
     };
+    if target.contains('#') {
+        return Err(Stop::Broken);
+    }
     let mut head = Head {
         method: method.to_owned(),
         target: target.to_owned(),
@@ -107,14 +111,13 @@ fn head(mut bytes: &[u8]) -> Result<(Head, &[u8]), Stop> {
     Ok((head, bytes))
 }
 
-/// Takes a line, of which there is all. Bytes that are no UTF-8 stand for themselves, one by one.
-fn line<'a>(bytes: &mut &'a [u8]) -> Result<&'a str, Stop> {
+/// Takes a line, of which there is all. Each byte is a character of Latin-1.
+fn line(bytes: &mut &[u8]) -> Result<String, Stop> {
     let end = bytes.iter().position(|&byte| byte == b'\n');
     let (line, rest) = bytes.split_at(end.ok_or(Stop::Part)?);
     *bytes = &rest[1..];
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    // A line that is none of ours to understand is one whose framing says nothing.
-    Ok(std::str::from_utf8(line).unwrap_or("?:"))
+    Ok(line.iter().map(|&byte| char::from(byte)).collect())
 }
 
 fn body<'a>(head: &Head, bytes: &'a [u8]) -> Result<(Vec<u8>, &'a [u8]), Stop> {

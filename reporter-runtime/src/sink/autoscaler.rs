@@ -3,12 +3,14 @@
 //! What must not live here: rules of merging and confirming (they are the outbox's), metrics libraries.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
 
 use self::connect::Connector;
 use self::delivery::Delivery;
+use self::look_up::LookUp;
 use super::{StatSink, Undelivered};
 use crate::{Clock, Dispatch, SystemClock};
 
@@ -20,8 +22,10 @@ mod endpoint;
 mod failure;
 mod first_reports;
 mod link;
+mod look_up;
 mod observer;
 mod pulse;
+mod race;
 mod tls;
 mod wire;
 
@@ -74,6 +78,8 @@ impl AutoscalerSink {
             name: name.into(),
             connector: Connector {
                 endpoint,
+                look_up: LookUp::default(),
+                failed: AtomicUsize::new(0),
                 tls,
                 handshake_timeout: config.handshake_timeout,
                 frame_max: Connector::frame_max(&pod_name, config.max_frame_messages),

@@ -14,8 +14,9 @@ use super::{StatSink, Undelivered};
 use crate::Dispatch;
 
 mod file_writer;
+mod opening;
 
-pub use file_writer::FileWriter;
+pub use file_writer::{FileWriter, Reopener};
 
 /// How long to wait before a line that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);

@@ -1,11 +1,13 @@
 //! From an address to an open WebSocket: look-up, TCP, TLS, handshake.
 
 use std::io;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -14,6 +16,8 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::LinkFailure;
 use super::endpoint::Endpoint;
+use super::look_up::LookUp;
+use super::race;
 use super::tls::Tls;
 use super::wire;
 
@@ -21,6 +25,8 @@ use super::wire;
 const READ_MAX: usize = 4 * 1024;
 /// Room for answers to the peer's pings, on top of a frame.
 const PONGS_MAX: usize = 16 * 1024;
+/// How long one address is waited for before the next is tried as well (RFC 8305).
+const STAGGER: Duration = Duration::from_millis(250);
 
 pub(super) type Socket = WebSocketStream<Box<dyn Transport>>;
 
@@ -33,6 +39,9 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
+    pub(super) look_up: LookUp,
+    /// How often a connection was made that came to nothing.
+    pub(super) failed: AtomicUsize,
     /// Set for `wss://`.
     pub(super) tls: Option<Tls>,
     pub(super) handshake_timeout: Duration,
@@ -47,8 +56,7 @@ impl Connector {
 
     /// Tries once.
     ///
-    /// Cancel-safe: nothing is left of a try that was dropped, but a look-up may go on in a thread
-    /// of the runtime's until the system gives up.
+    /// Cancel-safe: nothing is left of a try that was dropped but a look-up, for which the next one waits.
     pub(super) async fn connect(&self) -> Result<Socket, LinkFailure> {
         let limit = self.handshake_timeout;
         match timeout(limit, self.try_connect()).await {
@@ -59,6 +67,8 @@ impl Connector {
 
     async fn try_connect(&self) -> Result<Socket, LinkFailure> {
         let tcp = self.connect_tcp().await?;
+        // Unless it comes to something, another address is the first the next time.
+        let failed = self.failed.fetch_add(1, Relaxed);
         let transport: Box<dyn Transport> = match &self.tls {
             None => Box::new(tcp),
             Some(tls) => Box::new(self.start_tls(tls, tcp).await?),
@@ -72,28 +82,26 @@ impl Connector {
             .max_write_buffer_size(self.frame_max + 2 * PONGS_MAX);
         let request = self.endpoint.uri.clone();
         let (socket, _) = client_async_with_config(request, transport, Some(config)).await?;
+        self.failed.store(failed, Relaxed);
         Ok(socket)
     }
 
     async fn connect_tcp(&self) -> Result<TcpStream, LinkFailure> {
         let Endpoint { host, port, .. } = &self.endpoint;
-        let look_up = lookup_host((host.as_str(), *port)).await;
-        let addresses = look_up.map_err(|error| LinkFailure::LookUp {
+        let look_up = self.look_up.addresses(host, *port).await;
+        let found = look_up.map_err(|error| LinkFailure::LookUp {
             host: host.clone(),
             error,
         })?;
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-        for address in addresses {
-            match TcpStream::connect(address).await {
-                Ok(tcp) => {
-                    // A first request's message waits for no other.
-                    tcp.set_nodelay(true).map_err(LinkFailure::Connect)?;
-                    return Ok(tcp);
-                }
-                Err(error) => last = error,
-            }
-        }
-        Err(LinkFailure::Connect(last))
+        let addresses = race::order(found, self.failed.load(Relaxed));
+        // Each address has its turn, however little time there is for all.
+        let shares = u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
+        let stagger = STAGGER.min(self.handshake_timeout / shares);
+        let tcp = race::connect(addresses, stagger, TcpStream::connect);
+        let tcp = tcp.await.map_err(LinkFailure::Connect)?;
+        // A first request's message waits for no other.
+        tcp.set_nodelay(true).map_err(LinkFailure::Connect)?;
+        Ok(tcp)
     }
 
     async fn start_tls(

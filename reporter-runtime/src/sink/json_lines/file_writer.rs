@@ -3,12 +3,21 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::AsyncWrite;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::sleep;
+
+use super::opening::Opening;
+
+/// How long to wait before a pipe without a reader is tried again.
+const RETRY: Duration = Duration::from_millis(200);
 
 /// Writes to a file (a pipe, a terminal) on tokio's blocking threads, and answers what the file took.
 ///
@@ -19,8 +28,24 @@ use tokio::task::JoinHandle;
 /// there; [`JsonLines`](super::JsonLines) does. While a pipe's reader stalls, the write holds one
 /// blocking thread, which a runtime's shutdown waits for unless it is told how long.
 pub struct FileWriter {
-    file: Arc<File>,
-    writing: Option<JoinHandle<io::Result<usize>>>,
+    /// None while it is a pipe without a reader; then there is an opening.
+    file: Option<Arc<File>>,
+    opening: Option<Arc<Opening>>,
+    /// The file that takes the place of the one above between two lines.
+    next: Arc<Mutex<Option<File>>>,
+    /// Something was written since the last flush, which stands at the end of each line.
+    in_a_line: bool,
+    writing: Option<JoinHandle<Written>>,
+}
+
+/// The file, which may have been opened for it, and how much it took.
+type Written = io::Result<(Arc<File>, usize)>;
+
+/// Opens the file of a [`FileWriter`] again, under its name, for one that was moved away.
+#[derive(Clone)]
+pub struct Reopener {
+    opening: Arc<Opening>,
+    next: Arc<Mutex<Option<File>>>,
 }
 
 impl FileWriter {
@@ -28,9 +53,42 @@ impl FileWriter {
     #[must_use]
     pub fn new(file: File) -> Self {
         Self {
-            file: Arc::new(file),
+            file: Some(Arc::new(file)),
+            opening: None,
+            next: Arc::default(),
+            in_a_line: false,
             writing: None,
         }
+    }
+
+    /// A writer to the end of the file at `path`, which is made when it is not there.
+    ///
+    /// A pipe that nobody reads is opened once somebody does; until then writes fail.
+    ///
+    /// # Errors
+    /// The file can't be opened.
+    pub fn append(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let path = path.into();
+        Self::open(Opening { path, append: true })
+    }
+
+    /// A writer to a file at `path` in which there is nothing else; otherwise like [`append`](Self::append).
+    ///
+    /// # Errors
+    /// The file can't be opened.
+    pub fn replace(path: impl Into<PathBuf>) -> io::Result<Self> {
+        let (path, append) = (path.into(), false);
+        Self::open(Opening { path, append })
+    }
+
+    fn open(opening: Opening) -> io::Result<Self> {
+        Ok(Self {
+            file: opening.open()?.map(Arc::new),
+            opening: Some(Arc::new(opening)),
+            next: Arc::default(),
+            in_a_line: false,
+            writing: None,
+        })
     }
 
     /// A writer to the standard output.
@@ -41,6 +99,55 @@ impl FileWriter {
         let descriptor = io::stdout().as_fd().try_clone_to_owned()?;
         Ok(Self::new(File::from(descriptor)))
     }
+
+    /// What opens its file again; none when it has no name.
+    #[must_use]
+    pub fn reopener(&self) -> Option<Reopener> {
+        Some(Reopener {
+            opening: Arc::clone(self.opening.as_ref()?),
+            next: Arc::clone(&self.next),
+        })
+    }
+
+    /// Waits until somebody reads, where that has to be waited for.
+    ///
+    /// Cancel-safe.
+    ///
+    /// # Errors
+    /// The file can't be opened.
+    pub async fn ready(&mut self) -> io::Result<()> {
+        while let (None, Some(opening)) = (&self.file, &self.opening) {
+            let opening = Arc::clone(opening);
+            let opened = spawn_blocking(move || opening.open()).await;
+            match opened.unwrap_or_else(|error| Err(io::Error::other(error)))? {
+                Some(file) => self.file = Some(Arc::new(file)),
+                None => sleep(RETRY).await,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Reopener {
+    /// The name of the file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.opening.path
+    }
+
+    /// Opens the file, or makes it. What is written from the next line on goes there. It blocks.
+    ///
+    /// # Errors
+    /// The file can't be opened; everything goes where it went before.
+    pub fn reopen(&self) -> io::Result<()> {
+        let file = self.opening.open()?.ok_or_else(unread)?;
+        *self.next.lock() = Some(file);
+        Ok(())
+    }
+}
+
+fn unread() -> io::Error {
+    io::Error::new(ErrorKind::NotConnected, "nobody reads the pipe")
 }
 
 impl AsyncWrite for FileWriter {
@@ -49,26 +156,41 @@ impl AsyncWrite for FileWriter {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let Self { file, writing } = &mut *self;
-        let write = writing.get_or_insert_with(|| {
-            let file = Arc::clone(file);
+        let this = &mut *self;
+        let write = this.writing.get_or_insert_with(|| {
+            if !this.in_a_line
+                && let Some(next) = this.next.lock().take()
+            {
+                this.file = Some(Arc::new(next));
+            }
+            let (file, opening) = (this.file.clone(), this.opening.clone());
             let bytes = bytes.to_vec();
-            tokio::task::spawn_blocking(move || {
+            spawn_blocking(move || {
+                let opened = match (file, opening) {
+                    (Some(file), _) => Some(file),
+                    (None, Some(opening)) => opening.open()?.map(Arc::new),
+                    (None, None) => None,
+                };
+                let file = opened.ok_or_else(unread)?;
                 loop {
                     match (&*file).write(&bytes) {
                         Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                        written => return written,
+                        written => return written.map(|written| (file, written)),
                     }
                 }
             })
         });
         let written = ready!(Pin::new(write).poll(cx));
-        *writing = None;
-        Poll::Ready(written.unwrap_or_else(|error| Err(io::Error::other(error))))
+        this.writing = None;
+        let (file, written) = written.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+        this.file = Some(file);
+        this.in_a_line = true;
+        Poll::Ready(Ok(written))
     }
 
-    /// There is nothing to flush.
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// There is nothing to flush, but it tells where a line ends.
+    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.in_a_line = false;
         Poll::Ready(Ok(()))
     }
 

@@ -1,0 +1,132 @@
+//! Request targets that are clear and go on as they came, but that `http::Uri` does not hold: quotes and
+//! angle brackets in places where RFC 3986 wants them escaped, bytes that are not UTF-8, great length.
+//!
+//! In their place hyper reads, and writes, a target of the same form: its odd bytes are replaced.
+
+use bytes::Bytes;
+
+/// The longest that `http::Uri` holds.
+pub(crate) const LONGEST: usize = u16::MAX as usize - 1;
+
+/// Stands for each odd byte.
+const STAND_IN: u8 = b'_';
+
+/// The path and the query of a request as they came. A request has it as an extension when its URI
+/// could not hold them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target(Bytes);
+
+/// What a byte of a request target means to those who look for its odd ones.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// It may stand anywhere in a path and in a query.
+    Plain,
+    /// `http::Uri` may refuse it.
+    Odd,
+    /// Behind it comes what is never sent to a server (RFC 9112, 3.2).
+    Fragment,
+    /// The target ends before it.
+    End,
+}
+
+const CLASSES: [Class; 256] = {
+    let mut classes = [Class::Plain; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        classes[byte] = match byte as u8 {
+            0..=b' ' | 0x7f => Class::End,
+            b'#' => Class::Fragment,
+            b'"' | b'<' | b'>' | b'`' | 0x80.. => Class::Odd,
+            _ => Class::Plain,
+        };
+        byte += 1;
+    }
+    classes
+};
+
+impl Class {
+    pub(crate) fn of(byte: u8) -> Self {
+        CLASSES[usize::from(byte)]
+    }
+}
+
+/// Where the path and the query begin in a target, or in the beginning of one: behind the authority if
+/// there is one. No other form has a path.
+pub(crate) fn path_start(target: &[u8]) -> Option<usize> {
+    if target.starts_with(b"/") {
+        return Some(0);
+    }
+    let scheme = target.iter().position(|byte| b":/?".contains(byte))?;
+    let authority = scheme + b"://".len();
+    let rest = target.get(scheme..)?.strip_prefix(b"://")?;
+    let path = rest.iter().position(|byte| b"/?".contains(byte))?;
+    Some(authority + path)
+}
+
+/// Replaces the odd bytes of a path and a query; answers whether there are any.
+pub(crate) fn disguise(path: &mut [u8]) -> bool {
+    let mut is_odd = false;
+    for byte in path {
+        if Class::of(*byte) == Class::Odd {
+            *byte = STAND_IN;
+            is_odd = true;
+        }
+    }
+    is_odd
+}
+
+impl Target {
+    /// A path and a query as they came.
+    pub(crate) fn new(path: Bytes) -> Self {
+        Self(path)
+    }
+
+    /// What stands in a request line.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::uri::PathAndQuery;
+
+    use super::*;
+
+    #[test]
+    fn a_path_begins_with_the_target_or_behind_the_authority() {
+        let check = |target: &str, path: Option<&str>| {
+            let start = path_start(target.as_bytes());
+            assert_eq!(start.map(|start| &target[start..]), path, "{target}");
+        };
+        check("/", Some("/"));
+        check("/a://b/c", Some("/a://b/c"));
+        check("//a/b", Some("//a/b"));
+        check("http://a/b?c", Some("/b?c"));
+        check("http://a?b/c", Some("?b/c"));
+        check("http://a", None);
+        check("http:///a", Some("/a"));
+        check("http:/a", None);
+        check("a/b://c/d", None);
+        check("a?b://c/d", None);
+        check("*", None);
+        check("a:80", None);
+        check("", None);
+    }
+
+    #[test]
+    fn what_takes_the_place_of_any_path_and_query_fits_into_a_uri() {
+        for byte in 0..=u8::MAX {
+            if matches!(Class::of(byte), Class::End | Class::Fragment) {
+                continue;
+            }
+            for mut target in [vec![b'/', byte], vec![b'/', b'?', byte]] {
+                let is_plain = Class::of(byte) == Class::Plain;
+                assert!(!is_plain || PathAndQuery::try_from(&*target).is_ok());
+                disguise(&mut target);
+                let held = PathAndQuery::try_from(&*target).unwrap();
+                assert_eq!(held.as_str().as_bytes(), target);
+            }
+        }
+    }
+}

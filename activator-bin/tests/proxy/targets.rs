@@ -1,0 +1,92 @@
+//! Request targets that are clear, although a URI would be written differently or is never so long.
+
+use crate::backend::answering;
+use crate::harness::{Ask, HELLO, config, start};
+use crate::queue::start_with;
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// What clients send, and what backends get.
+const TARGETS: [(&str, &str); 12] = [
+    ("/", "/"),
+    ("/?filter={\"a\":\"b\"}", "/?filter={\"a\":\"b\"}"),
+    ("/a\"b", "/a\"b"),
+    ("/a", "/a"),
+    ("/?a=<b>", "/?a=<b>"),
+    ("/<a>/`b`", "/<a>/`b`"),
+    ("/a^b|c\\d[e]", "/a^b|c\\d[e]"),
+    ("http://proxy/<a>?\"b\"", "/<a>?\"b\""),
+    ("http://proxy?\"b\"", "/?\"b\""),
+    ("/\u{e4}", "/\u{e4}"),
+    ("/\u{f8ff}\u{10ffff}?_\"", "/\u{f8ff}\u{10ffff}?_\""),
+    ("/_?_", "/_?_"),
+];
+
+#[tokio::test]
+async fn they_arrive_as_they_were_sent_among_others_on_one_connection() {
+    let (address, mut requests) = answering(OK).await;
+    let activator = start(&[address]);
+    let mut client = activator.connect().await;
+    for (sent, seen) in TARGETS.iter().chain(&TARGETS) {
+        let body = "Content-Length: 5\r\n\r\n/\"#\"/";
+        client
+            .send(format!("PUT {sent} HTTP/1.1\r\n{HELLO}{body}"))
+            .await;
+        assert_eq!(client.message().await.status(), 200, "{sent}");
+        let request = requests.recv().await.unwrap();
+        assert_eq!(request.first_line, format!("PUT {seen} HTTP/1.1"));
+        assert_eq!(request.body, "/\"#\"/");
+    }
+}
+
+#[tokio::test]
+async fn they_arrive_as_they_were_sent_one_byte_after_the_other() {
+    let (address, mut requests) = answering(OK).await;
+    let activator = start(&[address]);
+    let mut client = activator.connect().await;
+    client.socket.set_nodelay(true).unwrap();
+    for (sent, seen) in TARGETS {
+        for byte in format!("GET {sent} HTTP/1.1\r\n{HELLO}\r\n").as_bytes() {
+            client.send([*byte]).await;
+        }
+        assert_eq!(client.message().await.status(), 200, "{sent}");
+        let request = requests.recv().await.unwrap();
+        assert_eq!(request.first_line, format!("GET {seen} HTTP/1.1"));
+    }
+}
+
+#[tokio::test]
+async fn they_are_as_long_as_heads_may_be() {
+    let (address, mut requests) = answering(OK).await;
+    let mut config = config(&[address]);
+    config.limits.max_header_size = 256 * 1024;
+    let activator = start_with(config);
+    let mut client = activator.connect().await;
+    for length in [65_533, 65_534, 65_535, 65_536, 255 * 1024] {
+        for prefix in ["", "http://proxy"] {
+            let target = format!("/{}", "a".repeat(length - 1));
+            let head = format!("GET {prefix}{target} HTTP/1.1\r\n{HELLO}");
+            assert_eq!(client.ask(&head).await.status(), 200, "{length}");
+            let request = requests.recv().await.unwrap();
+            assert!(request.first_line == format!("GET {target} HTTP/1.1"));
+        }
+    }
+    let head = format!("GET /{} HTTP/1.1\r\n{HELLO}", "a".repeat(256 * 1024));
+    assert_eq!(client.ask(&head).await.status(), 431);
+}
+
+#[tokio::test]
+async fn one_with_a_fragment_goes_to_no_backend() {
+    let (address, mut requests) = answering(OK).await;
+    let activator = start(&[address]);
+    for target in ["/a#.png", "/#", "http://proxy#x", "/?a#b", "/\"#"] {
+        let mut client = activator.connect().await;
+        let answer = client
+            .ask(&format!("GET {target} HTTP/1.1\r\n{HELLO}"))
+            .await;
+        assert_eq!(answer.status(), 400);
+        assert!(answer.body.contains("fragment"), "{}", answer.body);
+        assert_eq!(client.rest().await.0, "");
+    }
+    assert!(requests.try_recv().is_err());
+}

@@ -1,0 +1,32 @@
+//! The scenes' programs in Go, which come as source from their authors.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::command::{root, run};
+
+/// What `e2e/go/go.mod` names, built.
+pub(crate) struct Go(());
+
+impl Go {
+    pub(crate) fn prepare() -> Result<Self> {
+        let go = Self(());
+        std::fs::create_dir_all(go.directory())?;
+        run(Command::new("go")
+            .current_dir(root().join("e2e/go"))
+            .args(["build", "-o"])
+            .arg(go.directory())
+            .arg("tool"))?;
+        Ok(go)
+    }
+
+    fn directory(&self) -> PathBuf {
+        root().join("target/e2e-go/")
+    }
+
+    pub(crate) fn program(&self, name: &str) -> Command {
+        Command::new(self.directory().join(name))
+    }
+}
