@@ -68,17 +68,39 @@ impl Draining {
     ///
     /// Cancel-safe, but the moment is another one then.
     pub(crate) async fn moment(&mut self) {
-        let told = |stage: &Stage| !matches!(stage, Stage::Serving);
-        let until = match self.stage.wait_for(told).await.as_deref() {
-            Ok(Stage::Announced(until)) => *until,
-            _ => return pending().await,
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return pending().await;
+        self.announced().await;
+        match self.left() {
+            // On the heap, so that whoever waits for the announcement needs no room for it.
+            Some(left) => Box::pin(sleep(left.mul_f64(rand::random()))).await,
+            None => pending().await,
         }
-        // On the heap, so that whoever waits for the announcement needs no room for it.
-        Box::pin(sleep(left.mul_f64(rand::random()))).await;
+    }
+
+    /// Waits for such a moment, or for the beginning.
+    ///
+    /// Cancel-safe, likewise.
+    pub(crate) async fn moment_or_begun(&mut self) {
+        self.announced().await;
+        let mut begun = self.clone();
+        // On the heap, likewise.
+        Box::pin(async {
+            tokio::select! {
+                () = self.moment() => {}
+                _ = begun.begun() => {}
+            }
+        })
+        .await;
+    }
+
+    /// What is left from the announcement to the beginning.
+    fn left(&self) -> Option<Duration> {
+        match *self.stage.borrow() {
+            Stage::Announced(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                (!left.is_zero()).then_some(left)
+            }
+            _ => None,
+        }
     }
 
     /// Waits until it is announced, has begun, or the teller is gone.

@@ -168,20 +168,18 @@ where
     let mut service = {
         let (proxy, client) = (Rc::clone(&proxy), Arc::clone(client));
         let tunnel = Rc::clone(&tunnel);
-        // What all workers share is not touched per request.
-        let draining = Rc::new(draining.clone());
         let requests = Rc::clone(&requests);
         service_fn(move |mut request: Request<Incoming>| {
             requests.borrow_mut().on_request(&mut request);
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
-            let (tunnel, draining) = (Rc::clone(&tunnel), Rc::clone(&draining));
+            let tunnel = Rc::clone(&tunnel);
             // On the heap, so that those it is handed to need no room for it.
             let request = Box::new(request.map(Upload::from));
             async move {
                 let mut answer = proxy.answer(request, &client).await;
                 tunnel.set(answer.body_mut().take_tunnel());
                 let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-                if draining.is_stale() && draining.is_announced() && !switches {
+                if proxy.is_leaving() && !switches {
                     // The next request goes elsewhere; hyper ends the connection behind this response.
                     let close = HeaderValue::from_static("close");
                     answer.headers_mut().insert(CONNECTION, close);
@@ -287,7 +285,8 @@ where
     let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
     let told = draining.clone();
-    let mut moment = pin!(Leave::moment(client, told.clone()));
+    // On the heap, so that a connection at rest needs no room for it.
+    let mut moment = Box::pin(Leave::moment(client, told.clone()));
     let mut drain_begun = pin!(draining.begun());
     let mut is_watching = false;
     let mut last_head = Timer::default();

@@ -4,13 +4,14 @@
 //! What must not live here: how a connection ends.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use slab::Slab;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 /// How long a connection has been idle before it can be asked to make room: the next request of a client
@@ -26,18 +27,16 @@ const FOUND: usize = 64;
 /// What a connection shows of itself to those who may need its place.
 #[derive(Debug)]
 pub(super) struct Idleness {
-    start: Instant,
-    /// Since when it is idle, in nanoseconds since the start; 0 while it is not.
+    /// Since when it is idle, as [`now`] counts; 0 while it is not.
     since: AtomicU64,
     is_asked: AtomicBool,
-    asked: Notify,
+    /// Of whoever waits to be asked.
+    waker: Mutex<Option<Waker>>,
 }
 
 /// All connections.
-pub(super) struct Crowd {
-    start: Instant,
-    members: Mutex<Members>,
-}
+#[derive(Default)]
+pub(super) struct Crowd(Mutex<Members>);
 
 #[derive(Default)]
 struct Members {
@@ -49,9 +48,14 @@ struct Members {
     swept: Option<Instant>,
 }
 
-/// The time since `start`; never 0.
-fn now(start: Instant) -> u64 {
-    nanos(start.elapsed()).saturating_add(1)
+/// The time in nanoseconds, for comparisons; never 0.
+fn now() -> u64 {
+    /// The clock of a test may stand still since before the first call.
+    const AHEAD: Duration = Duration::from_secs(3_600);
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    let start = *START.get_or_init(std::time::Instant::now);
+    let now = Instant::now().into_std() + AHEAD;
+    nanos(now.saturating_duration_since(start)).max(1)
 }
 
 fn nanos(duration: Duration) -> u64 {
@@ -60,18 +64,17 @@ fn nanos(duration: Duration) -> u64 {
 
 impl Idleness {
     /// That of a connection which was just accepted.
-    fn new(start: Instant) -> Arc<Self> {
+    fn new() -> Arc<Self> {
         Arc::new(Self {
-            start,
-            since: AtomicU64::new(now(start).saturating_add(nanos(FIRST))),
+            since: AtomicU64::new(now().saturating_add(nanos(FIRST))),
             is_asked: AtomicBool::new(false),
-            asked: Notify::new(),
+            waker: Mutex::default(),
         })
     }
 
     /// The connection is idle from now on.
     pub(super) fn begin(&self) {
-        self.since.store(now(self.start), Ordering::Relaxed);
+        self.since.store(now(), Ordering::Relaxed);
     }
 
     /// The connection is in use from now on.
@@ -88,7 +91,10 @@ impl Idleness {
 
     fn ask(&self) {
         self.is_asked.store(true, Ordering::Relaxed);
-        self.asked.notify_one();
+        let waker = self.waker.lock().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Whether it has been asked to leave and has not heard that yet.
@@ -100,36 +106,39 @@ impl Idleness {
     ///
     /// Cancel-safe.
     pub(super) async fn asked(&self) {
-        while !self.is_asked.swap(false, Ordering::Relaxed) {
-            self.asked.notified().await;
-        }
+        poll_fn(|cx| {
+            // Behind the lock, so that whoever asks finds the waker or has been heard.
+            let mut waker = self.waker.lock();
+            if self.is_asked.swap(false, Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            match &mut *waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
+        .await;
     }
 }
 
 impl Crowd {
-    pub(super) fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            members: Mutex::default(),
-        }
-    }
-
     /// One more connection, and what it is called here.
     pub(super) fn enter(&self) -> (Arc<Idleness>, usize) {
-        let idleness = Idleness::new(self.start);
-        let key = self.members.lock().all.insert(Arc::clone(&idleness));
+        let idleness = Idleness::new();
+        let key = self.0.lock().all.insert(Arc::clone(&idleness));
         (idleness, key)
     }
 
     pub(super) fn leave(&self, key: usize) {
-        self.members.lock().all.remove(key);
+        self.0.lock().all.remove(key);
     }
 
     /// Asks the connection that has been idle for longest to leave, if there is one. Nobody knows whether
     /// it does: a request may come first.
     pub(super) fn ask_longest(&self) {
-        let mut members = self.members.lock();
-        let until = now(self.start).saturating_sub(nanos(GRACE));
+        let mut members = self.0.lock();
+        let until = now().saturating_sub(nanos(GRACE));
         while let Some((since, idle)) = members.next(until) {
             // It has been used since the look, or it is on its way out.
             if idle.since() == Some(since) && !idle.is_asked() {
@@ -144,13 +153,13 @@ impl Crowd {
     pub(super) fn sweep(&self, timeout: Duration) {
         /// A look at a hundred thousand takes some milliseconds.
         const LOOKS: u32 = 8;
-        let mut members = self.members.lock();
+        let mut members = self.0.lock();
         let pause = (timeout / LOOKS).min(Duration::from_secs(60));
         if members.swept.is_some_and(|swept| swept.elapsed() < pause) {
             return;
         }
         members.swept = Some(Instant::now());
-        let until = now(self.start).saturating_sub(nanos(timeout));
+        let until = now().saturating_sub(nanos(timeout));
         let is_late = |idle: &Idleness| idle.since().is_some_and(|since| since <= until);
         let late = members.all.iter().filter(|(_, idle)| is_late(idle));
         late.for_each(|(_, idle)| idle.ask());
@@ -191,7 +200,7 @@ mod tests {
 
     /// So many that have become idle one after the other.
     async fn crowd(count: usize) -> (Crowd, Vec<Arc<Idleness>>) {
-        let crowd = Crowd::new();
+        let crowd = Crowd::default();
         let mut all = Vec::new();
         for _ in 0..count {
             tokio::time::advance(MORE).await;
@@ -236,7 +245,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn neither_a_new_one_nor_one_that_has_just_had_a_response_is_asked() {
-        let crowd = Crowd::new();
+        let crowd = Crowd::default();
         let (idle, _) = crowd.enter();
         tokio::time::advance(FIRST).await;
         crowd.ask_longest();

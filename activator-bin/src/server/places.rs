@@ -49,7 +49,7 @@ impl Places {
             is_full: AtomicBool::new(false),
             scarcity_said: Mutex::default(),
             open,
-            crowd: Crowd::new(),
+            crowd: Crowd::default(),
             left: Notify::new(),
         })
     }

@@ -47,7 +47,8 @@ pub(super) async fn detect(
 ) -> Result<Protocol, End> {
     let mut gone = pin!(client.gone());
     let told = draining.clone();
-    let mut moment = pin!(Leave::moment(client, told.clone()));
+    // On the heap, so that a connection at rest needs no room for it.
+    let mut moment = Box::pin(Leave::moment(client, told.clone()));
     let mut no_more = pin!(async {
         draining.begun().await;
         tokio::time::sleep(LAST_HEAD).await;

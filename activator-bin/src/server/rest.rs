@@ -41,12 +41,11 @@ pub(super) async fn until_needed(
     client: &Client,
     draining: &mut Draining,
 ) -> Option<Leave> {
-    let moment = Leave::moment(client, draining.clone());
     tokio::select! {
         biased;
         _ = poll_fn(|cx| wire.poll_more(cx)) => None,
         () = client.gone() => None,
-        _ = draining.begun() => None,
-        why = moment => Some(why),
+        () = client.asked_to_leave() => Some(Leave::Asked),
+        () = draining.moment_or_begun() => Some(Leave::Drain),
     }
 }
