@@ -83,7 +83,7 @@ impl Draining {
         self.announced().await;
         let mut begun = self.clone();
         // On the heap, likewise.
-        Box::pin(async {
+        Box::pin(async move {
             tokio::select! {
                 () = self.moment() => {}
                 _ = begun.begun() => {}

@@ -213,7 +213,8 @@ where
                 // On the heap, so that a connection at rest needs no room for it.
                 let connection = http.http1.serve_connection(TokioIo::new(wire), service);
                 let mut connection = Box::new(connection);
-                let end = run(&mut connection, client, &mut draining, &mut head, http).await;
+                let running = run(&mut connection, client, &mut draining, &mut head, http);
+                let end = Box::pin(running).await;
                 let parts = connection.into_parts();
                 wire = parts.io.into_inner();
                 if let ControlFlow::Break(end) = end {
@@ -285,8 +286,7 @@ where
     let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
     let told = draining.clone();
-    // On the heap, so that a connection at rest needs no room for it.
-    let mut moment = Box::pin(Leave::moment(client, told.clone()));
+    let mut moment = pin!(Leave::moment(client, told.clone()));
     let mut drain_begun = pin!(draining.begun());
     let mut is_watching = false;
     let mut last_head = Timer::default();

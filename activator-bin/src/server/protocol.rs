@@ -51,7 +51,7 @@ pub(super) async fn detect(
     let mut moment = Box::pin(Leave::moment(client, told.clone()));
     let mut no_more = pin!(async {
         draining.begun().await;
-        tokio::time::sleep(LAST_HEAD).await;
+        Box::pin(tokio::time::sleep(LAST_HEAD)).await;
     });
     poll_fn(|cx| {
         if let Poll::Ready(protocol) = wire.poll_protocol(cx) {

@@ -44,7 +44,6 @@ pub(super) async fn until_needed(
     tokio::select! {
         biased;
         _ = poll_fn(|cx| wire.poll_more(cx)) => None,
-        () = client.gone() => None,
         () = client.asked_to_leave() => Some(Leave::Asked),
         () = draining.moment_or_begun() => Some(Leave::Drain),
     }
