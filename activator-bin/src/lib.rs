@@ -6,6 +6,7 @@ pub mod cli;
 pub mod config;
 mod drain;
 mod echo;
+mod excerpt;
 mod frames;
 mod h2_body;
 mod interim;

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use tracing::Level;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{FilterExt, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -19,10 +19,15 @@ use tracing_subscriber::{Layer, fmt, registry};
 
 use crate::config::{LogConfig, LogFormat};
 
+mod flood;
 mod line;
 mod queue;
 
+use flood::Flood;
 use queue::Queue;
+
+/// How long it may take to write why the process may end at once.
+pub(crate) const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// The way to standard error, of which a process has one.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
@@ -51,7 +56,9 @@ pub fn start(config: &LogConfig) -> io::Result<()> {
         false => filter.with_target(h2, LevelFilter::ERROR),
     };
     // Fails only when there is a subscriber already, and then that one has the say.
-    let _ = registry().with(lines.with_filter(filter)).try_init();
+    let _ = registry()
+        .with(lines.with_filter(filter.and(Flood::new(queue))))
+        .try_init();
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
@@ -96,6 +103,8 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
             tracing::error!("{line}");
         }
     }
+    // The process may end right behind it.
+    flush(LAST_WORD);
 }
 
 /// Takes formatted lines to the queue.

@@ -26,6 +26,17 @@ pub(crate) fn raise() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
+/// How many idle connections to backends there is room for beside as many of busy ones, and clients of both.
+pub(crate) fn room_for_idle_backends() -> u64 {
+    (room_for_clients() / 2).max(1)
+}
+
+/// Whether the process, or the whole machine, has no descriptor left.
+pub(crate) fn is_scarcity(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
+}
+
 /// How many clients there is room for when each has a connection to a backend as well.
 pub(crate) fn room_for_clients() -> u64 {
     let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);

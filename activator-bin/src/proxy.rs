@@ -30,7 +30,7 @@ mod attempts;
 mod capacity;
 mod check;
 pub(crate) mod headers;
-mod informational;
+pub(crate) mod informational;
 mod listed;
 mod outside_probe;
 mod refusal;
@@ -85,7 +85,11 @@ impl Proxy {
             draining: services.readiness.draining.clone(),
         };
         Self {
-            upstream: Upstream::new(services.limits, services.backend_tls.clone()),
+            upstream: Upstream::new(
+                services.limits,
+                services.backend_tls.clone(),
+                services.revisions.recall(),
+            ),
             observer: Rc::new(observer),
             services,
             timeouts,
@@ -208,7 +212,7 @@ impl Proxy {
     async fn forward(
         &self,
         mut request: Box<Request<Upload>>,
-        client: &Client,
+        client: &Arc<Client>,
         target: &Target,
     ) -> Result<Answer, Refusal> {
         let capacity = Capacity::new(target, &self.services.queue);
@@ -220,7 +224,7 @@ impl Proxy {
             offer.to_backend(request.headers_mut());
         }
         let (mut response, lease) = loop {
-            let answered = self.exchange(attempts.backend(), request, offer.as_ref());
+            let answered = self.exchange(attempts.backend(), request, offer.as_ref(), client);
             match answered.await {
                 Ok(answer) => break answer,
                 // On the heap: every request would have room for it, and few need it.
@@ -247,8 +251,10 @@ impl Proxy {
         backend: &Arc<Backend>,
         request: Box<Request<Upload>>,
         offer: Option<&Offer>,
+        client: &Arc<Client>,
     ) -> Result<(Response<Received>, Lease), Failed> {
-        let (response, lease) = self.upstream.send(backend, request).await?;
+        let renew = |copy: &mut Request<Upload>| informational::relay_again(copy, client);
+        let (response, lease) = self.upstream.send(backend, request, renew).await?;
         let is_covered = |offer: &Offer| offer.covers(response.headers());
         if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
             return Err(UpstreamError::Switched(backend.endpoint.address).into());

@@ -19,6 +19,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+use crate::upstream::Recall;
 use name::Name;
 pub use shared::Shared;
 pub(crate) use target::Target;
@@ -129,9 +130,14 @@ impl Revisions {
         self.table.store(Arc::new(table));
         // Only now: nobody may find a revision that is closed.
         for target in removed {
-            target.throttle.close();
+            target.close(&self.shared);
         }
         changes
+    }
+
+    /// What tells the workers that backends were taken out.
+    pub(crate) fn recall(&self) -> &Recall {
+        &self.shared.recall
     }
 
     /// All that are served now, in no order.

@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context;
 use reporter_runtime::Stopped;
@@ -30,9 +29,6 @@ pub use error::StartError;
 pub use handover::{Handover, HandoverError};
 
 use notify::{READY, STOPPING, notify};
-
-/// How long it may take to say that a second signal ends the process.
-const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// Runs the activator until a signal ends it, and reports what is left to report.
 ///
@@ -75,7 +71,7 @@ pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow
             stopped = activator.stop() => log_undelivered(&stopped),
             name = signals.next() => {
                 tracing::warn!("{name} after that: ending at once");
-                logging::flush(LAST_WORD);
+                logging::flush(logging::LAST_WORD);
                 std::process::exit(1);
             }
         }

@@ -20,7 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::drain::Draining;
 use crate::proxy::{Proxy, Services};
 use crate::tls::{Current, Pair};
-use crate::upstream::Pool;
+use crate::upstream::{Pool, Recall};
 
 mod accept;
 pub(crate) mod client;
@@ -120,11 +120,13 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
     }
     let mut sweep = interval(Pool::SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut recalled = connections.recall.listen();
     let until = loop {
         tokio::select! {
             biased;
             until = draining.begun() => break until,
             _ = sweep.tick() => connections.sweep(),
+            call = recalled.next() => connections.proxy.upstream.close(call),
         }
     };
     accepting.join_all().await;
@@ -144,6 +146,7 @@ struct Connections {
     http: Rc<Http>,
     proxy: Rc<Proxy>,
     places: Arc<Places>,
+    recall: Recall,
     draining: Draining,
     /// Every connection holds a clone.
     alive: mpsc::Sender<Infallible>,
@@ -156,6 +159,7 @@ impl Connections {
         let connections = Self {
             http: Rc::new(Http::new(&services.limits, &draining)),
             places: Arc::clone(&services.places),
+            recall: services.revisions.recall().clone(),
             proxy: Rc::new(Proxy::new(services)),
             draining,
             alive,
@@ -179,11 +183,9 @@ impl Connections {
         let tls = tls.map(|pair| TlsAcceptor::from(pair.content()));
         let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
-        // Made inside, so that the task has room for it once.
-        tokio::task::spawn_local(async move {
-            let idleness = Arc::clone(&place.idleness);
-            connection::serve(socket, peer, idleness, tls, http, proxy, draining).await;
-            drop((place, alive));
-        });
+        let held = (place, alive);
+        let serving = connection::serve(socket, peer, held, tls, http, proxy, draining);
+        // Not from within another future, which would have room for all of that as well.
+        tokio::task::spawn_local(serving);
     }
 }

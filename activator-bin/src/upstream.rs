@@ -2,12 +2,16 @@
 //!
 //! What must not live here: which backend it is, and what a proxy changes in a message.
 
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Request, Response, Version};
+use http_body::Body as _;
 use hyper::client::conn::http1;
+use tokio::time::timeout;
 
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
@@ -21,14 +25,23 @@ mod error;
 mod http2;
 mod line;
 mod pool;
+mod recall;
 mod received;
 mod request_line;
+mod written;
 
 use http2::Http2;
 
 pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use pool::Pool;
+pub(crate) use recall::{Call, Recall};
 pub(crate) use received::{ReceiveError, Received};
+
+/// How long a new connection to a backend that serves few at once may be silent before idle ones are closed for it.
+const STARVING: Duration = Duration::from_millis(50);
+
+/// A response that comes so soon after that has waited for it.
+const RELIEVED: Duration = Duration::from_millis(20);
 
 /// One worker's connections to the backends.
 pub(crate) struct Upstream {
@@ -37,6 +50,9 @@ pub(crate) struct Upstream {
     http2: Http2,
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
+    recall: Recall,
+    /// How many idle connections are kept.
+    most_idle: usize,
 }
 
 /// What a request holds of a connection. Dropping it before the answer is complete ends the request,
@@ -74,7 +90,9 @@ impl Lease {
 }
 
 impl Upstream {
-    pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
+    /// One of the workers that hear of `recall`.
+    pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>, recall: &Recall) -> Self {
+        let most_idle = recall.share(limits.max_backend_idle_connections);
         let mut http = http1::Builder::new();
         http.max_buf_size(limits.max_header_size);
         if let Some(most) = limits.http1_max_headers() {
@@ -82,10 +100,12 @@ impl Upstream {
         }
         Self {
             http,
-            pool: Rc::new(Pool::new(&limits)),
-            http2: Http2::new(limits, tls.clone()),
+            pool: Rc::new(Pool::new(&limits, most_idle)),
+            http2: Http2::new(limits, tls.clone(), recall.clone()),
             tls,
             limits,
+            recall: recall.clone(),
+            most_idle,
         }
     }
 
@@ -95,6 +115,8 @@ impl Upstream {
     /// sent on a new one, as long as no byte of a response has come and either nothing of the request
     /// was sent or it does no harm to send it twice.
     ///
+    /// `renew` is to give a request that is sent again the extensions that it had.
+    ///
     /// # Errors
     /// With the request, as it came, when it may be sent to another backend.
     ///
@@ -103,31 +125,41 @@ impl Upstream {
         &self,
         backend: &Arc<Backend>,
         mut request: Box<Request<Upload>>,
+        renew: impl Fn(&mut Request<Upload>),
     ) -> Result<(Response<Received>, Lease), Failed> {
         let endpoint = &backend.endpoint;
         if request.version() == Version::HTTP_2 {
             // On the heap: one of HTTP/1 would have room for it, too.
-            let (response, stream) = Box::pin(self.http2.send(endpoint, request)).await?;
+            let (response, stream) = Box::pin(self.http2.send(backend, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
         // One that `http::Uri` does not hold is the first on its connection.
-        let target = request.extensions().get::<Target>().cloned();
-        if target.is_none()
+        if request.extensions().get::<Target>().is_none()
             && let Some(connection) = self.pool.take(endpoint)
         {
-            match exchange(self.lease(backend, connection), request).await {
+            match exchange(self.lease(backend, connection), request, Some(&renew)).await {
                 Ok(answer) => return Ok(answer),
                 Err(failed) => request = failed.on_used_connection()?,
             }
         }
         // On the heap: every request would have room for it, and few need it.
-        let connecting = Box::pin(connect::connect(
+        Box::pin(self.send_on_new(backend, request)).await
+    }
+
+    async fn send_on_new(
+        &self,
+        backend: &Arc<Backend>,
+        request: Box<Request<Upload>>,
+    ) -> Result<(Response<Received>, Lease), Failed> {
+        let target = request.extensions().get::<Target>().cloned();
+        let connecting = connect::connect(
             &self.http,
-            endpoint,
+            &backend.endpoint,
             self.tls.as_deref(),
             self.limits,
+            &self.recall,
             target,
-        ));
+        );
         let connection = match connecting.await {
             Ok(connection) => connection,
             Err(error) => {
@@ -136,27 +168,79 @@ impl Upstream {
                 return Err(failed);
             }
         };
-        exchange(self.lease(backend, connection), request).await
+        let exchange = exchange(self.lease(backend, connection), request, None);
+        match backend.serves_few() {
+            true => self.without_idle_ones(backend, exchange).await,
+            false => exchange.await,
+        }
+    }
+
+    /// Has all workers close their idle connections to `backend` when `exchange` takes a while.
+    ///
+    /// There are backends that serve one connection after the other: such a one does not look at ours
+    /// before the others are closed. Once it has shown itself as one, none is kept.
+    async fn without_idle_ones<T, E>(
+        &self,
+        backend: &Backend,
+        exchange: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let mut exchange = pin!(exchange);
+        if let Ok(answered) = timeout(STARVING, &mut exchange).await {
+            return answered;
+        }
+        let _starving = backend.starve();
+        self.recall.on_unkept();
+        match timeout(RELIEVED, &mut exchange).await {
+            Ok(answered) => {
+                if answered.is_ok() {
+                    backend.keep_none();
+                }
+                answered
+            }
+            Err(_) => exchange.await,
+        }
     }
 
     fn lease(&self, backend: &Arc<Backend>, connection: pool::Connection) -> pool::Lease {
-        pool::Lease::new(Rc::clone(&self.pool), backend.endpoint.clone(), connection)
+        pool::Lease::new(Rc::clone(&self.pool), Arc::clone(backend), connection)
     }
 
     /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].
     pub(crate) fn sweep(&self) {
         self.pool.sweep();
-        self.http2.sweep();
+        let room = self.most_idle.saturating_sub(self.pool.len());
+        self.http2.sweep(room);
+    }
+
+    /// Closes the idle connections that are called for.
+    pub(crate) fn close(&self, call: Call) {
+        if call.unkept {
+            self.pool.close_unkept();
+            self.http2.close_unkept();
+        }
+        if call.scarcity {
+            self.pool.close_oldest(self.pool.len().div_ceil(4));
+            self.http2.close_idle();
+        }
     }
 }
 
-/// Sends `request` on one connection and waits for the head of the response.
+/// Sends `request` on one connection and waits for the head of the response. A used one may be closed just then, so
+/// that it has to be cheap to have the request again, which `renew` gives its extensions then.
 async fn exchange(
     mut lease: pool::Lease,
     request: Box<Request<Upload>>,
+    renew: Option<&dyn Fn(&mut Request<Upload>)>,
 ) -> Result<(Response<Received>, Lease), Failed> {
-    let spare = repeatable(&request);
-    let mut failed = match lease.send(*request).await {
+    let spare = match request.method().is_idempotent() {
+        true if renew.is_some() && request.body().is_end_stream() => {
+            request.body().again().map_or(Spare::None, Spare::Recorded)
+        }
+        true => copy(&request).map_or(Spare::None, Spare::Whole),
+        false => Spare::None,
+    };
+    let is_recorded = matches!(spare, Spare::Recorded(_));
+    let mut failed = match lease.send(*request, is_recorded).await {
         Ok(response) => return Ok((response.map(Received::Http1), Lease::Http1(lease))),
         Err(failed) => failed,
     };
@@ -166,7 +250,14 @@ async fn exchange(
     let mut failed = Failed::from(error);
     if is_unheard {
         failed.complaint.get_or_insert(Complaint::Closed);
-        failed.again = spare;
+        failed.again = match spare {
+            Spare::None => None,
+            Spare::Recorded(body) => lease.read_back(body).map(|mut request| {
+                renew.inspect(|renew| renew(&mut request));
+                Box::new(request)
+            }),
+            Spare::Whole(request) => Some(request),
+        };
     }
     if unsent.is_some() {
         failed.again = unsent;
@@ -174,11 +265,15 @@ async fn exchange(
     Err(failed)
 }
 
-/// A copy of `request`, if it does no harm to send it twice (RFC 9110, 9.2.2).
-fn repeatable(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
-    if !request.method().is_idempotent() {
-        return None;
-    }
+/// What there is of a request that it does no harm to send twice (RFC 9110, 9.2.2).
+enum Spare {
+    None,
+    /// The connection records its head. A copy would be a good part of what a request costs.
+    Recorded(Upload),
+    Whole(Box<Request<Upload>>),
+}
+
+fn copy(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
     let body = request.body().again()?;
     let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();

@@ -31,6 +31,8 @@ label_values! {
         BackendTimeout = "backend_timeout",
         /// The backend's answer breaks the rules of HTTP (502).
         BackendBadResponse = "backend_bad_response",
+        /// The activator had no descriptor left for a connection to the backend (503).
+        OutOfDescriptors = "out_of_descriptors",
         /// A queue was full (503).
         QueueFull = "queue_full",
         /// The revision's `timeout` passed (504, or an aborted response).

@@ -130,7 +130,7 @@ table! {
     HANDSHAKE_FAILURES: Kind::Counter, "activator_tls_handshake_failures_total" [], "connections",
         "Client connections that ended during the TLS handshake.";
     LOG_LINES_DROPPED: Kind::Counter, "activator_log_lines_dropped_total" [], "lines",
-        "Log lines that were dropped because standard error did not take them.";
+        "Log lines that were dropped because standard error did not take them, or left out of a flood.";
 
     PROCESS_CPU: Kind::Counter, "process_cpu_seconds_total" [], "seconds",
         "User and system CPU time spent.";

@@ -121,6 +121,21 @@ pub(super) const BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
     },
 );
 
+pub(super) const MAX_BACKEND_IDLE_CONNECTIONS: Setting<Config> = Setting::new(
+    "limits.max_backend_idle_connections",
+    Found(
+        "a quarter of the limit on open files, 50000 at most",
+        || Limits::max_backend_idle_connections().to_string(),
+    ),
+    "The most idle connections kept to all backends",
+    |config, value| {
+        set(
+            &mut config.limits.max_backend_idle_connections,
+            value.whole(0..=10_000_000),
+        )
+    },
+);
+
 pub(super) const BACKEND_MAX_STREAMS: Setting<Config> = Setting::new(
     "limits.backend_max_streams",
     Is("100"),
@@ -184,7 +199,7 @@ pub(super) const HTTP2_MAX_PENDING_RESETS: Setting<Config> = Setting::new(
 pub(super) const HTTP2_MAX_ERROR_RESETS: Setting<Config> = Setting::new(
     "limits.http2_max_error_resets",
     Is("256"),
-    "The most requests on an HTTP/2 connection that are malformed, or more than may be under way, at once; ten more are forgiven every second",
+    "The most requests on an HTTP/2 connection that are malformed, or more than may be under way, at once; a hundred more are forgiven every second",
     |config, value| {
         set(
             &mut config.limits.http2_max_error_resets,

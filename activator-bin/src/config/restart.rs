@@ -59,6 +59,7 @@ impl Config {
             limits.connect_timeout,
             limits.backend_idle_timeout,
             limits.backend_idle_connections,
+            limits.max_backend_idle_connections,
             limits.backend_max_streams,
             limits.backend_ping_interval,
             limits.http2_max_concurrent_streams,

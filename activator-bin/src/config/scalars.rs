@@ -216,6 +216,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     limits::CONNECT_TIMEOUT,
     limits::BACKEND_IDLE_TIMEOUT,
     limits::BACKEND_IDLE_CONNECTIONS,
+    limits::MAX_BACKEND_IDLE_CONNECTIONS,
     limits::BACKEND_MAX_STREAMS,
     limits::BACKEND_PING_INTERVAL,
     limits::HTTP2_MAX_CONCURRENT_STREAMS,

@@ -14,6 +14,8 @@ use parking_lot::{Condvar, Mutex};
 const MOST_LINES: usize = 4096;
 /// The most bytes that wait.
 const MOST_BYTES: usize = 1 << 20;
+/// The pause between two lines about lines that were left out.
+const TELL_PAUSE: Duration = Duration::from_secs(5);
 /// The pause before an output that does not block is offered the rest of a line again.
 const RETRY: Duration = Duration::from_millis(10);
 
@@ -41,6 +43,10 @@ struct State {
     dropped: u64,
     /// Those of the dropped that were told.
     told: u64,
+    /// Lines that were not even added, as too many of their kind were; those of them that were told, and when.
+    left_out: u64,
+    told_left_out: u64,
+    told_at: Option<Instant>,
 }
 
 impl Queue {
@@ -71,9 +77,15 @@ impl Queue {
         self.0.added.notify_one();
     }
 
-    /// Lines that were dropped, in all.
+    /// Counts a line that is not to be added.
+    pub(super) fn leave_out(&self) {
+        self.0.state.lock().left_out += 1;
+    }
+
+    /// Lines that were dropped or left out, in all.
     pub(super) fn dropped(&self) -> u64 {
-        self.0.state.lock().dropped
+        let state = self.0.state.lock();
+        state.dropped + state.left_out
     }
 
     /// Waits until the lines that were added so far have left the queue, for at most `patience`;
@@ -109,6 +121,12 @@ impl Shared {
                     "standard error did not take log lines: dropped"
                 );
             }
+            if let Some(left_out) = self.left_out(Instant::now()) {
+                tracing::warn!(
+                    lines = left_out,
+                    "log lines came too fast: left out beyond 200 of a kind and 10 a second"
+                );
+            }
         }
     }
 
@@ -140,6 +158,23 @@ impl Shared {
             return None;
         }
         state.told = state.dropped;
+        Some(untold)
+    }
+}
+
+impl Shared {
+    /// How many lines that were left out are to be told: from time to time, with the line that comes next.
+    fn left_out(&self, now: Instant) -> Option<u64> {
+        let mut state = self.state.lock();
+        let untold = state.left_out - state.told_left_out;
+        let is_early = state
+            .told_at
+            .is_some_and(|at| now.saturating_duration_since(at) < TELL_PAUSE);
+        if untold == 0 || is_early {
+            return None;
+        }
+        state.told_left_out = state.left_out;
+        state.told_at = Some(now);
         Some(untold)
     }
 }

@@ -56,8 +56,9 @@ impl<'a> Attempts<'a> {
 
     /// The request got a response.
     pub(super) fn succeed(self) -> Slot {
-        if self.backend.note(Health::Responding) == Health::Failing {
-            tracing::info!(revision = %self.target.key, backend = %self.backend.endpoint.address, "backend answers again");
+        if let Some(failures) = self.backend.on_response() {
+            let failures = Some(failures).filter(|&failures| failures > 0);
+            tracing::info!(revision = %self.target.key, backend = %self.backend.endpoint.address, failures, "backend answers again");
         }
         self.slot
     }
@@ -75,10 +76,18 @@ impl<'a> Attempts<'a> {
             again,
             complaint,
         } = failed;
+        if let UpstreamError::RequestBody(source) = &error {
+            tracing::debug!(revision = %self.target.key, %source, "request body failed");
+            return Err(Refusal::new(error.reason(), error));
+        }
+        if let UpstreamError::OutOfDescriptors(_) = &error {
+            // Which says nothing about the backend.
+            return Err(Refusal::new(error.reason(), error));
+        }
+        let before = self.note_failure(&error);
         let Some(complaint) = complaint else {
             return Err(self.refusal(error));
         };
-        let before = self.note_failure(&error);
         let step = step(complaint, before, self.in_vain);
         let Some(mut request) = again.filter(|_| step.goes_on) else {
             if step.sets_aside {
@@ -104,19 +113,15 @@ impl<'a> Attempts<'a> {
     }
 
     fn note_failure(&self, error: &UpstreamError) -> Health {
-        let before = self.backend.note(Health::Failing);
-        if before != Health::Failing {
-            tracing::warn!(revision = %self.target.key, %error);
+        let (before, line) = self.backend.on_failure();
+        if let Some(failures) = line {
+            let failures = Some(failures).filter(|&failures| failures > 1);
+            tracing::warn!(revision = %self.target.key, failures, %error);
         }
         before
     }
 
     fn refusal(&self, error: UpstreamError) -> Refusal {
-        if let UpstreamError::RequestBody(source) = &error {
-            tracing::debug!(revision = %self.target.key, %source, "request body failed");
-            return Refusal::new(error.reason(), error);
-        }
-        self.note_failure(&error);
         Refusal::new(
             error.reason(),
             format_args!("revision {}: {error}", self.target.key),

@@ -8,6 +8,7 @@ use http::header::EXPECT;
 use http::{Request, StatusCode, Version};
 use http_body::Body as _;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use super::headers;
 use crate::body::{Held, Relay};
@@ -32,12 +33,29 @@ pub(super) fn relay(request: &mut Request<Upload>, client: &Arc<Client>, held: &
     if request.version() != Version::HTTP_11 {
         return;
     }
-    let want = Mutex::new(None);
+    let mut want = None;
     if expects_continue {
         let (wanted, answering) = request.body_mut().close_gate();
-        *want.lock() = Some(wanted);
+        want = Some(wanted);
         held.announce_end(answering);
     }
+    relay_http1(request, client, want);
+}
+
+/// As [`relay`] does it, for a copy without a body of a request that it was called with.
+pub(super) fn relay_again(copy: &mut Request<Upload>, client: &Arc<Client>) {
+    if copy.body().interim().is_none() && copy.version() == Version::HTTP_11 {
+        relay_http1(copy, client, None);
+    }
+}
+
+fn relay_http1(
+    request: &mut Request<Upload>,
+    client: &Arc<Client>,
+    want: Option<oneshot::Sender<Wanted>>,
+) {
+    let expects_continue = want.is_some();
+    let want = Mutex::new(want);
     let client = Arc::downgrade(client);
     hyper::ext::on_informational(request, move |answer| {
         let Some(client) = client.upgrade() else {
@@ -54,6 +72,18 @@ pub(super) fn relay(request: &mut Request<Upload>, client: &Arc<Client>, held: &
         let mut headers = answer.headers().clone();
         headers::informational_to_client(&mut headers);
         client.informational.send(answer.status(), &headers);
+    });
+}
+
+/// Has what hyper tells of a backend of HTTP/1 passed on, when the client of `request` speaks HTTP/2.
+pub(crate) fn relay_to_http2(request: &mut Request<Upload>) {
+    let Some(interim) = request.body().interim().cloned() else {
+        return;
+    };
+    hyper::ext::on_informational(request, move |answer| {
+        let mut headers = answer.headers().clone();
+        headers::informational_to_client(&mut headers);
+        interim.on_arrival(answer.status(), headers);
     });
 }
 

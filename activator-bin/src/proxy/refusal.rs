@@ -30,7 +30,7 @@ impl Refusal {
         let headers = response.headers_mut();
         match self.reason {
             // It may be none in a second.
-            Why::QueueFull => {
+            Why::QueueFull | Why::OutOfDescriptors => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // Who wrote such a request may see its end elsewhere than we do, or will not come to it.
@@ -64,9 +64,11 @@ fn status(reason: ErrorReason) -> StatusCode {
         | Why::BackendTimeout
         | Why::BackendBadResponse => StatusCode::BAD_GATEWAY,
         // Of all but the first nobody is left to be told.
-        Why::QueueFull | Why::ClientFlood | Why::ClientGone | Why::Stopped => {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        Why::QueueFull
+        | Why::OutOfDescriptors
+        | Why::ClientFlood
+        | Why::ClientGone
+        | Why::Stopped => StatusCode::SERVICE_UNAVAILABLE,
         Why::Timeout | Why::ResponseStartTimeout | Why::IdleTimeout => StatusCode::GATEWAY_TIMEOUT,
     }
 }

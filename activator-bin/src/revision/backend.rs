@@ -5,11 +5,15 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
 use http::HeaderValue;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::told::{self, Told};
 
 /// The backends of one revision.
 pub(crate) struct Backends(ArcSwap<Known>);
@@ -36,6 +40,29 @@ pub(crate) struct Backend {
     pub(crate) host: HeaderValue,
     /// One of [`Health`].
     health: AtomicU8,
+    /// What the log was told of its requests.
+    told: Mutex<Told>,
+    /// Whether that is that they fail.
+    is_told_failing: AtomicBool,
+    /// When the log was told last of one of its connections.
+    told_of_connection: Mutex<Option<Instant>>,
+    /// Whether it gets few requests at once, and so may be one that serves one connection after the other.
+    serves_few: AtomicBool,
+    /// How many reasons there are not to keep idle connections: requests that wait for others' idle ones to be
+    /// closed, and [`FOR_GOOD`].
+    unkept: AtomicU32,
+}
+
+/// A reason that stays not to keep idle connections.
+const FOR_GOOD: u32 = 1 << 31;
+
+/// As long as it is there, nobody keeps an idle connection to a backend.
+pub(crate) struct Starving<'a>(&'a Backend);
+
+impl Drop for Starving<'_> {
+    fn drop(&mut self) {
+        self.0.unkept.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// How the last request to a backend fared.
@@ -51,36 +78,53 @@ pub(crate) enum Health {
 }
 
 impl Backends {
-    pub(super) fn new(addresses: &[SocketAddr], tls: Option<Arc<str>>) -> Self {
+    pub(super) fn new(addresses: &[SocketAddr], tls: Option<Arc<str>>, limit: u32) -> Self {
         let backends = Self(ArcSwap::default());
-        backends.set(addresses, tls);
+        backends.set(addresses, tls, limit);
         backends
     }
 
-    /// These are the backends from now on; one that was there before stays as it is.
-    pub(super) fn set(&self, addresses: &[SocketAddr], tls: Option<Arc<str>>) {
-        let before = self.0.load();
-        let backend = |&address| (address, before.find(address, &tls));
+    /// These are the backends from now on, each with so many requests at once; one that was there before stays as
+    /// it is. True when others were taken out: connections to them are not kept any more.
+    pub(super) fn set(&self, addresses: &[SocketAddr], tls: Option<Arc<str>>, limit: u32) -> bool {
+        let before = self.0.load_full();
+        let backend = |&address| {
+            let backend = before.find(address, &tls).unwrap_or_else(|| {
+                Arc::new(Backend::new(Endpoint {
+                    address,
+                    tls: tls.clone(),
+                }))
+            });
+            backend.limit(limit);
+            (address, backend)
+        };
         let by_address = addresses.iter().map(backend).collect();
-        self.0.store(Arc::new(Known { by_address, tls }));
+        let now = Arc::new(Known { by_address, tls });
+        self.0.store(Arc::clone(&now));
+        let is_gone = |backend: &&Arc<Backend>| {
+            let Endpoint { address, tls } = &backend.endpoint;
+            now.find(*address, tls).is_none()
+        };
+        let gone = before.by_address.values().filter(is_gone);
+        gone.inspect(|backend| backend.keep_none()).count() > 0
     }
 
     /// The backend at this address. One that has left meanwhile can still be called.
     pub(crate) fn at(&self, address: SocketAddr) -> Arc<Backend> {
         let known = self.0.load();
-        known.find(address, &known.tls)
+        known.find(address, &known.tls).unwrap_or_else(|| {
+            let tls = known.tls.clone();
+            let gone = Backend::new(Endpoint { address, tls });
+            gone.keep_none();
+            Arc::new(gone)
+        })
     }
 }
 
 impl Known {
-    fn find(&self, address: SocketAddr, tls: &Option<Arc<str>>) -> Arc<Backend> {
-        match self.by_address.get(&address) {
-            Some(backend) if backend.endpoint.tls == *tls => Arc::clone(backend),
-            _ => Arc::new(Backend::new(Endpoint {
-                address,
-                tls: tls.clone(),
-            })),
-        }
+    fn find(&self, address: SocketAddr, tls: &Option<Arc<str>>) -> Option<Arc<Backend>> {
+        let backend = self.by_address.get(&address)?;
+        (backend.endpoint.tls == *tls).then(|| Arc::clone(backend))
     }
 }
 
@@ -91,11 +135,81 @@ impl Backend {
                 .expect("an address is printed in visible ASCII"),
             endpoint,
             health: AtomicU8::new(Health::Unknown as u8),
+            told: Mutex::default(),
+            is_told_failing: AtomicBool::new(false),
+            told_of_connection: Mutex::default(),
+            serves_few: AtomicBool::new(false),
+            unkept: AtomicU32::new(0),
         }
     }
 
+    /// A request got a response. With the failures since the last line when the log is to be told.
+    pub(crate) fn on_response(&self) -> Option<u64> {
+        self.note(Health::Responding);
+        if !self.is_told_failing.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut told = self.told.lock();
+        if !told.is_failing() {
+            return None;
+        }
+        let line = told.on_success(Instant::now());
+        let is_failing = told.is_failing();
+        self.is_told_failing.store(is_failing, Ordering::Relaxed);
+        line
+    }
+
+    /// A request got none, by the backend's fault. How the one before had fared; and the failures since the last
+    /// line, this one included, when the log is to be told.
+    pub(crate) fn on_failure(&self) -> (Health, Option<u64>) {
+        let before = self.note(Health::Failing);
+        let mut told = self.told.lock();
+        let line = told.on_failure(Instant::now());
+        if line.is_some() {
+            self.is_told_failing.store(true, Ordering::Relaxed);
+        }
+        (before, line)
+    }
+
+    /// Whether the log may be told what became of one of its connections: it was not for some seconds.
+    pub(crate) fn may_tell(&self) -> bool {
+        let (mut last, now) = (self.told_of_connection.lock(), Instant::now());
+        let may_tell = last.is_none_or(|last| now - last >= told::PAUSE);
+        if may_tell {
+            *last = Some(now);
+        }
+        may_tell
+    }
+
+    /// Whether idle connections to it are kept.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.unkept.load(Ordering::Relaxed) == 0
+    }
+
+    /// From now on no idle connection is kept: it was taken out, or serves one connection after the other.
+    pub(crate) fn keep_none(&self) {
+        self.unkept.fetch_or(FOR_GOOD, Ordering::Relaxed);
+    }
+
+    /// A request may be waiting for the backend to be done with connections that are idle.
+    pub(crate) fn starve(&self) -> Starving<'_> {
+        self.unkept.fetch_add(1, Ordering::Relaxed);
+        Starving(self)
+    }
+
+    pub(crate) fn serves_few(&self) -> bool {
+        self.serves_few.load(Ordering::Relaxed)
+    }
+
+    /// It gets so many requests at once at most; 0 is no limit.
+    fn limit(&self, container_concurrency: u32) {
+        const FEW: std::ops::RangeInclusive<u32> = 1..=3;
+        let few = FEW.contains(&container_concurrency);
+        self.serves_few.store(few, Ordering::Relaxed);
+    }
+
     /// Notes how a request has fared; answers how the one before had.
-    pub(crate) fn note(&self, now: Health) -> Health {
+    fn note(&self, now: Health) -> Health {
         let before = self.health.load(Ordering::Relaxed);
         // A load first: all cores share the line, and it hardly ever changes.
         let before = match before == now as u8 {
@@ -109,5 +223,55 @@ impl Backend {
             FAILING => Health::Failing,
             _ => Health::Unknown,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn backend() -> Backend {
+        Backend::new(Endpoint {
+            address: SocketAddr::from(([10, 0, 0, 1], 80)),
+            tls: None,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_alternates_makes_two_lines_in_five_seconds() {
+        let backend = backend();
+        let mut lines = Vec::new();
+        for _ in 0..6_000 {
+            lines.extend(backend.on_failure().1);
+            lines.extend(backend.on_response());
+            tokio::time::advance(Duration::from_millis(1)).await;
+        }
+        assert_eq!(lines, [1, 0, 5_000, 0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_ends_of_its_connections_are_told_every_few_seconds() {
+        let backend = backend();
+        assert_eq!([(); 3].map(|()| backend.may_tell()), [true, false, false]);
+        tokio::time::advance(told::PAUSE).await;
+        assert_eq!([(); 2].map(|()| backend.may_tell()), [true, false]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_is_well_again_is_told_sooner_or_later() {
+        let backend = backend();
+        assert_eq!(backend.on_response(), None);
+        assert_eq!(backend.on_failure(), (Health::Responding, Some(1)));
+        assert_eq!(backend.on_failure(), (Health::Failing, None));
+        assert_eq!(backend.on_response(), Some(1));
+        assert_eq!(backend.on_response(), None);
+        tokio::time::advance(Duration::from_secs(4)).await;
+        assert_eq!(backend.on_failure(), (Health::Responding, None));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(backend.on_failure(), (Health::Failing, Some(2)));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(backend.on_response(), Some(0));
     }
 }

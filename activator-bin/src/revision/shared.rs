@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 use crate::config::{Config, RevisionConfig};
 use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
 use crate::throttle::{Limits, QueueBudget, Throttle};
+use crate::upstream::Recall;
 
 /// What all revisions share.
 pub struct Shared {
@@ -17,6 +18,8 @@ pub struct Shared {
     probe: ProbeSettings,
     /// Where probers run, whoever adds a revision.
     runtime: Handle,
+    /// Told when backends are taken out.
+    pub(super) recall: Recall,
 }
 
 impl Shared {
@@ -36,6 +39,7 @@ impl Shared {
                 ..ProbeSettings::default()
             },
             runtime: Handle::current(),
+            recall: Recall::new(config.workers),
         }
     }
 

@@ -29,7 +29,7 @@ impl Target {
             key: config.key.clone(),
             prober: shared.prober(config, throttle.clone()),
             throttle,
-            backends: Backends::new(&config.backends, tls(config)),
+            backends: Backends::new(&config.backends, tls(config), config.container_concurrency),
             config: ArcSwap::new(Arc::clone(config)),
         }
     }
@@ -44,6 +44,14 @@ impl Target {
         self.config.load().timeouts
     }
 
+    /// It is not served any more: the requests that wait are answered, and no connection is kept.
+    pub(super) fn close(&self, shared: &Shared) {
+        self.throttle.close();
+        if self.backends.set(&[], None, 0) {
+            shared.recall.on_unkept();
+        }
+    }
+
     /// Becomes what `config` says, of the same key; false when it is that already.
     ///
     /// For one caller at a time.
@@ -55,8 +63,12 @@ impl Target {
         if before.probe != config.probe {
             self.prober.set_settings(shared.probe_settings(config));
         }
-        if (&before.backends, before.tls) != (&config.backends, config.tls) {
-            self.backends.set(&config.backends, tls(config));
+        let limit = config.container_concurrency;
+        if (&before.backends, before.tls, before.container_concurrency)
+            != (&config.backends, config.tls, limit)
+            && self.backends.set(&config.backends, tls(config), limit)
+        {
+            shared.recall.on_unkept();
         }
         if before.backends != config.backends {
             self.prober.set_backends(config.backends.clone());

@@ -17,6 +17,7 @@ use tokio::net::tcp::OwnedWriteHalf;
 use super::crowd::Idleness;
 use super::informational::Informational;
 use super::leave::Leave;
+use super::places::Place;
 
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere
@@ -76,7 +77,7 @@ impl Client {
         address: IpAddr,
         socket: OwnedWriteHalf,
         scheme: Scheme,
-        idleness: Arc<Idleness>,
+        place: &Place,
     ) -> Self {
         Self {
             address: HeaderValue::try_from(address.to_canonical().to_string())
@@ -85,7 +86,7 @@ impl Client {
             informational: Informational::default(),
             socket,
             phase: AtomicU8::new(Phase::New as u8),
-            idleness,
+            idleness: Arc::clone(&place.idleness),
             requests: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
             may_be_unread: AtomicBool::new(false),

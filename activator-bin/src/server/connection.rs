@@ -23,15 +23,16 @@ use hyper_util::rt::TokioIo;
 use reporter_metrics::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, HEARS_CLOSE, Phase};
-use super::crowd::Idleness;
 use super::handshake;
 use super::http2::{self, Http2};
 use super::leave::Leave;
 use super::limits::Limits;
+use super::places::Place;
 use super::protocol::{Protocol, detect};
 use super::refusal::Refusal;
 use super::requests::Requests;
@@ -72,11 +73,11 @@ impl Http {
 
 /// Serves a connection until either side ends it.
 ///
-/// Dropping this at any point closes the connection and ends its requests.
+/// What is `held` is dropped behind that. Dropping this at any point closes the connection and ends its requests.
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
-    idleness: Arc<Idleness>,
+    held: (Place, mpsc::Sender<Infallible>),
     tls: Option<TlsAcceptor>,
     http: Rc<Http>,
     proxy: Rc<Proxy>,
@@ -87,7 +88,7 @@ pub(super) async fn serve(
         None => Scheme::Http,
     };
     let (read, write) = socket.into_split();
-    let client = Arc::new(Client::new(peer.ip(), write, scheme, idleness));
+    let client = Arc::new(Client::new(peer.ip(), write, scheme, &held.0));
     let stream = Stream::new(read, Arc::clone(&client), http.limits.body_idle_timeout);
     let mut head = Timer::default();
     let end = match tls {

@@ -35,6 +35,9 @@ pub struct Limits {
     pub backend_idle_timeout: Duration,
     /// How many idle connections are kept per backend and worker; 512 by default.
     pub backend_idle_connections: usize,
+    /// How many idle connections to all backends are kept, over all workers; one per worker at least unless it
+    /// is 0. By default a quarter of what the limit on open files leaves, 50,000 at most.
+    pub max_backend_idle_connections: usize,
     /// How many requests a client may have under way on one HTTP/2 connection; 250 by default.
     pub http2_max_concurrent_streams: u32,
     /// How much of a body may wait to be passed on, per request and direction over HTTP/2, in bytes;
@@ -43,7 +46,7 @@ pub struct Limits {
     /// How many requests a client may have taken back before they were looked at; 500 by default.
     pub http2_max_pending_resets: usize,
     /// How many of a connection's requests may be malformed, or more than may be under way, at once; 256 by default.
-    /// Ten more are forgiven every second.
+    /// A hundred more are forgiven every second.
     pub http2_max_error_resets: usize,
     /// How long a client's HTTP/2 connection may be silent before it is asked for a sign of life;
     /// 30 s by default.
@@ -63,6 +66,13 @@ impl Limits {
     pub(crate) fn max_connections() -> usize {
         const MOST: usize = 100_000;
         usize::try_from(open_files::room_for_clients()).map_or(MOST, |room| room.min(MOST))
+    }
+
+    /// The default.
+    pub(crate) fn max_backend_idle_connections() -> usize {
+        const MOST: usize = 50_000;
+        let room = open_files::room_for_idle_backends();
+        usize::try_from(room).map_or(MOST, |room| room.min(MOST))
     }
 
     /// What hyper is told of the number of headers in HTTP/1: with a number other than its own it allocates
@@ -93,6 +103,7 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),
             backend_idle_connections: 512,
+            max_backend_idle_connections: Self::max_backend_idle_connections(),
             http2_max_concurrent_streams: 250,
             http2_window: 64 * 1024,
             http2_max_pending_resets: 500,

@@ -2,22 +2,27 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::UpstreamError;
 use super::line::{self, Line, OverTcp};
 use super::pool::Connection;
+use super::recall::Recall;
 use super::request_line::RequestLine;
 use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::target::Target;
 use crate::tls::{ALPN_HTTP1, BackendTls};
+
+/// Milliseconds after each attempt that found no descriptor.
+const SCARCITY_PAUSES: [u64; 6] = [1, 5, 10, 20, 40, 80];
 
 /// Opens a connection of HTTP/1 for a request, which has `target` if that is not the one that hyper knows; a task of the
 /// current worker drives it until it is closed.
@@ -26,14 +31,15 @@ pub(super) async fn connect(
     backend: &Endpoint,
     tls: Option<&BackendTls>,
     limits: Limits,
+    recall: &Recall,
     target: Option<Target>,
 ) -> Result<Connection, UpstreamError> {
     let address = backend.address;
     let until = Instant::now() + limits.connect_timeout;
     match &backend.tls {
-        None => open(http, address, socket(address, until).await?, target).await,
+        None => open(http, address, socket(address, until, recall).await?, target).await,
         Some(namespace) => {
-            let stream = private(address, namespace, tls, ALPN_HTTP1, until).await?;
+            let stream = private(address, namespace, tls, ALPN_HTTP1, until, recall).await?;
             open(http, address, stream, target).await
         }
     }
@@ -60,16 +66,32 @@ async fn open(
     Ok(Connection::new(requests, driving.abort_handle(), traffic))
 }
 
-/// Connects.
+/// Connects. When the process is out of descriptors, idle connections to backends are closed for this one.
 pub(super) async fn socket(
     backend: SocketAddr,
     until: Instant,
+    recall: &Recall,
 ) -> Result<TcpStream, UpstreamError> {
+    for pause in SCARCITY_PAUSES.map(Duration::from_millis) {
+        match try_socket(backend, until).await {
+            Err(error) if open_files::is_scarcity(&error) => {
+                // Other workers may have some to close as well, and need a moment for it.
+                recall.on_scarcity();
+                sleep(pause).await;
+            }
+            Err(source) => return Err(UpstreamError::Connect { backend, source }),
+            Ok(socket) => return Ok(socket),
+        }
+    }
+    Err(UpstreamError::OutOfDescriptors(backend))
+}
+
+async fn try_socket(backend: SocketAddr, until: Instant) -> io::Result<TcpStream> {
     let connecting = timeout_at(until, TcpStream::connect(backend)).await;
     let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    let connected = connected.and_then(open_files::unreserved);
-    let tuned = connected.and_then(|socket| line::tune(&socket).map(|()| socket));
-    tuned.map_err(|source| UpstreamError::Connect { backend, source })
+    let socket = connected.and_then(open_files::unreserved)?;
+    line::tune(&socket)?;
+    Ok(socket)
 }
 
 /// Connects and agrees on TLS with an instance of `namespace`, to speak `protocol`.
@@ -79,9 +101,10 @@ pub(super) async fn private(
     tls: Option<&BackendTls>,
     protocol: &[u8],
     until: Instant,
+    recall: &Recall,
 ) -> Result<TlsStream<TcpStream>, UpstreamError> {
     let tls = tls.ok_or(UpstreamError::NoAuthorities(backend))?;
-    let socket = socket(backend, until).await?;
+    let socket = socket(backend, until, recall).await?;
     let agreeing = timeout_at(until, tls.connect(socket, namespace, protocol));
     let agreed = agreeing.await.map_err(|_| UpstreamError::Silent(backend))?;
     agreed.map_err(|error| UpstreamError::tls(backend, error))

@@ -7,12 +7,16 @@ use std::net::SocketAddr;
 use http::Request;
 use reporter_metrics::ErrorReason;
 
+use crate::excerpt::Excerpt;
 use crate::throttle::Complaint;
 use crate::upload::Upload;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamError {
+    /// This process has no descriptor left for a connection.
+    #[error("cannot connect to backend {0}: too many open files")]
+    OutOfDescriptors(SocketAddr),
     /// There is no connection to the backend.
     #[error("cannot connect to backend {backend}: {}", cause(.source))]
     Connect {
@@ -38,7 +42,7 @@ pub(crate) enum UpstreamError {
         source: Option<io::Error>,
     },
     /// Its answer is none.
-    #[error("backend {backend} sent an invalid answer: {source}")]
+    #[error("backend {backend} sent an invalid answer: {}", Excerpt(.source))]
     Invalid {
         backend: SocketAddr,
         source: hyper::Error,
@@ -59,7 +63,7 @@ pub(crate) enum UpstreamError {
     #[error("backend {0} closed the connection instead of speaking HTTP/2")]
     NoHttp2(SocketAddr),
     /// It has ended the exchange, or has broken HTTP/2's rules.
-    #[error("backend {backend} ended the request before it answered: {source}")]
+    #[error("backend {backend} ended the request before it answered: {}", Excerpt(.source))]
     Ended {
         backend: SocketAddr,
         source: h2::Error,
@@ -152,6 +156,7 @@ impl UpstreamError {
             | Self::NoHttp2(_) => ErrorReason::BackendBadResponse,
             Self::RequestBody(source) if is_taken_back(&**source) => ErrorReason::ClientGone,
             Self::RequestBody(_) => ErrorReason::BadRequest,
+            Self::OutOfDescriptors(_) => ErrorReason::OutOfDescriptors,
         }
     }
 
@@ -211,7 +216,7 @@ fn cause(error: &io::Error) -> String {
 fn tls_cause(error: &rustls::Error) -> String {
     match error {
         rustls::Error::InvalidMessage(_) => "what it answers is not TLS".to_owned(),
-        error => error.to_string(),
+        error => Excerpt(error).to_string(),
     }
 }
 

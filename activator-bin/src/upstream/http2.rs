@@ -21,9 +21,10 @@ use tokio::task::JoinHandle;
 
 use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
+use super::recall::Recall;
 use super::received::Received;
 use crate::proxy::headers::informational_to_client;
-use crate::revision::backend::Endpoint;
+use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
@@ -43,11 +44,14 @@ pub(super) struct Http2 {
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
     sweeps_kept: u64,
+    recall: Recall,
 }
 
 /// Those to one backend.
 #[derive(Default)]
 struct Connections {
+    /// As it was when a connection was last opened.
+    backend: Option<Arc<Backend>>,
     open: Vec<Rc<Connection>>,
     opening: Option<Opening>,
 }
@@ -88,12 +92,13 @@ impl Drop for Stream {
 }
 
 impl Http2 {
-    pub(super) fn new(limits: Limits, tls: Option<Arc<BackendTls>>) -> Self {
+    pub(super) fn new(limits: Limits, tls: Option<Arc<BackendTls>>, recall: Recall) -> Self {
         Self {
             backends: RefCell::default(),
             tls,
             limits,
             sweeps_kept: Pool::sweeps_kept(&limits),
+            recall,
         }
     }
 
@@ -105,7 +110,7 @@ impl Http2 {
     /// Cancellation resets the request's stream, so the backend notices.
     pub(super) async fn send(
         &self,
-        backend: &Endpoint,
+        backend: &Arc<Backend>,
         request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Stream), Failed> {
         let (head, mut body) = request.into_parts();
@@ -127,7 +132,7 @@ impl Http2 {
                 }
                 Err(Unanswered::ByBackend(error, unsent)) => match unsent {
                     Some(unsent) if attempt < ATTEMPTS => body = unsent,
-                    _ => return Err(UpstreamError::http2(backend.address, error).into()),
+                    _ => return Err(UpstreamError::http2(backend.endpoint.address, error).into()),
                 },
             }
             attempt += 1;
@@ -135,25 +140,27 @@ impl Http2 {
     }
 
     /// A place on a connection; opens one when all are full.
-    async fn place(&self, backend: &Endpoint) -> Result<Place, UpstreamError> {
+    async fn place(&self, backend: &Arc<Backend>) -> Result<Place, UpstreamError> {
+        let Backend { endpoint, .. } = &**backend;
         loop {
-            if let Some(place) = self.free_place(backend) {
+            if let Some(place) = self.free_place(endpoint) {
                 return Ok(place);
             }
             let opening = {
                 let mut backends = self.backends.borrow_mut();
-                let opening = &mut backends.entry(backend.clone()).or_default().opening;
-                Rc::clone(opening.get_or_insert_default())
+                let connections = backends.entry(endpoint.clone()).or_default();
+                connections.backend = Some(Arc::clone(backend));
+                Rc::clone(connections.opening.get_or_insert_default())
             };
             let tls = self.tls.as_deref();
             // On the heap: every request would have room for it, and few need it.
-            let open = || Box::pin(Connection::open(backend, tls, self.limits));
+            let open = || Box::pin(Connection::open(backend, tls, self.limits, &self.recall));
             let opened = opening.get_or_init(open);
             let opened = opened.await.clone();
-            self.on_opened(backend, &opening);
-            let connection = opened.map_err(|error| error.of(backend.address))?;
+            self.on_opened(endpoint, &opening);
+            let connection = opened.map_err(|error| error.of(endpoint.address))?;
             if !connection.is_open() {
-                return Err(UpstreamError::NoHttp2(backend.address));
+                return Err(UpstreamError::NoHttp2(endpoint.address));
             }
         }
     }
@@ -180,13 +187,35 @@ impl Http2 {
         }
     }
 
-    /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].
-    pub(super) fn sweep(&self) {
-        let kept = |connection: &Rc<Connection>| {
-            connection.is_open() && connection.sweeps_idle() <= self.sweeps_kept
-        };
+    /// Closes what has been idle for too long or is not to be kept, and of the idle ones all but `most`. To be
+    /// called every [`Pool::SWEEP`].
+    pub(super) fn sweep(&self, most: usize) {
+        let mut idle = 0;
+        self.retain(|backend, connection| {
+            let sweeps_idle = connection.sweeps_idle();
+            idle += usize::from(sweeps_idle > 0);
+            let is_kept = idle <= most && backend.is_none_or(Backend::is_kept);
+            sweeps_idle == 0 || (is_kept && sweeps_idle <= self.sweeps_kept)
+        });
+    }
+
+    /// Closes the idle ones to backends whose connections are not kept.
+    pub(super) fn close_unkept(&self) {
+        self.retain(|backend, connection| {
+            backend.is_none_or(Backend::is_kept) || !connection.is_idle()
+        });
+    }
+
+    /// Closes all that are idle.
+    pub(super) fn close_idle(&self) {
+        self.retain(|_, connection| !connection.is_idle());
+    }
+
+    fn retain(&self, mut is_kept: impl FnMut(Option<&Backend>, &Connection) -> bool) {
         self.backends.borrow_mut().retain(|_, connections| {
-            connections.open.retain(kept);
+            let backend = connections.backend.as_deref();
+            let open = &mut connections.open;
+            open.retain(|connection| connection.is_open() && is_kept(backend, connection));
             !connections.open.is_empty() || connections.opening.is_some()
         });
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -57,13 +58,31 @@ pub(super) struct Line<S> {
 pub(super) struct Traffic {
     has_answer: AtomicBool,
     sent: AtomicUsize,
+    is_recorded: AtomicBool,
+    /// What the first write sent.
+    record: Mutex<Vec<u8>>,
 }
 
+/// The most memory that a record keeps for the next one.
+const RECORD: usize = 2 * 1024;
+
 impl Traffic {
-    /// The next request begins; the backend has read what was sent before.
-    pub(super) fn begin(&self) {
+    /// The next request begins; the backend has read what was sent before. What the first write sends of it is
+    /// recorded if that is asked for.
+    pub(super) fn begin(&self, is_recorded: bool) {
+        if self.is_recorded.load(Ordering::Relaxed) {
+            let mut record = self.record.lock();
+            record.clear();
+            record.shrink_to(RECORD);
+        }
+        self.is_recorded.store(is_recorded, Ordering::Relaxed);
         self.has_answer.store(false, Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
+    }
+
+    /// Calls `read` with what was recorded.
+    pub(super) fn recorded<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
+        read(&self.record.lock())
     }
 
     /// Whether a byte has come since then.
@@ -95,8 +114,15 @@ impl<S: OverTcp> Line<S> {
         Arc::clone(&self.traffic)
     }
 
-    fn on_sent(&mut self, bytes: usize) {
+    fn on_sent<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>, bytes: usize) {
         let sent = self.traffic.sent.load(Ordering::Relaxed);
+        if sent == 0 && self.traffic.is_recorded.load(Ordering::Relaxed) {
+            let mut record = self.traffic.record.lock();
+            for part in parts {
+                let room = bytes - record.len();
+                record.extend_from_slice(&part[..part.len().min(room)]);
+            }
+        }
         let sent = sent.saturating_add(bytes);
         self.traffic.sent.store(sent, Ordering::Relaxed);
         if self.is_watched != (sent <= WATCHED) {
@@ -154,7 +180,7 @@ impl<S: OverTcp> AsyncWrite for Line<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.on_sent(sent);
+        self.on_sent([bytes], sent);
         Poll::Ready(Ok(sent))
     }
 
@@ -164,7 +190,7 @@ impl<S: OverTcp> AsyncWrite for Line<S> {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let sent = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, parts))?;
-        self.on_sent(sent);
+        self.on_sent(parts.iter().map(|part| &**part), sent);
         Poll::Ready(Ok(sent))
     }
 
@@ -225,7 +251,7 @@ mod tests {
         line.read_u8().await.unwrap();
         line.write_all(b"x").await.unwrap();
         assert_eq!(user_timeout(&line), None);
-        traffic.begin();
+        traffic.begin(false);
         line.write_all(b"x").await.unwrap();
         assert_eq!(user_timeout(&line), Some(VANISHED));
     }
@@ -243,14 +269,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_first_write_of_a_request_is_recorded_where_that_is_asked_for() {
+        let (mut line, _backend) = line().await;
+        let traffic = line.traffic();
+        let record = || traffic.recorded(|bytes| bytes.to_vec());
+        for (is_recorded, first, expected) in
+            [(true, "abc", "abc"), (false, "d", ""), (true, "e", "e")]
+        {
+            traffic.begin(is_recorded);
+            line.write_all(first.as_bytes()).await.unwrap();
+            line.write_all(b"more").await.unwrap();
+            assert_eq!(record(), expected.as_bytes());
+        }
+        traffic.begin(true);
+        let parts = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
+        assert_eq!(line.write_vectored(&parts).await.unwrap(), 4);
+        assert_eq!(record(), b"abcd");
+    }
+
+    #[tokio::test]
     async fn a_byte_of_a_response_is_noticed_and_an_end_is_none() {
         let (mut line, mut backend) = line().await;
         let traffic = line.traffic();
-        traffic.begin();
+        traffic.begin(false);
         backend.write_all(b"x").await.unwrap();
         line.read_u8().await.unwrap();
         assert!(traffic.has_answer());
-        traffic.begin();
+        traffic.begin(false);
         drop(backend);
         assert!(line.read_u8().await.is_err());
         assert!(!traffic.has_answer());

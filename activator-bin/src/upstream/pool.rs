@@ -16,7 +16,9 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
 use super::line::Traffic;
-use crate::revision::backend::Endpoint;
+use super::written;
+use crate::proxy::informational::relay_to_http2;
+use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
 use crate::upload::Upload;
 
@@ -48,26 +50,44 @@ impl Connection {
 
 /// One worker's idle connections.
 pub(crate) struct Pool {
-    idle: RefCell<HashMap<Endpoint, Vec<Idle>, FixedState>>,
+    idle: RefCell<HashMap<Endpoint, OfBackend, FixedState>>,
     per_backend: usize,
+    most: usize,
+    /// Those of all backends.
+    count: Cell<usize>,
+    /// How many there were so far.
+    ever: Cell<u64>,
     sweeps_kept: u64,
     sweeps: Cell<u64>,
+}
+
+/// Those to one backend.
+struct OfBackend {
+    /// As it was last called. Revisions may share a backend.
+    backend: Arc<Backend>,
+    stack: Vec<Idle>,
 }
 
 struct Idle {
     connection: Connection,
     /// The number of sweeps before it became idle: no clock is read on a request's way.
     since: u64,
+    /// Its number among all that became idle.
+    nth: u64,
 }
 
 impl Pool {
     /// How often to sweep.
     pub(crate) const SWEEP: Duration = Duration::from_secs(5);
 
-    pub(super) fn new(limits: &Limits) -> Self {
+    /// With so many connections at most.
+    pub(super) fn new(limits: &Limits, most: usize) -> Self {
         Self {
             idle: RefCell::default(),
             per_backend: limits.backend_idle_connections,
+            most,
+            count: Cell::new(0),
+            ever: Cell::new(0),
             sweeps_kept: Self::sweeps_kept(limits),
             sweeps: Cell::new(0),
         }
@@ -79,11 +99,16 @@ impl Pool {
         timeout.div_ceil(Self::SWEEP.as_secs())
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.count.get()
+    }
+
     /// The connection to `backend` that became idle last, of those that are still open.
     pub(super) fn take(&self, backend: &Endpoint) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
-        let stack = idle.get_mut(backend)?;
+        let stack = &mut idle.get_mut(backend)?.stack;
         while let Some(Idle { connection, .. }) = stack.pop() {
+            self.count.set(self.count.get() - 1);
             if connection.is_ready() {
                 return Some(connection);
             }
@@ -91,39 +116,87 @@ impl Pool {
         None
     }
 
-    fn put(&self, backend: &Endpoint, connection: Connection) {
+    fn put(&self, backend: &Arc<Backend>, connection: Connection) {
+        if !backend.is_kept() {
+            return;
+        }
+        if self.count.get() >= self.most {
+            // Many at once, for it looks at all of them.
+            self.close_oldest((self.most / 16).max(1));
+            if self.count.get() >= self.most {
+                return;
+            }
+        }
         let mut idle = self.idle.borrow_mut();
-        let stack = idle.entry(backend.clone()).or_default();
-        if stack.len() < self.per_backend {
-            stack.push(Idle {
+        let of_backend = match idle.get_mut(&backend.endpoint) {
+            Some(of_backend) => of_backend,
+            None => idle
+                .entry(backend.endpoint.clone())
+                .or_insert_with(|| OfBackend {
+                    backend: Arc::clone(backend),
+                    stack: Vec::new(),
+                }),
+        };
+        if !Arc::ptr_eq(&of_backend.backend, backend) {
+            of_backend.backend = Arc::clone(backend);
+        }
+        if of_backend.stack.len() < self.per_backend {
+            of_backend.stack.push(Idle {
                 connection,
                 since: self.sweeps.get(),
+                nth: self.ever.replace(self.ever.get() + 1),
             });
+            self.count.set(self.count.get() + 1);
         }
+    }
+
+    /// Closes the `count` connections that have been idle for longest.
+    pub(super) fn close_oldest(&self, count: usize) {
+        let Some(last) = count.min(self.count.get()).checked_sub(1) else {
+            return;
+        };
+        let idle = self.idle.borrow();
+        let stacks = idle.values().flat_map(|of_backend| &of_backend.stack);
+        let mut numbers: Vec<u64> = stacks.map(|idle| idle.nth).collect();
+        drop(idle);
+        let (_, &mut newest, _) = numbers.select_nth_unstable(last);
+        self.retain(|_, idle| idle.nth > newest);
+    }
+
+    /// Closes those to backends whose connections are not kept.
+    pub(super) fn close_unkept(&self) {
+        self.retain(|backend, _| backend.is_kept());
     }
 
     /// Drops connections that have been idle for too long or were closed, and backends without any.
     pub(super) fn sweep(&self) {
         self.sweeps.set(self.sweeps.get() + 1);
-        let kept = |idle: &Idle| {
+        self.retain(|_, idle| {
             self.sweeps.get() - idle.since <= self.sweeps_kept && idle.connection.is_ready()
-        };
-        self.idle.borrow_mut().retain(|_, stack| {
-            stack.retain(kept);
+        });
+    }
+
+    fn retain(&self, is_kept: impl Fn(&Backend, &Idle) -> bool) {
+        let mut count = 0;
+        self.idle.borrow_mut().retain(|_, of_backend| {
+            let OfBackend { backend, stack } = of_backend;
+            stack.retain(|idle| is_kept(backend, idle));
+            count += stack.len();
             !stack.is_empty()
         });
+        self.count.set(count);
     }
 }
 
 /// A connection while its request is served. Dropping it before it was given back closes the connection.
 pub(crate) struct Lease {
     pool: Rc<Pool>,
-    backend: Endpoint,
+    backend: Arc<Backend>,
     connection: Option<Connection>,
 }
 
 impl Lease {
-    pub(super) fn new(pool: Rc<Pool>, backend: Endpoint, connection: Connection) -> Self {
+    pub(super) fn new(pool: Rc<Pool>, backend: Arc<Backend>, connection: Connection) -> Self {
         Self {
             pool,
             backend,
@@ -131,22 +204,31 @@ impl Lease {
         }
     }
 
-    /// Sends the request that the connection is there for, and waits for the head of its response.
+    /// Sends the request that the connection is there for, and waits for the head of its response. Its own head may be
+    /// [read back](Self::read_back) if it is recorded.
     ///
     /// # Errors
     /// With the request, when nothing of it was sent.
     pub(super) async fn send(
         &mut self,
-        request: Request<Upload>,
+        mut request: Request<Upload>,
+        is_recorded: bool,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        relay_to_http2(&mut request);
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease is given back behind its request");
-        connection.traffic.begin();
+        connection.traffic.begin(is_recorded);
         connection.requests.try_send_request(request).await
     }
 
+    /// The request that was sent, with this body, if its head was recorded.
+    pub(super) fn read_back(&self, body: Upload) -> Option<Request<Upload>> {
+        let traffic = &self.connection.as_ref()?.traffic;
+        traffic.recorded(|head| written::read_back(head, body))
+    }
+
     pub(super) fn address(&self) -> SocketAddr {
-        self.backend.address
+        self.backend.endpoint.address
     }
 
     /// Whether a byte of the response has come.

@@ -77,11 +77,11 @@ fn send_around_end(end: End, method: Method) -> Result<(), Failed> {
         (wake, woken)
     };
     run(async {
-        let upstream = Upstream::new(Limits::default(), None);
+        let upstream = Upstream::new(Limits::default(), None, &Recall::new(1));
         let woken = tokio::net::TcpStream::from_std(woken).unwrap();
         let (first, second) = (request(Method::GET).await, request(method).await);
         let answering = std::thread::spawn(move || (answer(&listener, OK), listener));
-        let (_, mut lease) = upstream.send(&backend, first).await.ok().unwrap();
+        let (_, mut lease) = upstream.send(&backend, first, |_| ()).await.ok().unwrap();
         lease.give_back();
         let (mut socket, listener) = answering.join().unwrap();
         if end == End::Break {
@@ -100,7 +100,7 @@ fn send_around_end(end: End, method: Method) -> Result<(), Failed> {
             woken.readable().await.unwrap();
         }
         std::thread::spawn(move || answer(&listener, OK));
-        upstream.send(&backend, second).await.map(|_| ())
+        upstream.send(&backend, second, |_| ()).await.map(|_| ())
     })
 }
 
@@ -110,8 +110,8 @@ fn send_on_new(method: Method, said: &'static str) -> Result<(), Failed> {
     let backend = backend(&listener);
     std::thread::spawn(move || drop(answer(&listener, said)));
     run(async {
-        let upstream = Upstream::new(Limits::default(), None);
-        let sent = upstream.send(&backend, request(method).await);
+        let upstream = Upstream::new(Limits::default(), None, &Recall::new(1));
+        let sent = upstream.send(&backend, request(method).await, |_| ());
         sent.await.map(|_| ())
     })
 }

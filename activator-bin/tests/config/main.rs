@@ -160,6 +160,7 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
         connect_timeout: Duration::from_secs(2),
         backend_idle_timeout: Duration::from_secs(60),
         backend_idle_connections: 32,
+        max_backend_idle_connections: 64,
         backend_max_streams: 50,
         backend_ping_interval: Duration::from_secs(600),
         http2_max_concurrent_streams: 128,

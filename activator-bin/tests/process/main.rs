@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
 mod certificates;
+mod descriptors;
+mod flood;
 mod handover;
 mod limits;
 mod notify;

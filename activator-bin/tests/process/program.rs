@@ -59,6 +59,12 @@ impl Program {
         }
     }
 
+    /// The next line of the log.
+    #[track_caller]
+    pub(crate) fn next_line(&self) -> String {
+        self.log.recv_timeout(PATIENCE).unwrap()
+    }
+
     pub(crate) fn id(&self) -> Pid {
         Pid::from_child(&self.process)
     }

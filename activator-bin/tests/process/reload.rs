@@ -134,6 +134,22 @@ fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
             program.signal("HUP");
             program.logs_at_last(&format!("SIGHUP: {once}the configuration stays as it is"));
         }
+        if !path.starts_with("/dev") {
+            // Once there is a file in its place, that is followed.
+            let replace = |text: &str| {
+                let new = path.with_extension("new");
+                std::fs::write(&new, text).unwrap();
+                std::fs::rename(new, &path).unwrap();
+            };
+            let second = ONE_REVISION
+                .replace("workers = 1\n", "")
+                .replace("hello", "second");
+            replace(&format!("{ONE_REVISION}{second}"));
+            program.signal("HUP");
+            program.logs_at_last("revisions have changed added=1 changed=0 removed=0");
+            replace(ONE_REVISION);
+            program.logs_at_last("revisions have changed added=0 changed=0 removed=1");
+        }
         program.signal("TERM");
         program.logs_at_last("stopped");
         program.ends(0);

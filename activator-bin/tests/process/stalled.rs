@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write, pipe};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::handover::{command, connect, listener};
@@ -18,7 +18,7 @@ struct Activator {
 }
 
 impl Activator {
-    fn start(names: &str, arguments: &[&str], stderr: PipeWriter) -> Self {
+    fn start(names: &str, arguments: &[&str], stderr: impl Into<Stdio>) -> Self {
         let ((http, http_address), (admin, admin_address)) = (listener(), listener());
         let mut command: Command = command(names, http, admin);
         let process = command.args(arguments).stderr(stderr).spawn().unwrap();
@@ -153,6 +153,20 @@ fn that_lines_were_dropped_is_told_once_the_log_is_read_again() {
     activator.ends(0);
     let last = reading.join().unwrap().unwrap();
     assert!(last.ends_with(" stopped"), "{last}");
+}
+
+#[test]
+fn a_log_that_takes_nothing_holds_up_nothing_and_its_lines_are_counted() {
+    let (reader, broken) = pipe().unwrap();
+    drop(reader);
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    for stderr in [Stdio::from(broken), Stdio::from(full)] {
+        let activator = Activator::start("http:admin", &[], stderr);
+        assert!(get(activator.http, "/").starts_with(OK));
+        activator.until_lines_are_dropped();
+        activator.signal("TERM");
+        activator.ends(0);
+    }
 }
 
 #[test]

@@ -101,6 +101,8 @@ pub(crate) struct Http2Backend {
     pub(crate) go_away: Arc<Notify>,
     /// Has every connection fall silent, but stay open.
     pub(crate) freeze: Arc<Notify>,
+    /// Told when a connection was closed.
+    closed: Arc<Notify>,
     _accepting: AbortOnDrop,
 }
 
@@ -122,7 +124,9 @@ impl Http2Backend {
         let address = listener.local_addr().unwrap();
         let (sender, exchanges) = mpsc::unbounded_channel();
         let (go_away, freeze) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let closed = Arc::new(Notify::new());
         let accepting = {
+            let closed = Arc::clone(&closed);
             let (go_away, freeze) = (Arc::clone(&go_away), Arc::clone(&freeze));
             tokio::spawn(async move {
                 let mut connections = tokio::task::JoinSet::new();
@@ -130,6 +134,7 @@ impl Http2Backend {
                     let (socket, _) = listener.accept().await.unwrap();
                     let (settings, sender) = (settings.clone(), sender.clone());
                     let (go_away, freeze) = (Arc::clone(&go_away), Arc::clone(&freeze));
+                    let closed = Arc::clone(&closed);
                     connections.spawn(async move {
                         let Ok(mut connection) = settings.handshake::<_, Bytes>(socket).await
                         else {
@@ -145,6 +150,7 @@ impl Http2Backend {
                                 () = freeze.notified() => std::future::pending().await,
                             };
                             let Some(Ok((request, respond))) = accepted else {
+                                closed.notify_one();
                                 return;
                             };
                             let _ = sender.send(Exchange {
@@ -162,8 +168,14 @@ impl Http2Backend {
             exchanges,
             go_away,
             freeze,
+            closed,
             _accepting: AbortOnDrop(accepting),
         }
+    }
+
+    /// Waits until a connection is closed.
+    pub(crate) async fn until_closed(&self) {
+        patiently(self.closed.notified()).await;
     }
 
     pub(crate) async fn request(&mut self) -> Exchange {

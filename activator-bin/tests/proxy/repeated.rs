@@ -47,6 +47,11 @@ async fn a_connection_that_is_closed_as_it_is_used_again_fails_no_request_that_m
         (connection, request) = backend.request().await;
         assert_eq!(request.first_line, format!("GET /{index} HTTP/1.1"));
         assert_eq!(request.header("k-original-host"), Some("proxy"));
+        connection
+            .send("HTTP/1.1 103 Early Hints\r\nlink: a\r\n\r\n")
+            .await;
+        let hint = client.head().await;
+        assert_eq!((hint.status(), hint.header("link")), (103, Some("a")));
         connection.send(OK).await;
         assert_eq!(client.message().await.status(), 200);
     }

@@ -106,3 +106,17 @@ fn an_output_that_is_set_not_to_block_gets_every_line() {
     assert_eq!(lines.recv_timeout(PATIENCE).unwrap(), b"a");
     assert_eq!(queue.dropped(), 0);
 }
+
+#[test]
+fn lines_that_are_left_out_are_counted_and_told_from_time_to_time() {
+    let (queue, _end, _lines) = start();
+    let now = Instant::now();
+    assert_eq!(queue.0.left_out(now), None);
+    (0..3).for_each(|_| queue.leave_out());
+    assert_eq!(queue.dropped(), 3);
+    assert_eq!(queue.0.left_out(now), Some(3));
+    queue.leave_out();
+    assert_eq!(queue.0.left_out(now + TELL_PAUSE / 2), None);
+    assert_eq!(queue.0.left_out(now + TELL_PAUSE), Some(1));
+    assert_eq!(queue.0.left_out(now + 2 * TELL_PAUSE), None);
+}

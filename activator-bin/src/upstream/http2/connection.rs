@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -20,8 +21,9 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::super::connect;
 use super::super::error::UpstreamError;
 use super::super::line::Line;
+use super::super::recall::Recall;
 use crate::frames::{Flood, Frames};
-use crate::revision::backend::Endpoint;
+use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
 use crate::tls::{ALPN_HTTP2, BackendTls};
 
@@ -45,6 +47,7 @@ pub(super) struct Place(Rc<Connection>);
 /// Why there is no connection, for all who have waited for it.
 #[derive(Clone, Debug)]
 pub(super) enum NotOpened {
+    OutOfDescriptors,
     Connect(io::ErrorKind),
     NoAuthorities,
     Tls(rustls::Error),
@@ -56,6 +59,7 @@ pub(super) enum NotOpened {
 impl NotOpened {
     pub(super) fn of(self, backend: SocketAddr) -> UpstreamError {
         match self {
+            Self::OutOfDescriptors => UpstreamError::OutOfDescriptors(backend),
             Self::Connect(kind) => UpstreamError::Connect {
                 backend,
                 source: kind.into(),
@@ -71,6 +75,7 @@ impl NotOpened {
 impl From<UpstreamError> for NotOpened {
     fn from(error: UpstreamError) -> Self {
         match error {
+            UpstreamError::OutOfDescriptors(_) => Self::OutOfDescriptors,
             UpstreamError::Connect { source, .. } => Self::Connect(source.kind()),
             UpstreamError::NoAuthorities(_) => Self::NoAuthorities,
             UpstreamError::Tls { source, .. } => Self::Tls(source),
@@ -84,20 +89,22 @@ impl Connection {
     /// Connects, and waits until the backend has said how many requests it takes: what is sent
     /// before that might be more.
     pub(super) async fn open(
-        backend: &Endpoint,
+        backend: &Arc<Backend>,
         tls: Option<&BackendTls>,
         limits: Limits,
+        recall: &Recall,
     ) -> Result<Rc<Self>, NotOpened> {
-        let address = backend.address;
+        let address = backend.endpoint.address;
         let until = Instant::now() + limits.connect_timeout;
-        let connection = match &backend.tls {
+        let connection = match &backend.endpoint.tls {
             None => {
-                let socket = connect::socket(address, until).await?;
-                Self::handshake(address, Line::shared(socket), limits).await?
+                let socket = connect::socket(address, until, recall).await?;
+                Self::handshake(backend, Line::shared(socket), limits).await?
             }
             Some(namespace) => {
-                let stream = connect::private(address, namespace, tls, ALPN_HTTP2, until).await?;
-                Self::handshake(address, Line::shared(stream), limits).await?
+                let stream =
+                    connect::private(address, namespace, tls, ALPN_HTTP2, until, recall).await?;
+                Self::handshake(backend, Line::shared(stream), limits).await?
             }
         };
         let mut most = connection.most.clone();
@@ -108,7 +115,7 @@ impl Connection {
     }
 
     async fn handshake(
-        backend: SocketAddr,
+        backend: &Arc<Backend>,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         limits: Limits,
     ) -> Result<Self, NotOpened> {
@@ -138,6 +145,8 @@ impl Connection {
             .ping_pong()
             .expect("the first one to ask for it gets it");
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
+        let told = Arc::clone(backend);
+        let backend = backend.endpoint.address;
         let driver = tokio::task::spawn_local(async move {
             tokio::select! {
                 end = drive(connection, allowed, limits.backend_max_streams as usize, flood) => match end {
@@ -145,13 +154,14 @@ impl Connection {
                     End::Closed(Err(error)) => {
                         tracing::debug!(%backend, %error, "connection to a backend ended early");
                     }
-                    End::Flood => {
+                    End::Flood if told.may_tell() => {
                         tracing::warn!(%backend, "a backend floods its connection with frames: closing it");
                     }
+                    End::Flood => {}
                 },
-                () = alive => {
+                () = alive => if told.may_tell() {
                     tracing::warn!(%backend, "a backend gives no sign of life: closing its connection");
-                }
+                },
             }
         });
         Ok(Self {
@@ -176,6 +186,11 @@ impl Connection {
             self.under_way.set(taken + 1);
             Place(Rc::clone(self))
         })
+    }
+
+    /// Whether there is no request on it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.get() == 0
     }
 
     /// For how many sweeps, this one included, there has been no request on it.

@@ -55,33 +55,34 @@ fn a_connection_is_closed_once_it_was_idle_for_too_long_and_not_while_it_is_used
             backend_idle_timeout: Pool::SWEEP * 3,
             ..Limits::default()
         };
-        let http2 = Http2::new(limits, None);
+        let http2 = Http2::new(limits, None, Recall::new(1));
         let endpoint = Endpoint {
             address: backend,
             tls: None,
         };
+        let called = Arc::new(Backend::new(endpoint));
         let send = async || {
             http2
-                .send(&endpoint, Box::new(request(backend).await))
+                .send(&called, Box::new(request(backend).await))
                 .await
                 .unwrap()
         };
         let (_, stream) = send().await;
         for _ in 0..10 {
-            http2.sweep();
+            http2.sweep(1);
         }
         drop(stream);
         // Whatever uses it starts the time anew.
         for _ in 0..3 {
-            http2.sweep();
-            http2.sweep();
+            http2.sweep(1);
+            http2.sweep(1);
             drop(send().await);
         }
         for _ in 0..3 {
-            http2.sweep();
+            http2.sweep(1);
         }
         assert!(!http2.backends.borrow().is_empty());
-        http2.sweep();
+        http2.sweep(1);
         assert!(http2.backends.borrow().is_empty());
         let closed = tokio::time::timeout(Duration::from_secs(10), serving);
         closed.await.expect("the backend hears of it").unwrap();

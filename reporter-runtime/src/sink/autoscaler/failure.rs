@@ -29,7 +29,7 @@ pub enum LinkFailure {
     #[error("ca_file {0}")]
     Trust(#[from] TlsError),
     /// The peer does not speak TLS, or cannot prove who it is.
-    #[error("TLS handshake: {0}")]
+    #[error("TLS handshake: {}", excerpt(.0))]
     Tls(io::Error),
     /// The peer speaks HTTP but is no WebSocket.
     #[error("the peer answered HTTP {status} and not with a WebSocket")]
@@ -70,7 +70,7 @@ pub enum LinkFailure {
     #[error("the connection broke: {0}")]
     Broken(io::Error),
     /// The peer broke the rules of WebSocket.
-    #[error("the peer broke the protocol: {error}")]
+    #[error("the peer broke the protocol: {}", excerpt(.error))]
     Protocol {
         /// Which rule.
         error: String,
@@ -114,10 +114,40 @@ impl From<WsError> for LinkFailure {
     }
 }
 
+/// As much of what came from a peer as belongs into one line.
+fn excerpt(said: &impl ToString) -> String {
+    const MOST: usize = 200;
+    let mut said = said.to_string().replace(char::is_control, " ");
+    if said.len() > MOST {
+        let end = (0..=MOST).rev().find(|&end| said.is_char_boundary(end));
+        said.truncate(end.unwrap_or(0));
+        said.push_str("...");
+    }
+    said
+}
+
 fn close_text(code: Option<u16>, reason: &str) -> String {
     match (code, reason) {
         (None, _) => "without a code".into(),
         (Some(code), "") => format!("code {code}"),
         (Some(code), reason) => format!("code {code}, {reason:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_said_is_cut() {
+        let long = "ä".repeat(10_000);
+        let expected = format!("TLS handshake: {}...", "ä".repeat(100));
+        let failure = LinkFailure::Tls(io::Error::other(long.clone()));
+        assert_eq!(failure.to_string(), expected);
+        let failure = LinkFailure::Protocol { error: long };
+        let expected = format!("the peer broke the protocol: {}...", "ä".repeat(100));
+        assert_eq!(failure.to_string(), expected);
+        let failure = LinkFailure::Tls(io::Error::other("a\nb"));
+        assert_eq!(failure.to_string(), "TLS handshake: a b");
     }
 }

@@ -1,11 +1,18 @@
 //! Whom a `wss://` link trusts.
 
-use std::path::PathBuf;
+use std::fs::OpenOptions;
+use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustix::fs::OFlags;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, pem};
 use rustls::{ClientConfig, RootCertStore};
+
+/// The largest file that is read.
+const MOST_BYTES: u64 = 64 << 20;
 
 /// The certificates that the autoscaler's is checked against.
 #[derive(Debug)]
@@ -22,6 +29,9 @@ pub enum TlsError {
     /// The file of certificates cannot be read, or is not PEM.
     #[error("cannot be read as PEM certificates: {0}")]
     Unreadable(#[from] pem::Error),
+    /// It is a pipe, a device or a directory, or too large: it is read again for each connection.
+    #[error("is not a regular file of at most {} MiB", MOST_BYTES >> 20)]
+    NotAFile,
     /// There is not a certificate in it.
     #[error("there is no certificate in it")]
     NoCertificate,
@@ -48,7 +58,7 @@ impl Tls {
             Self::File(file) => file,
         };
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_file_iter(file)? {
+        for certificate in CertificateDer::pem_slice_iter(&read(file)?) {
             roots.add(certificate?).map_err(TlsError::BadCertificate)?;
         }
         if roots.is_empty() {
@@ -56,6 +66,24 @@ impl Tls {
         }
         Ok(trusting(roots))
     }
+}
+
+/// Waits for no writer of a pipe.
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one of the lower bits");
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nonblock)
+        .open(path);
+    let file = file.map_err(pem::Error::Io)?;
+    let metadata = file.metadata().map_err(pem::Error::Io)?;
+    if !metadata.is_file() || metadata.len() > MOST_BYTES {
+        return Err(TlsError::NotAFile);
+    }
+    let mut text = Vec::new();
+    let read = file.take(MOST_BYTES).read_to_end(&mut text);
+    read.map_err(pem::Error::Io)?;
+    Ok(text)
 }
 
 fn system() -> Result<Arc<ClientConfig>, TlsError> {
@@ -78,4 +106,23 @@ fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Arc::new(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_file_is_refused_at_once() {
+        let pipe = std::env::temp_dir().join(format!("reporter-ca-{}", std::process::id()));
+        let made = Command::new("mkfifo").arg(&pipe).status();
+        assert!(made.unwrap().success());
+        for path in [&pipe, Path::new("/dev/zero"), Path::new("/")] {
+            let refused = Tls::try_new(Some(path.into()));
+            assert!(matches!(refused, Err(TlsError::NotAFile)), "{refused:?}");
+        }
+        std::fs::remove_file(pipe).unwrap();
+    }
 }

@@ -1,0 +1,124 @@
+//! Reasons for workers to close idle connections to backends, told to all of them at once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Tells all workers. A clone tells the same ones.
+#[derive(Clone, Debug)]
+pub(crate) struct Recall(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    calls: watch::Sender<Calls>,
+    workers: usize,
+    scarcity_logged: Mutex<Option<Instant>>,
+}
+
+/// How long it is not logged again that there are no descriptors.
+const LOGGED: Duration = Duration::from_secs(10);
+
+/// How often each call came.
+#[derive(Clone, Copy, Debug, Default)]
+struct Calls {
+    scarcity: u64,
+    unkept: u64,
+}
+
+/// One worker's ear.
+pub(crate) struct Recalled {
+    calls: watch::Receiver<Calls>,
+    heeded: Calls,
+}
+
+/// What has been called since the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// The process has no descriptor left.
+    pub(crate) scarcity: bool,
+    /// There are backends whose connections are not to be kept.
+    pub(crate) unkept: bool,
+}
+
+impl Recall {
+    pub(crate) fn new(workers: usize) -> Self {
+        Self(Arc::new(Shared {
+            calls: watch::Sender::default(),
+            workers: workers.max(1),
+            scarcity_logged: Mutex::default(),
+        }))
+    }
+
+    /// A worker's part of what all of them may keep together. Each may keep one unless none is kept.
+    pub(super) fn share(&self, most: usize) -> usize {
+        (most / self.0.workers).max(most.min(1))
+    }
+
+    pub(crate) fn on_scarcity(&self) {
+        self.0.calls.send_modify(|calls| calls.scarcity += 1);
+        let mut logged = self.0.scarcity_logged.lock();
+        if logged.is_none_or(|logged| logged.elapsed() >= LOGGED) {
+            *logged = Some(Instant::now());
+            tracing::error!("too many open files: closing idle connections to backends");
+        }
+    }
+
+    pub(crate) fn on_unkept(&self) {
+        self.0.calls.send_modify(|calls| calls.unkept += 1);
+    }
+
+    pub(crate) fn listen(&self) -> Recalled {
+        let calls = self.0.calls.subscribe();
+        let heeded = *calls.borrow();
+        Recalled { calls, heeded }
+    }
+}
+
+impl Recalled {
+    /// Waits for the next call.
+    ///
+    /// Cancel-safe.
+    pub(crate) async fn next(&mut self) -> Call {
+        if self.calls.changed().await.is_err() {
+            // Nobody is left who could call.
+            std::future::pending::<()>().await;
+        }
+        let now = *self.calls.borrow_and_update();
+        let before = std::mem::replace(&mut self.heeded, now);
+        Call {
+            scarcity: now.scarcity != before.scarcity,
+            unkept: now.unkept != before.unkept,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_worker_hears_each_call_once() {
+        let recall = Recall::new(2);
+        let mut workers = [recall.listen(), recall.listen()];
+        recall.on_scarcity();
+        recall.on_scarcity();
+        for worker in &mut workers {
+            let call = worker.next().await;
+            assert_eq!((call.scarcity, call.unkept), (true, false));
+        }
+        recall.on_unkept();
+        for worker in &mut workers {
+            let call = worker.next().await;
+            assert_eq!((call.scarcity, call.unkept), (false, true));
+        }
+    }
+
+    #[test]
+    fn all_workers_together_keep_no_more_than_allowed() {
+        for (workers, most, share) in [(2, 10, 5), (3, 10, 3), (4, 2, 1), (4, 0, 0)] {
+            assert_eq!(Recall::new(workers).share(most), share, "{workers} {most}");
+        }
+    }
+}
