@@ -275,8 +275,12 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
     open.send(answer).await;
     assert_eq!(client.message().await.status(), 204);
 
+    // The one over TLS was closed when its backend was none any more.
     plain(true);
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    let third = backend.accept().await;
+    let accepted = timeout(PATIENCE, certified.acceptor().accept(third.socket)).await;
+    let mut private = Client::new(accepted.unwrap().unwrap());
     private.message().await;
     private.send(answer).await;
     assert_eq!(client.message().await.status(), 204);
