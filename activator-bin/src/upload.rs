@@ -1,98 +1,107 @@
-//! The body of a request on its way to a backend.
+//! The body of a request on its way to a backend. What was read of it is kept as long as the request
+//! may have to be sent again.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
-use tokio::time::{Sleep, sleep};
 
 use crate::h2_body::H2Body;
 use crate::interim::Interim;
-use crate::proxy::trailers;
 
-/// How long a backend is given to say 100 (Continue): there are some that never do.
-const PATIENCE: Duration = Duration::from_secs(1);
+mod source;
+#[cfg(test)]
+mod tests;
 
-/// What a client uploads. As long as nobody reads it, a client that expects 100 (Continue) has not
-/// been told: hyper says that when the first byte is asked for.
+use source::Source;
+pub(crate) use source::{AnswerOver, Wanted};
+
+/// How many bytes are kept of a body that may have to be sent again.
+const MOST_KEPT: usize = 64 * 1024;
+/// What a part costs besides its bytes.
+const PART: usize = 64;
+
+/// The body of one attempt to send a request.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    from: Option<Source>,
-    gate: Gate,
-    bound: Option<Bound>,
+    /// None when there is nothing to upload.
+    shared: Option<Rc<RefCell<Shared>>>,
+    turn: Turn,
     /// What the client is told meanwhile, over HTTP/2.
     interim: Option<Arc<Interim>>,
 }
 
-/// Where it comes from.
-#[derive(Debug)]
-enum Source {
-    Http1(Incoming),
-    Http2(H2Body),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It is for an attempt that may be necessary: begins when it is read first, and ends all others.
+    Spare,
+    Number(u32),
 }
 
+/// What all attempts have in common.
 #[derive(Debug)]
-struct Bound {
-    /// For so many bytes more.
-    room: u64,
-    is_passed: Rc<Cell<bool>>,
+struct Shared {
+    from: Source,
+    /// Whose turn it is to read.
+    turn: u32,
+    spares: usize,
+    /// All that was read so far, while there are spare ones.
+    kept: Vec<Part>,
+    /// How much that is.
+    weight: usize,
+    /// How many of them the current attempt has passed on.
+    given: usize,
+    /// Nothing was read that is not kept.
+    is_whole: bool,
 }
 
+/// Why a body does not come to its end.
+type Failure = Box<dyn Error + Send + Sync>;
+
 #[derive(Debug)]
-enum Gate {
-    Open,
-    /// Until the backend has said whether it wants the body.
-    Closed(Wait),
-    /// It has answered without it. To end the body would say that it is complete, to fail would cut
-    /// the answer.
-    Refused(oneshot::Receiver<AnswerOver>),
+enum Part {
+    Data(Bytes),
+    Trailers(Box<HeaderMap>),
 }
-
-#[derive(Debug)]
-struct Wait {
-    wanted: oneshot::Receiver<Wanted>,
-    over: oneshot::Receiver<AnswerOver>,
-    /// Since the request was sent.
-    patience: Option<Pin<Box<Sleep>>>,
-}
-
-/// The backend has said 100 (Continue).
-#[derive(Debug)]
-pub(crate) struct Wanted;
-
-/// Never sent: the answer is over when the sender is gone.
-#[derive(Debug)]
-pub(crate) enum AnswerOver {}
 
 impl From<Incoming> for Upload {
     fn from(from: Incoming) -> Self {
-        Self {
-            from: Some(Source::Http1(from)),
-            gate: Gate::Open,
-            bound: None,
-            interim: None,
-        }
+        Self::new((!from.is_end_stream()).then(|| from.into()), None)
     }
 }
 
 impl Upload {
+    fn new(from: Option<Source>, interim: Option<Arc<Interim>>) -> Self {
+        let shared = |from| Shared {
+            from,
+            turn: 0,
+            spares: 0,
+            kept: Vec::new(),
+            weight: 0,
+            given: 0,
+            is_whole: true,
+        };
+        Self {
+            shared: from.map(|from| Rc::new(RefCell::new(shared(from)))),
+            turn: Turn::Number(0),
+            interim,
+        }
+    }
+
     /// What comes over HTTP/2, where a client is told of what comes before the response.
     pub(crate) fn http2(from: H2Body, interim: Arc<Interim>) -> Self {
-        Self {
-            from: Some(Source::Http2(from)),
-            gate: Gate::Open,
-            bound: None,
-            interim: Some(interim),
-        }
+        let has_body = !from.is_end_stream();
+        let source = has_body.then(|| Source::http2(from, Arc::clone(&interim)));
+        Self::new(source, Some(interim))
     }
 
     /// Where informational responses go, over HTTP/2.
@@ -100,140 +109,191 @@ impl Upload {
         self.interim.as_ref()
     }
 
+    /// The same body for a further attempt, which ends this one; none when its beginning is lost. What is
+    /// read is kept until the further one is dropped, which has to be when a response comes.
+    ///
+    /// Whether it [is whole](Self::is_whole) is known when it is needed.
+    pub(crate) fn again(&self) -> Option<Self> {
+        if let Some(shared) = &self.shared {
+            let mut shared = shared.borrow_mut();
+            if !shared.is_whole {
+                return None;
+            }
+            shared.spares += 1;
+        }
+        Some(Self {
+            shared: self.shared.clone(),
+            turn: Turn::Spare,
+            interim: self.interim.clone(),
+        })
+    }
+
+    /// Whether all of the body can still be sent, what was read for other attempts included.
+    pub(crate) fn is_whole(&self) -> bool {
+        let shared = self.shared.as_ref();
+        shared.is_none_or(|shared| shared.borrow().is_whole)
+    }
+
     /// It is not asked for until [`Wanted`] is sent or nothing has come for a while. When its
     /// sender is dropped, it never is; its connection is closed when the other one is dropped, too.
     pub(crate) fn close_gate(&mut self) -> (oneshot::Sender<Wanted>, oneshot::Sender<AnswerOver>) {
-        let (want, wanted) = oneshot::channel();
-        let (answering, over) = oneshot::channel();
-        self.gate = Gate::Closed(Wait {
-            wanted,
-            over,
-            patience: None,
-        });
-        (want, answering)
-    }
-
-    /// Another one like it; none when there are bytes to upload, which cannot be had twice.
-    pub(crate) fn again(&self) -> Option<Self> {
-        self.is_end_stream().then_some(Self {
-            from: None,
-            gate: Gate::Open,
-            bound: None,
-            interim: self.interim.clone(),
-        })
+        match &self.shared {
+            Some(shared) => shared.borrow_mut().from.close_gate(),
+            None => (oneshot::channel().0, oneshot::channel().0),
+        }
     }
 
     /// From now on it fails when more than `most` bytes have come, which the flag then tells. A failed one is
     /// never ended as if it were complete.
     pub(crate) fn bound(&mut self, most: u64) -> Rc<Cell<bool>> {
-        let bound = Bound {
-            room: most,
-            is_passed: Rc::default(),
+        match &self.shared {
+            Some(shared) => shared.borrow_mut().from.bound(most),
+            None => Rc::default(),
+        }
+    }
+
+    /// What of the kept parts is still to be passed on.
+    fn rest<'a>(&self, shared: &'a Shared) -> &'a [Part] {
+        let given = match self.turn {
+            Turn::Spare => 0,
+            Turn::Number(_) => shared.given,
         };
-        Rc::clone(&self.bound.insert(bound).is_passed)
-    }
-
-    /// Whether there is nothing to upload, unlike in one that the backend does not want.
-    fn is_empty(&self) -> bool {
-        self.from.is_none() && matches!(self.gate, Gate::Open)
-    }
-
-    /// Ready once the body may be read.
-    fn poll_gate(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Gate::Closed(wait) = &mut self.gate {
-            let is_wanted = match Pin::new(&mut wait.wanted).poll(cx) {
-                Poll::Ready(wanted) => wanted.is_ok(),
-                Poll::Pending => {
-                    let patience = wait
-                        .patience
-                        .get_or_insert_with(|| Box::pin(sleep(PATIENCE)));
-                    ready!(patience.as_mut().poll(cx));
-                    true
-                }
-            };
-            let gate = std::mem::replace(&mut self.gate, Gate::Open);
-            match (is_wanted, gate) {
-                (false, Gate::Closed(wait)) => {
-                    self.gate = Gate::Refused(wait.over);
-                    self.from = None;
-                }
-                _ => {
-                    if let Some(interim) = &self.interim {
-                        interim.go_on();
-                    }
-                }
-            }
-        }
-        if let Gate::Refused(over) = &mut self.gate {
-            let Err(_) = ready!(Pin::new(over).poll(cx));
-            return Poll::Ready(Err(io::Error::other("the backend did not want the body")));
-        }
-        Poll::Ready(Ok(()))
+        &shared.kept[given..]
     }
 }
 
-impl Bound {
-    fn take(&mut self, bytes: u64) -> io::Result<()> {
-        match self.room.checked_sub(bytes) {
-            Some(room) => self.room = room,
-            None => {
-                self.is_passed.set(true);
-                return Err(io::Error::other("the body is larger than allowed"));
-            }
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let (Turn::Spare, Some(shared)) = (self.turn, &self.shared) {
+            shared.borrow_mut().on_spare_gone();
         }
-        Ok(())
+    }
+}
+
+impl Shared {
+    /// The next attempt reads from now on.
+    fn begin(&mut self) -> Turn {
+        self.spares -= 1;
+        self.turn += 1;
+        self.given = 0;
+        Turn::Number(self.turn)
+    }
+
+    fn on_spare_gone(&mut self) {
+        self.spares -= 1;
+        if self.spares == 0 && self.given == self.kept.len() {
+            self.forget();
+        }
+    }
+
+    fn forget(&mut self) {
+        self.is_whole &= self.kept.is_empty();
+        self.kept = Vec::new();
+        (self.weight, self.given) = (0, 0);
+    }
+
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
+        if let Some(part) = self.kept.get(self.given) {
+            self.given += 1;
+            return Poll::Ready(Some(Ok(part.frame())));
+        }
+        let polled = ready!(Pin::new(&mut self.from).poll_frame(cx));
+        match &polled {
+            Some(Ok(frame)) => self.keep(frame),
+            Some(Err(_)) => self.is_whole = false,
+            None => {}
+        }
+        Poll::Ready(polled)
+    }
+
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        let part = match (frame.data_ref(), frame.trailers_ref()) {
+            (Some(data), _) => Part::Data(data.clone()),
+            (None, Some(trailers)) => Part::Trailers(Box::new(trailers.clone())),
+            (None, None) => return,
+        };
+        self.weight += part.weight();
+        if self.spares == 0 || !self.is_whole || self.weight > MOST_KEPT {
+            self.forget();
+            self.is_whole = false;
+            return;
+        }
+        self.kept.push(part);
+        self.given += 1;
+    }
+}
+
+impl Part {
+    fn frame(&self) -> Frame<Bytes> {
+        match self {
+            Self::Data(data) => Frame::data(data.clone()),
+            Self::Trailers(trailers) => Frame::trailers(HeaderMap::clone(trailers)),
+        }
+    }
+
+    fn length(&self) -> usize {
+        match self {
+            Self::Data(data) => data.len(),
+            Self::Trailers(_) => 0,
+        }
+    }
+
+    fn weight(&self) -> usize {
+        PART + match self {
+            Self::Data(data) => data.len(),
+            Self::Trailers(trailers) => trailers
+                .iter()
+                .map(|(name, value)| PART + name.as_str().len() + value.len())
+                .sum(),
+        }
     }
 }
 
 impl Body for Upload {
     type Data = Bytes;
-    type Error = Box<dyn Error + Send + Sync>;
+    type Error = Failure;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if let Err(error) = ready!(self.poll_gate(cx)) {
-            return Poll::Ready(Some(Err(error.into())));
-        }
-        let Self { from, bound, .. } = &mut *self;
-        let Some(from) = from else {
+        let Self { shared, turn, .. } = &mut *self;
+        let Some(shared) = shared else {
             return Poll::Ready(None);
         };
-        let polled = match from {
-            Source::Http1(from) => {
-                let polled = ready!(Pin::new(from).poll_frame(cx));
-                polled.transpose().map_err(Self::Error::from)
+        let mut shared = shared.borrow_mut();
+        if *turn == Turn::Spare {
+            if !shared.is_whole {
+                return Poll::Ready(Some(Err(io::Error::other("the body has begun").into())));
             }
-            Source::Http2(from) => {
-                let polled = ready!(from.poll_frame(cx));
-                polled.transpose().map_err(Self::Error::from)
-            }
-        };
-        let Some(frame) = polled? else {
-            return Poll::Ready(None);
-        };
-        let frame = trailers::to_backend(frame)?;
-        if let (Some(bound), Some(data)) = (bound, frame.data_ref()) {
-            bound.take(data.len() as u64)?;
+            *turn = shared.begin();
         }
-        Poll::Ready(Some(Ok(frame)))
+        if *turn != Turn::Number(shared.turn) {
+            return Poll::Ready(Some(Err(io::Error::other("it is sent again").into())));
+        }
+        shared.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.from {
-            Some(Source::Http1(from)) => from.is_end_stream(),
-            Some(Source::Http2(from)) => from.is_end_stream(),
-            None => self.is_empty(),
-        }
+        self.shared.as_ref().is_none_or(|shared| {
+            let shared = shared.borrow();
+            self.rest(&shared).is_empty() && shared.from.is_end_stream()
+        })
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.from {
-            Some(Source::Http1(from)) => from.size_hint(),
-            Some(Source::Http2(from)) => from.size_hint(),
-            None if self.is_empty() => SizeHint::with_exact(0),
-            None => SizeHint::default(),
+        let Some(shared) = &self.shared else {
+            return SizeHint::with_exact(0);
+        };
+        let shared = shared.borrow();
+        let rest: usize = self.rest(&shared).iter().map(Part::length).sum();
+        let rest = rest as u64;
+        let from = shared.from.size_hint();
+        let mut hint = SizeHint::default();
+        hint.set_lower(from.lower().saturating_add(rest));
+        if let Some(upper) = from.upper() {
+            hint.set_upper(upper.saturating_add(rest));
         }
+        hint
     }
 }

@@ -264,7 +264,7 @@ async fn exchange(
                 renew.inspect(|renew| renew(&mut request));
                 Box::new(request)
             }),
-            Spare::Whole(request) => Some(request),
+            Spare::Whole(request) => Some(request).filter(|spare| spare.body().is_whole()),
         };
     }
     if unsent.is_some() {

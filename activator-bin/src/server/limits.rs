@@ -37,7 +37,8 @@ pub struct Limits {
     /// How many requests a client may have under way on one HTTP/2 connection; 250 by default.
     pub http2_max_concurrent_streams: u32,
     /// How much of a body may wait to be passed on, per request and direction over HTTP/2, in bytes;
-    /// 64 KiB by default. At most three times that is held of each request in all.
+    /// 64 KiB by default. At most three times that is held of each request in all, and 64 KiB of one that
+    /// may have to be sent again.
     pub http2_window: u32,
     /// How many requests a client may have taken back before they were looked at; 500 by default.
     pub http2_max_pending_resets: usize,

@@ -62,6 +62,12 @@ pub(crate) enum UpstreamError {
     /// It does not speak HTTP/2, or closes before it has said so.
     #[error("backend {0} closed the connection instead of speaking HTTP/2")]
     NoHttp2(SocketAddr),
+    /// It has said that it takes none.
+    #[error("backend {0} takes no requests on its HTTP/2 connections")]
+    Unwilling(SocketAddr),
+    /// Others have all the connections that there may be.
+    #[error("no room for a connection to backend {0}: there are as many over HTTP/2 as may be")]
+    Crowded(SocketAddr),
     /// It has ended the exchange, or has broken HTTP/2's rules.
     #[error("backend {backend} ended the request before it answered: {}", Excerpt(.source))]
     Ended {
@@ -146,7 +152,7 @@ impl UpstreamError {
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
                 ErrorReason::BackendTimeout
             }
-            Self::Silent(_) => ErrorReason::BackendTimeout,
+            Self::Silent(_) | Self::Unwilling(_) | Self::Crowded(_) => ErrorReason::BackendTimeout,
             Self::Connect { .. } | Self::NoAuthorities(_) | Self::Tls { .. } => {
                 ErrorReason::BackendRefused
             }

@@ -16,31 +16,43 @@ use foldhash::fast::FixedState;
 use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
 use super::recall::Recall;
 use super::received::Received;
+use crate::open_files;
 use crate::proxy::headers::informational_to_client;
 use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
+use crate::throttle::Complaint;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
 
+mod attempts;
 mod connection;
 mod upload;
 
+use attempts::Attempts;
 use connection::{Connection, NotOpened, Place};
 use upload::Uploading;
 
-/// How often a request is sent to a backend that says each time that it has not looked at it.
-const ATTEMPTS: usize = 3;
+/// How many connections a worker has to one backend; what is more waits.
+const MOST_PER_BACKEND: usize = 128;
+/// How many of a backend are kept on which it takes no requests at all.
+const STARVED: usize = 1;
+/// How many are opened for one request to find that they take none.
+const USELESS: usize = 3;
 
 /// One worker's connections.
 pub(super) struct Http2 {
     backends: RefCell<HashMap<Endpoint, Connections, FixedState>>,
+    count: Count,
+    /// How many there are in all.
+    most: usize,
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
     sweeps_kept: u64,
@@ -54,6 +66,36 @@ struct Connections {
     backend: Option<Arc<Backend>>,
     open: Vec<Rc<Connection>>,
     opening: Option<Opening>,
+    /// Held by each that is there, also by those that take no further request.
+    count: Count,
+    /// Is told of each place that becomes free, and of each that is new.
+    freed: Rc<Notify>,
+}
+
+/// Has one reference more than there are connections.
+type Count = Rc<()>;
+
+/// What there is for a request.
+enum Found {
+    Place(Place),
+    Opening(Opening),
+    Full(Rc<Notify>),
+}
+
+impl Connections {
+    fn share(&self) -> (Count, Rc<Notify>) {
+        (Rc::clone(&self.count), Rc::clone(&self.freed))
+    }
+
+    /// Lets go of those that take no further request. Of those that may take some later, but have none
+    /// under way, one is kept.
+    fn tidy(&mut self) {
+        let mut starved = 0;
+        self.open.retain(|connection| {
+            starved += usize::from(connection.is_starved());
+            connection.is_open() && !(connection.is_starved() && starved > STARVED)
+        });
+    }
 }
 
 /// A connection that is being opened, for all who wait for one; whoever polls first opens it.
@@ -95,6 +137,8 @@ impl Http2 {
     pub(super) fn new(limits: Limits, tls: Option<Arc<BackendTls>>, recall: Recall) -> Self {
         Self {
             backends: RefCell::default(),
+            count: Count::default(),
+            most: most_in_all(),
             tls,
             limits,
             sweeps_kept: Pool::sweeps_kept(&limits),
@@ -105,7 +149,7 @@ impl Http2 {
     /// Sends `request` to `backend` and waits for the head of the answer.
     ///
     /// # Errors
-    /// With the request, when the backend cannot be connected to. It is as it came.
+    /// With the request, as it came, when it may be sent to another backend.
     ///
     /// Cancellation resets the request's stream, so the backend notices.
     pub(super) async fn send(
@@ -114,7 +158,7 @@ impl Http2 {
         request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Stream), Failed> {
         let (head, mut body) = request.into_parts();
-        let mut attempt = 1;
+        let mut attempts = Attempts::default();
         loop {
             let place = match self.place(backend).await {
                 Ok(place) => place,
@@ -125,52 +169,140 @@ impl Http2 {
                     return Err(failed);
                 }
             };
-            match exchange(place, &head, body).await {
+            let spare = body.again();
+            let failure = match exchange(place, &head, body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::ByClient(error)) => {
                     return Err(UpstreamError::RequestBody(error).into());
                 }
-                Err(Unanswered::ByBackend(error, unsent)) => match unsent {
-                    Some(unsent) if attempt < ATTEMPTS => body = unsent,
-                    _ => return Err(UpstreamError::http2(backend.endpoint.address, error).into()),
-                },
+                Err(Unanswered::ByBackend(failure)) => failure,
+            };
+            let spare = spare.filter(Upload::is_whole);
+            if failure.is_unprocessed() {
+                match spare {
+                    Some(spare) if attempts.pause().await => body = spare,
+                    _ => {
+                        return Err(
+                            UpstreamError::http2(backend.endpoint.address, failure.error).into(),
+                        );
+                    }
+                }
+                continue;
             }
-            attempt += 1;
+            let (is_silent, is_used) = (!failure.has_begun, failure.is_used);
+            let mut failed = Failed::from(UpstreamError::http2(
+                backend.endpoint.address,
+                failure.error,
+            ));
+            if is_silent && matches!(failed.error, UpstreamError::Lost { .. }) {
+                failed.complaint.get_or_insert(Complaint::Closed);
+                let spare = spare.filter(|_| head.method.is_idempotent());
+                let again = |spare| Box::new(Request::from_parts(head.clone(), spare));
+                failed.again = spare.map(again);
+            }
+            if !is_used || !attempts.pause().await {
+                return Err(failed);
+            }
+            body = failed.on_used_connection()?.into_body();
         }
     }
 
-    /// A place on a connection; opens one when all are full.
+    /// A place on a connection; opens one when all are full, and waits when there may be no more of them.
     async fn place(&self, backend: &Arc<Backend>) -> Result<Place, UpstreamError> {
         let Backend { endpoint, .. } = &**backend;
+        let mut useless = 0;
         loop {
-            if let Some(place) = self.free_place(endpoint) {
-                return Ok(place);
-            }
-            let opening = {
-                let mut backends = self.backends.borrow_mut();
-                let connections = backends.entry(endpoint.clone()).or_default();
-                connections.backend = Some(Arc::clone(backend));
-                Rc::clone(connections.opening.get_or_insert_default())
+            let opening = match self.find(backend, useless < USELESS) {
+                Found::Place(place) => return Ok(place),
+                Found::Opening(opening) => opening,
+                Found::Full(freed) => {
+                    let waiting = timeout(self.limits.connect_timeout, freed.notified());
+                    if waiting.await.is_err() && !self.is_busy(endpoint) {
+                        return Err(match Rc::strong_count(&self.count) > self.most {
+                            true => UpstreamError::Crowded(endpoint.address),
+                            false => UpstreamError::Unwilling(endpoint.address),
+                        });
+                    }
+                    continue;
+                }
             };
             let tls = self.tls.as_deref();
             // On the heap: every request would have room for it, and few need it.
-            let open = || Box::pin(Connection::open(backend, tls, self.limits, &self.recall));
+            let open = || Box::pin(self.open(backend, tls));
             let opened = opening.get_or_init(open);
             let opened = opened.await.clone();
             self.on_opened(endpoint, &opening);
             let connection = opened.map_err(|error| error.of(endpoint.address))?;
-            if !connection.is_open() {
-                return Err(UpstreamError::NoHttp2(endpoint.address));
+            if !connection.is_open() || connection.is_starved() {
+                useless += 1;
+            }
+            if !connection.is_open() && useless == USELESS {
+                return Err(UpstreamError::Unwilling(endpoint.address));
             }
         }
     }
 
-    fn free_place(&self, backend: &Endpoint) -> Option<Place> {
+    /// A connection that counts as one of its backend's and of all.
+    async fn open(
+        &self,
+        backend: &Arc<Backend>,
+        tls: Option<&BackendTls>,
+    ) -> Result<Rc<Connection>, NotOpened> {
+        let connections = self
+            .backends
+            .borrow()
+            .get(&backend.endpoint)
+            .map(Connections::share);
+        let (of_backend, freed) = connections.unwrap_or_default();
+        let counted = [of_backend, Rc::clone(&self.count)];
+        Connection::open(backend, tls, self.limits, counted, freed, &self.recall).await
+    }
+
+    /// What there is for a request. A connection is opened only if there may be one more.
+    fn find(&self, backend: &Arc<Backend>, may_open: bool) -> Found {
+        let Backend { endpoint, .. } = &**backend;
         let mut backends = self.backends.borrow_mut();
-        let open = &mut backends.get_mut(backend)?.open;
-        open.retain(|connection| connection.is_open());
+        if !backends.contains_key(endpoint) {
+            backends.insert(endpoint.clone(), Connections::default());
+        }
+        let connections = backends.get_mut(endpoint).expect("it was put there");
+        connections.tidy();
         // The first ones, so that the last ones can expire.
-        open.iter().find_map(Connection::place)
+        if let Some(place) = connections.open.iter().find_map(Connection::place) {
+            return Found::Place(place);
+        }
+        if let Some(opening) = &connections.opening {
+            return Found::Opening(Rc::clone(opening));
+        }
+        let freed = Rc::clone(&connections.freed);
+        let is_full = Rc::strong_count(&connections.count) > MOST_PER_BACKEND;
+        if !may_open || is_full || !self.has_room(&mut backends) {
+            return Found::Full(freed);
+        }
+        let connections = backends.entry(endpoint.clone()).or_default();
+        connections.backend = Some(Arc::clone(backend));
+        Found::Opening(Rc::clone(connections.opening.get_or_insert_default()))
+    }
+
+    /// Whether there may be one more connection; closes one that is idle for it.
+    fn has_room(&self, backends: &mut HashMap<Endpoint, Connections, FixedState>) -> bool {
+        if Rc::strong_count(&self.count) <= self.most {
+            return true;
+        }
+        let close_idle = |connections: &mut Connections| {
+            let idle = connections.open.iter().position(|open| open.is_idle());
+            idle.map(|at| connections.open.remove(at)).is_some()
+        };
+        backends.values_mut().any(close_idle)
+    }
+
+    /// Whether a place may become free by itself.
+    fn is_busy(&self, backend: &Endpoint) -> bool {
+        let backends = self.backends.borrow();
+        let connections = backends.get(backend);
+        connections.is_some_and(|connections| {
+            connections.opening.is_some() || connections.open.iter().any(|open| !open.is_idle())
+        })
     }
 
     /// The first of those who have waited puts the connection where the others look for it.
@@ -213,6 +345,7 @@ impl Http2 {
 
     fn retain(&self, mut is_kept: impl FnMut(Option<&Backend>, &Connection) -> bool) {
         self.backends.borrow_mut().retain(|_, connections| {
+            connections.tidy();
             let backend = connections.backend.as_deref();
             let open = &mut connections.open;
             open.retain(|connection| connection.is_open() && is_kept(backend, connection));
@@ -221,11 +354,34 @@ impl Http2 {
     }
 }
 
+/// A part of what the limit on open files leaves for backends, who may also speak HTTP/1.
+fn most_in_all() -> usize {
+    let room = open_files::room_for_clients() / 4;
+    usize::try_from(room).map_or(usize::MAX, |room| room.max(64))
+}
+
 /// Why a request got no answer.
 enum Unanswered {
     ByClient(upload::Failure),
-    /// With the body, when the backend has not looked at the request and the body is still whole.
-    ByBackend(h2::Error, Option<Upload>),
+    ByBackend(Failure),
+}
+
+/// How a backend has failed a request.
+struct Failure {
+    error: h2::Error,
+    /// An informational response has come.
+    has_begun: bool,
+    /// Other requests on the same connection got a response.
+    is_used: bool,
+}
+
+impl Failure {
+    /// Whether the backend says that it has not looked at the request (RFC 9113, 8.7).
+    fn is_unprocessed(&self) -> bool {
+        let error = &self.error;
+        error.is_remote()
+            && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
+    }
 }
 
 async fn exchange(
@@ -237,8 +393,15 @@ async fn exchange(
     let sent = place.requests().send_request(request, body.is_end_stream());
     let (mut answer, sender) = match sent {
         Ok(sent) => sent,
-        Err(error) => return Err(Unanswered::ByBackend(error, Some(body))),
+        Err(error) => {
+            return Err(Unanswered::ByBackend(Failure {
+                error,
+                has_begun: false,
+                is_used: place.is_used(),
+            }));
+        }
     };
+    let mut has_begun = false;
     let interim = body.interim().cloned();
     let mut upload = Uploading::new(body, sender);
     let answered = poll_fn(|cx| {
@@ -248,6 +411,7 @@ async fn exchange(
         }
         if let Some(interim) = &interim {
             while let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx) {
+                has_begun = true;
                 let (early, ()) = early.into_parts();
                 let mut headers = early.headers;
                 informational_to_client(&mut headers);
@@ -258,6 +422,7 @@ async fn exchange(
     });
     match answered.await {
         Ok(response) => {
+            place.on_response();
             let upload = (!upload.is_over()).then(|| upload.go_on());
             let stream = Stream {
                 upload,
@@ -266,16 +431,12 @@ async fn exchange(
             Ok((Received::http2(response), stream))
         }
         Err(Ok(failure)) => Err(Unanswered::ByClient(failure)),
-        Err(Err(error)) => {
-            let unsent = is_refusal(&error).then(|| upload.take_whole()).flatten();
-            Err(Unanswered::ByBackend(error, unsent))
-        }
+        Err(Err(error)) => Err(Unanswered::ByBackend(Failure {
+            error,
+            has_begun,
+            is_used: place.is_used(),
+        })),
     }
-}
-
-/// Whether the backend says that it has not looked at the request (RFC 9113, 8.7).
-fn is_refusal(error: &h2::Error) -> bool {
-    error.is_remote() && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
 }
 
 #[cfg(test)]

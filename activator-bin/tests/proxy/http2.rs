@@ -6,13 +6,17 @@ use crate::harness::start;
 use crate::http2_peers::{Http2Backend, Http2Client};
 
 mod aborts;
+mod allowance;
 mod backends;
 mod bodies;
 mod counted;
 mod drain;
+mod goaway;
 mod informational;
+mod lost;
 mod messages;
 mod preface;
+mod raw;
 mod sent_away;
 mod silence;
 

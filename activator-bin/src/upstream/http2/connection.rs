@@ -14,7 +14,7 @@ use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use h2::{Ping, PingPong};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -22,6 +22,7 @@ use super::super::connect;
 use super::super::error::UpstreamError;
 use super::super::line::Line;
 use super::super::recall::Recall;
+use super::Count;
 use crate::frames::{Flood, Frames};
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
@@ -38,7 +39,11 @@ pub(super) struct Connection {
     most: watch::Receiver<usize>,
     under_way: Rc<Cell<usize>>,
     sweeps_idle: Cell<u64>,
+    /// A request on it got a response.
+    is_used: Cell<bool>,
     driver: AbortHandle,
+    freed: Rc<Notify>,
+    _counted: [Count; 2],
 }
 
 /// One request's place on a connection, until it is dropped.
@@ -92,6 +97,8 @@ impl Connection {
         backend: &Arc<Backend>,
         tls: Option<&BackendTls>,
         limits: Limits,
+        counted: [Count; 2],
+        freed: Rc<Notify>,
         recall: &Recall,
     ) -> Result<Rc<Self>, NotOpened> {
         let address = backend.endpoint.address;
@@ -99,12 +106,12 @@ impl Connection {
         let connection = match &backend.endpoint.tls {
             None => {
                 let socket = connect::socket(address, until, recall).await?;
-                Self::handshake(backend, Line::shared(socket), limits).await?
+                Self::handshake(backend, Line::shared(socket), limits, counted, freed).await?
             }
             Some(namespace) => {
                 let stream =
                     connect::private(address, namespace, tls, ALPN_HTTP2, until, recall).await?;
-                Self::handshake(backend, Line::shared(stream), limits).await?
+                Self::handshake(backend, Line::shared(stream), limits, counted, freed).await?
             }
         };
         let mut most = connection.most.clone();
@@ -118,6 +125,8 @@ impl Connection {
         backend: &Arc<Backend>,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         limits: Limits,
+        counted: [Count; 2],
+        freed: Rc<Notify>,
     ) -> Result<Self, NotOpened> {
         let head = u32::try_from(limits.max_header_size).unwrap_or(u32::MAX);
         let (stream, flood) = Frames::of_client(stream);
@@ -147,9 +156,11 @@ impl Connection {
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
         let told = Arc::clone(backend);
         let backend = backend.endpoint.address;
+        let freeing = Rc::clone(&freed);
         let driver = tokio::task::spawn_local(async move {
+            let most = limits.backend_max_streams as usize;
             tokio::select! {
-                end = drive(connection, allowed, limits.backend_max_streams as usize, flood) => match end {
+                end = drive(connection, allowed, most, &freeing, flood) => match end {
                     End::Closed(Ok(())) => {}
                     End::Closed(Err(error)) => {
                         tracing::debug!(%backend, %error, "connection to a backend ended early");
@@ -163,13 +174,18 @@ impl Connection {
                     tracing::warn!(%backend, "a backend gives no sign of life: closing its connection");
                 },
             }
+            // There may be another one instead.
+            freeing.notify_one();
         });
         Ok(Self {
             requests,
             most,
             under_way,
             sweeps_idle: Cell::new(0),
+            is_used: Cell::new(false),
             driver: driver.abort_handle(),
+            freed,
+            _counted: counted,
         })
     }
 
@@ -193,6 +209,11 @@ impl Connection {
         self.under_way.get() == 0
     }
 
+    /// Whether it is idle because the backend takes no request on it.
+    pub(super) fn is_starved(&self) -> bool {
+        self.is_idle() && *self.most.borrow() == 0
+    }
+
     /// For how many sweeps, this one included, there has been no request on it.
     pub(super) fn sweeps_idle(&self) -> u64 {
         let sweeps = match self.under_way.get() {
@@ -214,12 +235,23 @@ impl Place {
     pub(super) fn requests(&self) -> SendRequest<Bytes> {
         self.0.requests.clone()
     }
+
+    /// Whether some request on the connection got a response.
+    pub(super) fn is_used(&self) -> bool {
+        self.0.is_used.get()
+    }
+
+    /// This one gets one.
+    pub(super) fn on_response(&self) {
+        self.0.is_used.set(true);
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.under_way.set(self.0.under_way.get() - 1);
         self.0.sweeps_idle.set(0);
+        self.0.freed.notify_one();
     }
 }
 
@@ -234,6 +266,7 @@ async fn drive(
     mut connection: client::Connection<impl AsyncRead + AsyncWrite + Unpin, Bytes>,
     allowed: watch::Sender<usize>,
     most: usize,
+    freed: &Notify,
     flood: Flood,
 ) -> End {
     poll_fn(|cx| {
@@ -242,7 +275,13 @@ async fn drive(
             return Poll::Ready(End::Flood);
         }
         let now = connection.max_concurrent_send_streams().min(most);
-        allowed.send_if_modified(|before| std::mem::replace(before, now) != now);
+        let before = *allowed.borrow();
+        if now != before {
+            allowed.send_replace(now);
+            for _ in before..now {
+                freed.notify_one();
+            }
+        }
         polled.map(End::Closed)
     })
     .await

@@ -84,7 +84,7 @@ fn a_connection_is_closed_once_it_was_idle_for_too_long_and_not_while_it_is_used
         assert!(!http2.backends.borrow().is_empty());
         http2.sweep(1);
         assert!(http2.backends.borrow().is_empty());
-        let closed = tokio::time::timeout(Duration::from_secs(10), serving);
+        let closed = timeout(Duration::from_secs(10), serving);
         closed.await.expect("the backend hears of it").unwrap();
     });
 }

@@ -21,7 +21,6 @@ pub(super) struct Uploading {
     to: SendStream<Bytes>,
     /// What the backend has no room for yet.
     waiting: Bytes,
-    is_whole: bool,
     is_over: bool,
 }
 
@@ -32,18 +31,12 @@ impl Uploading {
             body,
             to,
             waiting: Bytes::new(),
-            is_whole: true,
             is_over,
         }
     }
 
     pub(super) fn is_over(&self) -> bool {
         self.is_over
-    }
-
-    /// The body, when nothing of it was read.
-    pub(super) fn take_whole(self) -> Option<Upload> {
-        self.is_whole.then_some(self.body)
     }
 
     /// Goes on in a task, which whoever waits for the answer may abort.
@@ -77,7 +70,6 @@ impl Uploading {
                 continue;
             }
             let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-            self.is_whole = false;
             match frame {
                 Some(Ok(frame)) => match frame.into_data() {
                     Ok(data) => self.take(data),

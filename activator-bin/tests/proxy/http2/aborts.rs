@@ -75,7 +75,7 @@ async fn an_answer_that_fails_in_the_middle_never_looks_complete() {
     // What the backend does, and whether other requests of its connection survive that.
     for reset in [Some(Reason::CANCEL), Some(Reason::INTERNAL_ERROR), None] {
         let (mut backend, activator, client) = scene().await;
-        let (other, _) = client.send(request("GET", "/other"), true).await;
+        let (other, _) = client.send(request("POST", "/other"), true).await;
         let mut others = backend.request().await;
         let (response, _) = client.send(request("GET", "/"), true).await;
         let mut exchange = backend.request().await;

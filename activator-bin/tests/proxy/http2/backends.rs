@@ -106,28 +106,38 @@ async fn a_connection_that_said_goodbye_gets_no_further_request_and_ends_those_i
 }
 
 #[tokio::test]
-async fn a_request_that_was_refused_unseen_is_tried_again_unless_a_part_of_it_was_sent() {
+async fn a_request_that_was_refused_unseen_is_tried_again_unless_too_much_of_it_was_sent() {
     let (mut backend, activator, client) = scene().await;
     let (response, mut upload) = client.send(request("POST", "/"), false).await;
     let mut exchange = backend.request().await;
+    upload.send_data("bo".into(), false).unwrap();
+    let part = patiently(exchange.request.body_mut().data()).await;
+    assert_eq!(part.unwrap().unwrap(), "bo");
     exchange.respond.send_reset(Reason::REFUSED_STREAM);
     let mut again = backend.request().await;
-    upload.send_data("body".into(), true).unwrap();
+    upload.send_data("dy".into(), true).unwrap();
     assert_eq!(read(again.request.body_mut()).await.0, "body");
     again.finish("ok");
     assert_eq!(patiently(response).await.unwrap().status(), 200);
 
+    // More than is kept.
     let (response, mut upload) = client.send(request("POST", "/"), false).await;
     let mut exchange = backend.request().await;
-    upload.send_data("body".into(), false).unwrap();
-    let part = patiently(exchange.request.body_mut().data()).await;
-    assert_eq!(part.unwrap().unwrap(), "body");
+    upload.send_data(vec![b'x'; 100_000].into(), false).unwrap();
+    let mut length = 0;
+    while length < 100_000 {
+        let part = patiently(exchange.request.body_mut().data()).await;
+        let part = part.unwrap().unwrap().len();
+        length += part;
+        let window = exchange.request.body_mut().flow_control();
+        window.release_capacity(part).unwrap();
+    }
     exchange.respond.send_reset(Reason::REFUSED_STREAM);
     assert_eq!(patiently(response).await.unwrap().status(), 502);
 
     // Somebody who refuses everything is not asked for ever.
     let (response, _) = client.send(request("GET", "/"), true).await;
-    for _ in 0..3 {
+    for _ in 0..20 {
         let mut exchange = backend.request().await;
         exchange.respond.send_reset(Reason::REFUSED_STREAM);
     }

@@ -27,7 +27,7 @@ async fn a_backend_that_falls_silent_is_noticed() {
     };
     let activator = with_limits(&backend, limits);
     let client = Http2Client::connect(&activator).await;
-    let (response, _) = client.send(request("GET", "/"), true).await;
+    let (response, _) = client.send(request("POST", "/"), true).await;
     let _exchange = backend.request().await;
     backend.freeze.notify_one();
     assert_eq!(patiently(response).await.unwrap().status(), 502);
