@@ -9,6 +9,7 @@ mod echo;
 mod excerpt;
 mod frames;
 mod h2_body;
+mod head;
 mod interim;
 pub mod logging;
 mod open_files;

@@ -226,6 +226,7 @@ impl Proxy {
             }
         };
         let slot = attempts.succeed();
+        client.on_names(lease.names());
         match upgrade::is_switch(&response) {
             true => upgrade::to_client(&mut response),
             false => headers::to_client(&mut response),

@@ -14,6 +14,7 @@ use http_body::Body as _;
 use hyper::client::conn::http1;
 use tokio::time::timeout;
 
+use crate::head::Names;
 use crate::revision::backend::Backend;
 use crate::server::limits::Limits;
 use crate::target::Target;
@@ -29,6 +30,7 @@ mod pool;
 mod recall;
 mod received;
 mod request_line;
+mod wire;
 mod written;
 
 use http2::Http2;
@@ -73,6 +75,14 @@ impl Lease {
     pub(crate) fn give_back(&mut self) {
         if let Self::Http1(lease) = self {
             lease.give_back();
+        }
+    }
+
+    /// The names of the headers in the response as they came.
+    pub(crate) fn names(&self) -> Names {
+        match self {
+            Self::Http1(lease) => lease.names(),
+            Self::Http2(_) => Names::default(),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod activation;
 pub(crate) mod activator;
+mod bad_neighbours;
 mod bodies;
 mod both_ways;
 mod crowd;
@@ -52,6 +53,7 @@ const SCENES: &[Scene] = &[
     ("crowd", crowd::run),
     ("overload", overload::run),
     ("handover", handover::run),
+    ("bad-neighbours", bad_neighbours::run),
 ];
 
 pub(crate) fn run(only: Option<&str>) -> Result<()> {

@@ -1,18 +1,21 @@
 //! What is known of the client at the other end of a connection, and what that connection is at.
 
 use std::future::poll_fn;
+use std::mem;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::Poll;
 
 use http::HeaderValue;
+use parking_lot::Mutex;
 use reporter_metrics::Scheme;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::informational::Informational;
+use crate::head::Names;
 
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere
@@ -28,6 +31,8 @@ pub(super) const HEARS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "
 /// One client's connection, as seen by those who serve it. All of them are on one thread: the
 /// atomics only make it `Send`, no order between them matters.
 pub(crate) struct Client {
+    /// The names of the headers in the response that is written next, over HTTP/1.
+    names: Mutex<Names>,
     /// Its address as a header value.
     pub(crate) address: HeaderValue,
     /// Whether it speaks over TLS.
@@ -69,6 +74,7 @@ pub(crate) enum Phase {
 impl Client {
     pub(crate) fn new(address: IpAddr, socket: OwnedWriteHalf, scheme: Scheme) -> Self {
         Self {
+            names: Mutex::default(),
             address: HeaderValue::try_from(address.to_canonical().to_string())
                 .expect("an address is printed in visible ASCII"),
             scheme,
@@ -113,6 +119,18 @@ impl Client {
         self.is_http2.store(true, Ordering::Relaxed);
         self.is_quiet.store(false, Ordering::Relaxed);
         self.set_phase(Phase::Idle);
+    }
+
+    /// A response comes whose headers had these names.
+    pub(crate) fn on_names(&self, names: Names) {
+        if !self.is_http2.load(Ordering::Relaxed) {
+            *self.names.lock() = names;
+        }
+    }
+
+    /// The names of the headers in the response, unless it is one of our own.
+    pub(super) fn take_names(&self) -> Names {
+        mem::take(&mut self.names.lock())
     }
 
     /// Bytes have come.

@@ -1,6 +1,6 @@
 //! One client's connection, from accept to close.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
@@ -30,7 +30,7 @@ use super::http2::{self, Http2};
 use super::limits::Limits;
 use super::protocol::{Protocol, detect};
 use super::refusal::Refusal;
-use super::requests::Requests;
+use super::requests::Shared;
 use super::rest::{self, Rest};
 use super::stream::Stream;
 use super::wire::Wire;
@@ -159,7 +159,7 @@ where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let tunnel = Rc::new(Cell::new(None));
-    let requests = Rc::new(RefCell::new(Requests::new(http.limits.max_header_size)));
+    let requests = Rc::new(Shared::new(http.limits.max_header_size));
     let mut service = {
         let (proxy, client) = (Rc::clone(&proxy), Arc::clone(client));
         let tunnel = Rc::clone(&tunnel);
@@ -167,11 +167,15 @@ where
         service_fn(move |mut request: Request<Incoming>| {
             requests.borrow_mut().on_request(&mut request);
             let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
-            let tunnel = Rc::clone(&tunnel);
+            let (tunnel, requests) = (Rc::clone(&tunnel), Rc::clone(&requests));
             // On the heap, so that those it is handed to need no room for it.
             let request = Box::new(request.map(Upload::from));
             async move {
                 let mut answer = proxy.answer(request, &client).await;
+                requests
+                    .borrow_mut()
+                    .respelling
+                    .set_names(client.take_names());
                 tunnel.set(answer.body_mut().take_tunnel());
                 Ok::<_, Infallible>(answer)
             }
@@ -224,7 +228,7 @@ where
                 {
                     match (&end, wire.refused()) {
                         (Err(error), Some(status)) => {
-                            let fault = requests.borrow().fault();
+                            let fault = requests.borrow_mut().fault();
                             let refusal = match fault {
                                 Some(fault) => Refusal::of(fault, &http.limits),
                                 None => Refusal::unreadable(status, error, &http.limits),

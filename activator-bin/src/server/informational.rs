@@ -9,6 +9,8 @@ use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::head::to_canonical;
+
 /// Nothing is added while so much is unwritten.
 const ENOUGH: usize = 16 * 1024;
 
@@ -55,9 +57,11 @@ impl Informational {
         let heads = &mut state.heads;
         heads.extend_from_slice(format!("HTTP/1.1 {} {reason}\r\n", status.as_str()).as_bytes());
         for (name, value) in headers {
+            let start = heads.len();
             for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
                 heads.extend_from_slice(part);
             }
+            to_canonical(&mut heads[start..start + name.as_str().len()]);
         }
         heads.extend_from_slice(b"\r\n");
         if let Some(waker) = &state.waker {

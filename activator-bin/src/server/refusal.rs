@@ -78,8 +78,8 @@ impl Refusal {
         let Self { status, why, .. } = self;
         let length = why.len() + 1;
         let answer = format!(
-            "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-type: text/plain; charset=utf-8\r\n\
-             x-content-type-options: nosniff\r\ncontent-length: {length}\r\n\r\n{why}\n"
+            "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             X-Content-Type-Options: nosniff\r\nContent-Length: {length}\r\n\r\n{why}\n"
         );
         let writing = async {
             stream.write_all(answer.as_bytes()).await?;

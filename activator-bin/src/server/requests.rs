@@ -1,15 +1,16 @@
-//! Where each request of an HTTP/1 connection begins and ends. Hyper gets the bytes request by request,
-//! so that it is known which are a request's target: that may be one that `http::Uri` does not hold.
+//! Where each request of an HTTP/1 connection begins and ends. Hyper gets the bytes request by request, so that it
+//! is known which are a request's target and its names: hyper holds no odd target, and no case of names.
 //!
 //! What must not live here: what a head means. Hyper reads that, and says how long the body is.
 
+use std::cell::{RefCell, RefMut};
 use std::mem;
 
 use bytes::BytesMut;
 use http::Request;
 use http_body::Body;
-use memchr::memchr;
 
+use crate::head::{HeadEnd, Names, Respelling};
 use crate::target::{self, Class, LONGEST, Target};
 
 mod chunks;
@@ -20,6 +21,35 @@ use chunks::Chunks;
 
 /// A target whose path begins later is left to hyper.
 const LONGEST_AUTHORITY: usize = 1_024;
+
+/// What all of a connection know of what comes; at rest it holds nothing.
+pub(super) struct Shared {
+    longest: usize,
+    requests: RefCell<Option<Box<Requests>>>,
+}
+
+impl Shared {
+    /// Heads may be as long as `longest`.
+    pub(super) fn new(longest: usize) -> Self {
+        Self {
+            longest,
+            requests: RefCell::default(),
+        }
+    }
+
+    pub(super) fn borrow_mut(&self) -> RefMut<'_, Requests> {
+        let new = || Box::new(Requests::new(self.longest));
+        RefMut::map(self.requests.borrow_mut(), |requests| {
+            &mut **requests.get_or_insert_with(new)
+        })
+    }
+
+    /// Gives back what is held between two requests.
+    pub(super) fn rest(&self) {
+        let is_between = |requests: &mut Box<Requests>| requests.at == At::Start;
+        let _ = self.requests.borrow_mut().take_if(is_between);
+    }
+}
 
 /// What comes from a client, byte after byte.
 pub(super) struct Requests {
@@ -34,9 +64,16 @@ pub(super) struct Requests {
     length: usize,
     longest: usize,
     is_shortened: bool,
+    /// What has come of the lines behind the first one, when they come in parts.
+    lines: BytesMut,
+    /// The names in the head that hyper has got.
+    names: Names,
     /// The target of the head that hyper has got.
     disguised: Option<Target>,
     fault: Option<Fault>,
+    pub(super) respelling: Respelling,
+    /// All that hyper held is written, so the next response begins with the next byte.
+    pub(super) is_flushed: bool,
 }
 
 /// Which byte comes next.
@@ -47,7 +84,7 @@ enum At {
     Method,
     Target,
     /// One of a line behind the target.
-    Line(Line),
+    Line(HeadEnd),
     /// The first one behind a head that hyper has got and not told of.
     HeadEnd,
     /// One of a body of which so many bytes are left.
@@ -55,14 +92,6 @@ enum At {
     Chunks(Chunks),
     /// Hyper has read the bytes in another way. That cannot happen.
     Lost,
-}
-
-/// What has come of a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Line {
-    Nothing,
-    Return,
-    More,
 }
 
 /// Why a head is refused that hyper would take.
@@ -84,8 +113,7 @@ pub(super) struct Taken {
 }
 
 impl Requests {
-    /// Heads may be as long as `longest`.
-    pub(super) fn new(longest: usize) -> Self {
+    fn new(longest: usize) -> Self {
         Self {
             at: At::Start,
             target: BytesMut::new(),
@@ -94,8 +122,12 @@ impl Requests {
             length: 0,
             longest,
             is_shortened: false,
+            lines: BytesMut::new(),
+            names: Names::default(),
             disguised: None,
             fault: None,
+            respelling: Respelling::default(),
+            is_flushed: true,
         }
     }
 
@@ -116,8 +148,13 @@ impl Requests {
             (false, Some(length)) => At::Body(length),
             (false, None) => At::Chunks(Chunks::default()),
         };
+        let extensions = request.extensions_mut();
+        extensions.insert(mem::take(&mut self.names));
         if let Some(target) = self.disguised.take() {
-            request.extensions_mut().insert(target);
+            extensions.insert(target);
+        }
+        if self.is_flushed {
+            self.respelling.begin();
         }
     }
 
@@ -196,28 +233,24 @@ impl Requests {
             return end + 1;
         }
         // That is no request line. Its end is still to be found.
-        self.at = At::Line(Line::More);
+        self.at = At::Line(HeadEnd::Line);
         end
     }
 
     /// Takes lines up to the empty one at the end of the head.
-    fn take_lines(&mut self, mut line: Line, bytes: &[u8]) -> usize {
-        let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            (line, at) = match (line, byte) {
-                (Line::Nothing | Line::Return, b'\n') => {
-                    self.at = At::HeadEnd;
-                    return at + 1;
-                }
-                (Line::Nothing, b'\r') => (Line::Return, at + 1),
-                _ => match memchr(b'\n', &bytes[at..]) {
-                    Some(end) => (Line::Nothing, at + end + 1),
-                    None => (Line::More, bytes.len()),
-                },
-            };
-        }
-        self.at = At::Line(line);
-        at
+    fn take_lines(&mut self, mut line: HeadEnd, bytes: &[u8]) -> usize {
+        let Some(end) = line.find(bytes) else {
+            self.at = At::Line(line);
+            self.lines.extend_from_slice(bytes);
+            return bytes.len();
+        };
+        self.at = At::HeadEnd;
+        self.names = match self.lines.is_empty() {
+            // Nearly all heads come in one piece.
+            true => Names::of(&bytes[..end]),
+            false => Names::of(&[&mem::take(&mut self.lines), &bytes[..end]].concat()),
+        };
+        end
     }
 
     fn take_target(&mut self, bytes: &mut [u8]) -> Taken {
@@ -230,7 +263,7 @@ impl Requests {
             .is_some_and(|&byte| Class::of(byte) == Class::End);
         if is_over && plain <= LONGEST && self.target.is_empty() {
             // Nearly all targets are like that.
-            self.at = At::Line(Line::More);
+            self.at = At::Line(HeadEnd::Line);
             return Taken::all(plain);
         }
         let is_end = |&byte: &u8| matches!(Class::of(byte), Class::End | Class::Fragment);
@@ -260,7 +293,7 @@ impl Requests {
     }
 
     fn end_target(&mut self) {
-        self.at = At::Line(Line::More);
+        self.at = At::Line(HeadEnd::Line);
         let target = mem::take(&mut self.target).freeze();
         let is_odd = mem::take(&mut self.is_odd) || target.len() > LONGEST;
         let path = self.path.take().filter(|_| is_odd);

@@ -1,6 +1,6 @@
 //! The bytes of HTTP on a client's connection, as hyper reads and writes them, over TLS or not.
 
-use std::cell::{RefCell, RefMut};
+use std::cell::RefMut;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::Client;
 use super::protocol::{PREFACE, Protocol};
-use super::requests::{Requests, Taken};
+use super::requests::{Requests, Shared, Taken};
 
 /// How much is read at once while nobody has a buffer for it: nearly all heads without cookies.
 const FIRST: usize = 512;
@@ -29,7 +29,7 @@ pub(super) struct Wire<I> {
     /// What was read before whoever reads now.
     unread: BytesMut,
     /// What is read, while it is HTTP/1.
-    requests: Option<Rc<RefCell<Requests>>>,
+    requests: Option<Rc<Shared>>,
     refused: Option<StatusCode>,
 }
 
@@ -45,7 +45,7 @@ impl<I> Wire<I> {
     }
 
     /// From now on `requests` are read. Nothing of them was.
-    pub(super) fn begin_http1(&mut self, requests: Rc<RefCell<Requests>>) {
+    pub(super) fn begin_http1(&mut self, requests: Rc<Shared>) {
         self.requests = Some(requests);
     }
 
@@ -93,6 +93,9 @@ impl<I: AsyncRead + Unpin> Wire<I> {
     /// Whoever reads on gets these again.
     pub(super) fn put_back(&mut self, bytes: Bytes) {
         self.unread.extend_from_slice(&bytes);
+        if let Some(requests) = &self.requests {
+            requests.rest();
+        }
     }
 }
 
@@ -169,7 +172,12 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Self { stream, client, .. } = &mut *self;
+        let Self {
+            stream,
+            client,
+            requests,
+            ..
+        } = &mut *self;
         if client.is_quiet() {
             // Its refusals say no reason.
             let status = bufs.first().and_then(|head| head.get(9..12));
@@ -180,7 +188,16 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
         let informational =
             |cx: &mut Context<'_>, head: &[u8]| stream.as_mut().poll_write(cx, head);
         ready!(client.informational.poll_at_write(cx, informational))?;
-        stream.poll_write_vectored(cx, bufs)
+        let Some(requests) = requests else {
+            return stream.poll_write_vectored(cx, bufs);
+        };
+        let mut requests = requests.borrow_mut();
+        requests.is_flushed = false;
+        let respelling = &mut requests.respelling;
+        match respelling.is_needed() {
+            true => respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs)),
+            false => stream.poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -188,12 +205,20 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, client, .. } = &mut *self;
+        let Self {
+            stream,
+            client,
+            requests,
+            ..
+        } = &mut *self;
         let mut stream = Pin::new(stream);
         let informational =
             |cx: &mut Context<'_>, head: &[u8]| stream.as_mut().poll_write(cx, head);
         ready!(client.informational.poll_at_flush(cx, informational))?;
         ready!(stream.poll_flush(cx))?;
+        if let Some(requests) = requests {
+            requests.borrow_mut().is_flushed = true;
+        }
         client.on_flush();
         Poll::Ready(Ok(()))
     }

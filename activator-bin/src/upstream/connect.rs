@@ -14,7 +14,7 @@ use super::UpstreamError;
 use super::line::{self, Line, OverTcp};
 use super::pool::Connection;
 use super::recall::Recall;
-use super::request_line::RequestLine;
+use super::wire::Wire;
 use crate::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
@@ -53,8 +53,10 @@ async fn open(
 ) -> Result<Connection, UpstreamError> {
     let line = Line::new(stream);
     let traffic = line.traffic();
+    let wire = Wire::new(line, target);
+    let heads = wire.heads();
     let (requests, driver) = http
-        .handshake(TokioIo::new(RequestLine::new(line, target)))
+        .handshake(TokioIo::new(wire))
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
     let driving = tokio::task::spawn_local(async move {
@@ -63,7 +65,12 @@ async fn open(
             tracing::debug!(%backend, %error, "connection to a backend ended early");
         }
     });
-    Ok(Connection::new(requests, driving.abort_handle(), traffic))
+    Ok(Connection::new(
+        requests,
+        driving.abort_handle(),
+        traffic,
+        heads,
+    ))
 }
 
 /// Connects. When the process is out of descriptors, idle connections to backends are closed for this one.

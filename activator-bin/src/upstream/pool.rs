@@ -16,7 +16,9 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
 use super::line::Traffic;
+use super::wire::Heads;
 use super::written;
+use crate::head::Names;
 use crate::proxy::informational::relay_to_http2;
 use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
@@ -28,6 +30,7 @@ pub(crate) struct Connection {
     /// Hyper's part, a task of the current worker. By itself it never ends while the backend takes nothing.
     driver: AbortHandle,
     traffic: Arc<Traffic>,
+    heads: Arc<Heads>,
 }
 
 impl Connection {
@@ -35,11 +38,13 @@ impl Connection {
         requests: SendRequest<Upload>,
         driver: AbortHandle,
         traffic: Arc<Traffic>,
+        heads: Arc<Heads>,
     ) -> Self {
         Self {
             requests,
             driver,
             traffic,
+            heads,
         }
     }
 
@@ -218,7 +223,15 @@ impl Lease {
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease is given back behind its request");
         connection.traffic.begin(is_recorded);
+        let names = request.extensions().get::<Names>();
+        connection.heads.begin(names.cloned().unwrap_or_default());
         connection.requests.try_send_request(request).await
+    }
+
+    /// The names of the headers in the response that has come.
+    pub(super) fn names(&self) -> Names {
+        let connection = self.connection.as_ref();
+        connection.map_or_else(Names::default, |connection| connection.heads.of_response())
     }
 
     /// The request that was sent, with this body, if its head was recorded.

@@ -1,82 +1,15 @@
 //! The target of a request line that hyper writes with another one in its place.
 
 use std::io::{self, IoSlice};
-use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::target::Target;
 
-/// A connection whose first request has the target that it came with.
-pub(super) struct RequestLine<S> {
-    stream: S,
-    restoring: Restoring,
-}
-
-impl<S> RequestLine<S> {
-    /// The first request has `target`, if that is not the one that hyper knows.
-    pub(super) fn new(stream: S, target: Option<Target>) -> Self {
-        let restoring = Restoring {
-            target,
-            ..Restoring::default()
-        };
-        Self { stream, restoring }
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for RequestLine<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for RequestLine<S> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let Self { stream, restoring } = &mut *self;
-        let mut stream = Pin::new(stream);
-        match restoring.is_needed() {
-            true => {
-                restoring.poll_write(cx, bufs, |cx, bytes| stream.as_mut().poll_write(cx, bytes))
-            }
-            false => stream.poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-/// Puts a target back into the request line that hyper writes.
+/// Puts a target back into the first request line that hyper writes.
 #[derive(Debug, Default)]
-struct Restoring {
-    /// For the request that is written next.
+pub(super) struct Restoring {
     target: Option<Target>,
     /// What is written instead of the beginning of that.
     unwritten: BytesMut,
@@ -85,12 +18,20 @@ struct Restoring {
 }
 
 impl Restoring {
-    fn is_needed(&self) -> bool {
+    /// The first request has `target`, if that is not the one that hyper knows.
+    pub(super) fn new(target: Option<Target>) -> Self {
+        Self {
+            target,
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn is_needed(&self) -> bool {
         self.target.is_some() || self.replaced > 0
     }
 
     /// To be called for a write that is needed. Answers how many bytes of `bufs` are written.
-    fn poll_write(
+    pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
@@ -131,10 +72,8 @@ mod tests {
 
     /// What a backend reads that takes `room` bytes of the target at a time.
     fn restore(target: &str, hyper: &str, room: usize) -> String {
-        let mut restoring = Restoring {
-            target: Some(Target::new(Bytes::copy_from_slice(target.as_bytes()))),
-            ..Restoring::default()
-        };
+        let target = Bytes::copy_from_slice(target.as_bytes());
+        let mut restoring = Restoring::new(Some(Target::new(target)));
         let (mut read, mut rest) = (Vec::new(), hyper.as_bytes());
         let mut cx = Context::from_waker(std::task::Waker::noop());
         while restoring.is_needed() {

@@ -6,6 +6,8 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use httparse::{EMPTY_HEADER, Status};
 
+use crate::head::Names;
+
 /// The request with this head and this body; none unless the head is whole and nothing is behind it.
 pub(super) fn read_back<B>(head: &[u8], body: B) -> Option<Request<B>> {
     let lines = head.iter().filter(|&&byte| byte == b'\n').count();
@@ -30,6 +32,7 @@ pub(super) fn read_back<B>(head: &[u8], body: B) -> Option<Request<B>> {
         let value = HeaderValue::from_bytes(header.value).ok()?;
         request.headers_mut().append(name, value);
     }
+    request.extensions_mut().insert(Names::of(head));
     Some(request)
 }
 
@@ -55,6 +58,8 @@ mod tests {
                 .collect();
             assert_eq!(values, [b"1", "caf\u{e9}".as_bytes()]);
             assert_eq!(request.headers().len(), 4);
+            let names = request.extensions().get::<Names>();
+            assert_eq!(names, Some(&Names::of(head.as_bytes())));
         }
     }
 

@@ -163,9 +163,9 @@ async fn a_client_that_asks_for_it_is_disconnected_after_the_answer() {
 }
 
 /// What is said to a client that takes too long for a head.
-const LATE: &str = "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n\
-    content-type: text/plain; charset=utf-8\r\nx-content-type-options: nosniff\r\n\
-    content-length: 50\r\n\r\nthe head of the request did not come within 500ms\n";
+const LATE: &str = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\
+    Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
+    Content-Length: 50\r\n\r\nthe head of the request did not come within 500ms\n";
 
 #[tokio::test]
 async fn a_head_has_to_come_in_time_and_an_idle_connection_may_stay() {

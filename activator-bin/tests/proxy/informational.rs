@@ -4,7 +4,7 @@ use crate::harness::{Ask, HELLO, scene};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const HINTS: &str =
-    "HTTP/1.1 103 Early Hints\r\nlink: </a.css>; rel=preload\r\nlink: </b.js>\r\n\r\n";
+    "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>\r\n\r\n";
 
 fn get(version: &str) -> String {
     format!("GET / HTTP/{version}\r\n{HELLO}\r\n")

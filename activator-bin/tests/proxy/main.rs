@@ -17,6 +17,7 @@ mod gone;
 mod grpc;
 mod grpc_peers;
 mod harness;
+mod header_case;
 mod headers;
 mod http2;
 mod http2_peers;

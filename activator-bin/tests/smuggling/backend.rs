@@ -92,10 +92,10 @@ impl Backend {
     /// A request's lines, without those that every request gets.
     fn lines(&self, bytes: &[u8]) -> Vec<String> {
         let added = [
-            format!("host: {}", self.address),
-            "k-original-host: hello.default.svc.c".to_owned(),
-            "k-proxy-request: activator".to_owned(),
-            "x-forwarded-for: 127.0.0.1".to_owned(),
+            format!("Host: {}", self.address),
+            "K-Original-Host: hello.default.svc.c".to_owned(),
+            "K-Proxy-Request: activator".to_owned(),
+            "X-Forwarded-For: 127.0.0.1".to_owned(),
         ];
         let mut lines = case::lines(bytes);
         lines.retain(|line| !added.contains(line));

@@ -28,7 +28,7 @@ async fn check_begun(method: &str, body: &str, sign: &str) {
 #[tokio::test]
 async fn an_answer_has_begun_with_the_first_informational_one() {
     let expecting = "Expect: 100-continue\r\nContent-Length: 2\r\n";
-    let hints = "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n";
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
     tokio::join!(
         check_begun("GET", "", PROCESSING),
         check_begun("GET", "", hints),

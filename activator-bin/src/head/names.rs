@@ -1,0 +1,275 @@
+//! The names of headers as they came: HTTP's own case is gone once hyper has read them.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use memchr::memchr;
+
+use super::HeadEnd;
+
+/// So many lines are looked at for the names of one head that are not where they were. What is not found is written
+/// in canonical case.
+const MOST_LOOKS: usize = 1_000;
+
+/// The lines of a head that came, behind its first one. Their names are of interest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Names(Option<Arc<[u8]>>);
+
+/// Reads the names of the head that comes next, of a response: without the informational ones before it.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// The beginning of a head that comes in parts.
+    head: BytesMut,
+    end: HeadEnd,
+}
+
+/// The longest head whose names are kept when it comes in parts.
+const LONGEST: usize = 64 * 1024;
+
+impl Names {
+    /// Those in `lines`, each of which ends with a line feed.
+    pub(crate) fn of(lines: &[u8]) -> Self {
+        Self(Some(lines.into()))
+    }
+
+    /// Writes the names in `head`, which is one or the beginning of one, as they came, and those that did not come in
+    /// canonical case. Answers whether that was all; behind an informational response another one follows.
+    pub(crate) fn put_into(&self, head: &mut [u8]) -> bool {
+        let mut at = 0;
+        while at < head.len() {
+            let is_informational = is_informational(&head[at..]);
+            let Some(first) = memchr(b'\n', &head[at..]) else {
+                return true;
+            };
+            at += first + 1;
+            let mut search = Search {
+                lines: self.0.as_deref().unwrap_or_default(),
+                next: 0,
+                looks: MOST_LOOKS,
+            };
+            while let Some(name) = memchr(b':', &head[at..]).filter(|_| head[at] != b'\r') {
+                search.spell(&mut head[at..at + name]);
+                at += name;
+                let Some(line) = memchr(b'\n', &head[at..]) else {
+                    return true;
+                };
+                at += line + 1;
+            }
+            if !is_informational {
+                return true;
+            }
+            at += b"\r\n".len();
+        }
+        false
+    }
+}
+
+/// Where a name may be.
+struct Search<'a> {
+    lines: &'a [u8],
+    /// The line behind the last one that was found: most names are in the order in which they came.
+    next: usize,
+    looks: usize,
+}
+
+impl Search<'_> {
+    fn spell(&mut self, name: &mut [u8]) {
+        if !is_own(name) {
+            if self.is_at(self.next, name) {
+                return self.take(self.next, name);
+            }
+            let before = self.find(self.next, self.lines.len(), name);
+            if let Some(at) = before.or_else(|| self.find(0, self.next, name)) {
+                return self.take(at, name);
+            }
+        }
+        to_canonical(name);
+    }
+
+    fn is_at(&self, at: usize, name: &[u8]) -> bool {
+        let line = self.lines.get(at..).unwrap_or_default();
+        line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name)
+    }
+
+    /// Looks for a line between two.
+    fn find(&mut self, mut at: usize, end: usize, name: &[u8]) -> Option<usize> {
+        while at < end && self.looks > 0 {
+            self.looks -= 1;
+            if self.is_at(at, name) {
+                return Some(at);
+            }
+            at = self.behind(at);
+        }
+        None
+    }
+
+    fn behind(&self, line: usize) -> usize {
+        let end = memchr(b'\n', &self.lines[line..]);
+        end.map_or(self.lines.len(), |end| line + end + 1)
+    }
+
+    fn take(&mut self, at: usize, name: &mut [u8]) {
+        name.copy_from_slice(&self.lines[at..at + name.len()]);
+        self.next = self.behind(at);
+    }
+}
+
+/// What is always written by us: as canonical as its value is ours.
+fn is_own(name: &[u8]) -> bool {
+    matches!(
+        name,
+        b"host" | b"k-original-host" | b"k-proxy-request" | b"x-forwarded-for"
+    )
+}
+
+/// `x-forwarded-for` becomes `X-Forwarded-For`.
+pub(crate) fn to_canonical(name: &mut [u8]) {
+    let mut is_first = true;
+    for byte in name {
+        if is_first {
+            byte.make_ascii_uppercase();
+        }
+        is_first = *byte == b'-';
+    }
+}
+
+/// Whether another response follows. A switch of protocols is the last one.
+fn is_informational(head: &[u8]) -> bool {
+    head.get(..10)
+        .is_some_and(|start| start.starts_with(b"HTTP/1.") && start.ends_with(b" 1"))
+        && head.get(10..12) != Some(b"01")
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self {
+            head: BytesMut::new(),
+            end: HeadEnd::Line,
+        }
+    }
+}
+
+impl Reading {
+    /// Looks at what comes next. It is over with the names, or with none when the head is too long.
+    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Option<Names> {
+        loop {
+            let end = self.end.find(bytes);
+            let part = &bytes[..end.unwrap_or(bytes.len())];
+            if self.head.is_empty() && end.is_some() && !is_informational(part) {
+                // Nearly all heads come in one piece.
+                return Some(names(part));
+            }
+            self.head.extend_from_slice(part);
+            if self.head.len() > LONGEST {
+                return Some(Names::default());
+            }
+            bytes = &bytes[end?..];
+            self.end = HeadEnd::Line;
+            let head = std::mem::take(&mut self.head);
+            if !is_informational(&head) {
+                return Some(names(&head));
+            }
+        }
+    }
+}
+
+/// The names in a whole head.
+fn names(head: &[u8]) -> Names {
+    let first = memchr(b'\n', head).map_or(head.len(), |end| end + 1);
+    Names::of(&head[first..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(came: &str, written: &str, expected: &str) {
+        let mut head = format!("GET / HTTP/1.1\r\n{written}\r\nBody: x").into_bytes();
+        assert!(Names::of(came.as_bytes()).put_into(&mut head));
+        let head = String::from_utf8(head).unwrap();
+        assert_eq!(head, format!("GET / HTTP/1.1\r\n{expected}\r\nBody: x"));
+    }
+
+    #[test]
+    fn names_are_written_as_they_came_in_any_order_and_others_in_canonical_case() {
+        check("", "", "");
+        check("", "a: b\r\nx-ab-c: d:e-f\r\n", "A: b\r\nX-Ab-C: d:e-f\r\n");
+        check(
+            "a: 1\r\nB: 2\r\n\r\n",
+            "a: 1\r\nb: 2\r\n",
+            "a: 1\r\nB: 2\r\n",
+        );
+        check(
+            "X-ABC: 1\r\nx-d: 2\nETag: 3\r\n\r\n",
+            "etag: 3\r\nx-other: 5\r\nx-d: 2\r\nx-abc: 1\r\n",
+            "ETag: 3\r\nX-Other: 5\r\nx-d: 2\r\nX-ABC: 1\r\n",
+        );
+        // Each of those that came twice.
+        check(
+            "x-a: 1\r\nb: 2\r\nX-A: 3\r\n",
+            "x-a: 1\r\nx-a: 3\r\nb: 2\r\n",
+            "x-a: 1\r\nX-A: 3\r\nb: 2\r\n",
+        );
+        // A name is no part of another one, nor of a value.
+        check("xx: x\r\n", "x: x\r\n", "X: x\r\n");
+        check("a: b\r\n", "a-b: c\r\n", "A-B: c\r\n");
+        check(
+            "host: a\r\nk-x: b\r\n",
+            "host: c\r\nk-x: b\r\n",
+            "Host: c\r\nk-x: b\r\n",
+        );
+    }
+
+    #[test]
+    fn a_head_without_order_costs_a_bounded_number_of_looks() {
+        let line = |at| format!("x{at}: 1\r\n");
+        let came: String = (0..2_000).map(|at| line(at).to_uppercase()).collect();
+        let mut head: Vec<u8> = format!("GET / HTTP/1.1\r\n").into_bytes();
+        for at in (0..2_000).rev() {
+            head.extend_from_slice(line(at).as_bytes());
+        }
+        let mut search = Search {
+            lines: came.as_bytes(),
+            next: 0,
+            looks: MOST_LOOKS,
+        };
+        for at in (0..2_000).rev() {
+            search.spell(format!("x{at}").into_bytes().as_mut());
+        }
+        assert_eq!(search.looks, 0);
+        assert!(Names::of(came.as_bytes()).put_into(&mut head));
+    }
+
+    #[test]
+    fn behind_an_informational_response_comes_another_head() {
+        let names = Names::of(b"x-a: 1\r\n");
+        let mut both = *b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nx-a: 1\r\nb: 2\r\n\r\n";
+        assert!(names.put_into(&mut both));
+        assert_eq!(
+            &both,
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nx-a: 1\r\nB: 2\r\n\r\n"
+        );
+        assert!(!names.put_into(&mut *b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()));
+        assert!(names.put_into(&mut *b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec()));
+    }
+
+    #[test]
+    fn the_names_of_a_response_are_read_however_it_comes() {
+        let hints = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n";
+        let all =
+            format!("{hints}{hints}HTTP/1.1 200 OK\r\nETag: a\r\nx-b: c\r\n\r\nbody: d\r\n\r\n");
+        for piece in 1..all.len() {
+            let mut reading = Reading::default();
+            let mut pieces = all.as_bytes().chunks(piece);
+            let names = pieces.find_map(|bytes| reading.read(bytes));
+            assert_eq!(names, Some(Names::of(b"ETag: a\r\nx-b: c\r\n\r\n")));
+        }
+        let mut reading = Reading::default();
+        let mut reads = 0;
+        while reading.read(b"a: b\r\n").is_none() {
+            reads += 1;
+        }
+        assert!(reads < LONGEST);
+    }
+}

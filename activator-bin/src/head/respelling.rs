@@ -1,0 +1,147 @@
+//! Heads on their way out: hyper writes the names of headers in lower case.
+
+use std::io::{self, IoSlice};
+use std::task::{Poll, ready};
+
+use super::Names;
+
+/// The most parts of a write that is changed.
+const PARTS: usize = 16;
+
+/// Writes the next head that comes from hyper with other names. Only their case changes.
+#[derive(Debug, Default)]
+pub(crate) struct Respelling {
+    is_head_next: bool,
+    names: Names,
+    /// What is written instead of the beginning of what hyper has, and how much of it is written.
+    changed: Vec<u8>,
+    written: usize,
+}
+
+impl Respelling {
+    /// The next bytes from hyper are those of a head.
+    pub(crate) fn begin(&mut self) {
+        self.is_head_next = true;
+        self.names = Names::default();
+    }
+
+    /// The names in it come from this one.
+    pub(crate) fn set_names(&mut self, names: Names) {
+        self.names = names;
+    }
+
+    /// Whether a write goes through this.
+    pub(crate) fn is_needed(&self) -> bool {
+        self.is_head_next || !self.changed.is_empty()
+    }
+
+    /// Writes what hyper has in `bufs`. Answers how much of it is written.
+    pub(crate) fn poll_write(
+        &mut self,
+        bufs: &[IoSlice<'_>],
+        write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        let bufs = match bufs.iter().position(|buf| !buf.is_empty()) {
+            Some(first) => &bufs[first..],
+            None => return write(bufs),
+        };
+        let (first, others) = bufs.split_first().expect("there is one that is not empty");
+        if self.changed.is_empty() {
+            self.changed.extend_from_slice(first);
+            self.is_head_next = !self.names.put_into(&mut self.changed);
+        }
+        let changed = &self.changed[self.written..];
+        let changed = &changed[..changed.len().min(first.len())];
+        let mut parts = [IoSlice::new(&[]); PARTS];
+        parts[0] = IoSlice::new(changed);
+        parts[1] = IoSlice::new(&first[changed.len()..]);
+        let count = others.len().min(PARTS - 2);
+        parts[2..2 + count].copy_from_slice(&others[..count]);
+        // Behind an informational response another head comes, which is then the beginning of a write.
+        let count = if self.is_head_next { 1 } else { 2 + count };
+        let written = ready!(write(&parts[..count]))?;
+        self.written += written.min(changed.len());
+        if self.written == self.changed.len() {
+            self.changed = Vec::new();
+            self.written = 0;
+        }
+        Poll::Ready(Ok(written))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a peer reads that takes `room` bytes at a time, of parts that come from hyper in two writes.
+    fn write(head: &[u8], later: &[u8], room: usize, is_vectored: bool) -> Vec<u8> {
+        let mut respelling = Respelling::default();
+        respelling.begin();
+        respelling.set_names(Names::of(b"x-a: 1\r\nETag: 2\r\n"));
+        let mut read = Vec::new();
+        let all = [head, later].concat();
+        while read.len() < all.len() {
+            let (head, later) = match head.get(read.len()..) {
+                Some(head) => (head, later),
+                None => (&[][..], &later[read.len() - head.len()..]),
+            };
+            let bufs = [IoSlice::new(head), IoSlice::new(later)];
+            if !respelling.is_needed() {
+                read.extend_from_slice(head);
+                read.extend_from_slice(later);
+                break;
+            }
+            let before = read.len();
+            let written = respelling.poll_write(&bufs, |bufs| {
+                let parts = if is_vectored { bufs } else { &bufs[..1] };
+                let bytes = parts.iter().flat_map(|part| part.iter());
+                read.extend(bytes.take(room));
+                Poll::Ready(Ok(read.len() - before))
+            });
+            assert!(matches!(written, Poll::Ready(Ok(written)) if written > 0));
+        }
+        read
+    }
+
+    #[test]
+    fn names_change_and_nothing_else_however_little_the_peer_takes() {
+        let head = b"HTTP/1.1 200 OK\r\nx-a: 1\r\netag: 2\r\ndate: x\r\n\r\n";
+        let body = b"x-a: 1\r\netag: 2\r\ndate: x\r\n\r\n";
+        let expected = [
+            &b"HTTP/1.1 200 OK\r\nx-a: 1\r\nETag: 2\r\nDate: x\r\n\r\n"[..],
+            body,
+        ];
+        for room in 1..100 {
+            for is_vectored in [false, true] {
+                let read = write(head, body, room, is_vectored);
+                assert_eq!(read, expected.concat());
+                let flat = [&head[..], body].concat();
+                assert_eq!(write(&flat, b"", room, is_vectored), expected.concat());
+            }
+        }
+    }
+
+    #[test]
+    fn an_informational_response_is_not_the_last_head() {
+        let mut respelling = Respelling::default();
+        respelling.begin();
+        for (head, expected) in [
+            (
+                &b"HTTP/1.1 100 Continue\r\n\r\n"[..],
+                &b"HTTP/1.1 100 Continue\r\n\r\n"[..],
+            ),
+            (
+                b"HTTP/1.1 204 No Content\r\na: b\r\n\r\n",
+                b"HTTP/1.1 204 No Content\r\nA: b\r\n\r\n",
+            ),
+        ] {
+            assert!(respelling.is_needed());
+            let written = respelling.poll_write(&[IoSlice::new(head)], |bufs| {
+                assert_eq!(&*bufs[0], expected);
+                Poll::Ready(Ok(head.len()))
+            });
+            assert!(written.is_ready());
+        }
+        assert!(!respelling.is_needed());
+    }
+}
