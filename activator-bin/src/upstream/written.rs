@@ -34,7 +34,6 @@ pub(super) fn read_back<B>(head: &[u8], body: B) -> Option<Request<B>> {
         let value = HeaderValue::from_bytes(header.value).ok()?;
         request.headers_mut().append(name, value);
     }
-    request.extensions_mut().insert(Names::of(head));
     Some(request)
 }
 
