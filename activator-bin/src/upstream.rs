@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::{Request, Response, Version};
 use http_body::Body as _;
 use hyper::client::conn::http1;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::head::Names;
@@ -61,6 +62,9 @@ pub(crate) struct Upstream {
     most_idle: usize,
 }
 
+/// A connection without TLS, once it has left HTTP.
+pub(crate) type Plain = wire::Wire<line::Line<TcpStream>>;
+
 /// What a request holds of a connection. Dropping it before the answer is complete ends the request,
 /// so that the backend notices.
 pub(crate) enum Lease {
@@ -75,6 +79,13 @@ impl Lease {
     pub(crate) fn give_back(&mut self) {
         if let Self::Http1(lease) = self {
             lease.give_back();
+        }
+    }
+
+    /// No further request is to be sent on an HTTP/1 connection.
+    pub(crate) fn retire(&mut self) {
+        if let Self::Http1(lease) = self {
+            lease.retire();
         }
     }
 

@@ -27,7 +27,7 @@ const KEEPALIVE_RETRIES: u32 = 3;
 const WATCHED: usize = 16 * 1024;
 
 /// A stream that ends in a TCP connection.
-pub(super) trait OverTcp: AsyncRead + AsyncWrite + Unpin {
+pub(crate) trait OverTcp: AsyncRead + AsyncWrite + Unpin {
     fn tcp(&self) -> &TcpStream;
 }
 
@@ -44,7 +44,7 @@ impl OverTcp for TlsStream<TcpStream> {
 }
 
 /// A connection to a backend.
-pub(super) struct Line<S> {
+pub(crate) struct Line<S> {
     stream: S,
     traffic: Arc<Traffic>,
     /// Whether requests share it: what the backend says to one then shows that it reads what is sent for all.
@@ -108,6 +108,10 @@ impl<S: OverTcp> Line<S> {
             is_shared: true,
             ..Self::new(stream)
         }
+    }
+
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.stream.tcp()
     }
 
     pub(super) fn traffic(&self) -> Arc<Traffic> {
