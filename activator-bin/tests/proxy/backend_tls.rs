@@ -262,27 +262,28 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
     };
 
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
-    let first = backend.accept().await;
-    let accepted = timeout(PATIENCE, certified.acceptor().accept(first.socket)).await;
-    let mut private = Client::new(accepted.unwrap().unwrap());
-    private.message().await;
-    private.send(answer).await;
+    let private = async || {
+        let connection = backend.accept().await;
+        let accepted = certified.acceptor().accept(connection.socket);
+        let mut private = Client::new(timeout(PATIENCE, accepted).await.unwrap().unwrap());
+        private.message().await;
+        private.send(answer).await;
+        private
+    };
+    let mut first = private().await;
     assert_eq!(client.message().await.status(), 204);
 
     plain(false);
+    assert!(first.is_over().await);
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
     let (mut open, _) = backend.request().await;
     open.send(answer).await;
     assert_eq!(client.message().await.status(), 204);
 
-    // The one over TLS was closed when its backend was none any more.
     plain(true);
+    assert!(open.is_over().await);
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
-    let third = backend.accept().await;
-    let accepted = timeout(PATIENCE, certified.acceptor().accept(third.socket)).await;
-    let mut private = Client::new(accepted.unwrap().unwrap());
-    private.message().await;
-    private.send(answer).await;
+    private().await;
     assert_eq!(client.message().await.status(), 204);
 }
 
