@@ -1,9 +1,10 @@
 //! The end of service: who tells, and who hears of it. What each part then does is its own.
 
+use std::future::pending;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 /// The telling end. Dropping it without [`begin`](Self::begin) means: end at once.
 pub(crate) struct Drain {
@@ -19,8 +20,8 @@ pub(crate) struct Draining {
 #[derive(Clone, Copy)]
 enum Stage {
     Serving,
-    /// Others are to send no more, and need time to hear of it; whoever comes is served.
-    Announced,
+    /// Others are to send no more, and have until then to hear of it; whoever comes is served.
+    Announced(Instant),
     /// What is in flight may take until then.
     Begun(Instant),
 }
@@ -31,9 +32,10 @@ impl Drain {
         (Self { stage: sender }, Draining { stage: receiver })
     }
 
-    /// Not ready from now on.
-    pub(crate) fn announce(&self) {
-        self.stage.send_replace(Stage::Announced);
+    /// Not ready from now on; it begins so much later.
+    pub(crate) fn announce(&self, delay: Duration) {
+        self.stage
+            .send_replace(Stage::Announced(Instant::now() + delay));
     }
 
     /// No new connections from now on; what is in flight may take until `timeout` from now.
@@ -59,6 +61,46 @@ impl Draining {
     /// workers share.
     pub(crate) fn is_stale(&self) -> bool {
         self.stage.has_changed().unwrap_or(true)
+    }
+
+    /// Waits for a moment between the announcement, or now, and the beginning that each caller has for
+    /// itself. There is none when nothing is left of that time.
+    ///
+    /// Cancel-safe, but the moment is another one then.
+    pub(crate) async fn moment(&mut self) {
+        self.announced().await;
+        match self.left() {
+            // On the heap, so that whoever waits for the announcement needs no room for it.
+            Some(left) => Box::pin(sleep(left.mul_f64(rand::random()))).await,
+            None => pending().await,
+        }
+    }
+
+    /// Waits for such a moment, or for the beginning.
+    ///
+    /// Cancel-safe, likewise.
+    pub(crate) async fn moment_or_begun(&mut self) {
+        self.announced().await;
+        let mut begun = self.clone();
+        // On the heap, likewise.
+        Box::pin(async move {
+            tokio::select! {
+                () = self.moment() => {}
+                _ = begun.begun() => {}
+            }
+        })
+        .await;
+    }
+
+    /// What is left from the announcement to the beginning.
+    fn left(&self) -> Option<Duration> {
+        match *self.stage.borrow() {
+            Stage::Announced(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                (!left.is_zero()).then_some(left)
+            }
+            _ => None,
+        }
     }
 
     /// Waits until it is announced, has begun, or the teller is gone.

@@ -96,6 +96,12 @@ impl Proxy {
         }
     }
 
+    /// Whether clients are to send their next requests elsewhere. Costs nothing that workers share.
+    pub(crate) fn is_leaving(&self) -> bool {
+        let draining = &self.observer.draining;
+        draining.is_stale() && draining.is_announced()
+    }
+
     /// Where connections are counted that never came to a request.
     pub(crate) fn handshakes(&self) -> &HandshakeMetrics {
         &self.services.handshakes

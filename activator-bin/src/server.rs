@@ -25,9 +25,11 @@ use crate::upstream::{Pool, Recall};
 mod accept;
 pub(crate) mod client;
 mod connection;
+mod crowd;
 mod handshake;
 mod http2;
 mod informational;
+mod leave;
 pub(crate) mod limits;
 pub(crate) mod listen;
 pub(crate) mod places;
@@ -123,7 +125,7 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
         tokio::select! {
             biased;
             until = draining.begun() => break until,
-            _ = sweep.tick() => connections.proxy.upstream.sweep(),
+            _ = sweep.tick() => connections.sweep(),
             call = recalled.next() => connections.proxy.upstream.close(call),
         }
     };
@@ -165,6 +167,12 @@ impl Connections {
         (connections, last_gone)
     }
 
+    /// To be called every [`Pool::SWEEP`].
+    fn sweep(&self) {
+        self.proxy.upstream.sweep();
+        self.places.sweep(self.http.limits.client_idle_timeout);
+    }
+
     fn serve(
         &self,
         socket: TcpStream,
@@ -175,10 +183,9 @@ impl Connections {
         let tls = tls.map(|pair| TlsAcceptor::from(pair.content()));
         let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
-        // Made inside, so that the task has room for it once.
-        tokio::task::spawn_local(async move {
-            connection::serve(socket, peer, tls, http, proxy, draining).await;
-            drop((place, alive));
-        });
+        let held = (place, alive);
+        let serving = connection::serve(socket, peer, held, tls, http, proxy, draining);
+        // Not from within another future, which would have room for all of that as well.
+        tokio::task::spawn_local(serving);
     }
 }

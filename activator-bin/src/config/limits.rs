@@ -73,6 +73,18 @@ pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(
     },
 );
 
+pub(super) const CLIENT_IDLE_TIMEOUT: Setting<Config> = Setting::new(
+    "limits.client_idle_timeout",
+    Is("65m"),
+    "How long a client connection without requests is kept",
+    |config, value| {
+        set(
+            &mut config.limits.client_idle_timeout,
+            value.duration("1s"..="24h"),
+        )
+    },
+);
+
 pub(super) const CONNECT_TIMEOUT: Setting<Config> = Setting::new(
     "limits.connect_timeout",
     Is("10s"),

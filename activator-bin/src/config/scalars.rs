@@ -37,7 +37,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     Setting::new(
         "drain_delay",
         Is("0s"),
-        "How long service goes on as usual at shutdown, while readiness says that it will end",
+        "How long service goes on at shutdown, while readiness and each response say that it will end",
         |config, value| set(&mut config.drain_delay, value.duration("0s"..="24h")),
     ),
     Setting::new(
@@ -212,6 +212,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     limits::MAX_HEADERS,
     limits::MAX_REQUEST_BODY,
     limits::BODY_IDLE_TIMEOUT,
+    limits::CLIENT_IDLE_TIMEOUT,
     limits::CONNECT_TIMEOUT,
     limits::BACKEND_IDLE_TIMEOUT,
     limits::BACKEND_IDLE_CONNECTIONS,

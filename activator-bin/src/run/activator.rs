@@ -213,16 +213,16 @@ impl Activator {
         &self.reporter
     }
 
-    /// Is not ready any more and serves as usual for the drain delay, then accepts no more connections
-    /// and lets the requests in flight end for at most the drain time-out, then has the last report
+    /// Is not ready any more and tells clients to go elsewhere while it goes on serving for the drain delay,
+    /// in which it closes idle connections one after the other. Then it accepts no more connections and lets the requests in flight end for at most the drain time-out, then has the last report
     /// delivered for at most the flush time-out. The admin port is served until the end.
     ///
     /// Can be awaited on any tokio runtime. Cancellation ends everything at once.
     pub async fn stop(self) -> Stopped {
-        self.drain.announce();
+        self.drain.announce(self.drain_delay);
         if !self.drain_delay.is_zero() {
             let delay = self.drain_delay;
-            tracing::info!("not ready any more, service as usual for {delay:?}");
+            tracing::info!("not ready any more, clients are told to go elsewhere for {delay:?}");
             sleep(delay).await;
         }
         let limit = self.drain_timeout;

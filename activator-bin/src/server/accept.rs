@@ -6,10 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::time::sleep;
 
-use super::places::Places;
-use super::{ACCEPT_PAUSE, Connections};
+use super::Connections;
 use crate::drain::Draining;
 use crate::open_files;
 use crate::tls::{Current, Pair};
@@ -49,7 +47,7 @@ pub(super) async fn accept(
                     false => None,
                     true => tokio::select! {
                         biased;
-                        moved = unreserved(&stream, port, &connections.places) => Some(moved),
+                        moved = unreserved(&stream, port, &connections) => Some(moved),
                         _ = draining.begun() => None,
                     },
                 };
@@ -64,11 +62,10 @@ pub(super) async fn accept(
             // It was closed again before anybody looked.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                connections.places.on_scarcity(port, &error);
                 if open_files::is_scarcity(&error) {
                     connections.recall.on_scarcity();
                 }
-                sleep(ACCEPT_PAUSE).await;
+                connections.places.on_scarcity(port, &error).await;
             }
         }
     }
@@ -82,15 +79,17 @@ pub(super) async fn accept(
 }
 
 /// The same connection with a descriptor that is not kept for others; waits until there is one.
-async fn unreserved(stream: &TcpStream, port: &str, places: &Places) -> TcpStream {
+async fn unreserved(stream: &TcpStream, port: &str, connections: &Connections) -> TcpStream {
     loop {
         let again = stream.as_fd().try_clone_to_owned();
         let again = again.and_then(open_files::unreserved);
         match again.and_then(|again| TcpStream::from_std(again.into())) {
             Ok(stream) => return stream,
-            Err(error) => places.on_scarcity(port, &error),
+            Err(error) => {
+                connections.recall.on_scarcity();
+                connections.places.on_scarcity(port, &error).await;
+            }
         }
-        sleep(ACCEPT_PAUSE).await;
     }
 }
 

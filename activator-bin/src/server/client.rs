@@ -1,7 +1,7 @@
 //! What is known of the client at the other end of a connection, and what that connection is at.
 
 use std::future::poll_fn;
-use std::mem;
+use std::mem::{self, MaybeUninit};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
@@ -10,11 +10,15 @@ use std::task::Poll;
 use http::HeaderValue;
 use parking_lot::Mutex;
 use reporter_metrics::Scheme;
+use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 
+use super::crowd::Idleness;
 use super::informational::Informational;
+use super::leave::Leave;
+use super::places::Place;
 use crate::head::Names;
 
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
@@ -41,6 +45,7 @@ pub(crate) struct Client {
     /// Kept apart from the reading half, which has one owner.
     socket: OwnedWriteHalf,
     phase: AtomicU8,
+    idleness: Arc<Idleness>,
     /// How many are being served: more than one only over HTTP/2.
     requests: AtomicU32,
     is_http2: AtomicBool,
@@ -72,7 +77,12 @@ pub(crate) enum Phase {
 }
 
 impl Client {
-    pub(crate) fn new(address: IpAddr, socket: OwnedWriteHalf, scheme: Scheme) -> Self {
+    pub(super) fn new(
+        address: IpAddr,
+        socket: OwnedWriteHalf,
+        scheme: Scheme,
+        place: &Place,
+    ) -> Self {
         Self {
             names: Mutex::default(),
             address: HeaderValue::try_from(address.to_canonical().to_string())
@@ -81,6 +91,7 @@ impl Client {
             informational: Informational::default(),
             socket,
             phase: AtomicU8::new(Phase::New as u8),
+            idleness: Arc::clone(&place.idleness),
             requests: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
             may_be_unread: AtomicBool::new(false),
@@ -112,6 +123,10 @@ impl Client {
 
     fn set_phase(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::Relaxed);
+        match phase {
+            Phase::Idle => self.idleness.begin(),
+            _ => self.idleness.end(),
+        }
     }
 
     /// The connection is one of HTTP/2, where bytes between requests are not the head of one.
@@ -257,6 +272,33 @@ impl Client {
     /// Whether the answer under way is not to be finished: the connection has to end.
     pub(crate) fn is_cut(&self) -> bool {
         self.is_cut.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it is asked to leave when it is idle, as the place is needed, or idle for too long.
+    ///
+    /// Cancel-safe.
+    pub(super) async fn asked_to_leave(&self) {
+        self.idleness.asked().await;
+    }
+
+    /// Whether it is.
+    pub(super) fn is_asked_to_leave(&self) -> bool {
+        self.idleness.is_asked()
+    }
+
+    /// Whether it leaves now: only if nothing of a request is there, read or not, and before the first
+    /// one only if it is asked to.
+    pub(super) fn leaves(&self, why: Leave) -> bool {
+        let is_idle = match self.phase() {
+            Phase::New => why == Leave::Asked,
+            phase => phase == Phase::Idle,
+        };
+        let mut byte = [MaybeUninit::uninit()];
+        let leaves = is_idle && !matches!(SockRef::from(self.socket()).peek(&mut byte), Ok(1..));
+        if leaves {
+            self.idleness.end();
+        }
+        leaves
     }
 
     /// Waits until the client has closed its side of the connection, whether or not anybody reads.

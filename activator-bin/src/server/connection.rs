@@ -13,7 +13,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use http::Request;
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,13 +23,16 @@ use hyper_util::rt::TokioIo;
 use reporter_metrics::Scheme;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, HEARS_CLOSE, Phase};
 use super::handshake;
 use super::http2::{self, Http2};
+use super::leave::Leave;
 use super::limits::Limits;
+use super::places::Place;
 use super::protocol::{Protocol, detect};
 use super::refusal::Refusal;
 use super::requests::Shared;
@@ -45,7 +50,7 @@ pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
 pub(super) struct Http {
     http1: http1::Builder,
     http2: Rc<Http2>,
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 impl Http {
@@ -68,10 +73,11 @@ impl Http {
 
 /// Serves a connection until either side ends it.
 ///
-/// Dropping this at any point closes the connection and ends its requests.
+/// What is `held` is dropped behind that. Dropping this at any point closes the connection and ends its requests.
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
+    held: (Place, mpsc::Sender<Infallible>),
     tls: Option<TlsAcceptor>,
     http: Rc<Http>,
     proxy: Rc<Proxy>,
@@ -82,7 +88,7 @@ pub(super) async fn serve(
         None => Scheme::Http,
     };
     let (read, write) = socket.into_split();
-    let client = Arc::new(Client::new(peer.ip(), write, scheme));
+    let client = Arc::new(Client::new(peer.ip(), write, scheme, &held.0));
     let stream = Stream::new(read, Arc::clone(&client), http.limits.body_idle_timeout);
     let mut head = Timer::default();
     let end = match tls {
@@ -177,6 +183,12 @@ where
                     .respelling
                     .set_names(client.take_names());
                 tunnel.set(answer.body_mut().take_tunnel());
+                let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+                if proxy.is_leaving() && !switches {
+                    // The next request goes elsewhere; hyper ends the connection behind this response.
+                    let close = HeaderValue::from_static("close");
+                    answer.headers_mut().insert(CONNECTION, close);
+                }
                 Ok::<_, Infallible>(answer)
             }
         })
@@ -206,7 +218,8 @@ where
                 // On the heap, so that a connection at rest needs no room for it.
                 let connection = http.http1.serve_connection(TokioIo::new(wire), service);
                 let mut connection = Box::new(connection);
-                let end = run(&mut connection, client, &mut draining, &mut head, http).await;
+                let running = run(&mut connection, client, &mut draining, &mut head, http);
+                let end = Box::pin(running).await;
                 let parts = connection.into_parts();
                 wire = parts.io.into_inner();
                 if let ControlFlow::Break(end) = end {
@@ -215,7 +228,10 @@ where
                 service = parts.service;
                 client.set_resting(false);
                 wire.put_back(parts.read_buf);
-                rest::until_needed(&mut wire, client, &mut draining).await;
+                let moment = rest::until_needed(&mut wire, client, &mut draining).await;
+                if moment.is_some_and(|why| client.leaves(why)) {
+                    break (End::Closed(Ok(())), Bytes::new());
+                }
             };
             match (end, tunnel.take()) {
                 (End::Closed(Ok(())), Some(tunnel)) => {
@@ -275,6 +291,7 @@ where
     let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
     let told = draining.clone();
+    let mut moment = pin!(Leave::moment(client, told.clone()));
     let mut drain_begun = pin!(draining.begun());
     let mut is_watching = false;
     let mut last_head = Timer::default();
@@ -288,19 +305,26 @@ where
         if client.is_cut() {
             return Poll::Ready(ControlFlow::Break(End::Cut));
         }
+        let mut leave = None;
         // Once is enough to be woken.
-        if !is_draining && (!mem::replace(&mut is_watching, true) || told.is_stale()) {
+        let is_watched = mem::replace(&mut is_watching, true);
+        if !is_draining && (!is_watched || told.is_stale() || client.is_asked_to_leave()) {
             is_draining = drain_begun.as_mut().poll(cx).is_ready();
+            while let Poll::Ready(why) = moment.as_mut().poll(cx) {
+                leave = Some(why);
+                moment.set(Leave::moment(client, told.clone()));
+            }
         }
         loop {
             if let Poll::Ready(end) = connection.as_mut().poll(cx) {
                 return Poll::Ready(ControlFlow::Break(End::Closed(end)));
             }
-            if !is_draining || is_last {
+            let leaves = is_draining || leave.is_some_and(|why| client.leaves(why));
+            if !leaves || is_last {
                 break;
             }
             // Hyper would throw away a head that is on its way, and the client could not know why.
-            let head_expected = matches!(client.phase(), Phase::New | Phase::Head);
+            let head_expected = is_draining && matches!(client.phase(), Phase::New | Phase::Head);
             if head_expected && last_head.poll(cx, LAST_HEAD).is_pending() {
                 break;
             }

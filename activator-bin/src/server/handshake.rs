@@ -31,7 +31,7 @@ pub(super) async fn accept(
     let accepting = Box::pin(acceptor.accept(stream).into_fallible());
     let drained = async {
         draining.begun().await;
-        sleep(LAST_HEAD).await;
+        Box::pin(sleep(LAST_HEAD)).await;
     };
     let accepted = tokio::select! {
         biased;

@@ -4,6 +4,7 @@
 //! send informational responses, or say what a head lacked.
 
 use std::future::poll_fn;
+use std::mem;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::client::Client;
 use super::connection::End;
+use super::leave::Leave;
 use super::limits::Limits;
 use crate::drain::Draining;
 use crate::frames::Frames;
@@ -93,12 +95,23 @@ impl Http2 {
             Err(end) => return end,
         };
         let mut alive = KeepAlive::new(&mut connection, &self.limits);
+        let mut asked = pin!(client.asked_to_leave());
+        let mut is_watching = false;
         let mut leaving = Leaving::new(self.draining.clone());
         let mut is_flooded = false;
         poll_fn(|cx| {
             // Behind our own end that is what is waited for.
             if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::ClientGone);
+            }
+            // Once is enough to be woken.
+            if !mem::replace(&mut is_watching, true) || client.is_asked_to_leave() {
+                while asked.as_mut().poll(cx).is_ready() {
+                    if client.leaves(Leave::Asked) {
+                        connection.graceful_shutdown();
+                    }
+                    asked.set(client.asked_to_leave());
+                }
             }
             leaving.poll(cx, &mut connection);
             if alive.poll_silent(cx, client).is_ready() {

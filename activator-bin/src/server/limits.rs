@@ -7,8 +7,9 @@ use crate::open_files;
 /// Bounds on what peers may take; the defaults suit production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// How many connections of clients are served at once. One more on each port of each worker is
-    /// accepted, all others wait in the kernel's queues. By default half of what the limit on open files
+    /// How many connections of clients are served at once. For a further one the one that has been idle
+    /// for longest is closed; while none is idle, one on each port of each worker is accepted, and all others
+    /// wait in the kernel's queues. By default half of what the limit on open files
     /// leaves, the other half being for backends, and 100,000 at most.
     pub max_connections: usize,
     /// How long a request's head may take to come, the first one since the connection was accepted,
@@ -25,6 +26,9 @@ pub struct Limits {
     /// HTTP/2 each request, take nothing of what it is sent; 60 s by default. A request's body over HTTP/2
     /// may be silent: streams in both directions are, and its connections are pinged.
     pub body_idle_timeout: Duration,
+    /// How long a client's connection may be without a request before it is closed, give or take an
+    /// eighth; 65 min by default: longer than the pools of ingresses keep theirs, so that it is them who close.
+    pub client_idle_timeout: Duration,
     /// How long connecting to a backend may take; 10 s by default.
     pub connect_timeout: Duration,
     /// How long an idle connection to a backend is kept; 90 s by default.
@@ -96,6 +100,7 @@ impl Default for Limits {
             max_headers: 100,
             max_request_body: None,
             body_idle_timeout: Duration::from_secs(60),
+            client_idle_timeout: Duration::from_secs(65 * 60),
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),
             backend_idle_connections: 512,

@@ -7,8 +7,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use reporter_metrics::ConnectionMetrics;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::ACCEPT_PAUSE;
+use super::crowd::{Crowd, Idleness};
+
+/// How often a client that waits for a place has an idle one asked to leave.
+const ASK: Duration = Duration::from_millis(100);
 
 /// How long it is not said again that there are no descriptors.
 const SAID: Duration = Duration::from_secs(10);
@@ -20,6 +26,9 @@ pub(crate) struct Places {
     is_full: AtomicBool,
     scarcity_said: Mutex<Option<Instant>>,
     open: ConnectionMetrics,
+    crowd: Crowd,
+    /// Told when a connection has left.
+    left: Notify,
 }
 
 /// A connection's place, until it is dropped.
@@ -27,6 +36,9 @@ pub(crate) struct Place {
     all: Arc<Places>,
     /// None of one beyond the limit.
     permit: Option<OwnedSemaphorePermit>,
+    /// Of the connection, from now to its end.
+    pub(super) idleness: Arc<Idleness>,
+    key: usize,
 }
 
 impl Places {
@@ -37,10 +49,12 @@ impl Places {
             is_full: AtomicBool::new(false),
             scarcity_said: Mutex::default(),
             open,
+            crowd: Crowd::default(),
+            left: Notify::new(),
         })
     }
 
-    /// Waits for a free place.
+    /// Waits for a free place, which an idle connection is asked to leave.
     ///
     /// Cancelling it loses the turn.
     pub(super) async fn wait(self: &Arc<Self>) -> Place {
@@ -49,7 +63,13 @@ impl Places {
             Ok(permit) => permit,
             Err(_) => {
                 self.on_full();
-                free().acquire_owned().await.expect("nobody closes it")
+                let mut turn = std::pin::pin!(free().acquire_owned());
+                loop {
+                    self.make_room();
+                    if let Ok(permit) = timeout(ASK, turn.as_mut()).await {
+                        break permit.expect("nobody closes it");
+                    }
+                }
             }
         };
         self.place(Some(permit))
@@ -62,14 +82,35 @@ impl Places {
 
     fn place(self: &Arc<Self>, permit: Option<OwnedSemaphorePermit>) -> Place {
         self.open.opened();
+        let (idleness, key) = self.crowd.enter();
         Place {
             all: Arc::clone(self),
             permit,
+            idleness,
+            key,
         }
     }
 
-    /// The operating system has nothing left for one more client.
-    pub(super) fn on_scarcity(&self, port: &str, error: &io::Error) {
+    /// Asks the connection that has been idle for longest to leave.
+    pub(super) fn make_room(&self) {
+        self.crowd.ask_longest();
+    }
+
+    /// Asks those that have been idle for longer than `timeout` to leave. To be called now and then.
+    pub(super) fn sweep(&self, timeout: Duration) {
+        self.crowd.sweep(timeout);
+    }
+
+    /// The operating system has nothing left for one more client: an idle one is asked to leave, and it is
+    /// waited for that, but not for long.
+    pub(super) async fn on_scarcity(&self, port: &str, error: &io::Error) {
+        let left = self.left.notified();
+        self.make_room();
+        self.say_scarcity(port, error);
+        let _ = timeout(ACCEPT_PAUSE, left).await;
+    }
+
+    fn say_scarcity(&self, port: &str, error: &io::Error) {
         let mut said = self.scarcity_said.lock();
         if said.is_none_or(|said| said.elapsed() >= SAID) {
             *said = Some(Instant::now());
@@ -81,7 +122,7 @@ impl Places {
         if !self.is_full.swap(true, Ordering::Relaxed) {
             let most = self.most;
             tracing::warn!(
-                "{most} clients are connected, as many as limits.max_connections allows: more have to wait"
+                "{most} clients are connected, as many as limits.max_connections allows: further ones take the places of idle ones, or wait"
             );
         }
     }
@@ -99,8 +140,10 @@ impl Places {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.all.crowd.leave(self.key);
         self.permit = None;
         self.all.open.closed();
+        self.all.left.notify_waiters();
         self.all.on_leave();
     }
 }

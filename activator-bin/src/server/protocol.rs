@@ -9,6 +9,7 @@ use tokio::io::AsyncRead;
 
 use super::client::Client;
 use super::connection::{End, LAST_HEAD, Timer};
+use super::leave::Leave;
 use super::wire::Wire;
 use crate::drain::Draining;
 use crate::tls::ALPN_HTTP2;
@@ -45,9 +46,12 @@ pub(super) async fn detect(
     head_timeout: Duration,
 ) -> Result<Protocol, End> {
     let mut gone = pin!(client.gone());
+    let told = draining.clone();
+    // On the heap, so that a connection at rest needs no room for it.
+    let mut moment = Box::pin(Leave::moment(client, told.clone()));
     let mut no_more = pin!(async {
         draining.begun().await;
-        tokio::time::sleep(LAST_HEAD).await;
+        Box::pin(tokio::time::sleep(LAST_HEAD)).await;
     });
     poll_fn(|cx| {
         if let Poll::Ready(protocol) = wire.poll_protocol(cx) {
@@ -55,6 +59,12 @@ pub(super) async fn detect(
         }
         if gone.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(End::ClientGone));
+        }
+        while let Poll::Ready(why) = moment.as_mut().poll(cx) {
+            if client.leaves(why) {
+                return Poll::Ready(Err(End::Closed(Ok(()))));
+            }
+            moment.set(Leave::moment(client, told.clone()));
         }
         if no_more.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(End::Closed(Ok(()))));

@@ -8,6 +8,7 @@ use tokio::io::AsyncRead;
 
 use super::client::Client;
 use super::connection::Timer;
+use super::leave::Leave;
 use super::wire::Wire;
 use crate::drain::Draining;
 
@@ -31,18 +32,19 @@ impl Rest {
     }
 }
 
-/// Waits until there is something to do for a connection: bytes, its end, or that of the service.
+/// Waits until there is something to do for a connection: bytes, its end, or that of the service; answers why
+/// when it is the moment to leave.
 ///
 /// Cancel-safe.
 pub(super) async fn until_needed(
     wire: &mut Wire<impl AsyncRead + Unpin>,
     client: &Client,
     draining: &mut Draining,
-) {
+) -> Option<Leave> {
     tokio::select! {
         biased;
-        _ = poll_fn(|cx| wire.poll_more(cx)) => {}
-        () = client.gone() => {}
-        _ = draining.begun() => {}
+        _ = poll_fn(|cx| wire.poll_more(cx)) => None,
+        () = client.asked_to_leave() => Some(Leave::Asked),
+        () = draining.moment_or_begun() => Some(Leave::Drain),
     }
 }

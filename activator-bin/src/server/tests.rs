@@ -3,6 +3,7 @@
 mod early;
 mod flood;
 mod http2;
+mod idle;
 mod memory;
 mod names;
 mod scene;

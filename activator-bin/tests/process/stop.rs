@@ -22,7 +22,7 @@ fn a_signal_ends_it_in_peace() {
         let program = start(&["--drain-delay", "1ms"]);
         program.signal(signal);
         program.logs(&format!("SIG{signal}: stopping; once more to end at once"));
-        program.logs("not ready any more, service as usual for 1ms");
+        program.logs("not ready any more, clients are told to go elsewhere for 1ms");
         program.logs("no new connections, 30s for the requests in flight");
         program.logs("stopped");
         program.ends(0);
@@ -34,7 +34,7 @@ fn a_second_signal_ends_it_at_once_while_it_still_serves() {
     let program = start(&["--drain-delay", "1h"]);
     program.signal("TERM");
     program.logs("SIGTERM: stopping; once more to end at once");
-    program.logs("not ready any more, service as usual for 3600s");
+    program.logs("not ready any more, clients are told to go elsewhere for 3600s");
     program.signal("INT");
     program.logs("SIGINT after that: ending at once");
     program.ends(1);

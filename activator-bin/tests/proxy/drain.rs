@@ -115,7 +115,7 @@ async fn a_head_that_is_on_its_way_is_still_served() {
 const LONG: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
-async fn until_the_delay_is_over_service_goes_on_but_readiness_does_not() {
+async fn until_the_delay_is_over_service_goes_on_but_readiness_and_connections_do_not() {
     let (address, _requests) = answering(OK).await;
     let mut config = config(&[address]);
     config.drain_delay = LONG;
@@ -133,31 +133,28 @@ async fn until_the_delay_is_over_service_goes_on_but_readiness_does_not() {
     let in_time = tokio::time::timeout(PATIENCE, not_ready).await;
     in_time.expect("it is not ready any more");
 
-    for mut client in [
-        before,
-        Client::connect(http).await,
-        Client::connect(http2).await,
-    ] {
-        let answer = client.ask(&get()).await;
-        assert_eq!((&*answer.body, answer.header("connection")), ("ok", None));
-        let kubelet = client
-            .ask("GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.34\r\n")
-            .await;
-        assert_eq!(
-            (kubelet.status(), &*kubelet.body),
-            (500, "not ready: shutting down\n")
-        );
-        let network = client
-            .ask("GET / HTTP/1.1\r\nHost: x\r\nK-Network-Probe: probe\r\nK-Network-Hash: h\r\n")
-            .await;
-        assert_eq!(
-            (network.status(), network.header("k-network-hash")),
-            (200, Some("h"))
-        );
+    check_last(before, &get(), (200, "ok")).await;
+    for port in [http, http2] {
+        check_last(Client::connect(port).await, &get(), (200, "ok")).await;
+        let kubelet = "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.34\r\n";
+        let not_ready = (500, "not ready: shutting down\n");
+        check_last(Client::connect(port).await, kubelet, not_ready).await;
+        let network =
+            "GET / HTTP/1.1\r\nHost: x\r\nK-Network-Probe: probe\r\nK-Network-Hash: h\r\n";
+        check_last(Client::connect(port).await, network, (200, "")).await;
     }
     assert!(!stopping.is_finished());
     stopping.abort();
     until_refused(http).await;
+}
+
+/// The response is this one, and the last of its connection.
+async fn check_last(mut client: Client, head: &str, expected: (u16, &str)) {
+    let answer = client.ask(head).await;
+    assert_eq!(answer.header("connection"), Some("close"), "{answer:?}");
+    assert_eq!((answer.status(), &*answer.body), expected);
+    let (rest, end) = client.rest().await;
+    assert_eq!((&*rest, end.is_ok()), ("", true));
 }
 
 #[tokio::test]

@@ -10,50 +10,12 @@ use crate::drain::until_refused;
 use crate::errors::until_counted;
 use crate::harness::{Ask, HELLO, config};
 use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
-use crate::queue::{start_with, until_line};
+use crate::queue::start_with;
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn get() -> String {
     format!("GET / HTTP/1.1\r\n{HELLO}")
-}
-
-#[tokio::test]
-async fn clients_beyond_max_connections_wait_until_others_leave() {
-    let (address, mut requests) = answering(OK).await;
-    let mut config = config(&[address]);
-    config.limits.max_connections = 2;
-    let activator = start_with(config);
-    let (http, http2) = (activator.http_addr(), activator.http2_addr().unwrap());
-    let mut clients = [Client::connect(http).await, Client::connect(http2).await];
-    for client in &mut clients {
-        assert_eq!(client.ask(&get()).await.body, "ok");
-        requests.recv().await.unwrap();
-    }
-    let mut further = Vec::new();
-    for port in [http, http2, http, http2] {
-        let mut client = Client::connect(port).await;
-        client.send(get() + "\r\n").await;
-        further.push(client);
-    }
-    // Those who are connected are served as ever.
-    for _ in 0..20 {
-        for client in &mut clients {
-            assert_eq!(client.ask(&get()).await.body, "ok");
-            requests.recv().await.unwrap();
-        }
-    }
-    assert!(requests.is_empty(), "nobody else was served");
-    until_line(&activator, "activator_client_connections 2").await;
-    drop(clients);
-    // Nobody knows whose turn it is, but at any time two of them can be served.
-    let served = further.into_iter().map(|mut client| {
-        tokio::spawn(async move { assert_eq!(client.message().await.body, "ok") })
-    });
-    for client in served.collect::<Vec<_>>() {
-        client.await.unwrap();
-    }
-    until_line(&activator, "activator_client_connections 0").await;
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ mod http2;
 mod http2_peers;
 mod https;
 mod idle;
+mod idle_clients;
 mod informational;
 mod limits;
 mod naming;

@@ -1,0 +1,274 @@
+//! The clients' connections over all workers, of which the idle ones can be asked to leave: the one that has been
+//! idle for longest when there is no place for a further client, and those that have been idle for too long.
+//!
+//! What must not live here: how a connection ends.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use slab::Slab;
+use tokio::time::Instant;
+
+/// How long a connection has been idle before it can be asked to make room: the next request of a client
+/// that has just had a response may be on its way.
+const GRACE: Duration = Duration::from_millis(20);
+
+/// How much longer that is before the first request.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// How many are found by one look at all of them.
+const FOUND: usize = 64;
+
+/// What a connection shows of itself to those who may need its place.
+#[derive(Debug)]
+pub(super) struct Idleness {
+    /// Since when it is idle, as [`now`] counts; 0 while it is not.
+    since: AtomicU64,
+    is_asked: AtomicBool,
+    /// Of whoever waits to be asked.
+    waker: Mutex<Option<Waker>>,
+}
+
+/// All connections.
+#[derive(Default)]
+pub(super) struct Crowd(Mutex<Members>);
+
+#[derive(Default)]
+struct Members {
+    all: Slab<Arc<Idleness>>,
+    /// The ones that were idle for longest at the last look, with the moment since when they were.
+    longest: VecDeque<(u64, Arc<Idleness>)>,
+    looked: Option<Instant>,
+    /// When it was looked for those that have been idle for too long.
+    swept: Option<Instant>,
+}
+
+/// The time in nanoseconds, for comparisons; never 0.
+fn now() -> u64 {
+    /// The clock of a test may stand still since before the first call.
+    const AHEAD: Duration = Duration::from_secs(3_600);
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    let start = *START.get_or_init(std::time::Instant::now);
+    let now = Instant::now().into_std() + AHEAD;
+    nanos(now.saturating_duration_since(start)).max(1)
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Idleness {
+    /// That of a connection which was just accepted.
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            since: AtomicU64::new(now().saturating_add(nanos(FIRST))),
+            is_asked: AtomicBool::new(false),
+            waker: Mutex::default(),
+        })
+    }
+
+    /// The connection is idle from now on.
+    pub(super) fn begin(&self) {
+        self.since.store(now(), Ordering::Relaxed);
+    }
+
+    /// The connection is in use from now on.
+    pub(super) fn end(&self) {
+        self.since.store(0, Ordering::Relaxed);
+    }
+
+    fn since(&self) -> Option<u64> {
+        match self.since.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(since),
+        }
+    }
+
+    fn ask(&self) {
+        self.is_asked.store(true, Ordering::Relaxed);
+        let waker = self.waker.lock().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether it has been asked to leave and has not heard that yet.
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it is asked to leave.
+    ///
+    /// Cancel-safe.
+    pub(super) async fn asked(&self) {
+        poll_fn(|cx| {
+            // Behind the lock, so that whoever asks finds the waker or has been heard.
+            let mut waker = self.waker.lock();
+            if self.is_asked.swap(false, Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            match &mut *waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl Crowd {
+    /// One more connection, and what it is called here.
+    pub(super) fn enter(&self) -> (Arc<Idleness>, usize) {
+        let idleness = Idleness::new();
+        let key = self.0.lock().all.insert(Arc::clone(&idleness));
+        (idleness, key)
+    }
+
+    pub(super) fn leave(&self, key: usize) {
+        self.0.lock().all.remove(key);
+    }
+
+    /// Asks the connection that has been idle for longest to leave, if there is one. Nobody knows whether
+    /// it does: a request may come first.
+    pub(super) fn ask_longest(&self) {
+        let mut members = self.0.lock();
+        let until = now().saturating_sub(nanos(GRACE));
+        while let Some((since, idle)) = members.next(until) {
+            // It has been used since the look, or it is on its way out.
+            if idle.since() == Some(since) && !idle.is_asked() {
+                idle.ask();
+                return;
+            }
+        }
+    }
+
+    /// Asks all that have been idle for longer than `timeout` to leave. To be called now and then, by any
+    /// number of workers.
+    pub(super) fn sweep(&self, timeout: Duration) {
+        /// A look at a hundred thousand takes some milliseconds.
+        const LOOKS: u32 = 8;
+        let mut members = self.0.lock();
+        let pause = (timeout / LOOKS).min(Duration::from_secs(60));
+        if members.swept.is_some_and(|swept| swept.elapsed() < pause) {
+            return;
+        }
+        members.swept = Some(Instant::now());
+        let until = now().saturating_sub(nanos(timeout));
+        let is_late = |idle: &Idleness| idle.since().is_some_and(|since| since <= until);
+        let late = members.all.iter().filter(|(_, idle)| is_late(idle));
+        late.for_each(|(_, idle)| idle.ask());
+    }
+}
+
+impl Members {
+    /// One of those that are idle since `until` or longer, the longest first.
+    fn next(&mut self, until: u64) -> Option<(u64, Arc<Idleness>)> {
+        if self.longest.is_empty() {
+            let recent = |looked: Instant| looked.elapsed() < GRACE;
+            if self.looked.is_some_and(recent) {
+                return None;
+            }
+            self.looked = Some(Instant::now());
+            let idle = self.all.iter().filter_map(|(_, idle)| {
+                let since = idle.since().filter(|since| *since <= until)?;
+                Some((since, idle))
+            });
+            let mut idle: Vec<_> = idle.filter(|(_, idle)| !idle.is_asked()).collect();
+            if idle.len() > FOUND {
+                idle.select_nth_unstable_by_key(FOUND, |(since, _)| *since);
+                idle.truncate(FOUND);
+            }
+            idle.sort_unstable_by_key(|(since, _)| *since);
+            let found = idle.iter().map(|(since, idle)| (*since, Arc::clone(idle)));
+            self.longest = found.collect();
+        }
+        self.longest.pop_front()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MORE: Duration = GRACE.saturating_mul(2);
+
+    /// So many that have become idle one after the other.
+    async fn crowd(count: usize) -> (Crowd, Vec<Arc<Idleness>>) {
+        let crowd = Crowd::default();
+        let mut all = Vec::new();
+        for _ in 0..count {
+            tokio::time::advance(MORE).await;
+            let (idle, _) = crowd.enter();
+            idle.begin();
+            all.push(idle);
+        }
+        (crowd, all)
+    }
+
+    fn asked(all: &[Arc<Idleness>]) -> Vec<usize> {
+        let asked = all.iter().enumerate().filter(|(_, idle)| idle.is_asked());
+        asked.map(|(index, _)| index).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_one_that_has_been_idle_for_longest_is_asked_and_none_in_use() {
+        let (crowd, all) = crowd(200).await;
+        all[0].end();
+        tokio::time::advance(MORE).await;
+        all[1].begin();
+        tokio::time::advance(MORE).await;
+        for expected in 2..200 {
+            crowd.ask_longest();
+            assert_eq!(asked(&all), (2..=expected).collect::<Vec<_>>());
+            tokio::time::advance(MORE).await;
+        }
+        crowd.ask_longest();
+        assert_eq!(asked(&all).first(), Some(&1), "the first one is in use");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_was_used_since_it_was_found_is_not_asked() {
+        let (crowd, all) = crowd(3).await;
+        tokio::time::advance(MORE).await;
+        crowd.ask_longest();
+        all[1].end();
+        all[1].begin();
+        crowd.ask_longest();
+        assert_eq!(asked(&all), [0, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn neither_a_new_one_nor_one_that_has_just_had_a_response_is_asked() {
+        let crowd = Crowd::default();
+        let (idle, _) = crowd.enter();
+        tokio::time::advance(FIRST).await;
+        crowd.ask_longest();
+        assert!(!idle.is_asked());
+        tokio::time::advance(MORE).await;
+        crowd.ask_longest();
+        assert!(idle.is_asked());
+        idle.asked().await;
+        idle.begin();
+        crowd.ask_longest();
+        assert!(!idle.is_asked());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_have_been_idle_for_too_long_are_asked() {
+        let timeout = Duration::from_secs(60);
+        let (crowd, all) = crowd(3).await;
+        all[1].end();
+        crowd.sweep(timeout);
+        assert_eq!(asked(&all), [0; 0]);
+        tokio::time::advance(timeout + MORE).await;
+        all[2].begin();
+        crowd.sweep(timeout);
+        assert_eq!(asked(&all), [0]);
+    }
+}
