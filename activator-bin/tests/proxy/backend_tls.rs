@@ -277,6 +277,11 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
 
     plain(true);
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    // The idle connections of what is no backend any more are closed.
+    assert!(private.is_over().await);
+    let last = backend.accept().await;
+    let accepted = timeout(PATIENCE, certified.acceptor().accept(last.socket)).await;
+    let mut private = Client::new(accepted.unwrap().unwrap());
     private.message().await;
     private.send(answer).await;
     assert_eq!(client.message().await.status(), 204);
