@@ -24,7 +24,7 @@ use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use tracing_subscriber::filter::Targets;
 
 pub use crate::probe::Probe;
-pub use crate::server::limits::Limits;
+pub use crate::server::limits::{HalfClose, Limits};
 pub use crate::timeouts::TimeoutLimits;
 pub(crate) use load::ReloadError;
 pub use load::Sources;

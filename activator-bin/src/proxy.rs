@@ -122,14 +122,14 @@ impl Proxy {
         client: &Arc<Client>,
     ) -> Response<Body> {
         let has_body = !request.body().is_end_stream();
-        let mut held = Held::new(client.on_request(has_body));
+        let mut held = Held::new(client.on_request(request.version(), has_body));
         if let Some(probe) = outside_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
         let begin = Instant::now();
         held.observe(Outcome::new(&self.observer, &request, client.scheme, begin));
         let outcome = self.pass_on(request, client, begin, &mut held).await;
-        client.informational.end();
+        client.on_response();
         match outcome {
             Ok((
                 Answer {
@@ -159,7 +159,7 @@ impl Proxy {
         client: &Arc<Client>,
         reason: ErrorReason,
     ) {
-        let mut held = Held::new(client.on_request(false));
+        let mut held = Held::new(client.on_request(request.version(), false));
         let begin = Instant::now();
         held.observe(Outcome::new(&self.observer, request, client.scheme, begin));
         held.fail(reason);
@@ -255,7 +255,11 @@ impl Proxy {
         client: &Arc<Client>,
     ) -> Result<(Response<Received>, Lease), Failed> {
         let renew = |copy: &mut Request<Upload>| informational::relay_again(copy, client);
-        let (response, lease) = self.upstream.send(backend, request, renew).await?;
+        let (response, mut lease) = self.upstream.send(backend, request, renew).await?;
+        if offer.is_some() {
+            // Unless the backend switches now: it may have left HTTP all the same, or read none any more.
+            lease.retire();
+        }
         let is_covered = |offer: &Offer| offer.covers(response.headers());
         if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
             return Err(UpstreamError::Switched(backend.endpoint.address).into());

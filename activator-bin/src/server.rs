@@ -26,6 +26,7 @@ mod accept;
 pub(crate) mod client;
 mod connection;
 mod crowd;
+mod half_close;
 mod handshake;
 mod http2;
 mod informational;

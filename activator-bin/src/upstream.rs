@@ -5,12 +5,14 @@
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Version};
 use http_body::Body as _;
 use hyper::client::conn::http1;
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::head::Names;
@@ -40,7 +42,10 @@ pub(crate) use recall::{Call, Recall};
 pub(crate) use received::{ReceiveError, Received};
 
 /// How long a new connection to a backend that serves few at once may be silent before idle ones are closed for it.
-const STARVING: Duration = Duration::from_millis(50);
+/// One for which that was in vain so often may be slow rather than busy with them.
+fn starving(in_vain: u32) -> Duration {
+    Duration::from_millis(50) * (1 << in_vain.min(4))
+}
 
 /// A response that comes so soon after that has waited for it.
 const RELIEVED: Duration = Duration::from_millis(20);
@@ -57,6 +62,9 @@ pub(crate) struct Upstream {
     most_idle: usize,
 }
 
+/// A connection without TLS, once it has left HTTP.
+pub(crate) type Plain = wire::Wire<line::Line<TcpStream>>;
+
 /// What a request holds of a connection. Dropping it before the answer is complete ends the request,
 /// so that the backend notices.
 pub(crate) enum Lease {
@@ -71,6 +79,13 @@ impl Lease {
     pub(crate) fn give_back(&mut self) {
         if let Self::Http1(lease) = self {
             lease.give_back();
+        }
+    }
+
+    /// No further request is to be sent on an HTTP/1 connection.
+    pub(crate) fn retire(&mut self) {
+        if let Self::Http1(lease) = self {
+            lease.retire();
         }
     }
 
@@ -195,7 +210,8 @@ impl Upstream {
         exchange: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let mut exchange = pin!(exchange);
-        if let Ok(answered) = timeout(STARVING, &mut exchange).await {
+        let in_vain = backend.closed_in_vain().load(Ordering::Relaxed);
+        if let Ok(answered) = timeout(starving(in_vain), &mut exchange).await {
             return answered;
         }
         let _starving = backend.starve();
@@ -207,7 +223,10 @@ impl Upstream {
                 }
                 answered
             }
-            Err(_) => exchange.await,
+            Err(_) => {
+                backend.closed_in_vain().fetch_add(1, Ordering::Relaxed);
+                exchange.await
+            }
         }
     }
 

@@ -8,6 +8,7 @@ mod both_ways;
 mod crowd;
 mod curl;
 mod delivery;
+mod early_response;
 mod first_look;
 mod go;
 mod grpc;
@@ -38,6 +39,7 @@ const SCENES: &[Scene] = &[
     ("bodies", bodies::run),
     ("both-ways", both_ways::run),
     ("curl", curl::run),
+    ("early-response", early_response::run),
     ("grpc", grpc::run),
     ("grpc-interop", interop::run),
     ("h2spec", h2spec::run),

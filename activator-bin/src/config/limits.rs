@@ -2,7 +2,7 @@
 
 use super::setting::Default::{Found, Is};
 use super::setting::{Setting, set};
-use super::{Config, Limits};
+use super::{Config, HalfClose, Limits};
 
 pub(super) const MAX_CONNECTIONS: Setting<Config> = Setting::new(
     "limits.max_connections",
@@ -72,6 +72,16 @@ pub(super) const BODY_IDLE_TIMEOUT: Setting<Config> = Setting::new(
         )
     },
 );
+
+pub(super) const HALF_CLOSE: Setting<Config> = Setting::new(
+    "limits.half_close",
+    Is("respond"),
+    "A client that closes its side of an HTTP/1 connection behind its request: respond serves it, gone cancels it",
+    |config, value| set(&mut config.limits.half_close, value.choice(HALF_CLOSES)),
+);
+
+const HALF_CLOSES: &[(&str, HalfClose)] =
+    &[("respond", HalfClose::Respond), ("gone", HalfClose::Gone)];
 
 pub(super) const CLIENT_IDLE_TIMEOUT: Setting<Config> = Setting::new(
     "limits.client_idle_timeout",

@@ -55,6 +55,7 @@ impl Config {
             limits.max_headers,
             limits.max_request_body,
             limits.body_idle_timeout,
+            limits.half_close,
             limits.client_idle_timeout,
             limits.connect_timeout,
             limits.backend_idle_timeout,

@@ -212,6 +212,7 @@ pub static SCALARS: &[Setting<Config>] = &[
     limits::MAX_HEADERS,
     limits::MAX_REQUEST_BODY,
     limits::BODY_IDLE_TIMEOUT,
+    limits::HALF_CLOSE,
     limits::CLIENT_IDLE_TIMEOUT,
     limits::CONNECT_TIMEOUT,
     limits::BACKEND_IDLE_TIMEOUT,

@@ -17,12 +17,16 @@ pub(super) struct Offer(HeaderValue);
 impl Offer {
     /// What `request` offers, of what can be passed on.
     ///
-    /// HTTP/1.0 has no offers. Nor is `h2c` passed on: RFC 9113 has deprecated it, a backend that took
-    /// it would owe its first answer in HTTP/2, and whoever wants that starts with it. An offer may
-    /// always be ignored (RFC 9110, 7.8): such a request is served in HTTP/1.1.
+    /// HTTP/1.0 has no offers. Nor is one passed on beside a body: a backend that does not switch may have left
+    /// the body unread. Nor is `h2c` passed on: RFC 9113 has deprecated it, a backend that took it would owe its first
+    /// answer in HTTP/2, and whoever wants that starts with it. An offer may always be ignored (RFC 9110, 7.8): such
+    /// a request is served in HTTP/1.1.
     pub(super) fn of(request: &Request<impl Body>) -> Option<Self> {
         let headers = request.headers();
         if !headers.contains_key(UPGRADE) || request.version() != Version::HTTP_11 {
+            return None;
+        }
+        if !request.body().is_end_stream() {
             return None;
         }
         let is_listed = |token: &[u8]| token.eq_ignore_ascii_case(b"upgrade");

@@ -48,6 +48,8 @@ pub(crate) struct Backend {
     told_of_connection: Mutex<Option<Instant>>,
     /// Whether it gets few requests at once, and so may be one that serves one connection after the other.
     serves_few: AtomicBool,
+    /// How often idle connections were closed for a new one in vain.
+    closed_in_vain: AtomicU32,
     /// How many reasons there are not to keep idle connections: requests that wait for others' idle ones to be
     /// closed, and [`FOR_GOOD`].
     unkept: AtomicU32,
@@ -139,6 +141,7 @@ impl Backend {
             is_told_failing: AtomicBool::new(false),
             told_of_connection: Mutex::default(),
             serves_few: AtomicBool::new(false),
+            closed_in_vain: AtomicU32::new(0),
             unkept: AtomicU32::new(0),
         }
     }
@@ -199,6 +202,10 @@ impl Backend {
 
     pub(crate) fn serves_few(&self) -> bool {
         self.serves_few.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn closed_in_vain(&self) -> &AtomicU32 {
+        &self.closed_in_vain
     }
 
     /// It gets so many requests at once at most; 0 is no limit.

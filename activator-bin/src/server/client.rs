@@ -1,19 +1,20 @@
 //! What is known of the client at the other end of a connection, and what that connection is at.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::mem::{self, MaybeUninit};
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::Poll;
 
-use http::HeaderValue;
+use http::{HeaderValue, Version};
 use parking_lot::Mutex;
 use reporter_metrics::Scheme;
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::oneshot;
 
 use super::crowd::Idleness;
 use super::informational::Informational;
@@ -42,8 +43,8 @@ pub(crate) struct Client {
     /// Whether it speaks over TLS.
     pub(crate) scheme: Scheme,
     pub(crate) informational: Informational,
-    /// Kept apart from the reading half, which has one owner.
-    socket: OwnedWriteHalf,
+    /// Kept apart from the reading half, which has one owner. None only at the very end.
+    socket: Option<OwnedWriteHalf>,
     phase: AtomicU8,
     idleness: Arc<Idleness>,
     /// How many are being served: more than one only over HTTP/2.
@@ -60,6 +61,14 @@ pub(crate) struct Client {
     is_closed: AtomicBool,
     is_blocked: AtomicBool,
     is_resting: AtomicBool,
+    /// Of the final response to the last request.
+    sent: AtomicU8,
+    was_written: AtomicBool,
+    is_at_end: AtomicBool,
+    is_complete: AtomicBool,
+    /// Uploads that go on behind their responses. They hear when this is dropped, unless they are told that the
+    /// connection has come to its end.
+    late_uploads: Mutex<Vec<oneshot::Sender<()>>>,
 }
 
 /// What a connection is at.
@@ -76,6 +85,18 @@ pub(crate) enum Phase {
     Idle,
 }
 
+/// How much of the final response was sent on a connection of HTTP/1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Sent {
+    /// Nothing, and informational ones may be sent before it.
+    Nothing,
+    /// Nothing, to a client that knows no other ones (HTTP/1.0).
+    NothingOld,
+    Begun,
+    All,
+}
+
 impl Client {
     pub(super) fn new(
         address: IpAddr,
@@ -89,7 +110,7 @@ impl Client {
                 .expect("an address is printed in visible ASCII"),
             scheme,
             informational: Informational::default(),
-            socket,
+            socket: Some(socket),
             phase: AtomicU8::new(Phase::New as u8),
             idleness: Arc::clone(&place.idleness),
             requests: AtomicU32::new(0),
@@ -105,11 +126,17 @@ impl Client {
             is_closed: AtomicBool::new(false),
             is_blocked: AtomicBool::new(false),
             is_resting: AtomicBool::new(false),
+            sent: AtomicU8::new(Sent::All as u8),
+            was_written: AtomicBool::new(false),
+            is_at_end: AtomicBool::new(false),
+            is_complete: AtomicBool::new(false),
+            late_uploads: Mutex::default(),
         }
     }
 
     pub(crate) fn socket(&self) -> &TcpStream {
-        self.socket.as_ref()
+        let socket = self.socket.as_ref();
+        socket.expect("it is there until this is dropped").as_ref()
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -190,7 +217,11 @@ impl Client {
     }
 
     /// A request's head is complete; its exchange ends when the answer drops the mark.
-    pub(crate) fn on_request(self: &Arc<Self>, has_body: bool) -> Exchange {
+    pub(crate) fn on_request(self: &Arc<Self>, version: Version, has_body: bool) -> Exchange {
+        self.set_sent(match version {
+            Version::HTTP_11 => Sent::Nothing,
+            _ => Sent::NothingOld,
+        });
         self.set_phase(Phase::Request);
         self.is_quiet.store(false, Ordering::Relaxed);
         self.was_used.store(true, Ordering::Relaxed);
@@ -199,8 +230,46 @@ impl Client {
         self.may_be_unread
             .store(has_body || unread, Ordering::Relaxed);
         Exchange {
-            client: Arc::clone(self),
+            client: Arc::downgrade(self),
         }
+    }
+
+    /// The final response comes next.
+    pub(crate) fn on_response(&self) {
+        self.informational.end();
+        self.set_sent(Sent::Begun);
+    }
+
+    fn set_sent(&self, sent: Sent) {
+        self.sent.store(sent as u8, Ordering::Relaxed);
+    }
+
+    pub(super) fn sent(&self) -> Sent {
+        match self.sent.load(Ordering::Relaxed) {
+            0 => Sent::Nothing,
+            1 => Sent::NothingOld,
+            2 => Sent::Begun,
+            _ => Sent::All,
+        }
+    }
+
+    /// The client has taken bytes.
+    pub(super) fn on_written(&self) {
+        self.was_written.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has since the last call.
+    pub(super) fn take_written(&self) -> bool {
+        self.was_written.swap(false, Ordering::Relaxed)
+    }
+
+    /// All that the client has sent was read, and it sends no more.
+    pub(super) fn on_end(&self) {
+        self.is_at_end.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        self.is_at_end.load(Ordering::Relaxed)
     }
 
     /// Hyper has written all that it held.
@@ -322,40 +391,74 @@ impl Client {
         let _ = self.socket().ready(Interest::ERROR).await;
     }
 
-    /// Closes the connection; so that the client notices when the answer under way is not complete.
-    pub(crate) fn close(self, complete: bool) {
-        if !complete && self.ends_with_close.load(Ordering::Relaxed) {
-            // Without an orderly end. Best effort: the socket is about to be closed anyway.
-            let _ = self.socket().set_zero_linger();
+    /// The connection ends as it should.
+    pub(super) fn on_complete(&self) {
+        self.is_complete.store(true, Ordering::Relaxed);
+        for upload in self.late_uploads.lock().drain(..) {
+            let _ = upload.send(());
         }
-        // Dropping the half would say goodbye in an orderly way.
-        self.socket.forget();
     }
 }
 
-/// While it lives, its request is being served.
+/// Closes the connection; so that the client notices when the answer under way is not complete.
+impl Drop for Client {
+    fn drop(&mut self) {
+        let Some(socket) = self.socket.take() else {
+            return;
+        };
+        if !*self.is_complete.get_mut() && *self.ends_with_close.get_mut() {
+            // Without an orderly end. Best effort: the socket is about to be closed anyway.
+            let _ = socket.as_ref().set_zero_linger();
+        }
+        // Dropping the half would say goodbye in an orderly way.
+        socket.forget();
+    }
+}
+
+/// While it lives, its request is being served. The client may have gone meanwhile.
 pub(crate) struct Exchange {
-    client: Arc<Client>,
+    client: Weak<Client>,
 }
 
 impl Exchange {
     /// The answer is not to be finished, although the client may still read it. Whoever drives the connection has
     /// to be woken. Over HTTP/2 the stream sees to it.
     pub(crate) fn cut(&self) {
-        let is_http2 = self.client.is_http2.load(Ordering::Relaxed);
-        self.client.is_cut.store(!is_http2, Ordering::Relaxed);
+        if let Some(client) = self.client.upgrade() {
+            let is_http2 = client.is_http2.load(Ordering::Relaxed);
+            client.is_cut.store(!is_http2, Ordering::Relaxed);
+        }
     }
 
     /// Whether the client has kept the body of the request or the answer waiting for too long.
     pub(crate) fn is_late(&self) -> bool {
-        self.client.is_late.load(Ordering::Relaxed)
+        let client = self.client.upgrade();
+        client.is_some_and(|client| client.is_late.load(Ordering::Relaxed))
+    }
+
+    /// The response is complete, the request is not. The future is ready when the client's connection breaks off.
+    pub(crate) fn on_response_end(&self) -> impl Future<Output = ()> + use<> {
+        let (broken, hear) = oneshot::channel();
+        if let Some(client) = self.client.upgrade() {
+            client.set_sent(Sent::All);
+            let mut late_uploads = client.late_uploads.lock();
+            late_uploads.retain(|upload| !upload.is_closed());
+            late_uploads.push(broken);
+        }
+        async {
+            if hear.await.is_ok() {
+                pending::<()>().await;
+            }
+        }
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        if self.client.requests.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.client.set_phase(Phase::Idle);
+        if let Some(client) = self.client.upgrade()
+            && client.requests.fetch_sub(1, Ordering::Relaxed) == 1
+        {
+            client.set_phase(Phase::Idle);
         }
     }
 }

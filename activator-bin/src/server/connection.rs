@@ -28,6 +28,7 @@ use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
 use super::client::{Client, HEARS_CLOSE, Phase};
+use super::half_close::HalfClosed;
 use super::handshake;
 use super::http2::{self, Http2};
 use super::leave::Leave;
@@ -125,8 +126,8 @@ pub(super) async fn serve(
         End::NoTls(error) => tracing::debug!(client = %peer, %error, "no agreement on TLS"),
         end => tracing::debug!(client = %peer, ?end, "connection ended early"),
     }
-    if let Some(client) = Arc::into_inner(client) {
-        client.close(matches!(end, End::Closed(Ok(())) | End::Switched(Ok(()))));
+    if matches!(end, End::Closed(Ok(())) | End::Switched(Ok(()))) {
+        client.on_complete();
     }
 }
 
@@ -298,8 +299,14 @@ where
     let mut rest = Rest::default();
     let mut silence = Timer::default();
     let (mut is_draining, mut is_last) = (false, false);
+    let mut half_closed = None;
     poll_fn(|cx| {
-        if gone.as_mut().poll(cx).is_ready() {
+        if half_closed.is_none() && gone.as_mut().poll(cx).is_ready() {
+            half_closed = Some(HalfClosed::new(client));
+        }
+        if let Some(half_closed) = &mut half_closed
+            && half_closed.poll(cx, http.limits.half_close).is_ready()
+        {
             return Poll::Ready(ControlFlow::Break(End::ClientGone));
         }
         if client.is_cut() {
@@ -340,6 +347,10 @@ where
             }
             Phase::Request => {
                 head.disarm();
+                // That is inside of a body: behind a request that is complete nothing is read.
+                if client.is_at_end() {
+                    return Poll::Ready(ControlFlow::Break(End::ClientGone));
+                }
                 if client.take_heard() {
                     silence.restart(http.limits.body_idle_timeout);
                 }

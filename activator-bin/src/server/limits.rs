@@ -26,6 +26,8 @@ pub struct Limits {
     /// HTTP/2 each request, take nothing of what it is sent; 60 s by default. A request's body over HTTP/2
     /// may be silent: streams in both directions are, and its connections are pinged.
     pub body_idle_timeout: Duration,
+    /// What it means that a client of HTTP/1 closes its side behind its request; by default that it waits for the response.
+    pub half_close: HalfClose,
     /// How long a client's connection may be without a request before it is closed, give or take an
     /// eighth; 65 min by default: longer than the pools of ingresses keep theirs, so that it is them who close.
     pub client_idle_timeout: Duration,
@@ -60,6 +62,15 @@ pub struct Limits {
     /// How often a backend's HTTP/2 connection with requests under way is asked for a sign of life;
     /// 5 min by default, the most often that servers of gRPC tolerate.
     pub backend_ping_interval: Duration,
+}
+
+/// What it means that a client closes its side of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HalfClose {
+    /// It sends no more; requests that it has sent are responded to.
+    Respond,
+    /// It has disconnected; its requests are cancelled.
+    Gone,
 }
 
 impl Limits {
@@ -100,6 +111,7 @@ impl Default for Limits {
             max_headers: 100,
             max_request_body: None,
             body_idle_timeout: Duration::from_secs(60),
+            half_close: HalfClose::Respond,
             client_idle_timeout: Duration::from_secs(65 * 60),
             connect_timeout: Duration::from_secs(10),
             backend_idle_timeout: Duration::from_secs(90),

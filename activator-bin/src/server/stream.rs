@@ -95,6 +95,7 @@ impl AsyncWrite for Stream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
                     self.client.set_blocked(false);
+                    self.client.on_written();
                     return Poll::Ready(written);
                 }
             }

@@ -8,13 +8,16 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::client::Client;
 use crate::body::{Held, Relay};
 use crate::timeouts::Deadline;
 use crate::upstream::Lease;
+
+mod far;
+
+use far::Far;
 
 /// As much of one direction may be in memory.
 const CHUNK: usize = 16 * 1024;
@@ -64,11 +67,12 @@ impl Tunnel {
         } = self;
         client.on_switch();
         let copying = async {
-            let backend = backend.await.map_err(io::Error::other)?;
-            copy(stream, first, TokioIo::new(backend), || {
-                deadline.on_activity();
-            })
-            .await
+            let (mut backend, next) = Far::new(backend.await.map_err(io::Error::other)?);
+            let (up, down) = (Direction::new(first), Direction::new(next));
+            let on_bytes = || deadline.on_activity();
+            copy(stream, &mut backend, up, down, on_bytes).await?;
+            backend.complete();
+            Ok(())
         };
         tokio::select! {
             biased;
@@ -88,18 +92,17 @@ impl Tunnel {
     }
 }
 
-/// Copies both ways; `first` comes before what is read from `client`. Each piece that is read is told.
+/// Copies both ways. Each piece that is read is told.
 async fn copy(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
-    first: Bytes,
-    mut backend: impl AsyncRead + AsyncWrite + Unpin,
+    backend: &mut Far,
+    mut up: Direction,
+    mut down: Direction,
     on_bytes: impl Fn(),
 ) -> io::Result<()> {
-    let mut up = Direction::new(first);
-    let mut down = Direction::new(Bytes::new());
     poll_fn(|cx| {
-        let up = up.poll(cx, &mut client, &mut backend, &on_bytes)?;
-        let down = down.poll(cx, &mut backend, &mut client, &on_bytes)?;
+        let up = up.poll(cx, &mut client, backend, &on_bytes)?;
+        let down = down.poll(cx, backend, &mut client, &on_bytes)?;
         match up.is_ready() && down.is_ready() {
             true => Poll::Ready(Ok(())),
             false => Poll::Pending,

@@ -123,6 +123,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
                 let before = buf.filled().len();
                 ready!(Pin::new(&mut *stream).poll_read(cx, buf))?;
                 let read = &mut buf.filled_mut()[before..];
+                if read.is_empty() {
+                    client.on_end();
+                }
                 let (Some(requests), false) = (&mut requests, read.is_empty()) else {
                     return Poll::Ready(Ok(()));
                 };

@@ -132,6 +132,8 @@ impl UpstreamError {
                 source: Some(source),
                 ..
             } if is_out_of_reach(source.kind()) => Some(Complaint::Vanished),
+            // Before it was known who it is.
+            Self::Connect { source, .. } if is_end(source.kind()) => Some(Complaint::Closed),
             error => error.is_unreachable().then_some(Complaint::Unreachable),
         }
     }
@@ -195,6 +197,12 @@ impl UpstreamError {
             },
         }
     }
+}
+
+/// Whether it is how a connection ends that the other side closes.
+fn is_end(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(kind, Kind::UnexpectedEof | Kind::BrokenPipe)
 }
 
 /// Whether packets do not come through, or not back.

@@ -27,7 +27,7 @@ const KEEPALIVE_RETRIES: u32 = 3;
 const WATCHED: usize = 16 * 1024;
 
 /// A stream that ends in a TCP connection.
-pub(super) trait OverTcp: AsyncRead + AsyncWrite + Unpin {
+pub(crate) trait OverTcp: AsyncRead + AsyncWrite + Unpin {
     fn tcp(&self) -> &TcpStream;
 }
 
@@ -44,7 +44,7 @@ impl OverTcp for TlsStream<TcpStream> {
 }
 
 /// A connection to a backend.
-pub(super) struct Line<S> {
+pub(crate) struct Line<S> {
     stream: S,
     traffic: Arc<Traffic>,
     /// Whether requests share it: what the backend says to one then shows that it reads what is sent for all.
@@ -59,7 +59,7 @@ pub(super) struct Traffic {
     has_answer: AtomicBool,
     sent: AtomicUsize,
     is_recorded: AtomicBool,
-    /// What the first write sent.
+    /// What was sent before anything came.
     record: Mutex<Vec<u8>>,
 }
 
@@ -67,8 +67,8 @@ pub(super) struct Traffic {
 const RECORD: usize = 2 * 1024;
 
 impl Traffic {
-    /// The next request begins; the backend has read what was sent before. What the first write sends of it is
-    /// recorded if that is asked for.
+    /// The next request begins; the backend has read what was sent before. It is recorded if that is asked for, up to
+    /// the first byte that comes: for a request without a body.
     pub(super) fn begin(&self, is_recorded: bool) {
         if self.is_recorded.load(Ordering::Relaxed) {
             let mut record = self.record.lock();
@@ -110,17 +110,23 @@ impl<S: OverTcp> Line<S> {
         }
     }
 
+    pub(super) fn socket(&self) -> &TcpStream {
+        self.stream.tcp()
+    }
+
     pub(super) fn traffic(&self) -> Arc<Traffic> {
         Arc::clone(&self.traffic)
     }
 
     fn on_sent<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>, bytes: usize) {
         let sent = self.traffic.sent.load(Ordering::Relaxed);
-        if sent == 0 && self.traffic.is_recorded.load(Ordering::Relaxed) {
+        if self.traffic.is_recorded.load(Ordering::Relaxed) && !self.traffic.has_answer() {
             let mut record = self.traffic.record.lock();
+            let mut left = bytes;
             for part in parts {
-                let room = bytes - record.len();
-                record.extend_from_slice(&part[..part.len().min(room)]);
+                let part = &part[..part.len().min(left)];
+                record.extend_from_slice(part);
+                left -= part.len();
             }
         }
         let sent = sent.saturating_add(bytes);
@@ -269,13 +275,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_first_write_of_a_request_is_recorded_where_that_is_asked_for() {
-        let (mut line, _backend) = line().await;
+    async fn a_request_is_recorded_until_a_response_begins_where_that_is_asked_for() {
+        let (mut line, mut backend) = line().await;
         let traffic = line.traffic();
         let record = || traffic.recorded(|bytes| bytes.to_vec());
-        for (is_recorded, first, expected) in
-            [(true, "abc", "abc"), (false, "d", ""), (true, "e", "e")]
-        {
+        for (is_recorded, first, expected) in [
+            (true, "abc", "abcmore"),
+            (false, "d", ""),
+            (true, "e", "emore"),
+        ] {
             traffic.begin(is_recorded);
             line.write_all(first.as_bytes()).await.unwrap();
             line.write_all(b"more").await.unwrap();
@@ -284,6 +292,10 @@ mod tests {
         traffic.begin(true);
         let parts = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
         assert_eq!(line.write_vectored(&parts).await.unwrap(), 4);
+        assert_eq!(record(), b"abcd");
+        backend.write_all(b"x").await.unwrap();
+        line.read_u8().await.unwrap();
+        line.write_all(b"e").await.unwrap();
         assert_eq!(record(), b"abcd");
     }
 

@@ -198,6 +198,7 @@ pub(crate) struct Lease {
     pool: Rc<Pool>,
     backend: Arc<Backend>,
     connection: Option<Connection>,
+    is_last: bool,
 }
 
 impl Lease {
@@ -206,6 +207,7 @@ impl Lease {
             pool,
             backend,
             connection: Some(connection),
+            is_last: false,
         }
     }
 
@@ -226,6 +228,11 @@ impl Lease {
         let names = request.extensions().get::<Names>();
         connection.heads.begin(names.cloned().unwrap_or_default());
         connection.requests.try_send_request(request).await
+    }
+
+    /// The connection is closed behind this request.
+    pub(super) fn retire(&mut self) {
+        self.is_last = true;
     }
 
     /// The names of the headers in the response that has come.
@@ -253,7 +260,9 @@ impl Lease {
     /// Makes the connection available to further requests, if both the response and the request have come to
     /// their end. Without effect as long as the rest of the request is on its way.
     pub(crate) fn give_back(&mut self) {
-        if let Some(connection) = self.connection.take_if(|connection| connection.is_ready()) {
+        if let Some(connection) = self.connection.take_if(|connection| connection.is_ready())
+            && !self.is_last
+        {
             self.pool.put(&self.backend, connection);
         }
     }

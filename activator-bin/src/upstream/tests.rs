@@ -174,3 +174,17 @@ fn a_backend_that_closes_a_new_connection_is_complained_of() {
     assert_lost(send_on_new(Method::GET, ""), true, why);
     assert_lost(send_on_new(Method::POST, ""), false, why);
 }
+
+#[test]
+fn a_backend_that_closes_instead_of_speaking_tls_is_complained_of() {
+    let address = ([127, 0, 0, 1], 1).into();
+    let error = std::io::ErrorKind::UnexpectedEof.into();
+    let failed = Failed::from(UpstreamError::tls(address, error));
+    assert_eq!(failed.complaint, Some(Complaint::Closed));
+}
+
+#[test]
+fn idle_connections_are_closed_later_where_that_was_in_vain() {
+    let ms = |in_vain| starving(in_vain).as_millis();
+    assert_eq!([0, 1, 4, 5, u32::MAX].map(ms), [50, 100, 800, 800, 800]);
+}

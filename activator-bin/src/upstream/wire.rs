@@ -9,13 +9,15 @@ use std::task::{Context, Poll, ready};
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
+use super::line::Line;
 use super::request_line::Restoring;
 use crate::head::{Names, Reading, Respelling};
 use crate::target::Target;
 
 /// Both directions of a connection.
-pub(super) struct Wire<S> {
+pub(crate) struct Wire<S> {
     stream: S,
     heads: Arc<Heads>,
     restoring: Restoring,
@@ -70,6 +72,12 @@ impl<S> Wire<S> {
 
     pub(super) fn heads(&self) -> Arc<Heads> {
         Arc::clone(&self.heads)
+    }
+}
+
+impl Wire<Line<TcpStream>> {
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.stream.socket()
     }
 }
 

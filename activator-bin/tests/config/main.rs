@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::config::{
-    BackendTlsConfig, Config, JsonLinesConfig, Limits, LogFormat, Probe, Readiness, SCALARS,
-    SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
+    BackendTlsConfig, Config, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe, Readiness,
+    SCALARS, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
 };
 use reporter_core::Accounting;
 
@@ -156,6 +156,7 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
         max_headers: 250,
         max_request_body: Some(2 << 30),
         body_idle_timeout: Duration::from_secs(30),
+        half_close: HalfClose::Gone,
         client_idle_timeout: Duration::from_secs(7_200),
         connect_timeout: Duration::from_secs(2),
         backend_idle_timeout: Duration::from_secs(60),

@@ -262,28 +262,28 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
     };
 
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
-    let first = backend.accept().await;
-    let accepted = timeout(PATIENCE, certified.acceptor().accept(first.socket)).await;
-    let mut private = Client::new(accepted.unwrap().unwrap());
-    private.message().await;
-    private.send(answer).await;
+    let private = async || {
+        let connection = backend.accept().await;
+        let accepted = certified.acceptor().accept(connection.socket);
+        let mut private = Client::new(timeout(PATIENCE, accepted).await.unwrap().unwrap());
+        private.message().await;
+        private.send(answer).await;
+        private
+    };
+    let mut first = private().await;
     assert_eq!(client.message().await.status(), 204);
 
     plain(false);
+    assert!(first.is_over().await);
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
     let (mut open, _) = backend.request().await;
     open.send(answer).await;
     assert_eq!(client.message().await.status(), 204);
 
     plain(true);
+    assert!(open.is_over().await);
     client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
-    // The idle connections of what is no backend any more are closed.
-    assert!(private.is_over().await);
-    let last = backend.accept().await;
-    let accepted = timeout(PATIENCE, certified.acceptor().accept(last.socket)).await;
-    let mut private = Client::new(accepted.unwrap().unwrap());
-    private.message().await;
-    private.send(answer).await;
+    private().await;
     assert_eq!(client.message().await.status(), 204);
 }
 

@@ -233,6 +233,23 @@ async fn what_does_not_end_in_time_is_cut() {
 }
 
 #[tokio::test]
+async fn a_response_that_only_the_end_of_the_connection_ends_is_not_complete_when_it_is_cut() {
+    let backend = Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    config.drain_timeout = Duration::from_millis(200);
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let mut client = activator.connect().await;
+    client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
+    let (mut connection, _) = backend.request().await;
+    connection.send("HTTP/1.1 200 OK\r\n\r\nhalf").await;
+    client.head().await;
+    assert_eq!(client.bytes(4).await, b"half");
+    activator.stop().await;
+    let (rest, end) = client.rest().await;
+    assert_eq!((&*rest, end.is_err()), ("", true));
+}
+
+#[tokio::test]
 async fn dropping_an_activator_ends_it_at_once() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);

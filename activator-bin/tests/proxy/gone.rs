@@ -2,11 +2,13 @@
 //!
 //! Each test says by its backend how far the request had come.
 
+use activator_bin::config::HalfClose;
+use activator_bin::run::{Activator, Options};
 use tokio::io::AsyncWriteExt;
 
 use crate::backend::Backend;
 use crate::client::Client;
-use crate::harness::{Ask, HELLO, PATIENCE, scene, start, until};
+use crate::harness::{Ask, HELLO, PATIENCE, config, start, until};
 
 /// How a client goes away.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +21,22 @@ enum Leave {
     Reset,
 }
 
-const WAYS: [Leave; 3] = [Leave::Close, Leave::HalfClose, Leave::Reset];
+/// Each with what `limits.half_close` says. Only there does a half-closed client leave.
+const WAYS: [(Leave, HalfClose); 4] = [
+    (Leave::Close, HalfClose::Respond),
+    (Leave::Reset, HalfClose::Respond),
+    (Leave::Close, HalfClose::Gone),
+    (Leave::HalfClose, HalfClose::Gone),
+];
+
+async fn scene(half_close: HalfClose) -> (Backend, Activator, Client) {
+    let backend = Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    config.limits.half_close = half_close;
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let client = activator.connect().await;
+    (backend, activator, client)
+}
 
 /// Keeps a half-closed client alive.
 async fn leave(mut client: Client, how: Leave) -> Option<Client> {
@@ -42,8 +59,8 @@ fn get() -> String {
 
 #[tokio::test]
 async fn before_the_head_is_complete() {
-    for how in WAYS {
-        let (_backend, activator, mut client) = scene().await;
+    for (how, setting) in WAYS {
+        let (_backend, activator, mut client) = scene(setting).await;
         client.send(format!("GET / HTTP/1.1\r\n{HELLO}")).await;
         let kept = leave(client, how).await;
         if let Some(mut client) = kept {
@@ -57,8 +74,8 @@ async fn before_the_head_is_complete() {
 /// A client goes away, in each way, after `arrive` has brought its request to where the test says;
 /// that answers the backend's connection.
 async fn check(arrive: impl AsyncFn(&Backend, &mut Client) -> Client) {
-    for how in WAYS {
-        let (backend, activator, mut client) = scene().await;
+    for (how, setting) in WAYS {
+        let (backend, activator, mut client) = scene(setting).await;
         let mut connection = arrive(&backend, &mut client).await;
         assert_eq!(activator.in_flight(), 1);
         let _kept = leave(client, how).await;
@@ -100,8 +117,8 @@ async fn in_the_middle_of_the_upload() {
 
 #[tokio::test]
 async fn in_the_middle_of_an_upload_that_the_backend_does_not_read() {
-    for how in WAYS {
-        let (backend, activator, mut client) = scene().await;
+    for (how, setting) in WAYS {
+        let (backend, activator, mut client) = scene(setting).await;
         client
             .send(format!(
                 "POST / HTTP/1.1\r\n{HELLO}Content-Length: 1000000000\r\n\r\n"
@@ -204,7 +221,7 @@ async fn in_the_middle_of_the_answer() {
 
 #[tokio::test]
 async fn in_the_middle_of_an_answer_that_the_client_does_not_read() {
-    let (backend, activator, mut client) = scene().await;
+    let (backend, activator, mut client) = scene(HalfClose::Respond).await;
     client.send(get()).await;
     let (mut connection, _) = backend.request().await;
     connection.send("HTTP/1.1 200 OK\r\n\r\n").await;
@@ -225,8 +242,8 @@ async fn in_the_middle_of_an_answer_that_the_client_does_not_read() {
 
 #[tokio::test]
 async fn after_an_answer_is_complete() {
-    for how in WAYS {
-        let (backend, activator, mut client) = scene().await;
+    for (how, setting) in WAYS {
+        let (backend, activator, mut client) = scene(setting).await;
         client.send(get()).await;
         let (mut connection, _) = backend.request().await;
         connection

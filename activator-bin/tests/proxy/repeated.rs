@@ -55,6 +55,14 @@ async fn a_connection_that_is_closed_as_it_is_used_again_fails_no_request_that_m
         connection.send(OK).await;
         assert_eq!(client.message().await.status(), 200);
     }
+    client.send(post().replace("POST", "PUT")).await;
+    connection.message().await;
+    drop(connection);
+    let request;
+    (connection, request) = backend.request().await;
+    assert_eq!(request.body, "abc");
+    connection.send(OK).await;
+    assert_eq!(client.message().await.status(), 200);
     client.send(post()).await;
     connection.message().await;
     drop(connection);

@@ -1,10 +1,10 @@
 //! Connections that leave HTTP, WebSocket and whatever else both ends agree on: the offer and the switch.
 
-use activator_bin::run::Activator;
+use activator_bin::run::{Activator, Options};
 
 use crate::backend::{Backend, answering};
 use crate::client::Client;
-use crate::harness::{Ask, HELLO, scene, start};
+use crate::harness::{Ask, HELLO, config, scene, start};
 
 mod tunnel;
 
@@ -155,23 +155,6 @@ async fn bytes_right_behind_either_head_arrive() {
 }
 
 #[tokio::test]
-async fn an_offer_may_come_with_a_body() {
-    let (backend, _activator, mut client) = scene().await;
-    client
-        .send(format!(
-            "POST / HTTP/1.1\r\n{HELLO}{OFFER}Content-Length: 4\r\n\r\nbodychat"
-        ))
-        .await;
-    let (mut connection, request) = backend.request().await;
-    assert_eq!(request.body, "body");
-    connection.send(SWITCH).await;
-    assert_eq!(client.head().await.status(), 101);
-    assert_eq!(connection.bytes(4).await, b"chat");
-    connection.send("tahc").await;
-    assert_eq!(client.bytes(4).await, b"tahc");
-}
-
-#[tokio::test]
 async fn bytes_behind_a_refused_offer_are_the_next_request() {
     let (address, mut requests) =
         answering("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
@@ -192,4 +175,49 @@ async fn bytes_behind_a_refused_offer_are_the_next_request() {
         .await;
     assert_eq!(client.message().await.status(), 400);
     assert!(client.rest().await.1.is_ok());
+}
+
+#[tokio::test]
+async fn an_offer_beside_a_body_is_dropped_and_the_body_is_not() {
+    let (address, mut requests) = answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let activator = start(&[address]);
+    for (framing, body) in [
+        ("Content-Length: 5", "hello"),
+        ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
+    ] {
+        let mut client = activator.connect().await;
+        let request = format!("POST / HTTP/1.1\r\n{HELLO}{OFFER}{framing}\r\n\r\n{body}");
+        client.send(request).await;
+        assert_eq!(client.message().await.status(), 204, "{framing}");
+        let request = requests.recv().await.unwrap();
+        assert_eq!(request.header("upgrade"), None, "{framing}");
+        assert_eq!(request.header("connection"), None, "{framing}");
+        assert_eq!(request.body, "hello", "{framing}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_on_which_an_offer_was_not_taken_is_not_used_again() {
+    for response in [
+        "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        let backend = Backend::bind().await;
+        let mut config = config(&[backend.address]);
+        config.workers = 1;
+        let activator = Activator::start(config, Options::default()).unwrap();
+        let mut client = activator.connect().await;
+        client.send(get(OFFER)).await;
+        let (mut first, _) = backend.request().await;
+        first.send(response).await;
+        client.message().await;
+        // The backend does not read it any more, and is told that nobody will write.
+        client.send(get("")).await;
+        let (mut second, request) = backend.request().await;
+        assert_eq!(request.header("upgrade"), None);
+        assert_eq!(first.rest().await.0, "");
+        second.send("HTTP/1.1 204 No Content\r\n\r\n").await;
+        assert_eq!(client.message().await.status(), 204);
+    }
 }

@@ -1,0 +1,165 @@
+//! Backends that respond before they have read the request: it is over when its upload is, too.
+
+use std::time::Duration;
+
+use activator_bin::run::{Activator, Options};
+use tokio::io::AsyncWriteExt;
+use tokio::time::timeout;
+
+use crate::backend::Backend;
+use crate::client::Client;
+use crate::harness::{Ask, HELLO, config, start};
+
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+
+/// A client that has its response, and its backend.
+async fn early(backend: &Backend, activator: &Activator, framing: &str) -> (Client, Client) {
+    let mut client = activator.connect().await;
+    client
+        .send(format!("POST / HTTP/1.1\r\n{HELLO}{framing}\r\n\r\n"))
+        .await;
+    let mut connection = backend.accept().await;
+    connection.head().await;
+    connection.send(OK).await;
+    assert_eq!(client.message().await.body, "ok");
+    (client, connection)
+}
+
+/// Sends until every buffer on the way is full.
+async fn fill(client: &mut Client) {
+    let chunk = vec![b'x'; 1 << 20];
+    let stuck = Duration::from_millis(300);
+    while timeout(stuck, client.socket.write_all(&chunk))
+        .await
+        .is_ok()
+    {}
+}
+
+#[tokio::test]
+async fn the_slot_is_free_when_the_upload_is_over() {
+    for (framing, rest) in [
+        ("Content-Length: 5", "hello"),
+        ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
+    ] {
+        let backend = Backend::bind().await;
+        let mut config = config(&[backend.address]);
+        config.workers = 1;
+        config.revisions[0].container_concurrency = 1;
+        let activator = Activator::start(config, Options::default()).unwrap();
+        let (mut client, mut connection) = early(&backend, &activator, framing).await;
+        let mut waiting = activator.connect().await;
+        waiting.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+        activator.until_in_flight(2).await;
+        assert!(backend.is_silent());
+        client.send(rest).await;
+        assert_eq!(connection.bytes(rest.len()).await, rest.as_bytes());
+        // The connection is free, too.
+        assert!(connection.message().await.first_line.starts_with("GET / "));
+        activator.until_in_flight(1).await;
+        connection.send(OK).await;
+        assert_eq!(waiting.message().await.body, "ok");
+        // And the client's.
+        client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+        connection.message().await;
+        connection.send(OK).await;
+        assert_eq!(client.message().await.body, "ok");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_under_the_time_outs_whether_or_not_the_backend_reads_it() {
+    for reads in [true, false] {
+        let backend = Backend::bind().await;
+        let mut config = config(&[backend.address]);
+        config.revisions[0].timeouts.total = Duration::from_secs(2);
+        let activator = Activator::start(config, Options::default()).unwrap();
+        let (mut client, mut connection) =
+            early(&backend, &activator, "Content-Length: 1000000000").await;
+        match reads {
+            true => client.send("some").await,
+            false => fill(&mut client).await,
+        }
+        assert_eq!(activator.in_flight(), 1);
+        activator.until_in_flight(0).await;
+        // What is left is not read any more, and there is no second response.
+        assert_eq!(client.rest().await.0, "");
+        let (read, _) = connection.rest().await;
+        assert!(!reads || read == "some", "{read}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_the_backend_gives_up_is_over() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let (mut client, connection) = early(&backend, &activator, "Content-Length: 10").await;
+    client.send("some").await;
+    drop(connection);
+    activator.until_in_flight(0).await;
+    assert_eq!(client.rest().await.0, "");
+}
+
+#[tokio::test]
+async fn an_upload_that_the_client_gives_up_is_over() {
+    for reads in [true, false] {
+        let backend = Backend::bind().await;
+        let activator = start(&[backend.address]);
+        let (mut client, mut connection) =
+            early(&backend, &activator, "Content-Length: 1000000000").await;
+        match reads {
+            true => client.send("some").await,
+            false => {
+                fill(&mut client).await;
+                client.socket.set_zero_linger().unwrap();
+            }
+        }
+        assert_eq!(activator.in_flight(), 1);
+        drop(client);
+        activator.until_in_flight(0).await;
+        let (read, _) = connection.rest().await;
+        assert!(!reads || read == "some", "{read}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_behind_its_upload_leaves_all_of_it() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    // More than the buffers between the two take.
+    let length = 16 << 20;
+    let framing = format!("Content-Length: {length}");
+    let (mut client, mut connection) = early(&backend, &activator, &framing).await;
+    let sending = tokio::spawn(async move {
+        client.send(vec![b'x'; length]).await;
+    });
+    assert_eq!(connection.bytes(length).await.len(), length);
+    sending.await.unwrap();
+    activator.until_in_flight(0).await;
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_an_upload() {
+    let backend = Backend::bind().await;
+    let activator = start(&[backend.address]);
+    let http = activator.http_addr();
+    let (mut client, mut connection) = early(&backend, &activator, "Content-Length: 5").await;
+    let stopping = tokio::spawn(activator.stop());
+    crate::drain::until_refused(http).await;
+    client.send("hello").await;
+    assert_eq!(connection.bytes(5).await, b"hello");
+    stopping.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_drain_cuts_an_upload_that_does_not_end() {
+    let backend = Backend::bind().await;
+    let mut config = config(&[backend.address]);
+    config.drain_timeout = Duration::from_millis(200);
+    let activator = Activator::start(config, Options::default()).unwrap();
+    let reporter = activator.reporter().clone();
+    let (mut client, mut connection) = early(&backend, &activator, "Content-Length: 5").await;
+    activator.stop().await;
+    assert_eq!(client.rest().await.0, "");
+    assert_eq!(connection.rest().await.0, "");
+    assert_eq!(reporter.in_flight(&crate::harness::hello()).unwrap_or(0), 0);
+}
