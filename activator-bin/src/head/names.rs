@@ -47,12 +47,11 @@ impl Names {
                 next: 0,
                 looks: MOST_LOOKS,
             };
-            while let Some(name) = memchr(b':', &head[at..]).filter(|_| head[at] != b'\r') {
-                search.spell(&mut head[at..at + name]);
-                at += name;
+            while at < head.len() && head[at] != b'\r' {
                 let Some(line) = memchr(b'\n', &head[at..]) else {
                     return true;
                 };
+                search.spell(&mut head[at..=at + line]);
                 at += line + 1;
             }
             if !is_informational {
@@ -73,53 +72,74 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn spell(&mut self, name: &mut [u8]) {
-        if !is_own(name) {
-            if self.is_at(self.next, name) {
-                return self.take(self.next, name);
+    /// Writes the name at the beginning of `line`.
+    fn spell(&mut self, line: &mut [u8]) {
+        if !is_own(line) {
+            if self.take(self.next, line) {
+                return;
             }
-            let before = self.find(self.next, self.lines.len(), name);
-            if let Some(at) = before.or_else(|| self.find(0, self.next, name)) {
-                return self.take(at, name);
+            let next = self.next;
+            if self.find(next, self.lines.len(), line) || self.find(0, next, line) {
+                return;
             }
         }
-        to_canonical(name);
+        let name = line.iter().position(|&byte| byte == b':').unwrap_or(0);
+        to_canonical(&mut line[..name]);
     }
 
-    fn is_at(&self, at: usize, name: &[u8]) -> bool {
-        let line = self.lines.get(at..).unwrap_or_default();
-        line.get(name.len()) == Some(&b':') && line[..name.len()].eq_ignore_ascii_case(name)
-    }
-
-    /// Looks for a line between two.
-    fn find(&mut self, mut at: usize, end: usize, name: &[u8]) -> Option<usize> {
+    /// Takes the name from a line between two.
+    fn find(&mut self, mut at: usize, end: usize, line: &mut [u8]) -> bool {
         while at < end && self.looks > 0 {
             self.looks -= 1;
-            if self.is_at(at, name) {
-                return Some(at);
+            if self.take(at, line) {
+                return true;
             }
             at = self.behind(at);
         }
-        None
+        false
+    }
+
+    /// Takes the name from this line if it is the same.
+    fn take(&mut self, at: usize, line: &mut [u8]) -> bool {
+        let came = &self.lines[at..];
+        let mut length = 0;
+        loop {
+            let (Some(&came), Some(&written)) = (came.get(length), line.get(length)) else {
+                return false;
+            };
+            if came != written {
+                if came.to_ascii_lowercase() != written {
+                    return false;
+                }
+            } else if came == b':' {
+                break;
+            }
+            length += 1;
+        }
+        line[..length].copy_from_slice(&came[..length]);
+        // Most lines are as long as they were. It is a guess where the next one begins, which is why it may be wrong.
+        self.next = match came.get(line.len() - 1) {
+            Some(b'\n') => at + line.len(),
+            _ => self.behind(at),
+        };
+        true
     }
 
     fn behind(&self, line: usize) -> usize {
         let end = memchr(b'\n', &self.lines[line..]);
         end.map_or(self.lines.len(), |end| line + end + 1)
     }
-
-    fn take(&mut self, at: usize, name: &mut [u8]) {
-        name.copy_from_slice(&self.lines[at..at + name.len()]);
-        self.next = self.behind(at);
-    }
 }
 
 /// What is always written by us: as canonical as its value is ours.
-fn is_own(name: &[u8]) -> bool {
-    matches!(
-        name,
-        b"host" | b"k-original-host" | b"k-proxy-request" | b"x-forwarded-for"
-    )
+fn is_own(line: &[u8]) -> bool {
+    const OWN: [&[u8]; 4] = [
+        b"host:",
+        b"k-original-host:",
+        b"k-proxy-request:",
+        b"x-forwarded-for:",
+    ];
+    matches!(line.first(), Some(b'h' | b'k' | b'x')) && OWN.iter().any(|own| line.starts_with(own))
 }
 
 /// `x-forwarded-for` becomes `X-Forwarded-For`.
@@ -235,7 +255,7 @@ mod tests {
             looks: MOST_LOOKS,
         };
         for at in (0..2_000).rev() {
-            search.spell(format!("x{at}").into_bytes().as_mut());
+            search.spell(line(at).into_bytes().as_mut());
         }
         assert_eq!(search.looks, 0);
         assert!(Names::of(came.as_bytes()).put_into(&mut head));

@@ -5,6 +5,9 @@ use std::task::{Poll, ready};
 
 use super::Names;
 
+/// The most memory that is kept for the next head.
+const KEPT: usize = 1_024;
+
 /// The most parts of a write that is changed.
 const PARTS: usize = 16;
 
@@ -62,7 +65,8 @@ impl Respelling {
         let written = ready!(write(&parts[..count]))?;
         self.written += written.min(changed.len());
         if self.written == self.changed.len() {
-            self.changed = Vec::new();
+            self.changed.clear();
+            self.changed.shrink_to(KEPT);
             self.written = 0;
         }
         Poll::Ready(Ok(written))
