@@ -76,14 +76,11 @@ impl<'a> Attempts<'a> {
             again,
             complaint,
         } = failed;
-        if matches!(error, UpstreamError::Target) {
-            return Refusal::new(error.reason(), error);
-        }
         if let UpstreamError::RequestBody(source) = &error {
             tracing::debug!(revision = %self.target.key, %source, "request body failed");
             return Err(Refusal::new(error.reason(), error));
         }
-        if let UpstreamError::OutOfDescriptors(_) = &error {
+        if let UpstreamError::OutOfDescriptors(_) | UpstreamError::Target = &error {
             // Which says nothing about the backend.
             return Err(Refusal::new(error.reason(), error));
         }
