@@ -24,6 +24,7 @@ use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use tracing_subscriber::filter::Targets;
 
 pub use crate::probe::Probe;
+pub use crate::revision::protocol::Protocol;
 pub use crate::server::limits::{HalfClose, Limits};
 pub use crate::timeouts::TimeoutLimits;
 pub(crate) use load::ReloadError;
@@ -192,6 +193,8 @@ pub struct RevisionConfig {
     pub timeouts: TimeoutLimits,
     /// How its instances show that they are ready; `tcp` by default.
     pub probe: Probe,
+    /// In which version of HTTP its instances get requests; `auto` by default.
+    pub protocol: Protocol,
     /// Whether its instances are reached over TLS; `false` by default.
     pub tls: bool,
     /// Where its instances listen. No address is in it twice.

@@ -16,6 +16,7 @@ use crate::body::{Body, Held, Relay};
 use crate::outcome::{Observer, Outcome};
 use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
+use crate::revision::protocol::Protocol;
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
 use crate::server::limits::Limits;
@@ -218,8 +219,22 @@ impl Proxy {
         let capacity = Capacity::new(target, &self.services.queue);
         let mut attempts = Attempts::new(target, capacity).await?;
         let old_client = request.version() < Version::HTTP_11;
-        let offer = Offer::of(&request);
-        headers::to_backend(&mut request, &client.address, attempts.backend());
+        let protocol = target.protocol();
+        let version = protocol.version(request.version(), &attempts.backend().refusal);
+        if version == Version::HTTP_2
+            && request
+                .extensions()
+                .get::<crate::target::Target>()
+                .is_some()
+        {
+            let why =
+                "the request target cannot be sent to this revision, which is reached over HTTP/2";
+            return Err(Refusal::new(ErrorReason::BadRequest, why));
+        }
+        // An offer may always be ignored (RFC 9110, 7.8), and there are none over HTTP/2.
+        let offer = Offer::of(&request).filter(|_| version != Version::HTTP_2);
+        headers::to_backend(&mut request, version, &client.address, attempts.backend());
+        let mut has_refused = false;
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());
         }
@@ -227,10 +242,25 @@ impl Proxy {
             let answered = self.exchange(attempts.backend(), request, offer.as_ref(), client);
             match answered.await {
                 Ok(answer) => break answer,
+                Err(Failed {
+                    error: UpstreamError::NoHttp2(_),
+                    again: Some(unsent),
+                    ..
+                }) if protocol == Protocol::Auto => {
+                    request = unsent;
+                    headers::to_http1(&mut request, attempts.backend());
+                    has_refused = true;
+                }
                 // On the heap: every request would have room for it, and few need it.
                 Err(failed) => (attempts, request) = Box::pin(attempts.fail(failed)).await?,
             }
         };
+        if has_refused {
+            attempts
+                .backend()
+                .refusal
+                .remember(std::time::Instant::now());
+        }
         let slot = attempts.succeed();
         client.on_names(lease.names());
         match upgrade::is_switch(&response) {

@@ -14,6 +14,7 @@ use crate::config::RevisionConfig;
 
 pub(crate) mod backend;
 pub(crate) mod name;
+pub(crate) mod protocol;
 mod shared;
 mod target;
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
 use super::problem::{Place, Problems};
-use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, REVISION};
+use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS, REVISION};
 use super::setting::apply_defaults;
 use super::value::Value;
 use super::{RevisionConfig, ThrottleConfig, unknown};
@@ -25,6 +25,7 @@ struct Fields<'a> {
     response_start_timeout: String,
     idle_timeout: String,
     probe: &'a str,
+    protocol: &'a str,
     tls: bool,
     backends: &'a [std::net::SocketAddr],
 }
@@ -61,6 +62,7 @@ impl RevisionConfig {
     #[must_use]
     pub fn to_json(&self) -> Json {
         let probe = PROBES.iter().find(|(_, probe)| *probe == self.probe);
+        let protocol = PROTOCOLS.iter().find(|(_, it)| *it == self.protocol);
         let text = |duration| humantime::format_duration(duration).to_string();
         let optional = |duration: Option<Duration>| duration.map(text).unwrap_or_default();
         // Empty is what the file leaves out; it is no value that a field may have.
@@ -75,6 +77,7 @@ impl RevisionConfig {
             response_start_timeout: optional(self.timeouts.response_start),
             idle_timeout: optional(self.timeouts.idle),
             probe: probe.expect("the table has them all").0,
+            protocol: protocol.expect("the table has them all").0,
             tls: self.tls,
             backends: &self.backends,
         };

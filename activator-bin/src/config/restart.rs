@@ -34,6 +34,7 @@ impl Config {
             tls.certificate,
             tls.key,
             tls.min_version,
+            tls.http2,
             backend_tls.ca_file,
             backend_tls.server_name,
             backend_tls.min_version,

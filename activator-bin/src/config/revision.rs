@@ -11,7 +11,7 @@ use super::file::{Element, Reader, Section};
 use super::setting::Default::{Is, Required, Unset};
 use super::setting::{Setting, set};
 use super::value::Value;
-use super::{Probe, RevisionConfig, ThrottleConfig, TimeoutLimits};
+use super::{Probe, Protocol, RevisionConfig, ThrottleConfig, TimeoutLimits};
 
 /// The range of every bound on a queue.
 pub(super) const QUEUE_DEPTH: RangeInclusive<u64> = 0..=100_000_000;
@@ -21,6 +21,13 @@ pub(super) const PROBES: &[(&str, Probe)] = &[
     ("knative", Probe::Knative),
     ("tcp", Probe::Tcp),
     ("none", Probe::None),
+];
+
+/// The ways to choose the version of HTTP, by name.
+pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
+    ("auto", Protocol::Auto),
+    ("http1", Protocol::Http1),
+    ("h2c", Protocol::H2c),
 ];
 
 /// What was said of one revision, before it is known to be whole.
@@ -34,6 +41,7 @@ pub struct Draft {
     queue_depth: Option<usize>,
     timeouts: TimeoutLimits,
     probe: Probe,
+    protocol: Protocol,
     tls: bool,
     backends: Vec<SocketAddr>,
 }
@@ -65,6 +73,7 @@ impl Draft {
             queue_depth: self.queue_depth.unwrap_or(inherited.queue_depth),
             timeouts: self.timeouts,
             probe: self.probe,
+            protocol: self.protocol,
             tls: self.tls,
             backends: self.backends,
         })
@@ -161,6 +170,12 @@ pub static REVISION: &[Setting<Draft>] = &[
         Is("tcp"),
         "How its instances are probed: knative, tcp or none",
         |draft, value| set(&mut draft.probe, value.choice(PROBES)),
+    ),
+    Setting::new(
+        "protocol",
+        Is("auto"),
+        "The HTTP version that its instances get: auto (the client's; 1.1 where 2 is refused), http1 or h2c",
+        |draft, value| set(&mut draft.protocol, value.choice(PROTOCOLS)),
     ),
     Setting::new(
         "tls",

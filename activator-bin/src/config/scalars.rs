@@ -95,6 +95,12 @@ pub static SCALARS: &[Setting<Config>] = &[
         |config, value| set(&mut config.tls.min_version, value.choice(TLS_VERSIONS)),
     ),
     Setting::new(
+        "tls.http2",
+        Is("true"),
+        "Whether ALPN offers HTTP/2 on listen.https: true or false",
+        |config, value| set(&mut config.tls.http2, value.truth()),
+    ),
+    Setting::new(
         "backend_tls.ca_file",
         Unset,
         "CA certificates (PEM) that verify the backends of revisions with tls = true",

@@ -11,7 +11,7 @@ use super::value::Value;
 use super::{Config, RevisionConfig};
 
 /// What the listener for requests over TLS shows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsConfig {
     /// The certificate, and those that lead from it to one that clients know.
     pub certificate: Option<PathBuf>,
@@ -19,6 +19,19 @@ pub struct TlsConfig {
     pub key: Option<PathBuf>,
     /// The oldest TLS that clients may speak; 1.3 by default.
     pub min_version: TlsVersion,
+    /// Whether clients are offered HTTP/2 by ALPN; `true` by default.
+    pub http2: bool,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            certificate: None,
+            key: None,
+            min_version: TlsVersion::default(),
+            http2: true,
+        }
+    }
 }
 
 /// How backends are verified that are reached over TLS.

@@ -1,6 +1,6 @@
 //! What a proxy changes in the head of a request and of its answer.
 
-use http::header::{CONTENT_LENGTH, HOST, TE, TRAILER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
@@ -28,19 +28,21 @@ pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
     )
 }
 
-/// Makes `request` one that goes to `backend`, for the client at `client`.
+/// Makes `request` one that goes to `backend` in this version of HTTP, for the client at `client`.
 pub(super) fn to_backend(
     request: &mut Request<impl Body>,
+    version: Version,
     client: &HeaderValue,
     backend: &Backend,
 ) {
     let framing = Framing::of(request.body());
     let length = request.body().size_hint().exact();
     // HTTP/2 has a framing of its own, and names the host elsewhere.
-    let is_http2 = request.version() == Version::HTTP_2;
-    if !is_http2 {
-        *request.version_mut() = Version::HTTP_11;
+    let is_http2 = version == Version::HTTP_2;
+    if request.version() == Version::HTTP_2 && !is_http2 {
+        join_cookies(request.headers_mut());
     }
+    *request.version_mut() = version;
     let original_host = take_authority(request.uri_mut());
     let headers = request.headers_mut();
     let wants_trailers = tokens(headers, TE).any(|token| token.eq_ignore_ascii_case(b"trailers"));
@@ -69,6 +71,33 @@ pub(super) fn to_backend(
     set_backend(request, backend);
 }
 
+/// Makes `request`, which was made one to a backend already over HTTP/2, one over HTTP/1.1.
+pub(super) fn to_http1(request: &mut Request<impl Body>, backend: &Backend) {
+    *request.version_mut() = Version::HTTP_11;
+    take_authority(request.uri_mut());
+    if Framing::of(request.body()) == Framing::Chunked {
+        let chunked = HeaderValue::from_static("chunked");
+        request.headers_mut().insert(TRANSFER_ENCODING, chunked);
+    }
+    join_cookies(request.headers_mut());
+    set_backend(request, backend);
+}
+
+/// Over HTTP/2 they may come in parts, of which HTTP/1.1 knows nothing (RFC 9113, 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut parts = headers.get_all(COOKIE).iter();
+    if let (Some(_), Some(_)) = (parts.next(), parts.next()) {
+        let parts: Vec<_> = headers
+            .get_all(COOKIE)
+            .iter()
+            .map(HeaderValue::as_bytes)
+            .collect();
+        let joined = HeaderValue::from_bytes(&parts.join(&b"; "[..]));
+        let joined = joined.expect("header values joined by a semicolon are a header value");
+        headers.insert(COOKIE, joined);
+    }
+}
+
 /// Makes `request`, which was made one to a backend already, one that goes to `backend`.
 pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
     let host = &backend.host;
@@ -94,8 +123,8 @@ pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
 pub(super) fn to_client(response: &mut Response<impl Body>) {
     let framing = Framing::of(response.body());
     let length = response.body().size_hint().exact();
-    let version = response.version_mut();
-    *version = (*version).max(Version::HTTP_11);
+    // Its own towards a client of HTTP/2 means nothing to anybody.
+    *response.version_mut() = Version::HTTP_11;
     let headers = response.headers_mut();
     remove_hop_by_hop(headers, framing);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
+use super::protocol::Refusal;
 use arc_swap::ArcSwap;
 use foldhash::fast::FixedState;
 use http::HeaderValue;
@@ -53,6 +54,8 @@ pub(crate) struct Backend {
     /// How many reasons there are not to keep idle connections: requests that wait for others' idle ones to be
     /// closed, and [`FOR_GOOD`].
     unkept: AtomicU32,
+    /// Whether it has refused HTTP/2.
+    pub(crate) refusal: Refusal,
 }
 
 /// A reason that stays not to keep idle connections.
@@ -143,6 +146,7 @@ impl Backend {
             serves_few: AtomicBool::new(false),
             closed_in_vain: AtomicU32::new(0),
             unkept: AtomicU32::new(0),
+            refusal: Refusal::none(),
         }
     }
 

@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use reporter_core::RevisionKey;
 
 use super::backend::Backends;
+use super::protocol::Protocol;
 use super::shared::{Shared, limits};
 use crate::config::RevisionConfig;
 use crate::probe::Prober;
@@ -42,6 +43,11 @@ impl Target {
     /// How long a request that comes now may take.
     pub(crate) fn timeouts(&self) -> TimeoutLimits {
         self.config.load().timeouts
+    }
+
+    /// In which version of HTTP a request goes that comes now.
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.config.load().protocol
     }
 
     /// It is not served any more: the requests that wait are answered, and no connection is kept.

@@ -17,6 +17,7 @@ fn revision(text: &str) -> RevisionConfig {
         queue_depth: 1,
         timeouts: Default::default(),
         probe: Default::default(),
+        protocol: Default::default(),
         tls: false,
         backends: ports.map(address).collect(),
     }

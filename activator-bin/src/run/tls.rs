@@ -50,6 +50,7 @@ fn pair(config: &Config) -> Result<Option<Arc<Current<Pair>>>, TlsProblems> {
         certificate: certificate.clone(),
         key: key.clone(),
         min_version: settings.min_version,
+        http2: settings.http2,
     })?;
     Ok(Some(Arc::new(pair)))
 }

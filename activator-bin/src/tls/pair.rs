@@ -25,6 +25,8 @@ pub(crate) struct Pair {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) min_version: TlsVersion,
+    /// Whether HTTP/2 is offered.
+    pub(crate) http2: bool,
 }
 
 impl Files for Pair {
@@ -63,7 +65,8 @@ impl Files for Pair {
             .expect("ring has cipher suites for every protocol version")
             .with_no_client_auth()
             .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-        config.alpn_protocols = PROTOCOLS.iter().map(|it| it.to_vec()).collect();
+        let offered = &PROTOCOLS[usize::from(!self.http2)..];
+        config.alpn_protocols = offered.iter().map(|it| it.to_vec()).collect();
         Ok(Loaded {
             content: config,
             not_after,

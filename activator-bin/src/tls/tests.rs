@@ -47,6 +47,7 @@ fn pair(directory: &Directory) -> Pair {
         certificate: directory.0.join("tls.crt"),
         key: directory.0.join("tls.key"),
         min_version: TlsVersion::V1_3,
+        http2: true,
     }
 }
 
@@ -200,4 +201,21 @@ async fn files_that_could_not_be_read_are_tried_again_until_they_can() {
     let more = tokio::time::timeout(std::time::Duration::from_secs(600), outcomes.recv()).await;
     assert!(more.is_err());
     following.abort();
+}
+
+#[test]
+fn http2_is_offered_if_it_is_to_be() {
+    let directory = Directory::new("alpn");
+    let (certificate, key) = certified();
+    directory.write("tls.crt", &certificate);
+    directory.write("tls.key", &key);
+    let offered = |http2| {
+        let pair = Pair {
+            http2,
+            ..pair(&directory)
+        };
+        pair.load().unwrap().content.alpn_protocols
+    };
+    assert_eq!(offered(true), [&b"h2"[..], b"http/1.1"]);
+    assert_eq!(offered(false), [b"http/1.1"]);
 }

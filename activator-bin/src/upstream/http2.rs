@@ -169,7 +169,8 @@ impl Http2 {
                 Ok(place) => place,
                 Err(error) => {
                     let mut failed = Failed::from(error);
-                    let unsent = failed.complaint.is_some();
+                    let is_refused = matches!(failed.error, UpstreamError::NoHttp2(_));
+                    let unsent = failed.complaint.is_some() || is_refused;
                     failed.again = unsent.then(|| Box::new(Request::from_parts(head, body)));
                     return Err(failed);
                 }

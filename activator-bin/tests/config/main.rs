@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::config::{
-    BackendTlsConfig, Config, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe, Readiness,
-    SCALARS, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
+    BackendTlsConfig, Config, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe, Protocol,
+    Readiness, SCALARS, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
 };
 use reporter_core::Accounting;
 
@@ -101,6 +101,7 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     let tls = TlsConfig {
         certificate: Some("/etc/activator/tls.crt".into()),
         key: Some("/etc/activator/tls.key".into()),
+        http2: false,
         min_version: TlsVersion::V1_2,
     };
     assert_eq!(config.tls, tls);
@@ -111,6 +112,8 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     };
     assert_eq!(config.backend_tls, backend_tls);
     assert_eq!((first.tls, second.tls), (true, false));
+    assert_eq!(first.protocol, Protocol::H2c);
+    assert_eq!(second.protocol, Protocol::Auto);
     assert_eq!(config.reporter.interval, Duration::from_millis(500));
     assert_eq!(config.reporter.accounting, Accounting::Average);
     assert_eq!(config.reporter.max_tracked_keys, 1_000);

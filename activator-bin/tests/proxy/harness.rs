@@ -76,6 +76,7 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             timeouts: TimeoutLimits::default(),
             // The connections that backends get are those of requests.
             probe: Probe::None,
+            protocol: Default::default(),
             tls: false,
             backends: backends.to_vec(),
         }],

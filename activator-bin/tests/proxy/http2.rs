@@ -16,6 +16,7 @@ mod informational;
 mod lost;
 mod messages;
 mod preface;
+mod protocol;
 mod raw;
 mod sent_away;
 mod silence;

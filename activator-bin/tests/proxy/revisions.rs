@@ -46,12 +46,12 @@ async fn check(write: bool, cases: &[(&str, &str, u16, &str)]) {
     }
 }
 
-const SHOWN: &str = r#"{"backends":["127.0.0.1:1"],"configuration":"hello","container_concurrency":0,"name":"hello","namespace":"default","probe":"none","queue_depth":100,"service":"hello","timeout":"5m","tls":false}"#;
-const BARE: &str = r#"{"backends":[],"container_concurrency":0,"name":"new","namespace":"ns","probe":"tcp","queue_depth":100,"timeout":"5m","tls":false}"#;
+const SHOWN: &str = r#"{"backends":["127.0.0.1:1"],"configuration":"hello","container_concurrency":0,"name":"hello","namespace":"default","probe":"none","protocol":"auto","queue_depth":100,"service":"hello","timeout":"5m","tls":false}"#;
+const BARE: &str = r#"{"backends":[],"container_concurrency":0,"name":"new","namespace":"ns","probe":"tcp","protocol":"auto","queue_depth":100,"timeout":"5m","tls":false}"#;
 
 #[tokio::test]
 async fn revisions_are_shown_set_and_removed() {
-    let whole = r#"{"backends":["[::1]:80"],"configuration":"c","container_concurrency":3,"idle_timeout":"20ms","name":"hello","namespace":"default","probe":"none","queue_depth":4,"response_start_timeout":"1m 30s","service":"s","timeout":"10m","tls":false}"#;
+    let whole = r#"{"backends":["[::1]:80"],"configuration":"c","container_concurrency":3,"idle_timeout":"20ms","name":"hello","namespace":"default","probe":"none","protocol":"auto","queue_depth":4,"response_start_timeout":"1m 30s","service":"s","timeout":"10m","tls":false}"#;
     let both = format!(r#"{{"revisions":[{whole},{BARE}]}}"#);
     check(
         true,

@@ -58,6 +58,7 @@ impl Scene {
                 ..Default::default()
             },
             probe: Probe::None,
+            protocol: Default::default(),
             tls: false,
             backends: vec![backend],
         };

@@ -13,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::{self, SendRequest};
 use h2::{Ping, PingPong};
+use rustls::AlertDescription;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, watch};
 use tokio::task::AbortHandle;
@@ -83,6 +84,10 @@ impl From<UpstreamError> for NotOpened {
             UpstreamError::OutOfDescriptors(_) => Self::OutOfDescriptors,
             UpstreamError::Connect { source, .. } => Self::Connect(source.kind()),
             UpstreamError::NoAuthorities(_) => Self::NoAuthorities,
+            UpstreamError::Tls {
+                source: rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
+                ..
+            } => Self::Closed,
             UpstreamError::Tls { source, .. } => Self::Tls(source),
             UpstreamError::Silent(_) => Self::Silent,
             _ => Self::Closed,

@@ -82,8 +82,9 @@ impl Uploading {
                     }
                 },
                 Some(Err(error)) => return self.fail(error),
-                // Hyper ends one of HTTP/1 like that when its client is gone.
-                None if !self.body.is_end_stream() => {
+                // Hyper ends one of HTTP/1 like that when its client is gone. Of one in chunks that cannot be
+                // told, and need not: the request is dropped with its client.
+                None if self.body.size_hint().upper().is_some_and(|rest| rest > 0) => {
                     return self.fail(io::Error::from(io::ErrorKind::UnexpectedEof).into());
                 }
                 None => {

@@ -1,5 +1,6 @@
 //! Connections to backends: who shares them, and where a request goes that one of them did not take.
 
+use activator_bin::config::Protocol;
 use activator_bin::run::{Activator, Options};
 use h2::Reason;
 
@@ -11,7 +12,9 @@ use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
 #[tokio::test]
 async fn a_backend_that_speaks_only_http1_is_named_in_the_refusal() {
     let (address, _requests) = answering("HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    let activator = start(&[address]);
+    let mut config = config(&[address]);
+    config.revisions[0].protocol = Protocol::H2c;
+    let activator = Activator::start(config, Options::default()).unwrap();
     let client = Http2Client::connect(&activator).await;
     let mut response = client.get("/").await;
     assert_eq!(response.status(), 502);

@@ -49,6 +49,7 @@ impl Files {
             certificate: Some(self.directory.path("tls.crt")),
             key: Some(self.directory.path("tls.key")),
             min_version: TlsVersion::V1_3,
+            http2: true,
         };
         config
     }
