@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::program::{ACTIVATOR, PATIENCE, Program};
 
@@ -81,6 +82,45 @@ fn operators_reach_a_program_whose_clients_have_taken_all_descriptors() {
     // Those who say nothing make room for whoever does.
     assert!(ask(connect(address)).starts_with("HTTP/1.1 404 "));
     drop(clients);
+    program.stop();
+}
+
+/// Elsewhere the allocator is the system's.
+#[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
+#[test]
+fn memory_that_a_load_has_taken_is_given_back() {
+    let program = start("300");
+    let process = program.logs("process ");
+    let status = format!("/proc/{}/status", process.trim_start_matches("process "));
+    let resident = || -> u64 {
+        let status = std::fs::read_to_string(&status).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.unwrap().trim().trim_end_matches(" kB");
+        kib.parse().unwrap()
+    };
+    let serving = program.logs("serving, try: ");
+    let (_, address) = serving.rsplit_once(" http://").unwrap();
+    let address = address.trim_end_matches('/').parse().unwrap();
+    let before = resident();
+    let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(60_000));
+    let clients: Vec<TcpStream> = (0..250)
+        .map(|_| {
+            let mut client = connect(address);
+            client.write_all(head.as_bytes()).unwrap();
+            client
+        })
+        .collect();
+    let wait_until = |what: &str, is_so: &dyn Fn() -> bool| {
+        let until = Instant::now() + PATIENCE * 4;
+        while !is_so() {
+            assert!(Instant::now() < until, "{what}: {} KiB", resident());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    let (loaded, left) = (before + 15_000, before + 7_500);
+    wait_until("it is taken", &|| resident() > loaded);
+    drop(clients);
+    wait_until("it is given back", &|| resident() < left);
     program.stop();
 }
 
