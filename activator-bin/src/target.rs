@@ -4,6 +4,8 @@
 //! In their place hyper reads, and writes, a target of the same form: its odd bytes are replaced.
 
 use bytes::Bytes;
+use http::Uri;
+use http::uri::PathAndQuery;
 
 /// The longest that `http::Uri` holds.
 pub(crate) const LONGEST: usize = u16::MAX as usize - 1;
@@ -81,6 +83,13 @@ impl Target {
         Self(path)
     }
 
+    /// `uri` with this target, for HTTP/2, where it is written through `http::Uri` alone; none if that does not hold it.
+    pub(crate) fn put_into(&self, uri: &Uri) -> Option<Uri> {
+        let mut parts = uri.clone().into_parts();
+        parts.path_and_query = Some(PathAndQuery::from_maybe_shared(self.0.clone()).ok()?);
+        Uri::from_parts(parts).ok()
+    }
+
     /// What stands in a request line.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -89,8 +98,6 @@ impl Target {
 
 #[cfg(test)]
 mod tests {
-    use http::uri::PathAndQuery;
-
     use super::*;
 
     #[test]
@@ -128,5 +135,20 @@ mod tests {
                 assert_eq!(held.as_str().as_bytes(), target);
             }
         }
+    }
+
+    #[test]
+    fn http2_gets_what_a_uri_holds_and_nothing_else() {
+        let check = |target: &'static [u8], uri: Option<&str>| {
+            let disguised = Uri::from_static("http://a/_");
+            let found = Target::new(Bytes::from_static(target)).put_into(&disguised);
+            assert_eq!(found.map(|uri| uri.to_string()).as_deref(), uri);
+        };
+        check(b"/\"a\"", Some("http://a/\"a\""));
+        check("/\u{e4}?\u{e4}".as_bytes(), Some("http://a/\u{e4}?\u{e4}"));
+        check(b"?`", Some("http://a/?`"));
+        check(b"/?\"", None);
+        check(b"/<", None);
+        check(b"/\xe4", None);
     }
 }

@@ -80,7 +80,7 @@ impl<'a> Attempts<'a> {
             tracing::debug!(revision = %self.target.key, %source, "request body failed");
             return Err(Refusal::new(error.reason(), error));
         }
-        if let UpstreamError::OutOfDescriptors(_) = &error {
+        if let UpstreamError::OutOfDescriptors(_) | UpstreamError::Target = &error {
             // Which says nothing about the backend.
             return Err(Refusal::new(error.reason(), error));
         }

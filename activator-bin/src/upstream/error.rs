@@ -59,6 +59,11 @@ pub(crate) enum UpstreamError {
     /// The client's side of the exchange failed, not the backend's.
     #[error("the request's body is invalid or ended early")]
     RequestBody(#[source] Box<dyn Error + Send + Sync>),
+    /// HTTP/2 has no room for the request's target.
+    #[error(
+        "over HTTP/2, which the backend speaks, this request target cannot be passed on as it came"
+    )]
+    Target,
     /// It does not speak HTTP/2, or closes before it has said so.
     #[error("backend {0} closed the connection instead of speaking HTTP/2")]
     NoHttp2(SocketAddr),
@@ -163,7 +168,7 @@ impl UpstreamError {
             | Self::ManyHeaders(..)
             | Self::NoHttp2(_) => ErrorReason::BackendBadResponse,
             Self::RequestBody(source) if is_taken_back(&**source) => ErrorReason::ClientGone,
-            Self::RequestBody(_) => ErrorReason::BadRequest,
+            Self::RequestBody(_) | Self::Target => ErrorReason::BadRequest,
             Self::OutOfDescriptors(_) => ErrorReason::OutOfDescriptors,
         }
     }

@@ -28,6 +28,7 @@ use crate::open_files;
 use crate::proxy::headers::informational_to_client;
 use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;
+use crate::target::Target;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
 use crate::upload::Upload;
@@ -157,7 +158,11 @@ impl Http2 {
         backend: &Arc<Backend>,
         request: Box<Request<Upload>>,
     ) -> Result<(Response<Received>, Stream), Failed> {
-        let (head, mut body) = request.into_parts();
+        let (mut head, mut body) = request.into_parts();
+        if let Some(target) = head.extensions.get::<Target>() {
+            // Hyper knows it in disguise only.
+            head.uri = target.put_into(&head.uri).ok_or(UpstreamError::Target)?;
+        }
         let mut attempts = Attempts::default();
         loop {
             let place = match self.place(backend).await {

@@ -88,7 +88,7 @@ fn a_request_that_comes_at_the_moment_of_leaving_is_served_and_its_connection_cl
     scene.pass(1, DELAY - Duration::from_secs(1));
     let (_, responses) = scene.during(move |_| clients.iter_mut().map(rest).collect::<Vec<_>>());
     for response in responses {
-        assert!(response.contains("connection: close\r\n"), "{response}");
+        assert!(response.contains("Connection: close\r\n"), "{response}");
         assert!(response.ends_with("\r\n\r\nhello"), "{response}");
     }
 }
