@@ -120,9 +120,15 @@ fn a_file_of_certificates_is_read_before_the_start() {
         missing.starts_with("ca_file = \"/no/such/file.pem\": cannot be read"),
         "{missing}"
     );
-    let empty = error("/dev/null");
+    let device = error("/dev/null");
     assert_eq!(
-        empty,
-        "ca_file = \"/dev/null\": there is no certificate in it"
+        device,
+        "ca_file = \"/dev/null\": is not a regular file of at most 64 MiB"
+    );
+    let empty = concat!(env!("CARGO_TARGET_TMPDIR"), "/empty.pem");
+    std::fs::write(empty, "").unwrap();
+    assert_eq!(
+        error(empty),
+        format!("ca_file = {empty:?}: there is no certificate in it")
     );
 }
