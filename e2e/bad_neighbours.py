@@ -284,15 +284,29 @@ class Reports:
             return self.seen.get(name.encode(), begin + 20) - begin
 
 
-def first_report(address, reports, name):
-    """How long after the request of an idle revision it is reported."""
-    begin = time.monotonic()
+def exchange(address, name):
+    """Sends one request on a connection of its own, and reads its response."""
     with socket.create_connection(address, timeout=20) as connection:
         connection.sendall(head(name, "Connection: close\r\n"))
         got = b""
-        while part := connection.recv(65536):
+        while not got.endswith(b"\r\n\r\nok"):
+            part = connection.recv(65536)
+            assert part, got
             got += part
     assert got.startswith(b"HTTP/1.1 200 "), got
+
+
+def direct(address):
+    """The control: how long a request takes that goes to the backend itself, on the same busy machine."""
+    begin = time.monotonic()
+    exchange(address, "control")
+    return time.monotonic() - begin
+
+
+def first_report(address, reports, name):
+    """How long after the request of an idle revision it is reported."""
+    begin = time.monotonic()
+    exchange(address, name)
     return reports.after(name, begin)
 
 
@@ -313,12 +327,12 @@ def main(program, seconds):
             [*limit, program, "--config", file.name], stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         try:
-            play(activator, host, http_address, admin, firsts, seconds)
+            play(activator, host, http_address, admin, listeners["good"].getsockname(), firsts, seconds)
         finally:
             activator.kill()
 
 
-def play(activator, host, address, admin, firsts, seconds):
+def play(activator, host, address, admin, backend, firsts, seconds):
     # Whoever measures does not wait for the clients beside it.
     sys.setswitchinterval(0.0005)
     reports = Reports(activator.stdout)
@@ -335,8 +349,9 @@ def play(activator, host, address, admin, firsts, seconds):
     in_background(hoarders, address)
     time.sleep(2)
     load = Load(address)
-    begin, latencies = time.monotonic(), []
+    begin, latencies, controls = time.monotonic(), [], []
     for name in firsts:
+        controls.append(direct(backend))
         latencies.append(first_report(address, reports, name))
         left = begin + seconds - time.monotonic()
         if left <= 0:
@@ -344,15 +359,19 @@ def play(activator, host, address, admin, firsts, seconds):
         time.sleep(min(left, 0.25))
     load.end()
     median, worst = statistics.median(latencies), max(latencies)
+    control = max(controls)
     print(
         f"{load.served} requests, {len(load.lost)} lost, the slowest after {load.worst * 1000:.0f} ms; "
-        f"{len(latencies)} first reports, after {median * 1000:.1f} ms in the median, {worst * 1000:.1f} ms at worst",
+        f"{len(latencies)} first reports, after {median * 1000:.1f} ms in the median, {worst * 1000:.1f} ms at worst; "
+        f"directly {statistics.median(controls) * 1000:.1f} and {control * 1000:.1f} ms",
         flush=True,
     )
     files = len(os.listdir(f"/proc/{activator.pid}/fd"))
     print(f"{files} files open at the end", flush=True)
     assert not load.lost, load.lost[:5]
-    assert worst < FIRST_REPORT, sorted(latencies)[-5:]
+    # What the machine itself made wait is not the activator's.
+    assert worst < FIRST_REPORT + control, sorted(latencies)[-5:]
+    assert median < FIRST_REPORT, median
     # Nobody has read a line of its log, and it ends all the same.
     activator.send_signal(signal.SIGTERM)
     assert activator.wait(40) == 0, activator.returncode
