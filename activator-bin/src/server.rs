@@ -28,6 +28,7 @@ mod connection;
 mod crowd;
 mod half_close;
 mod handshake;
+mod http1;
 mod http2;
 mod informational;
 mod leave;
@@ -41,6 +42,7 @@ mod rest;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod timer;
 pub(crate) mod tunnel;
 mod wire;
 

@@ -1,71 +1,47 @@
 //! One client's connection, from accept to close.
 
-use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::io;
-use std::mem;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
-use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, StatusCode};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper::server::conn::http1::Builder;
 use reporter_metrics::Scheme;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, Sleep, sleep};
 use tokio_rustls::TlsAcceptor;
 
-use super::client::{Client, HEARS_CLOSE, Phase};
-use super::half_close::HalfClosed;
+use super::client::{Client, Phase};
 use super::handshake;
+use super::http1;
 use super::http2::{self, Http2};
-use super::leave::Leave;
 use super::limits::Limits;
 use super::places::Place;
 use super::protocol::{Protocol, detect};
 use super::refusal::Refusal;
-use super::requests::Shared;
-use super::rest::{self, Rest};
 use super::stream::Stream;
+use super::timer::Timer;
 use super::wire::Wire;
 use crate::drain::Draining;
 use crate::proxy::Proxy;
-use crate::upload::Upload;
 
 /// How long a request whose head is on its way may take to begin once a drain has begun.
 pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
 
 /// How connections are served, in each protocol.
 pub(super) struct Http {
-    http1: http1::Builder,
+    pub(super) http1: Builder,
     http2: Rc<Http2>,
     pub(super) limits: Limits,
 }
 
 impl Http {
     pub(super) fn new(limits: &Limits, draining: &Draining) -> Self {
-        let mut http1 = http1::Builder::new();
-        http1.max_buf_size(limits.max_header_size);
-        http1.max_header_size(limits.max_header_size);
-        if let Some(most) = limits.http1_max_headers() {
-            http1.max_headers(most);
-        }
-        // Nothing is read behind a request before it is answered: that would cost a buffer each time.
-        http1.half_close(HEARS_CLOSE);
         Self {
-            http1,
+            http1: http1::settings(limits),
             http2: Rc::new(Http2::new(limits, draining.clone())),
             limits: *limits,
         }
@@ -165,104 +141,21 @@ async fn speak<I>(
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let tunnel = Rc::new(Cell::new(None));
-    let requests = Rc::new(Shared::new(http.limits.max_header_size));
-    let mut service = {
-        let (proxy, client) = (Rc::clone(&proxy), Arc::clone(client));
-        let tunnel = Rc::clone(&tunnel);
-        let requests = Rc::clone(&requests);
-        service_fn(move |mut request: Request<Incoming>| {
-            requests.borrow_mut().on_request(&mut request);
-            let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
-            let (tunnel, requests) = (Rc::clone(&tunnel), Rc::clone(&requests));
-            // On the heap, so that those it is handed to need no room for it.
-            let request = Box::new(request.map(Upload::from));
-            async move {
-                let mut answer = proxy.answer(request, &client).await;
-                requests
-                    .borrow_mut()
-                    .respelling
-                    .set_names(client.take_names());
-                tunnel.set(answer.body_mut().take_tunnel());
-                let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-                if proxy.is_leaving() && !switches {
-                    // The next request goes elsewhere; hyper ends the connection behind this response.
-                    let close = HeaderValue::from_static("close");
-                    answer.headers_mut().insert(CONNECTION, close);
-                }
-                Ok::<_, Infallible>(answer)
-            }
-        })
-    };
     let timeout = http.limits.header_timeout;
     let spoken = match protocol {
         Protocol::Http1 => Ok(Protocol::Http1),
         // Also bounds the wait for what HTTP/2 begins with when that is already agreed on.
         _ => detect(&mut wire, client, &mut draining, &mut head, timeout).await,
     };
-    let refuse = async |refusal: Refusal, stream: &mut I| {
-        proxy.errors().count(refusal.reason);
-        client.on_refusal();
-        refusal.write(stream).await;
-        // In an orderly way, or a reset may overtake the answer.
-        let _ = stream.shutdown().await;
-    };
     match spoken {
         Err(End::HeadTimeout) if protocol != Protocol::Http2 && client.phase() == Phase::Head => {
-            refuse(Refusal::late(timeout), wire.stream()).await;
+            let refusal = Refusal::late(timeout);
+            http1::refuse(refusal, wire.stream(), &proxy, client).await;
             End::HeadTimeout
         }
         Err(end) => end,
         Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
-            wire.begin_http1(Rc::clone(&requests));
-            let (end, unread) = loop {
-                // On the heap, so that a connection at rest needs no room for it.
-                let connection = http.http1.serve_connection(TokioIo::new(wire), service);
-                let mut connection = Box::new(connection);
-                let running = run(&mut connection, client, &mut draining, &mut head, http);
-                let end = Box::pin(running).await;
-                let parts = connection.into_parts();
-                wire = parts.io.into_inner();
-                if let ControlFlow::Break(end) = end {
-                    break (end, parts.read_buf);
-                }
-                service = parts.service;
-                client.set_resting(false);
-                wire.put_back(parts.read_buf);
-                let moment = rest::until_needed(&mut wire, client, &mut draining).await;
-                if moment.is_some_and(|why| client.leaves(why)) {
-                    break (End::Closed(Ok(())), Bytes::new());
-                }
-            };
-            match (end, tunnel.take()) {
-                (End::Closed(Ok(())), Some(tunnel)) => {
-                    wire.end_http1();
-                    // On the heap, so that others need no room for it.
-                    End::Switched(Box::pin(tunnel.run(wire, unread, client)).await)
-                }
-                (End::Closed(end), None)
-                    if end.as_ref().err().is_none_or(hyper::Error::is_parse) =>
-                {
-                    match (&end, wire.refused()) {
-                        (Err(error), Some(status)) => {
-                            let fault = requests.borrow_mut().fault();
-                            let refusal = match fault {
-                                Some(fault) => Refusal::of(fault, &http.limits),
-                                None => Refusal::unreadable(status, error, &http.limits),
-                            };
-                            refuse(refusal, wire.stream()).await;
-                        }
-                        // Hyper has not when an earlier request on this connection offered an upgrade.
-                        _ => drop(wire.shutdown().await),
-                    }
-                    End::Closed(end)
-                }
-                (End::HeadTimeout, _) if client.is_quiet() && client.phase() == Phase::Head => {
-                    refuse(Refusal::late(timeout), wire.stream()).await;
-                    End::HeadTimeout
-                }
-                (end, _) => end,
-            }
+            http1::serve(wire, http, proxy, client, draining, head).await
         }
         Ok(_) => {
             client.on_http2();
@@ -274,141 +167,5 @@ where
             }
             end
         }
-    }
-}
-
-/// Drives `connection` to its end, or until it is at rest: it holds nothing then.
-async fn run<I, S>(
-    connection: &mut http1::Connection<TokioIo<I>, S>,
-    client: &Client,
-    draining: &mut Draining,
-    head: &mut Timer,
-    http: &Http,
-) -> ControlFlow<End>
-where
-    I: AsyncRead + AsyncWrite + Unpin,
-    S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
-{
-    let mut connection = Pin::new(connection);
-    let mut gone = pin!(client.gone());
-    let told = draining.clone();
-    let mut moment = pin!(Leave::moment(client, told.clone()));
-    let mut drain_begun = pin!(draining.begun());
-    let mut is_watching = false;
-    let mut last_head = Timer::default();
-    let mut rest = Rest::default();
-    let mut silence = Timer::default();
-    let (mut is_draining, mut is_last) = (false, false);
-    let mut half_closed = None;
-    poll_fn(|cx| {
-        if half_closed.is_none() && gone.as_mut().poll(cx).is_ready() {
-            half_closed = Some(HalfClosed::new(client));
-        }
-        if let Some(half_closed) = &mut half_closed
-            && half_closed.poll(cx, http.limits.half_close).is_ready()
-        {
-            return Poll::Ready(ControlFlow::Break(End::ClientGone));
-        }
-        if client.is_cut() {
-            return Poll::Ready(ControlFlow::Break(End::Cut));
-        }
-        let mut leave = None;
-        // Once is enough to be woken.
-        let is_watched = mem::replace(&mut is_watching, true);
-        if !is_draining && (!is_watched || told.is_stale() || client.is_asked_to_leave()) {
-            is_draining = drain_begun.as_mut().poll(cx).is_ready();
-            while let Poll::Ready(why) = moment.as_mut().poll(cx) {
-                leave = Some(why);
-                moment.set(Leave::moment(client, told.clone()));
-            }
-        }
-        loop {
-            if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                return Poll::Ready(ControlFlow::Break(End::Closed(end)));
-            }
-            let leaves = is_draining || leave.is_some_and(|why| client.leaves(why));
-            if !leaves || is_last {
-                break;
-            }
-            // Hyper would throw away a head that is on its way, and the client could not know why.
-            let head_expected = is_draining && matches!(client.phase(), Phase::New | Phase::Head);
-            if head_expected && last_head.poll(cx, LAST_HEAD).is_pending() {
-                break;
-            }
-            connection.as_mut().graceful_shutdown();
-            is_last = true;
-        }
-        match client.phase() {
-            // What comes behind our end is no head.
-            _ if client.is_closed() => Poll::Pending,
-            Phase::New | Phase::Head => {
-                let late = head.poll(cx, http.limits.header_timeout);
-                late.map(|()| ControlFlow::Break(End::HeadTimeout))
-            }
-            Phase::Request => {
-                head.disarm();
-                // That is inside of a body: behind a request that is complete nothing is read.
-                if client.is_at_end() {
-                    return Poll::Ready(ControlFlow::Break(End::ClientGone));
-                }
-                if client.take_heard() {
-                    silence.restart(http.limits.body_idle_timeout);
-                }
-                // Behind a request that is complete nobody waits for bytes.
-                if !HEARS_CLOSE || !client.is_silent() {
-                    return Poll::Pending;
-                }
-                ready!(silence.poll(cx, http.limits.body_idle_timeout));
-                client.on_late();
-                if let Poll::Ready(end) = connection.as_mut().poll(cx) {
-                    return Poll::Ready(ControlFlow::Break(End::Closed(end)));
-                }
-                match client.phase() {
-                    // It has begun, and its end would be that of a complete exchange.
-                    Phase::Request => Poll::Ready(ControlFlow::Break(End::Cut)),
-                    // It is a refusal.
-                    _ => Poll::Pending,
-                }
-            }
-            Phase::Idle => {
-                head.disarm();
-                silence.disarm();
-                ready!(rest.poll(cx, client));
-                // It is hyper that knows whether the last request was read to its end. If not, the connection ends
-                // behind that: what still comes is never read as a request.
-                client.set_resting(true);
-                connection.as_mut().graceful_shutdown();
-                let ended = connection.as_mut().poll(cx);
-                client.set_resting(ended.is_ready());
-                ended.map(|end| match end {
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(_) => ControlFlow::Break(End::Closed(end)),
-                })
-            }
-        }
-    })
-    .await
-}
-
-/// A timer that costs nothing until it is asked for: nearly all heads come in one piece.
-#[derive(Default)]
-pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
-
-impl Timer {
-    /// Ready `timeout` after the first call since it was disarmed.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, timeout: Duration) -> Poll<()> {
-        let timer = self.0.get_or_insert_with(|| Box::pin(sleep(timeout)));
-        timer.as_mut().poll(cx)
-    }
-
-    /// It has `timeout` from now if it runs. That is cheaper than to disarm it.
-    pub(super) fn restart(&mut self, timeout: Duration) {
-        if let Some(timer) = &mut self.0 {
-            timer.as_mut().reset(Instant::now() + timeout);
-        }
-    }
-
-    pub(super) fn disarm(&mut self) {
-        self.0 = None;
     }
 }

@@ -9,8 +9,9 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::connection::{LAST_HEAD, Timer};
+use super::connection::LAST_HEAD;
 use super::stream::Stream;
+use super::timer::Timer;
 use crate::drain::Draining;
 
 /// Waits for the client to agree, for as long as the first request's head may take; `head` runs on

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 
 use super::client::Client;
-use super::connection::{End, LAST_HEAD, Timer};
+use super::connection::{End, LAST_HEAD};
 use super::leave::Leave;
+use super::timer::Timer;
 use super::wire::Wire;
 use crate::drain::Draining;
 use crate::tls::ALPN_HTTP2;

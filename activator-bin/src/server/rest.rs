@@ -7,8 +7,8 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 
 use super::client::Client;
-use super::connection::Timer;
 use super::leave::Leave;
+use super::timer::Timer;
 use super::wire::Wire;
 use crate::drain::Draining;
 

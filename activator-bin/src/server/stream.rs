@@ -13,7 +13,7 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Sleep, sleep};
 
 use super::client::Client;
-use super::connection::Timer;
+use super::timer::Timer;
 
 /// How long the rest of a request is still read after its answer.
 const LINGER: Duration = Duration::from_secs(2);

@@ -13,7 +13,7 @@ use tokio::time::sleep;
 
 use super::Http2;
 use crate::body::{Body, BodyError};
-use crate::server::connection::Timer;
+use crate::server::timer::Timer;
 use crate::upstream::ReceiveError;
 
 /// How long a client may take nothing of a text of ours once a drain has begun.
