@@ -254,12 +254,15 @@ impl Upstream {
     }
 }
 
+/// Gives a request that is sent again the extensions that it had.
+type Renew<'a> = dyn Fn(&mut Request<Upload>) + 'a;
+
 /// Sends `request` on one connection and waits for the head of the response. A used one may be closed just then, so
 /// that it has to be cheap to have the request again, which `renew` gives its extensions then.
 async fn exchange(
     mut lease: pool::Lease,
     request: Box<Request<Upload>>,
-    renew: Option<&dyn Fn(&mut Request<Upload>)>,
+    renew: Option<&Renew<'_>>,
 ) -> Result<(Response<Received>, Lease), Failed> {
     let spare = match request.method().is_idempotent() {
         true if renew.is_some() && request.body().is_end_stream() => {

@@ -245,7 +245,7 @@ mod tests {
     fn a_head_without_order_costs_a_bounded_number_of_looks() {
         let line = |at| format!("x{at}: 1\r\n");
         let came: String = (0..2_000).map(|at| line(at).to_uppercase()).collect();
-        let mut head: Vec<u8> = format!("GET / HTTP/1.1\r\n").into_bytes();
+        let mut head: Vec<u8> = b"GET / HTTP/1.1\r\n".to_vec();
         for at in (0..2_000).rev() {
             head.extend_from_slice(line(at).as_bytes());
         }
@@ -270,8 +270,8 @@ mod tests {
             &both,
             b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nx-a: 1\r\nB: 2\r\n\r\n"
         );
-        assert!(!names.put_into(&mut *b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()));
-        assert!(names.put_into(&mut *b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec()));
+        assert!(!names.put_into(&mut b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()));
+        assert!(names.put_into(&mut b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec()));
     }
 
     #[test]

@@ -46,7 +46,7 @@ async fn who_sends_too_much_that_is_no_request_is_counted() {
 #[tokio::test]
 async fn who_floods_a_connection_is_counted() {
     check(
-        &b"\0\0\x08\x06\0\0\0\0\012345678".repeat(20_000),
+        &b"\0\0\x08\x06\0\0\0\0\x0012345678".repeat(20_000),
         "client_flood",
     )
     .await;
