@@ -39,6 +39,8 @@ class Handler(BaseHTTPRequestHandler):
             now -= 1
         self.answer(parameters)
 
+    do_POST = do_GET
+
     def answer(self, value):
         self.answer_bytes(json.dumps(value).encode())
 

@@ -27,6 +27,10 @@ impl Go {
     }
 
     pub(crate) fn program(&self, name: &str) -> Command {
-        Command::new(self.directory().join(name))
+        Command::new(self.path(name))
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
     }
 }

@@ -1,24 +1,41 @@
 //! h2spec, which sends what HTTP/2 does not allow and looks at what becomes of it.
 
+use std::process::Command;
+
 use anyhow::{Context, Result, ensure};
 
 use super::activator::{Activator, revision};
 use super::go::Go;
+use super::slow_server::SlowServer;
 
 /// The port speaks HTTP/1.1, too: whoever begins with something else is told so in HTTP/1.1.
 const EXPECTED: &str = "Sends invalid connection preface";
 
+/// h2spec cannot send a header that names a revision, so its host does.
+const HOST: &str = "patient.default.svc.cluster.local";
+
+/// What comes behind a request must find it unanswered: a response would end its stream.
+const PATH: &str = "/?seconds=0.3";
+
 pub(crate) fn run() -> Result<()> {
     let go = Go::prepare()?;
-    let activator = Activator::start(&revision("nobody", &[]))?;
+    let slow = SlowServer::start()?;
+    let config = revision("patient", &[slow.address]) + "protocol = \"http1\"\n";
+    let activator = Activator::start(&config)?;
     let address = activator.http2;
-    let output = go
-        .program("h2spec")
-        .args(["--strict", "--timeout", "5"])
-        .args(["--host", &address.ip().to_string()])
-        .args(["--port", &address.port().to_string()])
+    let hosts = std::env::temp_dir().join(format!("activator-e2e-hosts-{}", std::process::id()));
+    std::fs::write(&hosts, format!("{} {HOST}\n", address.ip()))?;
+    // The name is known to it alone.
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-c"])
+        .arg("mount --bind \"$0\" /etc/hosts && exec \"$@\"")
+        .arg(&hosts)
+        .arg(go.path("h2spec"))
+        .args(["--strict", "--timeout", "5", "--path", PATH])
+        .args(["--host", HOST, "--port", &address.port().to_string()])
         .output()
         .context("cannot start h2spec")?;
+    std::fs::remove_file(&hosts)?;
     let text = String::from_utf8_lossy(&output.stdout);
     let failures = text.split_once("Failures:").map_or("", |(_, text)| text);
     let failed: Vec<_> = failures
