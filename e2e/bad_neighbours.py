@@ -369,9 +369,9 @@ def play(activator, host, address, admin, backend, firsts, seconds):
     files = len(os.listdir(f"/proc/{activator.pid}/fd"))
     print(f"{files} files open at the end", flush=True)
     assert not load.lost, load.lost[:5]
-    # What the machine itself made wait is not the activator's.
-    assert worst < FIRST_REPORT + control, sorted(latencies)[-5:]
     assert median < FIRST_REPORT, median
+    # One may wait for an idle client to leave, and what the machine itself made wait is not the activator's.
+    assert worst < 5 * FIRST_REPORT + control, sorted(latencies)[-5:]
     # Nobody has read a line of its log, and it ends all the same.
     activator.send_signal(signal.SIGTERM)
     assert activator.wait(40) == 0, activator.returncode
