@@ -13,8 +13,9 @@ use tokio::time::{Instant, timeout};
 use super::ACCEPT_PAUSE;
 use super::crowd::{Crowd, Idleness};
 
-/// How often a client that waits for a place has an idle one asked to leave.
-const ASK: Duration = Duration::from_millis(100);
+/// How often a client that waits for a place has an idle one asked to leave: there may be none at first, since one
+/// counts as idle only some 20 ms after its response.
+const ASK: Duration = Duration::from_millis(25);
 
 /// How long it is not said again that there are no descriptors.
 const SAID: Duration = Duration::from_secs(10);
