@@ -11,8 +11,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use activator_bin::config::{RevisionConfig, Sources};
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options, RevisionConfig, Sources};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime;
 use tokio::task::LocalSet;

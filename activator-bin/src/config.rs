@@ -29,12 +29,13 @@ pub use crate::server::limits::{HalfClose, Limits};
 pub use crate::timeouts::TimeoutLimits;
 pub(crate) use load::ReloadError;
 pub use load::Sources;
-pub use problem::{Place, Problem, Problems};
+pub(crate) use problem::Problems;
 pub use revision::REVISION;
 pub use scalars::SCALARS;
 pub use setting::{Default, Setting};
 pub use sink::{AUTOSCALER, JSON_LINES};
-pub use tls::{BackendTlsConfig, NAMESPACE, TlsConfig, TlsVersion};
+pub(crate) use tls::NAMESPACE;
+pub use tls::{BackendTlsConfig, TlsConfig, TlsVersion};
 
 /// Everything that can be configured, checked and complete.
 #[derive(Clone, Debug, PartialEq)]

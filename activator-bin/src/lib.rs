@@ -1,9 +1,9 @@
-//! The activator as a library: what the binary assembles, and what its tests drive in-process.
+//! The activator as a library: [`cli`] for the binary, `testing` for tests in this process.
 
 mod admin;
 mod body;
 pub mod cli;
-pub mod config;
+mod config;
 mod drain;
 mod echo;
 mod excerpt;
@@ -11,20 +11,22 @@ mod frames;
 mod h2_body;
 mod head;
 mod interim;
-pub mod logging;
+mod logging;
 mod open_files;
 mod outcome;
-pub mod probe;
+mod probe;
 mod proxy;
-pub mod record;
+mod record;
 mod regular_file;
-pub mod replay;
-pub mod revision;
-pub mod run;
+mod replay;
+mod revision;
+mod run;
 mod server;
-pub mod source;
+mod source;
 mod target;
-pub mod throttle;
+#[doc(hidden)]
+pub mod testing;
+mod throttle;
 mod timeouts;
 mod tls;
 mod told;

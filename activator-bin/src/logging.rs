@@ -36,7 +36,7 @@ static QUEUE: OnceLock<Queue> = OnceLock::new();
 ///
 /// # Errors
 /// The machine has no thread or descriptor left for it.
-pub fn start(config: &LogConfig) -> io::Result<()> {
+pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
     if QUEUE.get().is_none() {
         let queue = Queue::start(stderr()?)?;
         let _ = QUEUE.set(queue);

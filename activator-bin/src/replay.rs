@@ -12,8 +12,7 @@ use reporter_core::{
 };
 
 pub use input::LINE_LIMIT;
-pub use line::LineError;
-pub(crate) use line::{HistoryLine, Op};
+pub(crate) use line::{HistoryLine, LineError, Op};
 
 /// What a replay that came to its end has to say besides its output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

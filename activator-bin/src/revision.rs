@@ -22,7 +22,7 @@ mod tests;
 
 use crate::upstream::Recall;
 use name::Name;
-pub use shared::Shared;
+pub(crate) use shared::Shared;
 pub(crate) use target::Target;
 
 /// The table of revisions. Readers never wait: a change replaces the table as a whole.

@@ -23,10 +23,10 @@ mod recording;
 mod sinks;
 mod tls;
 
-pub use crate::tls::{TlsProblem, TlsProblems};
+pub(crate) use crate::tls::TlsProblems;
 pub use activator::{Activator, Options};
-pub use error::StartError;
-pub use handover::{Handover, HandoverError};
+pub(crate) use error::StartError;
+pub(crate) use handover::{Handover, HandoverError};
 
 use notify::{READY, STOPPING, notify};
 
@@ -42,7 +42,11 @@ use notify::{READY, STOPPING, notify};
 ///
 /// # Errors
 /// It could not start; nothing was served then.
-pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow::Result<()> {
+pub(crate) fn run(
+    sources: &Sources,
+    config: Config,
+    record: Option<PathBuf>,
+) -> anyhow::Result<()> {
     let sockets = Handover::from_environment()?;
     // Signals have a runtime of their own, so that they are heard whatever the others are at.
     let main = runtime::Builder::new_current_thread()
@@ -83,7 +87,7 @@ pub fn run(sources: &Sources, config: Config, record: Option<PathBuf>) -> anyhow
 ///
 /// # Errors
 /// All that is wrong with them, at once.
-pub fn check_files(config: &Config) -> Result<(), TlsProblems> {
+pub(crate) fn check_files(config: &Config) -> Result<(), TlsProblems> {
     tls::Tls::try_new(config).map(drop)
 }
 

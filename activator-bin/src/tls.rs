@@ -18,7 +18,7 @@ mod reload;
 
 pub(crate) use authorities::{Authorities, BackendTls};
 pub(crate) use pair::Pair;
-pub use problem::{TlsProblem, TlsProblems};
+pub(crate) use problem::TlsProblems;
 pub(crate) use reload::{Read, follow};
 
 /// How ALPN calls HTTP/1.1.

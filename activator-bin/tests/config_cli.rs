@@ -126,7 +126,7 @@ fn help_names_every_flag_its_default_and_the_exit_codes() {
     let help = String::from_utf8_lossy(&output.stdout);
     let run = activator(&["run", "--help"], &[]);
     let run = String::from_utf8_lossy(&run.stdout);
-    for setting in activator_bin::config::SCALARS {
+    for setting in activator_bin::testing::SCALARS {
         let flag = format!("--{} ", setting.flag());
         assert!(help.contains(&flag), "{flag}");
         assert!(run.contains(&flag), "{flag}");

@@ -5,11 +5,10 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use activator_bin::config::{
-    AUTOSCALER, Default, JSON_LINES, REVISION, SCALARS, Setting, SinkConfig,
+use activator_bin::testing::{
+    AUTOSCALER, Activator, Config, Default, JSON_LINES, Options, REVISION, SCALARS, Setting,
+    SinkConfig, Sources,
 };
-use activator_bin::config::{Config, Sources};
-use activator_bin::run::{Activator, Options};
 use reporter_metrics::METRICS;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

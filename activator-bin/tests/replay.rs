@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 
-use activator_bin::replay::{LINE_LIMIT, ReplayError, Summary, replay};
+use activator_bin::testing::{LINE_LIMIT, ReplayError, Summary, replay};
 use proptest::prelude::*;
 use reporter_core::Accounting;
 use serde_json::{Value, json};

@@ -191,7 +191,7 @@ fn a_shared_history_is_answered_by_the_program_as_by_the_library() {
         let lines: String = ops.iter().map(|op| format!("{op}\n")).collect();
         let mut expected = Vec::new();
         let accounting = reporter_core::Accounting::Snapshot;
-        activator_bin::replay::replay(lines.as_bytes(), &mut expected, accounting)
+        activator_bin::testing::replay(lines.as_bytes(), &mut expected, accounting)
             .expect("a good history");
         assert!(!expected.is_empty());
         check(&[], &lines, 0, &String::from_utf8_lossy(&expected), "");

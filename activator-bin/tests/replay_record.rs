@@ -3,8 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use activator_bin::record::record;
-use activator_bin::replay::replay;
+use activator_bin::testing::{record, replay};
 use async_trait::async_trait;
 use reporter_core::{Accounting, Cause, RevisionKey, Timestamp};
 use reporter_runtime::{Clock, ConcurrencyReporter, Dispatch, StatSink, Undelivered};

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use activator_bin::throttle::{
-    Complaint, Limits, QueueBound, QueueBudget, Slot, Throttle, ThrottleError,
+use activator_bin::testing::{
+    Complaint, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
 };
 use parking_lot::Mutex;
 use tokio::task::{JoinHandle, JoinSet, yield_now};
@@ -35,7 +35,7 @@ fn throttle_within(
     queue_depth: usize,
     budget: &Arc<QueueBudget>,
 ) -> Throttle {
-    let limits = Limits {
+    let limits = ThrottleLimits {
         container_concurrency,
         queue_depth,
     };
@@ -254,7 +254,7 @@ async fn a_higher_limit_wakes_those_who_wait() {
     throttle.add_backend(backend(1));
     let mut requests = arrive_all(&throttle, 200).await;
     assert_eq!((throttle.queued(), throttle.active()), (199, 1));
-    throttle.set_limits(Limits {
+    throttle.set_limits(ThrottleLimits {
         container_concurrency: 150,
         queue_depth: 0,
     });

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use activator_bin::throttle::{Limits, QueueBudget, Slot, Throttle};
+use activator_bin::testing::{QueueBudget, Slot, Throttle, ThrottleLimits};
 
 fn throttle(container_concurrency: u32, backends: u8) -> Throttle {
-    let limits = Limits {
+    let limits = ThrottleLimits {
         container_concurrency,
         queue_depth: 10_000,
     };

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use activator_bin::probe::{Probe, ProbeOutcome, ProbeSettings, Prober, Probes};
-use activator_bin::throttle::{Complaint, Limits, QueueBudget, Slot, Throttle};
+use activator_bin::testing::{
+    Complaint, Probe, ProbeOutcome, ProbeSettings, Prober, Probes, QueueBudget, Slot, Throttle,
+    ThrottleLimits,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -47,7 +49,7 @@ async fn refused(outcomes: &mut UnboundedReceiver<ProbeOutcome>) {
 async fn check(probe: Probe) {
     let (listener, address) = listen("127.0.0.1:0").await;
     drop(listener);
-    let limits = Limits {
+    let limits = ThrottleLimits {
         container_concurrency: 1,
         queue_depth: 10,
     };

@@ -1,6 +1,6 @@
 //! What must hold for any bytes that somebody calls a configuration.
 
-use activator_bin::config::Sources;
+use activator_bin::testing::Sources;
 
 /// Panics when it does not hold.
 pub(crate) fn check(bytes: &[u8]) {

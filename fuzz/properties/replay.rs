@@ -1,6 +1,6 @@
 //! What must hold for any bytes that somebody calls a history.
 
-use activator_bin::replay::{ReplayError, replay};
+use activator_bin::testing::{ReplayError, replay};
 use reporter_core::Accounting;
 
 /// Panics when it does not hold.

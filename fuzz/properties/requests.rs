@@ -10,8 +10,7 @@ use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use activator_bin::config::Sources;
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options, Sources};
 
 #[path = "requests/answers.rs"]
 mod answers;

@@ -101,6 +101,7 @@
 //!
 //! What must not live here: anything that waits, reads a clock, or knows who listens.
 #![no_std]
+#![deny(missing_docs)]
 
 extern crate alloc;
 

@@ -49,6 +49,8 @@
 //! What must not live here: counting (that is the core's), serving (the activator's), and any
 //! knowledge of the runtime.
 
+#![deny(missing_docs)]
+
 mod backends;
 mod config;
 mod connections;

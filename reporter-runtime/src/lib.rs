@@ -42,6 +42,8 @@
 //!
 //! What must not live here: rules of counting (they are the core's), metrics libraries, configuration.
 
+#![deny(missing_docs)]
+
 // What the models share with `tests/` calls this crate by its name.
 #[cfg(test)]
 extern crate self as reporter_runtime;

@@ -39,7 +39,7 @@ impl Default for TlsConfig {
 pub struct BackendTlsConfig {
     /// The certificates that theirs are checked against.
     pub ca_file: Option<PathBuf>,
-    /// The name that theirs must be valid for, with [`NAMESPACE`] where that of the revision stands;
+    /// The name that theirs must be valid for, with `{namespace}` where that of the revision stands;
     /// each one's IP address when there is none.
     pub server_name: Option<String>,
     /// The oldest TLS that they may speak; 1.3 by default.
@@ -47,7 +47,7 @@ pub struct BackendTlsConfig {
 }
 
 /// What stands for the revision's namespace in [`BackendTlsConfig::server_name`].
-pub const NAMESPACE: &str = "{namespace}";
+pub(crate) const NAMESPACE: &str = "{namespace}";
 
 /// The name that backends show.
 pub(super) fn server_name(value: &Value<'_>) -> Result<Option<String>, String> {

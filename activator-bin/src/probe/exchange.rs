@@ -49,7 +49,6 @@ pub(super) trait Network: Send + Sync {
     async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome;
 }
 
-/// The network.
 pub(super) struct Tcp;
 
 #[async_trait]

@@ -59,18 +59,12 @@ pub enum LineError {
     Key(KeyError),
     /// A second request with the number of one that has not ended.
     #[error("the request with id {id} has not ended yet")]
-    IdInFlight {
-        /// The number.
-        id: u64,
-    },
+    IdInFlight { id: u64 },
     /// A request came for one revision and went for another.
     #[error("the request with id {id} came for {came} and goes for {went}")]
     OtherKey {
-        /// The number.
         id: u64,
-        /// The key that it came with.
         came: RevisionKey,
-        /// The key that it goes with.
         went: RevisionKey,
     },
 }

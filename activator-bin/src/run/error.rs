@@ -17,7 +17,6 @@ pub enum StartError {
     Listen {
         /// The name of the setting.
         setting: &'static str,
-        /// Its value.
         address: SocketAddr,
         /// What the operating system says.
         source: io::Error,
@@ -28,7 +27,6 @@ pub enum StartError {
     /// A sink's file is not to be had.
     #[error("cannot append to {path}: {source}; change `path` of the `[[sink]]`", path = .path.display(), source = .source.kind())]
     Sink {
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,
@@ -36,7 +34,6 @@ pub enum StartError {
     /// The file for the history is not to be had.
     #[error("cannot write to {path}: {source}; change `--record`", path = .path.display(), source = .source.kind())]
     Record {
-        /// The file.
         path: PathBuf,
         /// What the operating system says.
         source: io::Error,

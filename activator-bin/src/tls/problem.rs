@@ -17,7 +17,6 @@ pub struct TlsProblems(Vec<TlsProblem>);
 pub struct TlsProblem {
     /// The setting that names it: `tls.key`.
     pub setting: &'static str,
-    /// The file.
     pub path: PathBuf,
     /// What is wrong with it, and what would be right.
     what: What,

@@ -1,6 +1,6 @@
 //! Whatever is in a source, there is an answer.
 
-use activator_bin::config::{SCALARS, Sources};
+use activator_bin::testing::{SCALARS, Sources};
 use proptest::prelude::*;
 
 /// Bytes in the file, in a variable and in a flag, whatever they are: an answer, and no panic.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use activator_bin::config::{
+use activator_bin::testing::{
     BackendTlsConfig, Config, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe, Protocol,
     Readiness, SCALARS, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
 };

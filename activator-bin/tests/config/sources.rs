@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use activator_bin::config::{SCALARS, Sources};
+use activator_bin::testing::{SCALARS, Sources};
 
 #[test]
 fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {

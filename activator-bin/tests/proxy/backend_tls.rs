@@ -4,8 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use activator_bin::config::{Config, RevisionConfig};
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Config, Options, RevisionConfig};
 use http::Response;
 use reporter_core::RevisionKey;
 use tokio::io::AsyncWriteExt;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 
 use crate::backend::answering;
 use crate::harness::{Ask, HELLO, PATIENCE, config, scene, start};

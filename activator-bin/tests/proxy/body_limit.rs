@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use activator_bin::run::Activator;
+use activator_bin::testing::Activator;
 use h2::client::ResponseFuture;
 use http::Request;
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 
 use crate::backend::{Backend, answering};
 use crate::harness::{Ask, HELLO, config, start};

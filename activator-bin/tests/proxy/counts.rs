@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 use async_trait::async_trait;
 use reporter_core::Cause;
 use reporter_runtime::{Dispatch, StatSink, Undelivered};

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use crate::backend::{Backend, answering};
 use crate::client::Client;
 use crate::harness::{Ask, HELLO, PATIENCE, config, start};
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 

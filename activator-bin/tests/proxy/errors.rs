@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use activator_bin::run::Activator;
+use activator_bin::testing::Activator;
 use tokio::net::TcpListener;
 
 use crate::backend::{Backend, answering};

@@ -2,8 +2,7 @@
 //!
 //! Each test says by its backend how far the request had come.
 
-use activator_bin::config::HalfClose;
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, HalfClose, Options};
 use tokio::io::AsyncWriteExt;
 
 use crate::backend::Backend;

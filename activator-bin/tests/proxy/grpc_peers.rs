@@ -21,7 +21,7 @@ use tonic::server::{
 };
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use activator_bin::run::Activator;
+use activator_bin::testing::Activator;
 
 /// Messages of text.
 #[derive(Clone, Copy, Default)]

@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use activator_bin::config::{
-    AdminConfig, BackendTlsConfig, Config, Limits, Listen, LogConfig, LogFormat, Probe,
-    ProbeConfig, Readiness, ReporterConfig, RevisionConfig, ThrottleConfig, TimeoutLimits,
-    TlsConfig,
+use activator_bin::testing::{
+    Activator, AdminConfig, BackendTlsConfig, Config, Limits, Listen, LogConfig, LogFormat,
+    Options, Probe, ProbeConfig, Readiness, ReporterConfig, RevisionConfig, ThrottleConfig,
+    TimeoutLimits, TlsConfig,
 };
-use activator_bin::run::{Activator, Options};
 use reporter_core::{Accounting, Revision, RevisionKey};
 
 use crate::backend::Backend;

@@ -1,6 +1,6 @@
 //! HTTP/2 on both sides.
 
-use activator_bin::run::Activator;
+use activator_bin::testing::Activator;
 
 use crate::harness::start;
 use crate::http2_peers::{Http2Backend, Http2Client};

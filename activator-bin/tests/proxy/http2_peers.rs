@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use activator_bin::run::Activator;
+use activator_bin::testing::Activator;
 
 use crate::harness::PATIENCE;
 

@@ -3,8 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use activator_bin::config::{Config, TlsVersion};
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Config, Options, TlsVersion};
 use rustls::ALL_VERSIONS;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};

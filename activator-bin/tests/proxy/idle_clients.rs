@@ -1,6 +1,6 @@
 //! Idle clients: who makes room for whom, and who is left alone.
 
-use activator_bin::run::Activator;
+use activator_bin::testing::Activator;
 use http::Request;
 
 use crate::backend::{Backend, answering};

@@ -1,6 +1,6 @@
 //! What `[limits]` bounds, each as a peer meets it.
 
-use activator_bin::run::Activator;
+use activator_bin::testing::Activator;
 use http::{Request, Response};
 use tokio::net::TcpStream;
 

@@ -1,6 +1,6 @@
 //! The ports for requests are served alike.
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 
 use crate::backend::answering;
 use crate::client::Client;

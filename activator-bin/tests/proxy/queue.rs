@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use activator_bin::config::{Config, RevisionConfig};
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Config, Options, RevisionConfig};
 
 use crate::backend::{Backend, answering};
 use crate::client::Client;

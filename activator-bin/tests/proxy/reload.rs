@@ -5,9 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use activator_bin::config::Sources;
-use activator_bin::run::{Activator, Options};
-use activator_bin::source::FileSource;
+use activator_bin::testing::{Activator, FileSource, Options, Sources};
 
 use crate::client::Client;
 use crate::harness::{PATIENCE, until};

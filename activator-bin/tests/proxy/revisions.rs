@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 
 use crate::backend::answering;
 use crate::backend_tls::reaching;

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use activator_bin::config::{JsonLinesConfig, SinkConfig};
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, JsonLinesConfig, Options, SinkConfig};
 
 use crate::harness::{Ask, HELLO, config, start};
 

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use activator_bin::config::TimeoutLimits;
-use activator_bin::run::Activator;
+use activator_bin::testing::{Activator, TimeoutLimits};
 
 use crate::backend::{Backend, answering};
 use crate::client::{Client, Message};

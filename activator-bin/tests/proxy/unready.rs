@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use activator_bin::config::Probe;
+use activator_bin::testing::Probe;
 
 use crate::backend::{Backend, answering};
 use crate::gone::FullListener;

@@ -1,6 +1,6 @@
 //! Connections that leave HTTP, WebSocket and whatever else both ends agree on: the offer and the switch.
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 
 use crate::backend::{Backend, answering};
 use crate::client::Client;

@@ -1,6 +1,6 @@
 //! WebSocket through the activator, with and without TLS on either side.
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;

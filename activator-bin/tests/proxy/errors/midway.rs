@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use activator_bin::config::TimeoutLimits;
-use activator_bin::run::Options;
+use activator_bin::testing::{Options, TimeoutLimits};
 use async_trait::async_trait;
 use reporter_runtime::{Dispatch, StatSink, Undelivered};
 use tokio::sync::{Notify, mpsc};

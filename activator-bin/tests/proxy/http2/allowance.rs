@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use activator_bin::config::{Config, Limits};
-use activator_bin::run::Activator;
+use activator_bin::testing::{Activator, Config, Limits};
 use h2::Reason;
 use tokio::sync::watch;
 

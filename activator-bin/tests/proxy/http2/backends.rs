@@ -1,7 +1,6 @@
 //! Connections to backends: who shares them, and where a request goes that one of them did not take.
 
-use activator_bin::config::Protocol;
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options, Protocol};
 use h2::Reason;
 
 use super::scene;

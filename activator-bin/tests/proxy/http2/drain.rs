@@ -1,6 +1,6 @@
 //! The end of service for clients of HTTP/2: they are told to send no more (GOAWAY), and lose nothing.
 
-use activator_bin::run::{Activator, Options};
+use activator_bin::testing::{Activator, Options};
 
 use crate::harness::{PATIENCE, config};
 use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};

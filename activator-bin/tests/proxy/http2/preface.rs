@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use activator_bin::config::{Config, Limits};
+use activator_bin::testing::{Config, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

@@ -2,8 +2,7 @@
 
 use std::net::SocketAddr;
 
-use activator_bin::config::{Config, Protocol};
-use activator_bin::run::Activator;
+use activator_bin::testing::{Activator, Config, Protocol};
 
 use crate::backend::answering;
 use crate::harness::{Ask, HELLO, config};

@@ -1,6 +1,6 @@
 //! Clients that are sent away (GOAWAY) because of what they sent: an operator hears of it.
 
-use activator_bin::run::Activator;
+use activator_bin::testing::Activator;
 
 use crate::errors::until_counted;
 use crate::harness::{Ask, start};

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use activator_bin::config::{Config, Limits};
-use activator_bin::run::Activator;
+use activator_bin::testing::{Activator, Config, Limits};
 use tokio::net::TcpStream;
 
 use crate::harness::{Ask, config};

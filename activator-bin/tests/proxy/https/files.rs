@@ -2,8 +2,7 @@
 
 use std::io;
 
-use activator_bin::config::{Config, TlsConfig, TlsVersion};
-use activator_bin::run::Activator;
+use activator_bin::testing::{Activator, Config, TlsConfig, TlsVersion};
 use rustls::pki_types::ServerName;
 use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
 use tokio::net::TcpStream;

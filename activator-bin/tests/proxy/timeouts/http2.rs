@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 
-use activator_bin::config::Limits;
+use activator_bin::testing::Limits;
 use h2::Reason;
 
 use super::*;

@@ -1,0 +1,16 @@
+//! What the tests, benchmarks and fuzz targets of this package use. Nothing here is stable.
+
+pub use crate::config::{
+    AUTOSCALER, AdminConfig, BackendTlsConfig, Config, Default, HalfClose, JSON_LINES,
+    JsonLinesConfig, Limits, Listen, LogConfig, LogFormat, Probe, ProbeConfig, Protocol, REVISION,
+    Readiness, ReporterConfig, RevisionConfig, SCALARS, Setting, SinkConfig, Sources,
+    ThrottleConfig, TimeoutLimits, TlsConfig, TlsVersion,
+};
+pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
+pub use crate::record::record;
+pub use crate::replay::{LINE_LIMIT, ReplayError, Summary, replay};
+pub use crate::run::{Activator, Options};
+pub use crate::source::FileSource;
+pub use crate::throttle::{
+    Complaint, Limits as ThrottleLimits, QueueBound, QueueBudget, Slot, Throttle, ThrottleError,
+};
