@@ -124,7 +124,7 @@ impl Admin {
                         told = Some(Instant::now());
                         tracing::warn!(%error, "the admin port cannot accept a connection");
                     }
-                    tokio::time::sleep(crate::server::ACCEPT_PAUSE).await;
+                    tokio::time::sleep(crate::os::listen::ACCEPT_PAUSE).await;
                 }
             }
         }

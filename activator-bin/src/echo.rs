@@ -37,7 +37,7 @@ pub(crate) fn start() -> std::io::Result<SocketAddr> {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "the echo server cannot accept");
-                    tokio::time::sleep(crate::server::ACCEPT_PAUSE).await;
+                    tokio::time::sleep(crate::os::listen::ACCEPT_PAUSE).await;
                 }
             }
         }

@@ -10,25 +10,24 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Sources};
+use crate::logging;
+use crate::os::open_files;
 use crate::source::{FileSource, RevisionSource};
-use crate::{logging, open_files};
 
 mod activator;
 mod error;
-mod handover;
 mod metrics;
-mod notify;
 mod ports;
 mod recording;
 mod sinks;
 mod tls;
 
+pub(crate) use crate::os::handover::{Handover, HandoverError};
 pub(crate) use crate::tls::TlsProblems;
 pub use activator::{Activator, Options};
 pub(crate) use error::StartError;
-pub(crate) use handover::{Handover, HandoverError};
 
-use notify::{READY, STOPPING, notify};
+use crate::os::service_manager::{READY, STOPPING, notify};
 
 /// Runs the activator until a signal ends it, and reports what is left to report.
 ///

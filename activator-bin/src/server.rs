@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
@@ -33,7 +32,6 @@ mod http2;
 mod informational;
 mod leave;
 pub(crate) mod limits;
-pub(crate) mod listen;
 pub(crate) mod places;
 mod protocol;
 mod refusal;
@@ -50,9 +48,6 @@ pub(crate) use accept::Listener;
 
 use connection::Http;
 use places::{Place, Places};
-
-/// How long to wait when the machine is out of sockets or memory.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running worker.
 pub(crate) struct Worker {

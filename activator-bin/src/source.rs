@@ -11,8 +11,6 @@ use crate::config::{Problems, RevisionConfig};
 use crate::revision::{Changes, Revisions};
 
 mod file;
-pub(crate) mod pause;
-pub(crate) mod watch;
 
 pub use file::FileSource;
 

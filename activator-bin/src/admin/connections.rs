@@ -12,7 +12,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
 use super::texts::Text;
-use crate::open_files;
+use crate::os::open_files;
 
 /// How long a peer may take nothing of a text before it is disconnected for another text.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Access, Admin, Make, Readiness};
 use crate::config::Config;
 use crate::drain::Drain;
-use crate::open_files;
+use crate::os::open_files;
 use crate::revision::{Revisions, Shared};
 
 /// Longer than anything here takes.

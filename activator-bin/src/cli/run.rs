@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use super::setting_flags::SettingFlags;
 use super::{Exit, fail};
 use crate::config::{Config, Problems, Sources};
+use crate::logging;
+use crate::run as activator;
 use crate::run::TlsProblems;
-use crate::{logging, run as activator};
 
 /// What `run` can be told. Settings of the configuration have a flag each.
 #[derive(Debug, clap::Args)]

@@ -20,7 +20,7 @@ use super::{
     Readiness, ReporterConfig, SinkConfig, ThrottleConfig, TlsConfig, embedded, revision, sink,
     tls, unknown,
 };
-use crate::regular_file::{self, Unread};
+use crate::os::regular_file::{self, Unread};
 
 /// Why a file that was read before gave no configuration this time.
 #[derive(Debug)]

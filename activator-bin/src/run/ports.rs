@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::{Handover, StartError};
 use crate::config::Config;
-use crate::server::{Listener, listen};
+use crate::os::listen;
+use crate::server::Listener;
 use crate::tls::{Current, Pair};
 
 /// Every port.

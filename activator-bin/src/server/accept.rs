@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::Connections;
 use crate::drain::Draining;
-use crate::open_files;
+use crate::os::open_files;
 use crate::tls::{Current, Pair};
 
 /// A socket that listens, and what a worker has to know of it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::open_files;
+use crate::os::open_files;
 
 /// Bounds on what peers may take; the defaults suit production.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

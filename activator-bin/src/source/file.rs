@@ -11,10 +11,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::RevisionSource;
-use super::pause::Pause;
-use super::watch::Watch;
 use crate::config::{Config, Problems, ReloadError, RevisionConfig, Sources};
-use crate::regular_file;
+use crate::os::file_retry::Pause;
+use crate::os::file_watch::Watch;
+use crate::os::regular_file;
 
 /// How long a reading may take before that is told; a file system that hangs holds one thread.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 use super::problem::{TlsProblems, What};
 use super::{Current, Files, Loaded, provider};
 use crate::config::{NAMESPACE, TlsVersion};
-use crate::regular_file;
+use crate::os::regular_file;
 
 const CA_FILE: &str = "backend_tls.ca_file";
 

@@ -12,7 +12,7 @@ use super::expiry::not_after;
 use super::problem::{TlsProblem, TlsProblems, What};
 use super::{ALPN_HTTP1, ALPN_HTTP2, Files, Loaded, provider};
 use crate::config::TlsVersion;
-use crate::regular_file;
+use crate::os::regular_file;
 
 const CERTIFICATE: &str = "tls.certificate";
 const KEY: &str = "tls.key";

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem;
 
-use crate::regular_file::Unread;
+use crate::os::regular_file::Unread;
 
 /// All that is wrong with the files of TLS. Printed one problem a line.
 #[derive(Debug, thiserror::Error)]

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 
 use super::expiry::Expiry;
 use super::{Current, Files};
-use crate::source::pause::Pause;
-use crate::source::watch::Watch;
+use crate::os::file_retry::Pause;
+use crate::os::file_watch::Watch;
 
 /// How long after one file another one may change and still be a part of the same change: a
 /// certificate and its key are two files, and half a change would be an error.

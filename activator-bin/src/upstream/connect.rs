@@ -15,7 +15,7 @@ use super::line::{self, Line, OverTcp};
 use super::pool::Connection;
 use super::recall::Recall;
 use super::wire::Wire;
-use crate::open_files;
+use crate::os::open_files;
 use crate::revision::backend::Endpoint;
 use crate::server::limits::Limits;
 use crate::target::Target;

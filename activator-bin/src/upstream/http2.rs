@@ -24,7 +24,7 @@ use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
 use super::recall::Recall;
 use super::received::Received;
-use crate::open_files;
+use crate::os::open_files;
 use crate::proxy::headers::informational_to_client;
 use crate::revision::backend::{Backend, Endpoint};
 use crate::server::limits::Limits;

@@ -18,11 +18,12 @@ use tokio::task::yield_now;
 use crate::admin::Readiness;
 use crate::config::{Config, Probe, RevisionConfig, TimeoutLimits};
 use crate::drain::Drain;
+use crate::os::listen;
 use crate::proxy::Services;
 use crate::revision::{Revisions, Shared};
 use crate::server::limits::Limits;
 use crate::server::places::Places;
-use crate::server::{Listener, listen, prepare, run};
+use crate::server::{Listener, prepare, run};
 
 pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use crate::server::listen;
+use crate::os::listen;
 
 /// What they can be called: the names of ports in `[listen]`.
 const NAMES: &[&str] = &["http", "http2", "https", "admin"];
@@ -85,7 +85,7 @@ impl Handover {
     }
 
     /// The sockets of this name.
-    pub(super) fn take(&mut self, name: &str) -> Vec<TcpListener> {
+    pub(crate) fn take(&mut self, name: &str) -> Vec<TcpListener> {
         let taken = self.0.extract_if(.., |(called, _)| called == name);
         taken.map(|(_, socket)| socket).collect()
     }

@@ -14,13 +14,13 @@ use address::{Address, Vsock};
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The activator serves.
-pub(super) const READY: &str = "READY=1";
+pub(crate) const READY: &str = "READY=1";
 
 /// The activator ends.
-pub(super) const STOPPING: &str = "STOPPING=1";
+pub(crate) const STOPPING: &str = "STOPPING=1";
 
 /// Tells the manager that `NOTIFY_SOCKET` names; nobody without one.
-pub(super) fn notify(state: &str) {
+pub(crate) fn notify(state: &str) {
     let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
         return;
     };

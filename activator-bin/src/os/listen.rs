@@ -10,6 +10,9 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 /// Connections that may wait to be accepted, per worker.
 const BACKLOG: i32 = 4096;
 
+/// How long to wait when the machine is out of sockets or memory.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// A peer that has vanished without a word is noticed after about this long.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 

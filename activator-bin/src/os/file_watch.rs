@@ -20,7 +20,7 @@ mod links;
 #[cfg(target_os = "linux")]
 mod notifications;
 #[cfg(not(target_os = "linux"))]
-#[path = "watch/no_notifications.rs"]
+#[path = "file_watch/no_notifications.rs"]
 mod notifications;
 
 use notifications::Notifications;
