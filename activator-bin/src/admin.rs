@@ -17,10 +17,9 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::drain::Draining;
+use crate::readiness::Readiness;
 
 mod connections;
 mod origin;
@@ -48,27 +47,6 @@ const ACCEPT_LOG: Duration = Duration::from_secs(10);
 pub(crate) struct Admin {
     router: Router,
     connections: Arc<Connections>,
-}
-
-/// What `/readyz` depends on. `/livez` depends on nothing: a process that can answer is alive.
-#[derive(Clone)]
-pub(crate) struct Readiness {
-    pub(crate) draining: Draining,
-    /// Links that must be up.
-    pub(crate) links: Vec<watch::Receiver<bool>>,
-}
-
-impl Readiness {
-    /// Says in a line why it is not ready.
-    pub(crate) fn check(&self) -> Result<(), &'static str> {
-        if self.draining.is_announced() {
-            return Err("not ready: shutting down\n");
-        }
-        match self.links.iter().all(|link| *link.borrow()) {
-            true => Ok(()),
-            false => Err("not ready: the link to the autoscaler is down\n"),
-        }
-    }
 }
 
 impl Admin {

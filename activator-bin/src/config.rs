@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use reporter_core::{Accounting, Revision, RevisionKey};
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
-use tracing_subscriber::filter::Targets;
 
+pub use crate::limits::{HalfClose, Limits};
+pub use crate::logging::{LogConfig, LogFormat};
 pub use crate::probe::Probe;
 pub use crate::revision::protocol::Protocol;
-pub use crate::server::limits::{HalfClose, Limits};
 pub use crate::timeouts::TimeoutLimits;
 pub(crate) use load::ReloadError;
 pub use load::Sources;
@@ -51,7 +51,7 @@ pub struct Config {
     /// How long requests in flight may take to end at shutdown; 30 s by default.
     pub drain_timeout: Duration,
     /// What `/readyz` depends on; `serving` by default.
-    pub readiness: Readiness,
+    pub readiness: ReadyWhen,
     /// Where the activator listens.
     pub listen: Listen,
     /// What the listener for requests over TLS shows.
@@ -80,7 +80,7 @@ pub struct Config {
 
 /// What `/readyz` depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Readiness {
+pub enum ReadyWhen {
     /// That requests are served.
     Serving,
     /// That requests are served and that a link to an autoscaler is up.
@@ -143,24 +143,6 @@ pub struct AdminConfig {
     /// The names of the host under which they may, besides `localhost` and IP addresses; in lower case,
     /// none by default.
     pub hosts: Vec<String>,
-}
-
-/// What is logged, and how.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogConfig {
-    /// The least level, for all modules or per module; `info` by default.
-    pub filter: Targets,
-    /// `text` by default.
-    pub format: LogFormat,
-}
-
-/// How a line of the log looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// An object of JSON a line.
-    Json,
 }
 
 /// Where reports go.

@@ -11,20 +11,38 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use tracing::Level;
-use tracing_subscriber::filter::{FilterExt, LevelFilter};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt, registry};
 
-use crate::config::{LogConfig, LogFormat};
-
+pub(crate) mod excerpt;
 mod flood;
 mod line;
 mod queue;
+pub(crate) mod told;
 
 use flood::Flood;
 use queue::Queue;
+
+/// What is logged, and how.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogConfig {
+    /// The least level, for all modules or per module; `info` by default.
+    pub filter: Targets,
+    /// `text` by default.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// An object of JSON a line.
+    Json,
+}
 
 /// How long it may take to write why the process may end at once.
 pub(crate) const LAST_WORD: Duration = Duration::from_millis(100);

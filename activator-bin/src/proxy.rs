@@ -11,15 +11,15 @@ use reporter_metrics::{ErrorMetrics, ErrorReason, HandshakeMetrics, QueueMetrics
 use reporter_runtime::ConcurrencyReporter;
 use tokio::time::Instant;
 
-use crate::admin::Readiness;
 use crate::body::{Body, Held, Relay};
+use crate::limits::Limits;
 use crate::outcome::{Observer, Outcome};
+use crate::readiness::Readiness;
 use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::protocol::Protocol;
 use crate::revision::{Revisions, Target};
 use crate::server::client::Client;
-use crate::server::limits::Limits;
 use crate::server::places::Places;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};

@@ -31,7 +31,6 @@ mod http1;
 mod http2;
 mod informational;
 mod leave;
-pub(crate) mod limits;
 pub(crate) mod places;
 mod protocol;
 mod refusal;

@@ -3,7 +3,7 @@
 pub use crate::config::{
     AUTOSCALER, AdminConfig, BackendTlsConfig, Config, Default, HalfClose, JSON_LINES,
     JsonLinesConfig, Limits, Listen, LogConfig, LogFormat, Probe, ProbeConfig, Protocol, REVISION,
-    Readiness, ReporterConfig, RevisionConfig, SCALARS, Setting, SinkConfig, Sources,
+    ReadyWhen, ReporterConfig, RevisionConfig, SCALARS, Setting, SinkConfig, Sources,
     ThrottleConfig, TimeoutLimits, TlsConfig, TlsVersion,
 };
 pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};

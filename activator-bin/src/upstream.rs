@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::head::Names;
+use crate::limits::Limits;
 use crate::revision::backend::Backend;
-use crate::server::limits::Limits;
 use crate::target::Target;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;

@@ -17,7 +17,7 @@ use super::setting::apply_defaults;
 use super::value::Value;
 use super::{
     AdminConfig, BackendTlsConfig, Config, Limits, Listen, LogConfig, LogFormat, ProbeConfig,
-    Readiness, ReporterConfig, SinkConfig, ThrottleConfig, TlsConfig, embedded, revision, sink,
+    ReadyWhen, ReporterConfig, SinkConfig, ThrottleConfig, TlsConfig, embedded, revision, sink,
     tls, unknown,
 };
 use crate::os::regular_file::{self, Unread};
@@ -213,7 +213,7 @@ pub(super) fn defaults() -> Config {
         cluster_domain: String::new(),
         drain_delay: Duration::ZERO,
         drain_timeout: Duration::ZERO,
-        readiness: Readiness::Serving,
+        readiness: ReadyWhen::Serving,
         listen: Listen {
             http: nowhere,
             http2: None,
@@ -297,7 +297,7 @@ fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
     }
     tls::check_together(config, places, problems);
     let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));
-    let autoscaler = config.readiness == Readiness::Autoscaler;
+    let autoscaler = config.readiness == ReadyWhen::Autoscaler;
     if autoscaler && !config.sinks.iter().any(link) && !problems.mention("sink") {
         let message = "there is no [[sink]] with kind = \"autoscaler\": it would never be ready";
         problems.push(place("readiness"), "readiness", message.to_owned());

@@ -4,7 +4,7 @@ use super::setting::Default::{Found, Is, Unset};
 use super::setting::{Setting, set};
 use super::tls::{TLS_VERSIONS, server_name};
 use super::value::Value;
-use super::{Config, LogFormat, Readiness, limits, revision};
+use super::{Config, LogFormat, ReadyWhen, limits, revision};
 use reporter_core::Accounting;
 use std::path::PathBuf;
 
@@ -246,9 +246,9 @@ pub static SCALARS: &[Setting<Config>] = &[
     ),
 ];
 
-const READINESS: &[(&str, Readiness)] = &[
-    ("serving", Readiness::Serving),
-    ("autoscaler", Readiness::Autoscaler),
+const READINESS: &[(&str, ReadyWhen)] = &[
+    ("serving", ReadyWhen::Serving),
+    ("autoscaler", ReadyWhen::Autoscaler),
 ];
 
 const ACCOUNTING: &[(&str, Accounting)] = &[

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::config::LogFormat;
+use super::LogFormat;
 
 /// The longest line, in bytes.
 pub(super) const MAX: usize = 4096;

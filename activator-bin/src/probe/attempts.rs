@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::exchange::Exchange;
 use super::schedule::{Class, Owner};
 use super::{ProbeOutcome, ProbeSettings, Probes};
-use crate::told::Told;
+use crate::logging::told::Told;
 
 /// How long a probe with a short time-out runs at least before its room goes to a first one that has none.
 const FAIR_SHARE: Duration = Duration::from_millis(40);

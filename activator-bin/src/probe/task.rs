@@ -16,8 +16,8 @@ use super::exchange::Exchange;
 use super::schedule::Owner;
 use super::trust::Trust;
 use super::{BackendCounts, Probe, ProbeSettings, Probes};
+use crate::logging::told::{self, Told};
 use crate::throttle::{Complaint, Throttle};
-use crate::told::{self, Told};
 
 /// What the owner of a prober wants.
 #[derive(Clone, Debug)]

@@ -9,8 +9,8 @@ use reporter_metrics::ErrorReason;
 
 use super::headers::{Coding, ORIGINAL_HOST, bad_coding};
 use super::refusal::Refusal;
+use crate::limits::Limits;
 use crate::revision::name::{NAMESPACE, REVISION};
-use crate::server::limits::Limits;
 
 /// What a reader may take the first or the last of.
 const SINGLE: [HeaderName; 4] = [HOST, NAMESPACE, REVISION, ORIGINAL_HOST];

@@ -4,8 +4,8 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::refusal;
-use crate::admin::Readiness;
 use crate::body::{Body, Held};
+use crate::readiness::Readiness;
 
 const KUBELET_PROBE: HeaderName = HeaderName::from_static("k-kubelet-probe");
 const NETWORK_PROBE: HeaderName = HeaderName::from_static("k-network-probe");

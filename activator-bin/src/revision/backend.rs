@@ -14,7 +14,7 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::told::{self, Told};
+use crate::logging::told::{self, Told};
 
 /// The backends of one revision.
 pub(crate) struct Backends(ArcSwap<Known>);

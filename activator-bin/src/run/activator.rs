@@ -16,10 +16,11 @@ use super::ports::Ports;
 use super::tls::Tls;
 use super::{Handover, StartError, metrics, recording, sinks};
 use crate::admin::{self, Admin};
-use crate::config::{Config, Readiness};
+use crate::config::{Config, ReadyWhen};
 use crate::drain::Drain;
 use crate::echo;
 use crate::proxy::Services;
+use crate::readiness::Readiness;
 use crate::revision::{Revisions, Shared};
 use crate::server::Worker;
 use crate::server::places::Places;
@@ -119,11 +120,11 @@ impl Activator {
             inherited: config.throttle.clone(),
             backend_tls: tls.backends.is_some(),
         };
-        let readiness = admin::Readiness {
+        let readiness = Readiness {
             draining: draining.clone(),
             links: match config.readiness {
-                Readiness::Serving => Vec::new(),
-                Readiness::Autoscaler => sinks.links,
+                ReadyWhen::Serving => Vec::new(),
+                ReadyWhen::Autoscaler => sinks.links,
             },
         };
         let services = Services {

@@ -18,7 +18,6 @@ use super::client::{Client, Phase};
 use super::handshake;
 use super::http1;
 use super::http2::{self, Http2};
-use super::limits::Limits;
 use super::places::Place;
 use super::protocol::{Protocol, detect};
 use super::refusal::Refusal;
@@ -26,6 +25,7 @@ use super::stream::Stream;
 use super::timer::Timer;
 use super::wire::Wire;
 use crate::drain::Draining;
+use crate::limits::Limits;
 use crate::proxy::Proxy;
 
 /// How long a request whose head is on its way may take to begin once a drain has begun.

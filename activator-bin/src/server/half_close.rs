@@ -9,8 +9,8 @@ use std::time::Duration;
 use http::{HeaderMap, StatusCode};
 
 use super::client::{Client, Sent};
-use super::limits::HalfClose;
 use super::timer::Timer;
+use crate::limits::HalfClose;
 
 /// How long nothing is sent to such a client before it is asked by 100 (Continue), which every client of HTTP/1.1
 /// skips (RFC 9110, 15.2; there are some that skip no other). Nearly all responses are there by then, and no queue

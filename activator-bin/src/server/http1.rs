@@ -23,13 +23,13 @@ use super::client::{Client, HEARS_CLOSE, Phase};
 use super::connection::{End, Http, LAST_HEAD};
 use super::half_close::HalfClosed;
 use super::leave::Leave;
-use super::limits::Limits;
 use super::refusal::Refusal;
 use super::requests::Shared;
 use super::rest::{self, Rest};
 use super::timer::Timer;
 use super::wire::Wire;
 use crate::drain::Draining;
+use crate::limits::Limits;
 use crate::proxy::Proxy;
 use crate::upload::Upload;
 

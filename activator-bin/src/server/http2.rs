@@ -19,9 +19,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::client::Client;
 use super::connection::End;
 use super::leave::Leave;
-use super::limits::Limits;
 use crate::drain::Draining;
 use crate::frames::Frames;
+use crate::limits::Limits;
 use crate::proxy::Proxy;
 
 mod date;

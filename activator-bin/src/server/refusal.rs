@@ -10,8 +10,8 @@ use reporter_metrics::ErrorReason;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::limits::Limits;
 use super::requests::Fault;
+use crate::limits::Limits;
 
 /// How long a client may take to make room for so few bytes.
 const PATIENCE: Duration = Duration::from_secs(2);

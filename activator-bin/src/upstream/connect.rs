@@ -15,9 +15,9 @@ use super::line::{self, Line, OverTcp};
 use super::pool::Connection;
 use super::recall::Recall;
 use super::wire::Wire;
+use crate::limits::Limits;
 use crate::os::open_files;
 use crate::revision::backend::Endpoint;
-use crate::server::limits::Limits;
 use crate::target::Target;
 use crate::tls::{ALPN_HTTP1, BackendTls};
 

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use http::Request;
 use reporter_metrics::ErrorReason;
 
-use crate::excerpt::Excerpt;
+use crate::logging::excerpt::Excerpt;
 use crate::throttle::Complaint;
 use crate::upload::Upload;
 

@@ -19,9 +19,9 @@ use super::line::Traffic;
 use super::wire::Heads;
 use super::written;
 use crate::head::Names;
+use crate::limits::Limits;
 use crate::proxy::informational::relay_to_http2;
 use crate::revision::backend::{Backend, Endpoint};
-use crate::server::limits::Limits;
 use crate::upload::Upload;
 
 /// An open connection of HTTP/1, ready for one request at a time.

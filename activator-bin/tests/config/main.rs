@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use activator_bin::testing::{
     BackendTlsConfig, Config, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe, Protocol,
-    Readiness, SCALARS, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
+    ReadyWhen, SCALARS, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
 };
 use reporter_core::Accounting;
 
@@ -93,7 +93,7 @@ fn a_file_that_says_everything_is_understood_as_it_was_meant() {
     assert_eq!(config.cluster_domain, "example.internal");
     assert_eq!(config.drain_delay, Duration::from_secs(5));
     assert_eq!(config.drain_timeout, Duration::from_secs(90));
-    assert_eq!(config.readiness, Readiness::Autoscaler);
+    assert_eq!(config.readiness, ReadyWhen::Autoscaler);
     assert_eq!(config.listen.http, address("0.0.0.0:80"));
     assert_eq!(config.listen.http2, Some(address("0.0.0.0:81")));
     assert_eq!(config.listen.https, Some(address("0.0.0.0:443")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use activator_bin::testing::{
     Activator, AdminConfig, BackendTlsConfig, Config, Limits, Listen, LogConfig, LogFormat,
-    Options, Probe, ProbeConfig, Readiness, ReporterConfig, RevisionConfig, ThrottleConfig,
+    Options, Probe, ProbeConfig, ReadyWhen, ReporterConfig, RevisionConfig, ThrottleConfig,
     TimeoutLimits, TlsConfig,
 };
 use reporter_core::{Accounting, Revision, RevisionKey};
@@ -43,7 +43,7 @@ pub(crate) fn config(backends: &[SocketAddr]) -> Config {
             max_tracked_keys: 1_000,
             flush_timeout: Duration::from_secs(5),
         },
-        readiness: Readiness::Serving,
+        readiness: ReadyWhen::Serving,
         throttle: ThrottleConfig {
             queue_depth: 100,
             max_queued_requests: 1_000,

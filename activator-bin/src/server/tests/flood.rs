@@ -7,7 +7,7 @@ use socket2::{Domain, Socket, Type};
 
 use super::scene::backend;
 use super::stuck::{CONNECTIONS, COUNT, STILL, check};
-use crate::server::limits::Limits;
+use crate::limits::Limits;
 
 /// Begins a connection, without settings.
 pub(super) const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";

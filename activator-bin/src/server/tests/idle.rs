@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use super::scene::{REQUEST, Scene, ask, backend, connect};
-use crate::server::limits::Limits;
+use crate::limits::Limits;
 
 const COUNT: usize = 60;
 

@@ -15,13 +15,13 @@ use tokio::runtime::{Builder, LocalRuntime, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use crate::admin::Readiness;
 use crate::config::{Config, Probe, RevisionConfig, TimeoutLimits};
 use crate::drain::Drain;
+use crate::limits::Limits;
 use crate::os::listen;
 use crate::proxy::Services;
+use crate::readiness::Readiness;
 use crate::revision::{Revisions, Shared};
-use crate::server::limits::Limits;
 use crate::server::places::Places;
 use crate::server::{Listener, prepare, run};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::http2;
 use super::scene::{REQUEST, Scene, connect, serve};
-use crate::server::limits::Limits;
+use crate::limits::Limits;
 
 /// How many exchanges are stuck.
 pub(super) const COUNT: usize = 8;

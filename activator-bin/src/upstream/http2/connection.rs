@@ -25,8 +25,8 @@ use super::super::line::Line;
 use super::super::recall::Recall;
 use super::Count;
 use crate::frames::{Flood, Frames};
+use crate::limits::Limits;
 use crate::revision::backend::Backend;
-use crate::server::limits::Limits;
 use crate::tls::{ALPN_HTTP2, BackendTls};
 
 /// How many requests that were given up are remembered, and for how long their responses may still come.
