@@ -14,13 +14,13 @@ use reporter_metrics::ErrorReason;
 use reporter_runtime::InFlight;
 use tokio::sync::oneshot;
 
+use crate::message::request_body::AnswerOver;
+use crate::message::trailers;
 use crate::outcome::Outcome;
-use crate::proxy::trailers;
 use crate::server::client::Exchange;
 use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, TimeoutKind};
-use crate::upload::AnswerOver;
 use crate::upstream::{Lease, ReceiveError, Received};
 
 mod late_upload;

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::body::{Body, Held, Relay};
 use crate::limits::Limits;
+use crate::message::request_body::Upload;
 use crate::outcome::{Observer, Outcome};
 use crate::readiness::Readiness;
 use crate::revision::backend::Backend;
@@ -24,18 +25,15 @@ use crate::server::places::Places;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
-use crate::upload::Upload;
 use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod attempts;
 mod capacity;
 mod check;
-pub(crate) mod headers;
-pub(crate) mod informational;
-mod listed;
+mod headers;
+mod informational;
 mod outside_probe;
 mod refusal;
-pub(crate) mod trailers;
 mod upgrade;
 
 use attempts::Attempts;
@@ -224,7 +222,7 @@ impl Proxy {
         if version == Version::HTTP_2
             && request
                 .extensions()
-                .get::<crate::target::Target>()
+                .get::<crate::message::target::Target>()
                 .is_some()
         {
             let why =

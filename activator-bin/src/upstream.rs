@@ -15,13 +15,13 @@ use hyper::client::conn::http1;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::head::Names;
 use crate::limits::Limits;
+use crate::message::head::Names;
+use crate::message::request_body::Upload;
+use crate::message::target::Target;
 use crate::revision::backend::Backend;
-use crate::target::Target;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
-use crate::upload::Upload;
 
 mod connect;
 mod error;

@@ -7,10 +7,10 @@ use http::Request;
 use super::capacity::Capacity;
 use super::headers;
 use super::refusal::Refusal;
+use crate::message::request_body::Upload;
 use crate::revision::Target;
 use crate::revision::backend::{Backend, Health};
 use crate::throttle::{Complaint, Slot};
-use crate::upload::Upload;
 use crate::upstream::{Failed, UpstreamError};
 
 /// How often a request is sent to backends that respond to others and close on it: they are well then,

@@ -3,14 +3,14 @@
 //! What hyper's parser refuses never comes here. What is refused here ends its connection too.
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version};
+use http::{HeaderMap, HeaderName, Method, Request, Version};
 use http_body::Body;
 use reporter_metrics::ErrorReason;
 
-use super::headers::{Coding, ORIGINAL_HOST, bad_coding};
+use super::headers::{Coding, bad_coding};
 use super::refusal::Refusal;
 use crate::limits::Limits;
-use crate::revision::name::{NAMESPACE, REVISION};
+use crate::message::headers::{NAMESPACE, ORIGINAL_HOST, REVISION, is_padded};
 
 /// What a reader may take the first or the last of.
 const SINGLE: [HeaderName; 4] = [HOST, NAMESPACE, REVISION, ORIGINAL_HOST];
@@ -148,12 +148,4 @@ fn is_host(bytes: &[u8]) -> bool {
 fn bare<'a>(host: &'a [u8], port: &str) -> &'a [u8] {
     let bare = host.strip_suffix(port.as_bytes());
     bare.or(host.strip_suffix(b":")).unwrap_or(host)
-}
-
-/// Whether a reader of HTTP/1 would see less than there is (RFC 9113, 8.2.1).
-pub(super) fn is_padded(value: &HeaderValue) -> bool {
-    let bytes = value.as_bytes();
-    [bytes.first(), bytes.last()]
-        .iter()
-        .any(|byte| matches!(byte, Some(b' ' | b'\t')))
 }

@@ -1,32 +1,15 @@
 //! What a proxy changes in the head of a request and of its answer.
 
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, TE, TRAILER, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 
-use super::{listed, trailers};
+use crate::message::headers::{
+    FORWARDED_FOR, NAMESPACE, ORIGINAL_HOST, PROXY_REQUEST, REVISION, tokens,
+};
+use crate::message::hop_by_hop::{Framing, remove_hop_by_hop};
 use crate::revision::backend::Backend;
-use crate::revision::name::{NAMESPACE, REVISION};
-
-pub(super) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-pub(super) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
-pub(super) const PROXY_REQUEST: HeaderName = HeaderName::from_static("k-proxy-request");
-
-/// What belongs to one connection and is never passed on, besides what `Connection` lists.
-pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authorization"
-            | "proxy-connection"
-            | "te"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}
 
 /// Makes `request` one that goes to `backend` in this version of HTTP, for the client at `client`.
 pub(super) fn to_backend(
@@ -142,12 +125,6 @@ pub(super) fn to_client(response: &mut Response<impl Body>) {
     }
 }
 
-/// Makes the headers of an informational answer ones that go to the client.
-pub(crate) fn informational_to_client(headers: &mut HeaderMap) {
-    remove_hop_by_hop(headers, Framing::Empty);
-    headers.remove(CONTENT_LENGTH);
-}
-
 /// What stands in the way of a body that is coded for its sender's neighbour.
 pub(super) enum Coding {
     /// Chunks within chunks, which nobody may send (RFC 9112, 6.1).
@@ -170,27 +147,6 @@ pub(super) fn bad_coding(headers: &HeaderMap) -> Option<Coding> {
     }
 }
 
-/// How the end of a message's body is told.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Framing {
-    /// There is no body.
-    Empty,
-    /// The length is known.
-    Length,
-    /// It isn't; trailers are possible.
-    Chunked,
-}
-
-impl Framing {
-    fn of(body: &impl Body) -> Self {
-        match (body.is_end_stream(), body.size_hint().exact()) {
-            (true, _) => Self::Empty,
-            (false, Some(_)) => Self::Length,
-            (false, None) => Self::Chunked,
-        }
-    }
-}
-
 /// Leaves of a request target what a server is sent; answers the host that it named.
 fn take_authority(uri: &mut Uri) -> Option<HeaderValue> {
     uri.authority()?;
@@ -200,25 +156,6 @@ fn take_authority(uri: &mut Uri) -> Option<HeaderValue> {
         .unwrap_or_else(|| PathAndQuery::from_static("/"))
         .into();
     HeaderValue::try_from(parts.authority?.as_str()).ok()
-}
-
-fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
-    listed::remove(headers);
-    // One look at the few names that are there, instead of one for each that might be.
-    let names = headers.keys().filter(|name| is_hop_by_hop(name));
-    let names: Vec<_> = names.cloned().collect();
-    for name in names {
-        headers.remove(name);
-    }
-    // Hyper sends only trailers that are announced.
-    let trailers = match framing {
-        Framing::Chunked => trailers::announced(headers),
-        Framing::Empty | Framing::Length => None,
-    };
-    match trailers {
-        Some(trailers) => drop(headers.insert(TRAILER, trailers)),
-        None => drop(headers.remove(TRAILER)),
-    }
 }
 
 fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
@@ -236,15 +173,4 @@ fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
         }
     };
     headers.insert(FORWARDED_FOR, value);
-}
-
-/// What the values of `name` list.
-pub(super) fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
-    headers.get_all(name).into_iter().flat_map(split)
-}
-
-/// What stands between the commas of a value, without the spaces around it.
-pub(super) fn split(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    let parts = value.as_bytes().split(|&byte| byte == b',');
-    parts.map(<[u8]>::trim_ascii)
 }

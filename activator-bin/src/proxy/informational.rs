@@ -10,12 +10,12 @@ use http_body::Body as _;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::headers;
 use crate::body::{Held, Relay};
-use crate::interim::Interim;
+use crate::message::hop_by_hop::informational_to_client;
+use crate::message::interim::{Interim, Wanted};
+use crate::message::request_body::Upload;
 use crate::server::client::Client;
 use crate::timeouts::{Deadline, TimeoutLimits};
-use crate::upload::{Upload, Wanted};
 
 /// Has what a backend says to `request` before its final answer passed on to `client`.
 ///
@@ -70,20 +70,8 @@ fn relay_http1(
             return;
         }
         let mut headers = answer.headers().clone();
-        headers::informational_to_client(&mut headers);
+        informational_to_client(&mut headers);
         client.informational.send(answer.status(), &headers);
-    });
-}
-
-/// Has what hyper tells of a backend of HTTP/1 passed on, when the client of `request` speaks HTTP/2.
-pub(crate) fn relay_to_http2(request: &mut Request<Upload>) {
-    let Some(interim) = request.body().interim().cloned() else {
-        return;
-    };
-    hyper::ext::on_informational(request, move |answer| {
-        let mut headers = answer.headers().clone();
-        headers::informational_to_client(&mut headers);
-        interim.on_arrival(answer.status(), headers);
     });
 }
 

@@ -7,6 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 
 use super::headers;
+use crate::message::headers::{split, tokens};
 
 /// The most protocols that a backend may switch to at once, one over the other.
 const MOST_CHOSEN: usize = 8;
@@ -30,10 +31,10 @@ impl Offer {
             return None;
         }
         let is_listed = |token: &[u8]| token.eq_ignore_ascii_case(b"upgrade");
-        if !headers::tokens(headers, CONNECTION).any(is_listed) {
+        if !tokens(headers, CONNECTION).any(is_listed) {
             return None;
         }
-        let protocols: Vec<&[u8]> = headers::tokens(headers, UPGRADE)
+        let protocols: Vec<&[u8]> = tokens(headers, UPGRADE)
             .filter(|protocol| !protocol.is_empty() && !protocol.eq_ignore_ascii_case(b"h2c"))
             .collect();
         if protocols.is_empty() {
@@ -53,10 +54,9 @@ impl Offer {
 
     /// Whether a backend that switches to what `headers` say switches to what was offered.
     pub(super) fn covers(&self, headers: &HeaderMap) -> bool {
-        let is_offered = |chosen: &[u8]| {
-            headers::split(&self.0).any(|offered| offered.eq_ignore_ascii_case(chosen))
-        };
-        let mut chosen = headers::tokens(headers, UPGRADE);
+        let is_offered =
+            |chosen: &[u8]| split(&self.0).any(|offered| offered.eq_ignore_ascii_case(chosen));
+        let mut chosen = tokens(headers, UPGRADE);
         headers.contains_key(UPGRADE)
             && chosen.by_ref().take(MOST_CHOSEN).all(is_offered)
             && chosen.next().is_none()

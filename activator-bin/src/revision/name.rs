@@ -4,13 +4,10 @@ use std::borrow::Cow;
 use std::fmt;
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use http::{HeaderMap, HeaderValue, Uri};
 use reporter_core::RevisionKey;
 
-/// Names the namespace.
-pub(crate) const NAMESPACE: HeaderName = HeaderName::from_static("knative-serving-namespace");
-/// Names the revision within it.
-pub(crate) const REVISION: HeaderName = HeaderName::from_static("knative-serving-revision");
+use crate::message::headers::{NAMESPACE, REVISION};
 
 /// What a request says; neither checked nor known to exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

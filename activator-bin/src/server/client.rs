@@ -20,7 +20,7 @@ use super::crowd::Idleness;
 use super::informational::Informational;
 use super::leave::Leave;
 use super::places::Place;
-use crate::head::Names;
+use crate::message::head::Names;
 
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere

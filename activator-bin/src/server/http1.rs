@@ -30,8 +30,8 @@ use super::timer::Timer;
 use super::wire::Wire;
 use crate::drain::Draining;
 use crate::limits::Limits;
+use crate::message::request_body::Upload;
 use crate::proxy::Proxy;
-use crate::upload::Upload;
 
 /// The settings of all connections.
 pub(super) fn settings(limits: &Limits) -> Builder {

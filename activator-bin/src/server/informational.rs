@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::head::to_canonical;
+use crate::message::head::to_canonical;
 
 /// Nothing is added while so much is unwritten.
 const ENOUGH: usize = 16 * 1024;

@@ -10,8 +10,8 @@ use bytes::BytesMut;
 use http::Request;
 use http_body::Body;
 
-use crate::head::{HeadEnd, Names, Respelling};
-use crate::target::{self, Class, LONGEST, Target};
+use crate::message::head::{HeadEnd, Names, Respelling};
+use crate::message::target::{self, Class, LONGEST, Target};
 
 mod chunks;
 #[cfg(test)]

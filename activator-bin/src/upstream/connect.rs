@@ -16,9 +16,9 @@ use super::pool::Connection;
 use super::recall::Recall;
 use super::wire::Wire;
 use crate::limits::Limits;
+use crate::message::target::Target;
 use crate::os::open_files;
 use crate::revision::backend::Endpoint;
-use crate::target::Target;
 use crate::tls::{ALPN_HTTP1, BackendTls};
 
 /// Milliseconds after each attempt that found no descriptor.

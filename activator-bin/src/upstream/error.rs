@@ -8,8 +8,8 @@ use http::Request;
 use reporter_metrics::ErrorReason;
 
 use crate::logging::excerpt::Excerpt;
+use crate::message::request_body::Upload;
 use crate::throttle::Complaint;
-use crate::upload::Upload;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

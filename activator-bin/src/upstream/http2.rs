@@ -25,13 +25,13 @@ use super::pool::Pool;
 use super::recall::Recall;
 use super::received::Received;
 use crate::limits::Limits;
+use crate::message::hop_by_hop::informational_to_client;
+use crate::message::request_body::Upload;
+use crate::message::target::Target;
 use crate::os::open_files;
-use crate::proxy::headers::informational_to_client;
 use crate::revision::backend::{Backend, Endpoint};
-use crate::target::Target;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
-use crate::upload::Upload;
 
 mod attempts;
 mod connection;

@@ -18,11 +18,11 @@ use tokio::task::AbortHandle;
 use super::line::Traffic;
 use super::wire::Heads;
 use super::written;
-use crate::head::Names;
 use crate::limits::Limits;
-use crate::proxy::informational::relay_to_http2;
+use crate::message::head::Names;
+use crate::message::hop_by_hop::informational_to_client;
+use crate::message::request_body::Upload;
 use crate::revision::backend::{Backend, Endpoint};
-use crate::upload::Upload;
 
 /// An open connection of HTTP/1, ready for one request at a time.
 pub(crate) struct Connection {
@@ -289,4 +289,16 @@ impl Drop for Lease {
             connection.driver.abort();
         }
     }
+}
+
+/// Has what hyper tells of a backend of HTTP/1 passed on, when the client of `request` speaks HTTP/2.
+fn relay_to_http2(request: &mut Request<Upload>) {
+    let Some(interim) = request.body().interim().cloned() else {
+        return;
+    };
+    hyper::ext::on_informational(request, move |answer| {
+        let mut headers = answer.headers().clone();
+        informational_to_client(&mut headers);
+        interim.on_arrival(answer.status(), headers);
+    });
 }

@@ -9,7 +9,7 @@ use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
-use crate::h2_body::H2Body;
+use crate::message::h2_body::H2Body;
 
 /// A body as it comes.
 pub(crate) enum Received {

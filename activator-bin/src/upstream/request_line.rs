@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 
-use crate::target::Target;
+use crate::message::target::Target;
 
 /// Puts a target back into the first request line that hyper writes.
 #[derive(Debug, Default)]

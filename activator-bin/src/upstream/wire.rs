@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 
 use super::line::Line;
 use super::request_line::Restoring;
-use crate::head::{Names, Reading, Respelling};
-use crate::target::Target;
+use crate::message::head::{Names, Reading, Respelling};
+use crate::message::target::Target;
 
 /// Both directions of a connection.
 pub(crate) struct Wire<S> {

@@ -6,7 +6,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
 use httparse::{EMPTY_HEADER, Status};
 
-use crate::head::Names;
+use crate::message::head::Names;
 
 /// The request with this head and this body; none unless the head is whole and nothing is behind it.
 pub(super) fn read_back<B>(head: &[u8], body: B) -> Option<Request<B>> {

@@ -10,7 +10,7 @@ use h2::{Reason, SendStream};
 use http_body::Body;
 use tokio::task::JoinHandle;
 
-use crate::upload::Upload;
+use crate::message::request_body::Upload;
 
 /// Why the client's side has failed.
 pub(super) type Failure = Box<dyn Error + Send + Sync>;

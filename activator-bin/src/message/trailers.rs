@@ -6,9 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Frame;
 use thiserror::Error;
 
-use super::check::is_padded;
-use super::headers::{FORWARDED_FOR, ORIGINAL_HOST, PROXY_REQUEST, is_hop_by_hop, tokens};
-use crate::revision::name::{NAMESPACE, REVISION};
+use super::headers::{
+    FORWARDED_FOR, NAMESPACE, ORIGINAL_HOST, PROXY_REQUEST, REVISION, is_hop_by_hop, is_padded,
+    tokens,
+};
 
 /// Besides what belongs to one connection.
 const KEPT_OUT: [HeaderName; 8] = [
@@ -36,7 +37,7 @@ fn passes(name: &HeaderName) -> bool {
 }
 
 /// The announced trailers that pass.
-pub(super) fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
+pub(crate) fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
     let may_pass = |name: &&[u8]| HeaderName::from_bytes(name).is_ok_and(|name| passes(&name));
     let names = tokens(headers, TRAILER).take(MOST_ANNOUNCED);
     let names: Vec<_> = names.filter(may_pass).collect();

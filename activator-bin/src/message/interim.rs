@@ -8,10 +8,12 @@ use http::{HeaderMap, Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-use crate::upload::Wanted;
-
 /// Nothing is added while so many wait.
 const ENOUGH: usize = 16;
+
+/// The backend has said 100 (Continue).
+#[derive(Debug)]
+pub(crate) struct Wanted;
 
 /// Those of one request that are not sent yet.
 ///

@@ -15,15 +15,15 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
-use crate::h2_body::H2Body;
-use crate::interim::Interim;
+use crate::message::h2_body::H2Body;
+use crate::message::interim::{Interim, Wanted};
 
 mod source;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use source::AnswerOver;
 use source::Source;
-pub(crate) use source::{AnswerOver, Wanted};
 
 /// How many bytes are kept of a body that may have to be sent again.
 const MOST_KEPT: usize = 64 * 1024;

@@ -15,9 +15,9 @@ use hyper::body::Incoming;
 use tokio::sync::oneshot;
 use tokio::time::{Sleep, sleep};
 
-use crate::h2_body::H2Body;
-use crate::interim::Interim;
-use crate::proxy::trailers;
+use crate::message::h2_body::H2Body;
+use crate::message::interim::{Interim, Wanted};
+use crate::message::trailers;
 
 /// How long a backend is given to say 100 (Continue): there are some that never do.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -64,10 +64,6 @@ struct Wait {
     /// Since the request was sent.
     patience: Option<Pin<Box<Sleep>>>,
 }
-
-/// The backend has said 100 (Continue).
-#[derive(Debug)]
-pub(crate) struct Wanted;
 
 /// Never sent: the answer is over when the sender is gone.
 #[derive(Debug)]
