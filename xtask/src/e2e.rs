@@ -1,7 +1,6 @@
 //! The scenes: the release build of the activator among programs that are not ours.
 
 mod activation;
-pub(crate) mod activator;
 mod bad_neighbours;
 mod bodies;
 mod both_ways;
@@ -14,12 +13,10 @@ mod go;
 mod grpc;
 mod h2spec;
 mod handover;
-mod http;
 mod interop;
 mod load;
 mod nginx;
 mod overload;
-pub(crate) mod process;
 mod python;
 mod rolling;
 mod slow_server;

@@ -5,8 +5,8 @@ mod ci;
 mod command;
 mod dist;
 mod e2e;
-mod median;
 mod mutants;
+mod support;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};

@@ -10,7 +10,7 @@ use super::load::Work;
 use super::page;
 use super::proxies::{Backend, Proxy, Subject};
 use crate::command::{self, command};
-use crate::median::median;
+use crate::support::median::median;
 
 /// How often each proxy has its turn at each work. Medians are over these.
 const ROUNDS: usize = 3;

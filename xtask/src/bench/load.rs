@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::proxies::headers;
 use crate::command::output;
-use crate::e2e::process::Scratch;
+use crate::support::process::Scratch;
 
 /// What is asked of a proxy.
 #[derive(Clone, Copy, Debug)]

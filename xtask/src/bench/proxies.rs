@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use crate::e2e::activator::{choose, program, revision};
-use crate::e2e::process::{Process, Scratch, free_address, wait_for_listener};
+use crate::support::activator::{choose, program, revision};
+use crate::support::process::{Process, Scratch, free_address, wait_for_listener};
 
 /// Clock ticks per second in `/proc`: what Linux shows to programs on every architecture.
 const TICKS: f64 = 100.0;

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::activator::{Activator, choose};
-use super::http::{Answer, get};
 use super::nginx::Nginx;
-use super::process::{free_address, wait_until};
 use super::slow_server::SlowServer;
+use crate::support::activator::{Activator, choose};
+use crate::support::http::{Answer, get};
+use crate::support::process::{free_address, wait_until};
 
 const REQUESTS: u64 = 500;
 /// `container_concurrency` of the revision under test.
@@ -113,7 +113,7 @@ fn revision(backends: &[SocketAddr], more: &str) -> String {
         true => String::new(),
         false => format!("container_concurrency = {LIMIT}\n"),
     };
-    let revision = super::activator::revision("held", backends);
+    let revision = crate::support::activator::revision("held", backends);
     format!("{revision}probe = \"knative\"\n{limit}{more}")
 }
 

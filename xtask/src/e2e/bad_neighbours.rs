@@ -5,8 +5,8 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::activator::program;
 use crate::command::{root, run as run_command};
+use crate::support::activator::program;
 
 /// `ACTIVATOR_E2E_NEIGHBOURS_SECONDS=300` plays the scene for longer.
 const SECONDS: &str = "ACTIVATOR_E2E_NEIGHBOURS_SECONDS";

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::activator::{Activator, choose, revision};
 use super::nginx::Nginx;
-use super::process::Scratch;
 use crate::command;
+use crate::support::activator::{Activator, choose, revision};
+use crate::support::process::Scratch;
 
 const SIZE: usize = 100_000_000;
 

@@ -7,11 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use super::activator::{Activator, choose, revision};
 use super::grpc;
-use super::process::{Process, free_address, wait_for_listener};
 use super::python::Python;
 use crate::command::{self, root};
+use crate::support::activator::{Activator, choose, revision};
+use crate::support::process::{Process, free_address, wait_for_listener};
 
 const MIB: usize = 1 << 20;
 const SIZE: usize = 2048 * MIB;

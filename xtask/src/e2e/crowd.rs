@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::activator::{Activator, choose, revision};
 use super::nginx::Nginx;
-use super::process::Process;
 use crate::command::{output, root};
-use crate::median::median;
+use crate::support::activator::{Activator, choose, revision};
+use crate::support::median::median;
+use crate::support::process::Process;
 
 const IDLE: u32 = 10_000;
 const SLOW: u32 = 1_000;

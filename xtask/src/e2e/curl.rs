@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Result, ensure};
 
-use super::activator::{Activator, choose, revision};
 use super::nginx::Nginx;
-use super::process::{Scratch, free_address, wait_for_listener};
 use crate::command::{self, output};
+use crate::support::activator::{Activator, choose, revision};
+use crate::support::process::{Scratch, free_address, wait_for_listener};
 
 /// What curl ends with when TLS can't be agreed upon.
 const TLS_FAILED: i32 = 35;

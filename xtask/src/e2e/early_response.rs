@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::activator::{Activator, choose, revision};
-use super::http::get;
-use super::process::{Process, free_address, wait_for_listener};
 use crate::command::root;
+use crate::support::activator::{Activator, choose, revision};
+use crate::support::http::get;
+use crate::support::process::{Process, free_address, wait_for_listener};
 
 /// How long the connection is idle before the upload begins, and how long the upload pauses.
 const PAUSES: [(u64, u64); 4] = [(0, 0), (0, 11), (4, 6), (0, 65)];

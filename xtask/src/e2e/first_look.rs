@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::activator::{choose, program};
-use super::http::get;
-use super::process::{Process, wait_for_listener};
+use crate::support::activator::{choose, program};
+use crate::support::http::get;
+use crate::support::process::{Process, wait_for_listener};
 
 pub(crate) fn run() -> Result<()> {
     let mut activator = Process::start(Command::new(program()).stdout(Stdio::piped()))?;

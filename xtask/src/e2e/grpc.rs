@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::activator::{Activator, revision};
-use super::process::{Process, free_address, wait_for_listener};
 use super::python::Python;
 use crate::command;
+use crate::support::activator::{Activator, revision};
+use crate::support::process::{Process, free_address, wait_for_listener};
 
 /// All four shapes, metadata and trailers, and calls that fail, are cancelled or last too long.
 pub(crate) fn run() -> Result<()> {

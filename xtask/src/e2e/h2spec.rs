@@ -4,9 +4,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use super::activator::{Activator, revision};
 use super::go::Go;
 use super::slow_server::SlowServer;
+use crate::support::activator::{Activator, revision};
 
 /// The port speaks HTTP/1.1, too: whoever begins with something else is told so in HTTP/1.1.
 const EXPECTED: &str = "Sends invalid connection preface";

@@ -4,10 +4,10 @@ use std::process::Command;
 
 use anyhow::Result;
 
-use super::activator::{choose, program, revision};
 use super::nginx::Nginx;
-use super::process::Scratch;
 use crate::command::{self, root};
+use crate::support::activator::{choose, program, revision};
+use crate::support::process::Scratch;
 
 pub(crate) fn run() -> Result<()> {
     let nginx = Nginx::start()?;

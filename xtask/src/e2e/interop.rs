@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::activator::{Activator, revision};
 use super::go::Go;
-use super::process::{Process, free_address, wait_for_listener};
+use crate::support::activator::{Activator, revision};
+use crate::support::process::{Process, free_address, wait_for_listener};
 
 /// All that need neither credentials nor several connections.
 const CASES: [&str; 14] = [

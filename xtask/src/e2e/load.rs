@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::activator::{Activator, choose, revision};
 use super::nginx::Nginx;
-use super::process::{Process, wait_until};
 use crate::command::output;
+use crate::support::activator::{Activator, choose, revision};
+use crate::support::process::{Process, wait_until};
 
 /// Two ticks, and some time for the question itself.
 const TWO_TICKS: Duration = Duration::from_millis(2_500);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::process::{Process, Scratch, free_address, wait_for_listener};
+use crate::support::process::{Process, Scratch, free_address, wait_for_listener};
 
 /// A running nginx that serves and takes (PUT) files.
 pub(crate) struct Nginx {

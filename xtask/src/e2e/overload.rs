@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::activator::{Activator, choose, revision};
-use super::process::Process;
 use super::slow_server::SlowServer;
+use crate::support::activator::{Activator, choose, revision};
+use crate::support::process::Process;
 
 /// `ACTIVATOR_E2E_OVERLOAD_MINUTES=10` plays the scene at full length.
 const MINUTES: &str = "ACTIVATOR_E2E_OVERLOAD_MINUTES";

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
-use super::activator::{Activator, choose, revision};
 use super::nginx::Nginx;
-use super::process::free_address;
+use crate::support::activator::{Activator, choose, revision};
+use crate::support::process::free_address;
 
 pub(crate) fn run() -> Result<()> {
     let addresses = [free_address()?, free_address()?, free_address()?];

@@ -5,9 +5,9 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::http::get;
-use super::process::{Process, free_address, wait_for_listener};
 use crate::command::root;
+use crate::support::http::get;
+use crate::support::process::{Process, free_address, wait_for_listener};
 
 /// A running `e2e/slow_server.py`.
 pub(crate) struct SlowServer {

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use super::activator::{Activator, revision};
-use super::process::{Process, Scratch, free_address, wait_for_listener, wait_until};
 use super::python::Python;
+use crate::support::activator::{Activator, revision};
+use crate::support::process::{Process, Scratch, free_address, wait_for_listener, wait_until};
 
 const DRAIN: Duration = Duration::from_secs(6);
 /// Long enough for any program to do what it should do at once.

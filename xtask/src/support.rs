@@ -1,0 +1,6 @@
+//! What scenes and benchmarks share: programs, their start and end, requests, medians.
+
+pub(crate) mod activator;
+pub(crate) mod http;
+pub(crate) mod median;
+pub(crate) mod process;
