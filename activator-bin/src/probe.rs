@@ -22,6 +22,8 @@ use parking_lot::Mutex;
 use reporter_core::RevisionKey;
 use tokio::sync::watch;
 
+pub use reporter_metrics::ProbeOutcome;
+
 use self::exchange::{Network, Tcp};
 use self::lanes::Lanes;
 use self::schedule::Owner;
@@ -61,38 +63,6 @@ impl Default for ProbeSettings {
             frequency: Duration::from_millis(200),
             timeout: Duration::from_millis(300),
             max_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-/// What came of one probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProbeOutcome {
-    /// The backend is ready.
-    Ok,
-    /// There was no connection, or it ended before an answer, or too soon.
-    Refused,
-    /// It took too long.
-    Timeout,
-    /// The answer's status was not 200.
-    Status,
-    /// The answer's body was not `queue`.
-    Body,
-    /// This machine is out of descriptors or the like: it says nothing of the backend.
-    OutOfDescriptors,
-}
-
-impl ProbeOutcome {
-    /// As metrics and logs call it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::Status => "status",
-            Self::Body => "body",
-            Self::OutOfDescriptors => "out_of_descriptors",
         }
     }
 }

@@ -19,19 +19,19 @@ label_values! {
 }
 
 label_values! {
-    /// How a probe ended.
+    /// How a probe of a backend ended.
     pub enum ProbeOutcome {
-        /// The backend passed.
+        /// The backend is ready.
         Ok = "ok",
-        /// There was no connection, or it ended before an answer, or too soon.
+        /// There was no connection, or it ended too soon or before a response.
         Refused = "refused",
-        /// There was no answer in time.
+        /// It took too long.
         Timeout = "timeout",
-        /// The answer's status was not that of a ready backend.
+        /// The response's status was not 200.
         Status = "status",
-        /// The answer's body was not that of a ready backend.
+        /// The response's body was not `queue`.
         Body = "body",
-        /// The activator had no descriptor left for it, or the like.
+        /// The activator was out of descriptors or the like: says nothing of the backend.
         OutOfDescriptors = "out_of_descriptors",
     }
 }

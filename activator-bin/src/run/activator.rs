@@ -81,7 +81,8 @@ impl Activator {
         }
         let late = Arc::new(metrics::LateLister::default());
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&late) as _);
-        let shared = Shared::new(&config, metrics::probes(&exporter));
+        let backends = exporter.backends();
+        let shared = Shared::new(&config, move |outcome| backends.probed(outcome));
         let revisions = Revisions::new(std::mem::take(&mut config.revisions), shared);
         let revisions = Arc::new(revisions);
         late.set(&revisions);

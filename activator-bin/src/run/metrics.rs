@@ -8,7 +8,6 @@ use reporter_runtime::ConcurrencyReporter;
 
 use crate::admin::Make;
 use crate::logging;
-use crate::probe::ProbeOutcome;
 use crate::revision::{Revisions, Target};
 
 /// The revisions for the metrics, which have to be there first: probes are counted from the start.
@@ -25,22 +24,6 @@ impl LateLister {
 impl RevisionLister for LateLister {
     fn revision(&self, key: &RevisionKey) -> Option<Revision> {
         self.0.get()?.revision(key)
-    }
-}
-
-/// Counts what comes of probes.
-pub(super) fn probes(exporter: &Exporter) -> impl Fn(ProbeOutcome) + Send + Sync + 'static {
-    use reporter_metrics::ProbeOutcome as Counted;
-    let backends = exporter.backends();
-    move |outcome| {
-        backends.probed(match outcome {
-            ProbeOutcome::Ok => Counted::Ok,
-            ProbeOutcome::Refused => Counted::Refused,
-            ProbeOutcome::Timeout => Counted::Timeout,
-            ProbeOutcome::Status => Counted::Status,
-            ProbeOutcome::Body => Counted::Body,
-            ProbeOutcome::OutOfDescriptors => Counted::OutOfDescriptors,
-        });
     }
 }
 
