@@ -4,16 +4,17 @@
 
 use std::sync::Arc;
 
-use metrics_process::Collector;
 use reporter_core::RevisionLister;
 
 use crate::backends::BackendMetrics;
+use crate::block::Block;
 use crate::config::ConfigMetrics;
 use crate::connections::ConnectionMetrics;
 use crate::errors::ErrorMetrics;
 use crate::link::LinkMetrics;
 use crate::log::LogMetrics;
-use crate::names;
+use crate::names::{self, METRICS};
+use crate::process;
 use crate::queue::QueueMetrics;
 use crate::registry::Registry;
 use crate::reporter::ReporterMetrics;
@@ -29,20 +30,18 @@ pub struct Exporter {
     registry: Arc<Registry>,
     revisions: Arc<Revisions>,
     requests: RequestMetrics,
-    process: Collector,
 }
 
 impl Exporter {
     /// Metrics of the version `version`, with the revisions that `lister` knows.
     #[must_use]
     pub fn new(version: &str, lister: Arc<dyn RevisionLister>) -> Self {
-        let registry = Registry::new();
+        let registry = Registry::default();
         registry.gauge(&names::BUILD_INFO, &[version]).set(1.0);
         Self {
             registry: Arc::new(registry),
             revisions: Arc::new(Revisions::new(lister)),
             requests: RequestMetrics::default(),
-            process: Collector::default(),
         }
     }
 
@@ -53,31 +52,31 @@ impl Exporter {
     /// on a thread that must not block. No tick waits for it.
     #[must_use]
     pub fn render(&self, requests: impl IntoIterator<Item = RevisionRequests>) -> String {
-        metrics::with_local_recorder(self.registry.recorder(), || self.process.collect());
-        let fixed = self.registry.render();
-        // Series can't be taken out of a recorder, so those of revisions live in one that is made
-        // for this text alone.
-        let revisions = Registry::new();
-        self.revisions.record(&revisions);
-        for requests in requests {
-            requests.record(&revisions);
+        process::measure(&self.registry);
+        // Copied, so that a tick does not wait for the text of thousands of revisions.
+        let concurrency = self.revisions.concurrency();
+        let mut requests: Vec<_> = requests.into_iter().collect();
+        requests.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        let mut metrics: Vec<_> = METRICS.iter().collect();
+        metrics.sort_unstable_by_key(|metric| metric.name);
+        let mut text = String::new();
+        for metric in metrics {
+            let block = &mut Block::new(&mut text, metric);
+            match *metric {
+                names::REQUEST_DURATION => self.requests.write(&self.revisions, block),
+                names::REVISION_CONCURRENCY => self.revisions.write(&concurrency, block),
+                names::REVISION_QUEUED => requests.iter().for_each(|it| it.write(it.queued, block)),
+                names::REVISION_ACTIVE => requests.iter().for_each(|it| it.write(it.active, block)),
+                _ => self.registry.write(metric, block),
+            }
         }
-        let durations = self.requests.render(|key| self.revisions.revision(key));
-        sorted([&fixed, &revisions.render(), &durations])
+        text
     }
 
-    /// Takes the gauges of each tick.
-    ///
-    /// It also does the upkeep of all metrics, so that they take no memory while nobody scrapes:
-    /// let the reporter have it.
+    /// Takes the gauges of each tick, and lets go of revisions that are gone: let the reporter have it.
     #[must_use]
     pub fn revision_gauges(&self) -> RevisionGauges {
-        let requests = self.requests.clone();
-        RevisionGauges::new(
-            Arc::clone(&self.revisions),
-            Arc::clone(&self.registry),
-            requests,
-        )
+        RevisionGauges::new(Arc::clone(&self.revisions), self.requests.clone())
     }
 
     /// What the reporter says of itself.
@@ -135,35 +134,4 @@ impl Exporter {
     pub fn requests(&self) -> RequestMetrics {
         self.requests.clone()
     }
-}
-
-/// One text of several, in an order that is the same each time.
-fn sorted<const N: usize>(texts: [&String; N]) -> String {
-    // No blank line is inside a block: line feeds in label values and help are escaped.
-    let blocks = texts.iter().flat_map(|text| text.split("\n\n"));
-    // A block starts with the help line, thus with the metric's name.
-    let mut blocks: Vec<&str> = blocks.filter(|block| !block.is_empty()).collect();
-    blocks.sort_unstable();
-    let mut text = String::with_capacity(texts.iter().map(|text| text.len()).sum());
-    for block in blocks {
-        let mut lines: Vec<&str> = block.lines().collect();
-        let is_histogram = lines
-            .get(1)
-            .is_some_and(|kind| kind.ends_with(" histogram"));
-        // A histogram's lines stay in the order of its buckets. In the others `#` sorts before any name.
-        if !is_histogram {
-            lines.sort_unstable();
-        }
-        for line in lines {
-            // Recorded as a gauge because the counters of `metrics` are whole numbers.
-            text.push_str(match line {
-                "# TYPE process_cpu_seconds_total gauge" => {
-                    "# TYPE process_cpu_seconds_total counter"
-                }
-                line => line,
-            });
-            text.push('\n');
-        }
-    }
-    text
 }

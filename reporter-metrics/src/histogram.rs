@@ -1,40 +1,62 @@
-//! How many requests took how long. Nothing here knows of labels.
+//! Durations by bucket. Labels are the caller's.
 
-use std::time::Duration;
+use metrics::HistogramFn;
+use parking_lot::Mutex;
 
-use crate::names::REQUEST_BUCKETS;
+/// How many durations are in each bucket of one metric.
+#[derive(Clone, Debug)]
+pub(crate) struct Histogram {
+    bounds: &'static [f64],
+    /// Each duration is in one of them; the last one has no upper bound.
+    buckets: Box<[u64]>,
+    sum: f64,
+}
 
-/// Requests by how long they took.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Histogram {
-    /// By bucket, none in two of them; the last one has no upper bound.
-    buckets: [u64; REQUEST_BUCKETS.len() + 1],
-    sum: Duration,
+/// A histogram that several threads record into, seconds each.
+pub(crate) struct SharedHistogram(pub(crate) Mutex<Histogram>);
+
+impl HistogramFn for SharedHistogram {
+    fn record(&self, seconds: f64) {
+        self.0.lock().record(seconds);
+    }
 }
 
 impl Histogram {
-    pub(super) fn record(&mut self, duration: Duration) {
-        let seconds = duration.as_secs_f64();
-        let bucket = REQUEST_BUCKETS.iter().position(|&bound| seconds <= bound);
-        self.buckets[bucket.unwrap_or(REQUEST_BUCKETS.len())] += 1;
-        self.sum += duration;
+    /// An empty one. `bounds` are the upper bounds of its buckets in seconds, without the infinite one.
+    pub(crate) fn new(bounds: &'static [f64]) -> Self {
+        Self {
+            bounds,
+            buckets: vec![0; bounds.len() + 1].into(),
+            sum: 0.0,
+        }
     }
 
-    pub(super) fn add(&mut self, other: &Self) {
-        for (bucket, more) in self.buckets.iter_mut().zip(other.buckets) {
+    pub(crate) fn record(&mut self, seconds: f64) {
+        let bucket = self.bounds.iter().position(|&bound| seconds <= bound);
+        self.buckets[bucket.unwrap_or(self.bounds.len())] += 1;
+        self.sum += seconds;
+    }
+
+    /// Adds another one with the same bounds.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for (bucket, more) in self.buckets.iter_mut().zip(&other.buckets) {
             *bucket += more;
         }
         self.sum += other.sum;
     }
 
-    pub(super) fn sum(&self) -> Duration {
+    pub(crate) fn sum(&self) -> f64 {
         self.sum
     }
 
-    /// Upper bounds with the number of requests up to each; the last one, with all, is infinite.
-    pub(super) fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
-        let bounds = REQUEST_BUCKETS.iter().copied().chain([f64::INFINITY]);
-        bounds.zip(self.buckets).scan(0, |total, (bound, count)| {
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// The finite upper bounds, each with the number of durations up to it.
+    pub(crate) fn buckets(&self) -> impl Iterator<Item = (f64, u64)> {
+        let buckets = self.bounds.iter().zip(&self.buckets);
+        buckets.scan(0, |total, (&bound, count)| {
             *total += count;
             Some((bound, *total))
         })

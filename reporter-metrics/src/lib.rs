@@ -52,14 +52,17 @@
 #![deny(missing_docs)]
 
 mod backends;
+mod block;
 mod config;
 mod connections;
 mod errors;
 mod exporter;
+mod histogram;
 mod label;
 mod link;
 mod log;
 mod names;
+mod process;
 mod queue;
 mod registry;
 mod reporter;

@@ -12,8 +12,6 @@ pub struct Metric {
     pub name: &'static str,
     /// How its values behave.
     pub kind: Kind,
-    /// What is counted or measured, in words.
-    pub unit: &'static str,
     /// The names of its labels, in the order of the text.
     pub labels: &'static [&'static str],
     /// What it means, in one line.
@@ -58,11 +56,10 @@ pub(crate) const REQUEST_BUCKETS: &[f64] = &[
 ];
 
 macro_rules! table {
-    ($($id:ident: $kind:expr, $name:literal $labels:expr, $unit:literal, $help:literal;)*) => {
+    ($($id:ident: $kind:expr, $name:literal $labels:expr, $help:literal;)*) => {
         $(pub(crate) const $id: Metric = Metric {
             name: $name,
             kind: $kind,
-            unit: $unit,
             labels: &$labels,
             help: $help,
         };)*
@@ -72,80 +69,80 @@ macro_rules! table {
 
 table! {
     REVISION_CONCURRENCY: Kind::Gauge, "kn_revision_request_concurrency"
-        ["k8s_namespace_name", "kn_service_name", "kn_configuration_name", "kn_revision_name"], "requests",
+        ["k8s_namespace_name", "kn_service_name", "kn_configuration_name", "kn_revision_name"],
         "Concurrent requests, queued ones included, as of the last tick.";
     REVISION_QUEUED: Kind::Gauge, "kn_revision_request_queued"
-        ["k8s_namespace_name", "kn_revision_name"], "requests",
+        ["k8s_namespace_name", "kn_revision_name"],
         "Requests in the queue.";
     REVISION_ACTIVE: Kind::Gauge, "kn_revision_request_active"
-        ["k8s_namespace_name", "kn_revision_name"], "requests",
+        ["k8s_namespace_name", "kn_revision_name"],
         "Requests being proxied.";
 
-    TRACKED_KEYS: Kind::Gauge, "activator_tracked_keys" [], "revisions",
+    TRACKED_KEYS: Kind::Gauge, "activator_tracked_keys" [],
         "Revisions tracked by the reporter.";
-    UNMATCHED_OUTS: Kind::Counter, "activator_unmatched_out_total" [], "events",
+    UNMATCHED_OUTS: Kind::Counter, "activator_unmatched_out_total" [],
         "Request ends that were ignored because no request was in flight.";
-    UNTRACKED_REQUESTS: Kind::Counter, "activator_untracked_requests_total" [], "requests",
+    UNTRACKED_REQUESTS: Kind::Counter, "activator_untracked_requests_total" [],
         "Requests served but not counted because reporter.max_tracked_keys was reached.";
 
-    LINK_REACHABLE: Kind::Gauge, "kn_activator_stats_conn_reachable" ["peer"], "boolean",
+    LINK_REACHABLE: Kind::Gauge, "kn_activator_stats_conn_reachable" ["peer"],
         "1 while the link to the autoscaler is up.";
-    LINK_ERRORS: Kind::Counter, "kn_activator_stats_conn_errors_total" ["peer"], "errors",
+    LINK_ERRORS: Kind::Counter, "kn_activator_stats_conn_errors_total" ["peer"],
         "Links to the autoscaler that broke or were refused.";
-    FRAMES: Kind::Counter, "activator_stats_frames_total" ["peer", "outcome"], "frames",
+    FRAMES: Kind::Counter, "activator_stats_frames_total" ["peer", "outcome"],
         "Stat frames by outcome: confirmed, or requeued because the link broke first.";
-    PENDING_KEYS: Kind::Gauge, "activator_stats_pending_keys" ["peer"], "revisions",
+    PENDING_KEYS: Kind::Gauge, "activator_stats_pending_keys" ["peer"],
         "Revisions with stats waiting in the outbox.";
-    CONFIRM: Kind::Histogram(LINK_BUCKETS), "activator_stats_confirm_seconds" ["peer"], "seconds",
+    CONFIRM: Kind::Histogram(LINK_BUCKETS), "activator_stats_confirm_seconds" ["peer"],
         "Time from writing a stat frame to its confirmation.";
-    FIRST_REPORT: Kind::Histogram(LINK_BUCKETS), "activator_first_report_seconds" [], "seconds",
+    FIRST_REPORT: Kind::Histogram(LINK_BUCKETS), "activator_first_report_seconds" [],
         "Time from the first request for an idle revision to writing the frame that reports it.";
 
-    QUEUE_REJECTIONS: Kind::Counter, "activator_queue_rejections_total" ["reason"], "requests",
+    QUEUE_REJECTIONS: Kind::Counter, "activator_queue_rejections_total" ["reason"],
         "Requests refused because a queue was full, by the limit reached.";
-    QUEUE_WAIT: Kind::Histogram(WAIT_BUCKETS), "activator_queue_wait_seconds" [], "seconds",
+    QUEUE_WAIT: Kind::Histogram(WAIT_BUCKETS), "activator_queue_wait_seconds" [],
         "Time requests spent in the queue.";
-    BACKEND_PROBES: Kind::Counter, "activator_backend_probes_total" ["outcome"], "probes",
+    BACKEND_PROBES: Kind::Counter, "activator_backend_probes_total" ["outcome"],
         "Probes of backends by outcome.";
-    BACKENDS: Kind::Gauge, "activator_backends" ["state"], "backends",
+    BACKENDS: Kind::Gauge, "activator_backends" ["state"],
         "Backends by state.";
 
-    CONNECTIONS: Kind::Gauge, "activator_client_connections" [], "connections",
+    CONNECTIONS: Kind::Gauge, "activator_client_connections" [],
         "Open client connections; limits.max_connections bounds them.";
-    ERRORS: Kind::Counter, "activator_errors_total" ["reason"], "requests",
+    ERRORS: Kind::Counter, "activator_errors_total" ["reason"],
         "Requests that failed, were refused or were cut short, by reason.";
     REQUEST_DURATION: Kind::Histogram(REQUEST_BUCKETS), "http_server_request_duration_seconds"
         ["http_request_method", "url_scheme", "network_protocol_version", "http_response_status_code", "error_type",
-         "k8s_namespace_name", "kn_service_name", "kn_configuration_name", "kn_revision_name"], "seconds",
+         "k8s_namespace_name", "kn_service_name", "kn_configuration_name", "kn_revision_name"],
         "Time from a request's head to the end of its response, aborted ones included; error_type is the reason in activator_errors_total.";
 
-    BUILD_INFO: Kind::Gauge, "activator_build_info" ["version"], "constant",
+    BUILD_INFO: Kind::Gauge, "activator_build_info" ["version"],
         "Always 1; the labels describe the running build.";
-    CONFIG_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_config_last_reload_success" [], "boolean",
+    CONFIG_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_config_last_reload_success" [],
         "1 if the last read of the configuration succeeded.";
-    CERTIFICATE_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_certificate_last_reload_success" ["section"], "boolean",
+    CERTIFICATE_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_certificate_last_reload_success" ["section"],
         "1 if the last read of that section's certificate files succeeded.";
-    CERTIFICATE_EXPIRATION: Kind::Gauge, "activator_certificate_expiration_timestamp_seconds" ["section"], "seconds",
+    CERTIFICATE_EXPIRATION: Kind::Gauge, "activator_certificate_expiration_timestamp_seconds" ["section"],
         "When the leaf certificate expires, in Unix time.";
-    HANDSHAKE_FAILURES: Kind::Counter, "activator_tls_handshake_failures_total" [], "connections",
+    HANDSHAKE_FAILURES: Kind::Counter, "activator_tls_handshake_failures_total" [],
         "Client connections that ended during the TLS handshake.";
-    LOG_LINES_DROPPED: Kind::Counter, "activator_log_lines_dropped_total" [], "lines",
+    LOG_LINES_DROPPED: Kind::Counter, "activator_log_lines_dropped_total" [],
         "Log lines that were dropped because standard error did not take them, or left out of a flood.";
 
-    PROCESS_CPU: Kind::Counter, "process_cpu_seconds_total" [], "seconds",
+    PROCESS_CPU: Kind::Counter, "process_cpu_seconds_total" [],
         "User and system CPU time spent.";
-    PROCESS_OPEN_FDS: Kind::Gauge, "process_open_fds" [], "descriptors",
+    PROCESS_OPEN_FDS: Kind::Gauge, "process_open_fds" [],
         "Open file descriptors.";
-    PROCESS_MAX_FDS: Kind::Gauge, "process_max_fds" [], "descriptors",
+    PROCESS_MAX_FDS: Kind::Gauge, "process_max_fds" [],
         "Limit on open file descriptors; 0 means no limit.";
-    PROCESS_VIRTUAL_MEMORY: Kind::Gauge, "process_virtual_memory_bytes" [], "bytes",
+    PROCESS_VIRTUAL_MEMORY: Kind::Gauge, "process_virtual_memory_bytes" [],
         "Virtual memory.";
-    PROCESS_VIRTUAL_MEMORY_MAX: Kind::Gauge, "process_virtual_memory_max_bytes" [], "bytes",
+    PROCESS_VIRTUAL_MEMORY_MAX: Kind::Gauge, "process_virtual_memory_max_bytes" [],
         "Limit on virtual memory; 0 means no limit.";
-    PROCESS_RESIDENT_MEMORY: Kind::Gauge, "process_resident_memory_bytes" [], "bytes",
+    PROCESS_RESIDENT_MEMORY: Kind::Gauge, "process_resident_memory_bytes" [],
         "Resident memory.";
-    PROCESS_START_TIME: Kind::Gauge, "process_start_time_seconds" [], "seconds",
+    PROCESS_START_TIME: Kind::Gauge, "process_start_time_seconds" [],
         "When the process started, in Unix time.";
-    PROCESS_THREADS: Kind::Gauge, "process_threads" [], "threads",
+    PROCESS_THREADS: Kind::Gauge, "process_threads" [],
         "Threads of the process.";
 }

@@ -1,80 +1,84 @@
-//! A recorder that takes only metrics of the table, with the table's labels, buckets and help.
+//! The series of the process as a whole, found by metric and label values. They stay for good.
 //!
 //! What must not live here: which metrics there are.
+//!
+//! Values are behind the handles of `metrics`, but not in the exporter's recorder: that keeps each observation until an
+//! upkeep and writes series in no order. Here a histogram sorts at once, and the maps are in the order of the text.
 
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::names::{Kind, METRICS, Metric};
+use metrics::{Counter, Gauge};
+use parking_lot::Mutex;
 
-static METADATA: Metadata<'static> =
-    Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
+use crate::block::Block;
+use crate::histogram::{Histogram, SharedHistogram};
+use crate::names::{Kind, Metric};
 
 /// Series by metric and label values; the same ones give the same series.
+#[derive(Default)]
 pub(crate) struct Registry {
-    recorder: PrometheusRecorder,
+    counters: Series<AtomicU64>,
+    /// The bits of an `f64` each.
+    gauges: Series<AtomicU64>,
+    histograms: Series<SharedHistogram>,
 }
 
 impl Registry {
-    pub(crate) fn new() -> Self {
-        let mut builder = PrometheusBuilder::new();
-        for metric in METRICS {
-            // Without bounds of its own a histogram would become a summary, which can't be aggregated.
-            if let Kind::Histogram(bounds) = metric.kind {
-                let name = Matcher::Full(metric.name.to_owned());
-                builder = builder
-                    .set_buckets_for_metric(name, bounds)
-                    .expect("no histogram of the table is without bounds");
-            }
-        }
-        let recorder = builder.build_recorder();
-        for metric in METRICS {
-            let describe = match metric.kind {
-                Kind::Counter => Recorder::describe_counter,
-                Kind::Gauge => Recorder::describe_gauge,
-                Kind::Histogram(_) => Recorder::describe_histogram,
-            };
-            describe(&recorder, metric.name.into(), None, metric.help.into());
-        }
-        Self { recorder }
+    pub(crate) fn counter(&self, metric: &'static Metric, values: &[&str]) -> Counter {
+        self.counters.of(metric, values, AtomicU64::default).into()
     }
 
-    pub(crate) fn counter(&self, metric: &Metric, values: &[&str]) -> Counter {
-        self.recorder
-            .register_counter(&key(metric, values), &METADATA)
+    /// Takes any metric but a histogram: what only grows may be set, too.
+    pub(crate) fn gauge(&self, metric: &'static Metric, values: &[&str]) -> Gauge {
+        self.gauges.of(metric, values, AtomicU64::default).into()
     }
 
-    pub(crate) fn gauge(&self, metric: &Metric, values: &[&str]) -> Gauge {
-        self.recorder
-            .register_gauge(&key(metric, values), &METADATA)
+    /// # Panics
+    /// If the metric is no histogram.
+    pub(crate) fn histogram(&self, metric: &'static Metric, values: &[&str]) -> metrics::Histogram {
+        let Kind::Histogram(bounds) = metric.kind else {
+            panic!("{} is no histogram", metric.name)
+        };
+        let new = || SharedHistogram(Mutex::new(Histogram::new(bounds)));
+        self.histograms.of(metric, values, new).into()
     }
 
-    pub(crate) fn histogram(&self, metric: &Metric, values: &[&str]) -> Histogram {
-        self.recorder
-            .register_histogram(&key(metric, values), &METADATA)
-    }
-
-    /// For libraries that record through the macros of `metrics`.
-    pub(crate) fn recorder(&self) -> &dyn Recorder {
-        &self.recorder
-    }
-
-    /// Sorts observations into their buckets. Until then each takes memory of its own.
-    pub(crate) fn upkeep(&self) {
-        self.recorder.handle().run_upkeep();
-    }
-
-    /// The text of every series, each metric's in one block, the blocks in no order. Includes [`upkeep`](Self::upkeep).
-    pub(crate) fn render(&self) -> String {
-        self.recorder.handle().render()
+    /// Writes the series of the block's metric.
+    pub(crate) fn write(&self, metric: &Metric, block: &mut Block<'_>) {
+        self.counters.each(metric, |values, it| {
+            block.sample(values, it.load(Ordering::Relaxed));
+        });
+        self.gauges.each(metric, |values, it| {
+            block.sample(values, f64::from_bits(it.load(Ordering::Relaxed)));
+        });
+        self.histograms
+            .each(metric, |values, it| block.histogram(values, &it.0.lock()));
     }
 }
 
-fn key(metric: &Metric, values: &[&str]) -> Key {
-    debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
-    let labels = metric.labels.iter().zip(values);
-    let labels: Vec<Label> = labels
-        .map(|(&name, &value)| Label::new(name, value.to_owned()))
-        .collect();
-    Key::from_parts(metric.name, labels)
+/// By the metric's name, then by label values.
+struct Series<T>(Mutex<BTreeMap<&'static str, BTreeMap<Vec<String>, Arc<T>>>>);
+
+impl<T> Default for Series<T> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T> Series<T> {
+    fn of(&self, metric: &'static Metric, values: &[&str], new: impl FnOnce() -> T) -> Arc<T> {
+        debug_assert_eq!(metric.labels.len(), values.len(), "{}", metric.name);
+        let mut metrics = self.0.lock();
+        let series = metrics.entry(metric.name).or_default();
+        let values = values.iter().map(|&value| value.to_owned()).collect();
+        Arc::clone(series.entry(values).or_insert_with(|| Arc::new(new())))
+    }
+
+    fn each(&self, metric: &Metric, mut visit: impl FnMut(&[String], &T)) {
+        for (values, it) in self.0.lock().get(metric.name).into_iter().flatten() {
+            visit(values, it);
+        }
+    }
 }

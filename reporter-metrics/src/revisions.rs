@@ -1,4 +1,4 @@
-//! The series of revisions: concurrency is held here and recorded anew for each text.
+//! The concurrency of revisions, as of the last tick that had them.
 //!
 //! What must not live here: the text, and how requests are counted.
 //!
@@ -11,8 +11,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 
-use crate::names;
-use crate::registry::Registry;
+use crate::block::Block;
 
 mod gauges;
 mod requests;
@@ -33,7 +32,7 @@ struct Table {
 }
 
 /// What is known of one revision.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Values {
     /// As of the last tick that had it.
     concurrency: f64,
@@ -57,25 +56,24 @@ impl Revisions {
         self.lister.revision(key).is_some()
     }
 
-    /// Records every series that there is now.
-    pub(crate) fn record(&self, registry: &Registry) {
-        // Copied, so that a tick does not wait for the text of thousands of revisions.
-        let revisions: Vec<(RevisionKey, Values)> = {
-            let table = self.table.lock();
-            let revisions = table.revisions.iter();
-            revisions
-                .map(|(key, values)| (key.clone(), values.clone()))
-                .collect()
-        };
-        for (key, values) in revisions {
-            let Some(revision) = self.lister.revision(&key) else {
-                continue;
-            };
-            let (namespace, name) = (key.namespace(), key.name());
-            let labels = [namespace, &revision.service, &revision.configuration, name];
-            registry
-                .gauge(&names::REVISION_CONCURRENCY, &labels)
-                .set(values.concurrency);
+    /// The concurrency of all revisions, in the order of their keys.
+    pub(crate) fn concurrency(&self) -> Vec<(RevisionKey, f64)> {
+        let table = self.table.lock();
+        let values = table.revisions.iter();
+        let mut values: Vec<_> = values
+            .map(|(key, values)| (key.clone(), values.concurrency))
+            .collect();
+        drop(table);
+        values.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        values
+    }
+
+    /// Writes those of them that there are now.
+    pub(crate) fn write(&self, concurrency: &[(RevisionKey, f64)], block: &mut Block<'_>) {
+        for (key, value) in concurrency {
+            if let Some(revision) = self.revision(key) {
+                block.sample(&labels(key, &revision), value);
+            }
         }
     }
 
@@ -101,6 +99,16 @@ impl Revisions {
     }
 }
 
+/// The values of the labels that say whose a series is.
+pub(crate) fn labels<'a>(key: &'a RevisionKey, revision: &'a Revision) -> [&'a str; 4] {
+    [
+        key.namespace(),
+        &revision.service,
+        &revision.configuration,
+        key.name(),
+    ]
+}
+
 #[cfg(test)]
 mod tests {
     use reporter_core::{MetricsBackend, Report};
@@ -118,8 +126,7 @@ mod tests {
     #[test]
     fn what_nobody_knows_and_no_tick_has_is_forgotten() {
         let revisions = Arc::new(Revisions::new(Arc::new(NoRevisions)));
-        let registry = Arc::new(Registry::new());
-        let mut gauges = RevisionGauges::new(Arc::clone(&revisions), registry, Default::default());
+        let mut gauges = RevisionGauges::new(Arc::clone(&revisions), Default::default());
         let key: RevisionKey = "default/a".parse().unwrap();
         let length = || revisions.table.lock().revisions.len();
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use reporter_core::{MetricsBackend, Report, RevisionKey};
 
-use crate::registry::Registry;
 use crate::requests::RequestMetrics;
 use crate::revisions::Revisions;
 
@@ -19,21 +18,15 @@ const MAX_LOGGED: usize = 1_000;
 /// without a word.
 pub struct RevisionGauges {
     revisions: Arc<Revisions>,
-    registry: Arc<Registry>,
     requests: RequestMetrics,
     /// Keys that were logged as unknown, at most [`MAX_LOGGED`].
     logged: HashSet<RevisionKey>,
 }
 
 impl RevisionGauges {
-    pub(crate) fn new(
-        revisions: Arc<Revisions>,
-        registry: Arc<Registry>,
-        requests: RequestMetrics,
-    ) -> Self {
+    pub(crate) fn new(revisions: Arc<Revisions>, requests: RequestMetrics) -> Self {
         Self {
             revisions,
-            registry,
             requests,
             logged: HashSet::new(),
         }
@@ -52,7 +45,6 @@ impl MetricsBackend for RevisionGauges {
             known.then_some((gauge.key, gauge.concurrency))
         });
         self.revisions.on_tick(known);
-        self.registry.upkeep();
         self.requests.collect(|key| self.revisions.is_known(key));
     }
 }

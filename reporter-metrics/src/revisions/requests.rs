@@ -2,8 +2,7 @@
 
 use reporter_core::RevisionKey;
 
-use crate::names;
-use crate::registry::Registry;
+use crate::block::Block;
 
 /// The requests of one revision, as of the moment of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,10 +16,7 @@ pub struct RevisionRequests {
 }
 
 impl RevisionRequests {
-    pub(crate) fn record(&self, registry: &Registry) {
-        let labels = [self.key.namespace(), self.key.name()];
-        let gauge = |metric| registry.gauge(metric, &labels);
-        gauge(&names::REVISION_QUEUED).set(self.queued as f64);
-        gauge(&names::REVISION_ACTIVE).set(self.active as f64);
+    pub(crate) fn write(&self, value: usize, block: &mut Block<'_>) {
+        block.sample(&[self.key.namespace(), self.key.name()], value);
     }
 }
