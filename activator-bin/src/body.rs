@@ -14,10 +14,10 @@ use reporter_metrics::ErrorReason;
 use reporter_runtime::InFlight;
 use tokio::sync::oneshot;
 
+use crate::client::Exchange;
 use crate::message::request_body::AnswerOver;
 use crate::message::trailers;
 use crate::outcome::Outcome;
-use crate::server::client::Exchange;
 use crate::server::tunnel::Tunnel;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, TimeoutKind};

@@ -3,6 +3,7 @@
 mod admin;
 mod body;
 pub mod cli;
+mod client;
 mod config;
 mod drain;
 mod echo;

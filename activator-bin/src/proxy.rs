@@ -12,6 +12,7 @@ use reporter_runtime::ConcurrencyReporter;
 use tokio::time::Instant;
 
 use crate::body::{Body, Held, Relay};
+use crate::client::Client;
 use crate::limits::Limits;
 use crate::message::request_body::Upload;
 use crate::outcome::{Observer, Outcome};
@@ -20,7 +21,6 @@ use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::protocol::Protocol;
 use crate::revision::{Revisions, Target};
-use crate::server::client::Client;
 use crate::server::places::Places;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};

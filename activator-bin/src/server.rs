@@ -22,15 +22,12 @@ use crate::tls::{Current, Pair};
 use crate::upstream::{Pool, Recall};
 
 mod accept;
-pub(crate) mod client;
 mod connection;
 mod crowd;
 mod half_close;
 mod handshake;
 mod http1;
 mod http2;
-mod informational;
-mod leave;
 pub(crate) mod places;
 mod protocol;
 mod refusal;

@@ -11,10 +11,10 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::body::{Held, Relay};
+use crate::client::Client;
 use crate::message::hop_by_hop::informational_to_client;
 use crate::message::interim::{Interim, Wanted};
 use crate::message::request_body::Upload;
-use crate::server::client::Client;
 use crate::timeouts::{Deadline, TimeoutLimits};
 
 /// Has what a backend says to `request` before its final answer passed on to `client`.

@@ -14,7 +14,6 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use super::client::{Client, Phase};
 use super::handshake;
 use super::http1;
 use super::http2::{self, Http2};
@@ -24,6 +23,7 @@ use super::refusal::Refusal;
 use super::stream::Stream;
 use super::timer::Timer;
 use super::wire::Wire;
+use crate::client::{Client, Phase};
 use crate::drain::Draining;
 use crate::limits::Limits;
 use crate::proxy::Proxy;
@@ -65,7 +65,12 @@ pub(super) async fn serve(
         None => Scheme::Http,
     };
     let (read, write) = socket.into_split();
-    let client = Arc::new(Client::new(peer.ip(), write, scheme, &held.0));
+    let client = Arc::new(Client::new(
+        peer.ip(),
+        write,
+        scheme,
+        Arc::clone(&held.0.idleness),
+    ));
     let stream = Stream::new(read, Arc::clone(&client), http.limits.body_idle_timeout);
     let mut head = Timer::default();
     let end = match tls {

@@ -4,35 +4,21 @@
 //! What must not live here: how a connection ends.
 
 use std::collections::VecDeque;
-use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::task::{Poll, Waker};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use slab::Slab;
 use tokio::time::Instant;
 
+use crate::client::idleness::{Idleness, nanos, now};
+
 /// How long a connection has been idle before it can be asked to make room: the next request of a client
 /// that has just had a response may be on its way.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// How much longer that is before the first request.
-const FIRST: Duration = Duration::from_secs(1);
-
 /// How many are found by one look at all of them.
 const FOUND: usize = 64;
-
-/// What a connection shows of itself to those who may need its place.
-#[derive(Debug)]
-pub(super) struct Idleness {
-    /// Since when it is idle, as [`now`] counts; 0 while it is not.
-    since: AtomicU64,
-    is_asked: AtomicBool,
-    /// Of whoever waits to be asked.
-    waker: Mutex<Option<Waker>>,
-}
 
 /// All connections.
 #[derive(Default)]
@@ -46,80 +32,6 @@ struct Members {
     looked: Option<Instant>,
     /// When it was looked for those that have been idle for too long.
     swept: Option<Instant>,
-}
-
-/// The time in nanoseconds, for comparisons; never 0.
-fn now() -> u64 {
-    /// The clock of a test may stand still since before the first call.
-    const AHEAD: Duration = Duration::from_secs(3_600);
-    static START: OnceLock<std::time::Instant> = OnceLock::new();
-    let start = *START.get_or_init(std::time::Instant::now);
-    let now = Instant::now().into_std() + AHEAD;
-    nanos(now.saturating_duration_since(start)).max(1)
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-impl Idleness {
-    /// That of a connection which was just accepted.
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            since: AtomicU64::new(now().saturating_add(nanos(FIRST))),
-            is_asked: AtomicBool::new(false),
-            waker: Mutex::default(),
-        })
-    }
-
-    /// The connection is idle from now on.
-    pub(super) fn begin(&self) {
-        self.since.store(now(), Ordering::Relaxed);
-    }
-
-    /// The connection is in use from now on.
-    pub(super) fn end(&self) {
-        self.since.store(0, Ordering::Relaxed);
-    }
-
-    fn since(&self) -> Option<u64> {
-        match self.since.load(Ordering::Relaxed) {
-            0 => None,
-            since => Some(since),
-        }
-    }
-
-    fn ask(&self) {
-        self.is_asked.store(true, Ordering::Relaxed);
-        let waker = self.waker.lock().take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    /// Whether it has been asked to leave and has not heard that yet.
-    pub(super) fn is_asked(&self) -> bool {
-        self.is_asked.load(Ordering::Relaxed)
-    }
-
-    /// Waits until it is asked to leave.
-    ///
-    /// Cancel-safe.
-    pub(super) async fn asked(&self) {
-        poll_fn(|cx| {
-            // Behind the lock, so that whoever asks finds the waker or has been heard.
-            let mut waker = self.waker.lock();
-            if self.is_asked.swap(false, Ordering::Relaxed) {
-                return Poll::Ready(());
-            }
-            match &mut *waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
-            }
-            Poll::Pending
-        })
-        .await;
-    }
 }
 
 impl Crowd {
@@ -195,6 +107,7 @@ impl Members {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::idleness::FIRST;
 
     const MORE: Duration = GRACE.saturating_mul(2);
 

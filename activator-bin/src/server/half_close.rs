@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use super::client::{Client, Sent};
 use super::timer::Timer;
+use crate::client::{Client, Sent};
 use crate::limits::HalfClose;
 
 /// How long nothing is sent to such a client before it is asked by 100 (Continue), which every client of HTTP/1.1

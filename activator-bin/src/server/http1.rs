@@ -19,15 +19,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::client::{Client, HEARS_CLOSE, Phase};
 use super::connection::{End, Http, LAST_HEAD};
 use super::half_close::HalfClosed;
-use super::leave::Leave;
 use super::refusal::Refusal;
 use super::requests::Shared;
 use super::rest::{self, Rest};
 use super::timer::Timer;
 use super::wire::Wire;
+use crate::client::leave::Leave;
+use crate::client::{Client, HEARS_CLOSE, Phase};
 use crate::drain::Draining;
 use crate::limits::Limits;
 use crate::message::request_body::Upload;

@@ -16,9 +16,9 @@ use h2::server::{Builder, Connection};
 use reporter_metrics::ErrorReason;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::client::Client;
 use super::connection::End;
-use super::leave::Leave;
+use crate::client::Client;
+use crate::client::leave::Leave;
 use crate::drain::Draining;
 use crate::frames::Frames;
 use crate::limits::Limits;

@@ -10,7 +10,8 @@ use reporter_metrics::ConnectionMetrics;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout};
 
-use super::crowd::{Crowd, Idleness};
+use super::crowd::Crowd;
+use crate::client::idleness::Idleness;
 use crate::os::listen::ACCEPT_PAUSE;
 
 /// How often a client that waits for a place has an idle one asked to leave: there may be none at first, since one

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
-use super::client::Client;
 use super::connection::{End, LAST_HEAD};
-use super::leave::Leave;
 use super::timer::Timer;
 use super::wire::Wire;
+use crate::client::Client;
+use crate::client::leave::Leave;
 use crate::drain::Draining;
 use crate::tls::ALPN_HTTP2;
 

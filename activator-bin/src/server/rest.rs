@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
-use super::client::Client;
-use super::leave::Leave;
 use super::timer::Timer;
 use super::wire::Wire;
+use crate::client::Client;
+use crate::client::leave::Leave;
 use crate::drain::Draining;
 
 /// How long a connection is idle before it rests; it may be up to twice as long.

@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Sleep, sleep};
 
-use super::client::Client;
 use super::timer::Timer;
+use crate::client::Client;
 
 /// How long the rest of a request is still read after its answer.
 const LINGER: Duration = Duration::from_secs(2);

@@ -10,8 +10,8 @@ use bytes::{Buf, Bytes};
 use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::client::Client;
 use crate::body::{Held, Relay};
+use crate::client::Client;
 use crate::timeouts::Deadline;
 use crate::upstream::Lease;
 

@@ -11,9 +11,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::client::Client;
 use super::protocol::{PREFACE, Protocol};
 use super::requests::{Requests, Shared, Taken};
+use crate::client::Client;
 
 /// How much is read at once while nobody has a buffer for it: nearly all heads without cookies.
 const FIRST: usize = 512;

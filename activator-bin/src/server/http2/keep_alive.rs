@@ -8,8 +8,8 @@ use h2::server::Connection;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::client::Client;
 use crate::limits::Limits;
-use crate::server::client::Client;
 
 /// Tells when a connection has been silent for too long.
 pub(super) struct KeepAlive {

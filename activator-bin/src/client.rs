@@ -16,11 +16,15 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::oneshot;
 
-use super::crowd::Idleness;
-use super::informational::Informational;
-use super::leave::Leave;
-use super::places::Place;
 use crate::message::head::Names;
+
+pub(crate) mod idleness;
+pub(crate) mod informational;
+pub(crate) mod leave;
+
+use idleness::Idleness;
+use informational::Informational;
+use leave::Leave;
 
 /// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
 /// priority data, and a socket that is not registered for such data never has any other. Elsewhere
@@ -31,7 +35,7 @@ const CLOSED: Interest = Interest::PRIORITY.add(Interest::ERROR);
 const CLOSED: Interest = Interest::ERROR;
 
 /// Whether it is heard that a client has closed its side while nobody reads.
-pub(super) const HEARS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
+pub(crate) const HEARS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
 /// One client's connection, as seen by those who serve it. All of them are on one thread: the
 /// atomics only make it `Send`, no order between them matters.
@@ -88,7 +92,7 @@ pub(crate) enum Phase {
 /// How much of the final response was sent on a connection of HTTP/1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Sent {
+pub(crate) enum Sent {
     /// Nothing, and informational ones may be sent before it.
     Nothing,
     /// Nothing, to a client that knows no other ones (HTTP/1.0).
@@ -98,11 +102,11 @@ pub(super) enum Sent {
 }
 
 impl Client {
-    pub(super) fn new(
+    pub(crate) fn new(
         address: IpAddr,
         socket: OwnedWriteHalf,
         scheme: Scheme,
-        place: &Place,
+        idleness: Arc<Idleness>,
     ) -> Self {
         Self {
             names: Mutex::default(),
@@ -112,7 +116,7 @@ impl Client {
             informational: Informational::default(),
             socket: Some(socket),
             phase: AtomicU8::new(Phase::New as u8),
-            idleness: Arc::clone(&place.idleness),
+            idleness,
             requests: AtomicU32::new(0),
             is_http2: AtomicBool::new(false),
             may_be_unread: AtomicBool::new(false),
@@ -171,7 +175,7 @@ impl Client {
     }
 
     /// The names of the headers in the response, unless it is one of our own.
-    pub(super) fn take_names(&self) -> Names {
+    pub(crate) fn take_names(&self) -> Names {
         mem::take(&mut self.names.lock())
     }
 
@@ -188,22 +192,22 @@ impl Client {
     }
 
     /// There are no bytes, and somebody waits for them.
-    pub(super) fn on_silence(&self) {
+    pub(crate) fn on_silence(&self) {
         self.is_silent.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody waits for bytes.
-    pub(super) fn is_silent(&self) -> bool {
+    pub(crate) fn is_silent(&self) -> bool {
         self.is_silent.load(Ordering::Relaxed)
     }
 
     /// Whether bytes have come since the last call.
-    pub(super) fn take_heard(&self) -> bool {
+    pub(crate) fn take_heard(&self) -> bool {
         self.was_heard.swap(false, Ordering::Relaxed)
     }
 
     /// It has not sent or taken any of a body for too long. Whoever drives the connection has to be woken.
-    pub(super) fn on_late(&self) {
+    pub(crate) fn on_late(&self) {
         self.is_late.store(true, Ordering::Relaxed);
     }
 
@@ -244,7 +248,7 @@ impl Client {
         self.sent.store(sent as u8, Ordering::Relaxed);
     }
 
-    pub(super) fn sent(&self) -> Sent {
+    pub(crate) fn sent(&self) -> Sent {
         match self.sent.load(Ordering::Relaxed) {
             0 => Sent::Nothing,
             1 => Sent::NothingOld,
@@ -254,26 +258,26 @@ impl Client {
     }
 
     /// The client has taken bytes.
-    pub(super) fn on_written(&self) {
+    pub(crate) fn on_written(&self) {
         self.was_written.store(true, Ordering::Relaxed);
     }
 
     /// Whether it has since the last call.
-    pub(super) fn take_written(&self) -> bool {
+    pub(crate) fn take_written(&self) -> bool {
         self.was_written.swap(false, Ordering::Relaxed)
     }
 
     /// All that the client has sent was read, and it sends no more.
-    pub(super) fn on_end(&self) {
+    pub(crate) fn on_end(&self) {
         self.is_at_end.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.is_at_end.load(Ordering::Relaxed)
     }
 
     /// Hyper has written all that it held.
-    pub(super) fn on_flush(&self) {
+    pub(crate) fn on_flush(&self) {
         let is_over = self.requests.load(Ordering::Relaxed) == 0;
         if is_over && !self.is_http2.load(Ordering::Relaxed) {
             self.is_quiet.store(true, Ordering::Relaxed);
@@ -282,17 +286,17 @@ impl Client {
 
     /// Whether every answer of a connection of HTTP/1 is written and no request is under way: what hyper
     /// writes all the same is a refusal of its own.
-    pub(super) fn is_quiet(&self) -> bool {
+    pub(crate) fn is_quiet(&self) -> bool {
         self.is_quiet.load(Ordering::Relaxed)
     }
 
     /// Whether a request has come since the last call.
-    pub(super) fn take_use(&self) -> bool {
+    pub(crate) fn take_use(&self) -> bool {
         self.was_used.swap(false, Ordering::Relaxed)
     }
 
     /// What has come is no request, and more of it may wait unread.
-    pub(super) fn on_refusal(&self) {
+    pub(crate) fn on_refusal(&self) {
         self.set_phase(Phase::Head);
     }
 
@@ -305,31 +309,31 @@ impl Client {
     }
 
     /// Whether what is written waits for the client to read.
-    pub(super) fn set_blocked(&self, is_blocked: bool) {
+    pub(crate) fn set_blocked(&self, is_blocked: bool) {
         self.is_blocked.store(is_blocked, Ordering::Relaxed);
     }
 
     /// Whether something waits for the client to read.
-    pub(super) fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         self.is_blocked.load(Ordering::Relaxed)
     }
 
     /// Our side is closed; what still comes is thrown away.
-    pub(super) fn on_close(&self) {
+    pub(crate) fn on_close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
     }
 
     /// Whether our side is closed.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(crate) fn is_closed(&self) -> bool {
         self.is_closed.load(Ordering::Relaxed)
     }
 
     /// Whether hyper is to end only its own part.
-    pub(super) fn set_resting(&self, is_resting: bool) {
+    pub(crate) fn set_resting(&self, is_resting: bool) {
         self.is_resting.store(is_resting, Ordering::Relaxed);
     }
 
-    pub(super) fn is_resting(&self) -> bool {
+    pub(crate) fn is_resting(&self) -> bool {
         self.is_resting.load(Ordering::Relaxed)
     }
 
@@ -346,18 +350,18 @@ impl Client {
     /// Waits until it is asked to leave when it is idle, as the place is needed, or idle for too long.
     ///
     /// Cancel-safe.
-    pub(super) async fn asked_to_leave(&self) {
+    pub(crate) async fn asked_to_leave(&self) {
         self.idleness.asked().await;
     }
 
     /// Whether it is.
-    pub(super) fn is_asked_to_leave(&self) -> bool {
+    pub(crate) fn is_asked_to_leave(&self) -> bool {
         self.idleness.is_asked()
     }
 
     /// Whether it leaves now: only if nothing of a request is there, read or not, and before the first
     /// one only if it is asked to.
-    pub(super) fn leaves(&self, why: Leave) -> bool {
+    pub(crate) fn leaves(&self, why: Leave) -> bool {
         let is_idle = match self.phase() {
             Phase::New => why == Leave::Asked,
             phase => phase == Phase::Idle,
@@ -380,19 +384,19 @@ impl Client {
     }
 
     /// The connection has left HTTP: what comes now is not a request, and ends when either side closes.
-    pub(super) fn on_switch(&self) {
+    pub(crate) fn on_switch(&self) {
         self.may_be_unread.store(false, Ordering::Relaxed);
         self.answer_ends_with_close();
     }
 
     /// Waits until the connection is broken, whether or not anybody reads. One that the client has
     /// closed on its side is not.
-    pub(super) async fn broken(&self) {
+    pub(crate) async fn broken(&self) {
         let _ = self.socket().ready(Interest::ERROR).await;
     }
 
     /// The connection ends as it should.
-    pub(super) fn on_complete(&self) {
+    pub(crate) fn on_complete(&self) {
         self.is_complete.store(true, Ordering::Relaxed);
         for upload in self.late_uploads.lock().drain(..) {
             let _ = upload.send(());

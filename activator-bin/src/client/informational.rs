@@ -78,7 +78,7 @@ impl Informational {
     }
 
     /// To be called first when hyper flushes: it holds nothing.
-    pub(super) fn poll_at_flush(
+    pub(crate) fn poll_at_flush(
         &self,
         cx: &mut Context<'_>,
         write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,
@@ -96,7 +96,7 @@ impl Informational {
     }
 
     /// To be called first when hyper writes.
-    pub(super) fn poll_at_write(
+    pub(crate) fn poll_at_write(
         &self,
         cx: &mut Context<'_>,
         write: impl FnMut(&mut Context<'_>, &[u8]) -> Poll<io::Result<usize>>,

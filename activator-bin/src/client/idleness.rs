@@ -1,0 +1,97 @@
+//! Since when a connection is idle, and whether it is asked to leave: seen by all workers.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+/// How much longer a connection has to be idle before its first request than behind it.
+pub(crate) const FIRST: Duration = Duration::from_secs(1);
+
+/// What a connection shows of itself to those who may need its place.
+#[derive(Debug)]
+pub(crate) struct Idleness {
+    /// Since when it is idle, as [`now`] counts; 0 while it is not.
+    since: AtomicU64,
+    is_asked: AtomicBool,
+    /// Of whoever waits to be asked.
+    waker: Mutex<Option<Waker>>,
+}
+
+impl Idleness {
+    /// That of a connection which was just accepted.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            since: AtomicU64::new(now().saturating_add(nanos(FIRST))),
+            is_asked: AtomicBool::new(false),
+            waker: Mutex::default(),
+        })
+    }
+
+    /// The connection is idle from now on.
+    pub(crate) fn begin(&self) {
+        self.since.store(now(), Ordering::Relaxed);
+    }
+
+    /// The connection is in use from now on.
+    pub(crate) fn end(&self) {
+        self.since.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn since(&self) -> Option<u64> {
+        match self.since.load(Ordering::Relaxed) {
+            0 => None,
+            since => Some(since),
+        }
+    }
+
+    pub(crate) fn ask(&self) {
+        self.is_asked.store(true, Ordering::Relaxed);
+        let waker = self.waker.lock().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Whether it has been asked to leave and has not heard that yet.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.is_asked.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it is asked to leave.
+    ///
+    /// Cancel-safe.
+    pub(crate) async fn asked(&self) {
+        poll_fn(|cx| {
+            // Behind the lock, so that whoever asks finds the waker or has been heard.
+            let mut waker = self.waker.lock();
+            if self.is_asked.swap(false, Ordering::Relaxed) {
+                return Poll::Ready(());
+            }
+            match &mut *waker {
+                Some(waker) => waker.clone_from(cx.waker()),
+                none => *none = Some(cx.waker().clone()),
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+/// The time in nanoseconds, for comparisons; never 0.
+pub(crate) fn now() -> u64 {
+    /// The clock of a test may stand still since before the first call.
+    const AHEAD: Duration = Duration::from_secs(3_600);
+    static START: OnceLock<std::time::Instant> = OnceLock::new();
+    let start = *START.get_or_init(std::time::Instant::now);
+    let now = Instant::now().into_std() + AHEAD;
+    nanos(now.saturating_duration_since(start)).max(1)
+}
+
+pub(crate) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
