@@ -1,7 +1,6 @@
 //! The activator as a library: [`cli`] for the binary, `testing` for tests in this process.
 
 mod admin;
-mod body;
 pub mod cli;
 mod client;
 mod config;
@@ -12,7 +11,6 @@ mod limits;
 mod logging;
 mod message;
 mod os;
-mod outcome;
 mod probe;
 mod proxy;
 mod readiness;

@@ -11,11 +11,9 @@ use reporter_metrics::{ErrorMetrics, ErrorReason, HandshakeMetrics, QueueMetrics
 use reporter_runtime::ConcurrencyReporter;
 use tokio::time::Instant;
 
-use crate::body::{Body, Held, Relay};
 use crate::client::Client;
 use crate::limits::Limits;
 use crate::message::request_body::Upload;
-use crate::outcome::{Observer, Outcome};
 use crate::readiness::Readiness;
 use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
@@ -29,16 +27,26 @@ use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod attempts;
 mod capacity;
-mod check;
-mod headers;
+mod held;
 mod informational;
-mod outside_probe;
+mod outcome;
+mod platform_probe;
 mod refusal;
+mod relay;
+mod response_body;
+mod rewrite;
+mod tunnel;
 mod upgrade;
+mod validate;
+
+pub(crate) use response_body::{Body, BodyError};
 
 use attempts::Attempts;
 use capacity::Capacity;
+use held::Held;
+use outcome::{Observer, Outcome};
 use refusal::Refusal;
+use relay::Relay;
 use upgrade::Offer;
 
 /// What all workers share.
@@ -122,7 +130,7 @@ impl Proxy {
     ) -> Response<Body> {
         let has_body = !request.body().is_end_stream();
         let mut held = Held::new(client.on_request(request.version(), has_body));
-        if let Some(probe) = outside_probe::take(request.headers_mut()) {
+        if let Some(probe) = platform_probe::take(request.headers_mut()) {
             return probe.answer(&self.services.readiness, held);
         }
         let begin = Instant::now();
@@ -171,7 +179,7 @@ impl Proxy {
         begin: Instant,
         held: &mut Held,
     ) -> Result<(Answer, Deadline<Box<Relay>>), Refusal> {
-        check::check(&request, &self.services.limits)?;
+        validate::check(&request, &self.services.limits)?;
         let target = self.find(&request)?;
         held.count(&target.key, self.services.reporter.track(&target.key));
         let limits = target.timeouts();
@@ -188,7 +196,7 @@ impl Proxy {
             biased;
             answer = self.forward(request, client, &target) => {
                 let answer = answer.map_err(|refusal| match most {
-                    Some(most) if held.is_too_large() => check::body_too_large(most),
+                    Some(most) if held.is_too_large() => validate::body_too_large(most),
                     _ => refusal,
                 })?;
                 deadline.on_start();
@@ -231,7 +239,7 @@ impl Proxy {
         }
         // An offer may always be ignored (RFC 9110, 7.8), and there are none over HTTP/2.
         let offer = Offer::of(&request).filter(|_| version != Version::HTTP_2);
-        headers::to_backend(&mut request, version, &client.address, attempts.backend());
+        rewrite::to_backend(&mut request, version, &client.address, attempts.backend());
         let mut has_refused = false;
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());
@@ -246,7 +254,7 @@ impl Proxy {
                     ..
                 }) if protocol == Protocol::Auto => {
                     request = unsent;
-                    headers::to_http1(&mut request, attempts.backend());
+                    rewrite::to_http1(&mut request, attempts.backend());
                     has_refused = true;
                 }
                 // On the heap: every request would have room for it, and few need it.
@@ -263,7 +271,7 @@ impl Proxy {
         client.on_names(lease.names());
         match upgrade::is_switch(&response) {
             true => upgrade::to_client(&mut response),
-            false => headers::to_client(&mut response),
+            false => rewrite::to_client(&mut response),
         }
         if old_client && response.body().size_hint().exact().is_none() {
             client.answer_ends_with_close();
@@ -296,7 +304,7 @@ impl Proxy {
         if response.headers().len() > most {
             return Err(UpstreamError::ManyHeaders(backend.endpoint.address, most).into());
         }
-        match headers::bad_coding(response.headers()) {
+        match rewrite::bad_coding(response.headers()) {
             Some(_) => Err(UpstreamError::TransferCoding(backend.endpoint.address).into()),
             None => Ok((response, lease)),
         }

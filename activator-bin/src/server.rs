@@ -37,7 +37,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod timer;
-pub(crate) mod tunnel;
 mod wire;
 
 pub(crate) use accept::Listener;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::Request;
 
 use super::capacity::Capacity;
-use super::headers;
 use super::refusal::Refusal;
+use super::rewrite;
 use crate::message::request_body::Upload;
 use crate::revision::Target;
 use crate::revision::backend::{Backend, Health};
@@ -101,7 +101,7 @@ impl<'a> Attempts<'a> {
         }
         let slot = self.capacity.wait_elsewhere(self.slot, complaint).await?;
         let backend = self.target.backends.at(slot.backend());
-        headers::set_backend(&mut request, &backend);
+        rewrite::set_backend(&mut request, &backend);
         Ok((
             Self {
                 slot,

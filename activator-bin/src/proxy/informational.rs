@@ -10,7 +10,8 @@ use http_body::Body as _;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::body::{Held, Relay};
+use super::held::Held;
+use super::relay::Relay;
 use crate::client::Client;
 use crate::message::hop_by_hop::informational_to_client;
 use crate::message::interim::{Interim, Wanted};

@@ -6,7 +6,8 @@ use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS
 use http::{HeaderValue, Response, StatusCode};
 use reporter_metrics::ErrorReason;
 
-use crate::body::{Body, Held};
+use super::held::Held;
+use super::response_body::Body;
 
 /// Why a request is not served.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body;
 
-use super::headers;
+use super::rewrite;
 use crate::message::headers::{split, tokens};
 
 /// The most protocols that a backend may switch to at once, one over the other.
@@ -70,7 +70,7 @@ pub(super) fn is_switch(response: &Response<impl Body>) -> bool {
 /// Makes `response`, with which a backend switches, one that goes to the client.
 pub(super) fn to_client(response: &mut Response<impl Body>) {
     let protocol = response.headers_mut().remove(UPGRADE);
-    headers::to_client(response);
+    rewrite::to_client(response);
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

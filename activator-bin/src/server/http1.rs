@@ -161,7 +161,7 @@ async fn run<I, S>(
 ) -> ControlFlow<End>
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    S: hyper::service::HttpService<Incoming, ResBody = crate::body::Body, Error = Infallible>,
+    S: hyper::service::HttpService<Incoming, ResBody = crate::proxy::Body, Error = Infallible>,
 {
     let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());

@@ -12,7 +12,7 @@ use reporter_metrics::ErrorReason;
 use tokio::time::sleep;
 
 use super::Http2;
-use crate::body::{Body, BodyError};
+use crate::proxy::{Body, BodyError};
 use crate::server::timer::Timer;
 use crate::upstream::ReceiveError;
 

@@ -17,11 +17,11 @@ use reporter_metrics::ErrorReason;
 
 use super::Http2;
 use super::sending::Sending;
-use crate::body::Body;
 use crate::client::Client;
 use crate::message::h2_body::H2Body;
 use crate::message::interim::Interim;
 use crate::message::request_body::Upload;
+use crate::proxy::Body;
 use crate::proxy::Proxy;
 
 /// What serves a request.

@@ -9,7 +9,7 @@ use crate::timeouts::Deadline;
 /// When a time-out is met first, the client disconnects or the upload cannot go on, the rest of it is not read any more: that ends
 /// the client's connection, over HTTP/2 its stream.
 pub(super) fn go_on(mut relay: Box<Relay>, deadline: Deadline<Box<Relay>>) {
-    let gone = relay.held.exchange.on_response_end();
+    let gone = relay.held.on_response_end();
     tokio::task::spawn_local(async move {
         tokio::select! {
             biased;

@@ -1,182 +1,18 @@
 //! The body of an answer. It holds what its request holds: when it ends or is dropped, the request is over.
 
-use std::cell::Cell;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::StatusCode;
 use http_body::{Frame, SizeHint};
 use hyper::upgrade::OnUpgrade;
-use reporter_core::RevisionKey;
 use reporter_metrics::ErrorReason;
-use reporter_runtime::InFlight;
-use tokio::sync::oneshot;
 
-use crate::client::Exchange;
-use crate::message::request_body::AnswerOver;
-use crate::message::trailers;
-use crate::outcome::Outcome;
-use crate::server::tunnel::Tunnel;
-use crate::throttle::Slot;
-use crate::timeouts::{Deadline, TimeoutKind};
-use crate::upstream::{Lease, ReceiveError, Received};
-
-mod late_upload;
-
-/// What a request holds until it is over.
-pub(crate) struct Held {
-    slot: Option<Slot>,
-    in_flight: Option<InFlight>,
-    /// None where nobody asks how it ended.
-    outcome: Option<Outcome>,
-    /// Of use to an upload that the backend did not want.
-    answering: Option<oneshot::Sender<AnswerOver>>,
-    /// Set by an upload that is larger than it may be.
-    is_too_large: Option<Rc<Cell<bool>>>,
-    exchange: Exchange,
-}
-
-impl Held {
-    /// By a request that is not counted yet.
-    pub(crate) fn new(exchange: Exchange) -> Self {
-        Self {
-            slot: None,
-            in_flight: None,
-            outcome: None,
-            answering: None,
-            is_too_large: None,
-            exchange,
-        }
-    }
-
-    /// The backend that answers has this slot taken by the request.
-    pub(crate) fn occupy(&mut self, slot: Slot) {
-        self.slot = Some(slot);
-    }
-
-    /// Somebody waits for the end of the answer.
-    pub(crate) fn announce_end(&mut self, answering: oneshot::Sender<AnswerOver>) {
-        self.answering = Some(answering);
-    }
-
-    /// The request's body may turn out to be larger than it may be.
-    pub(crate) fn bound(&mut self, is_too_large: Rc<Cell<bool>>) {
-        self.is_too_large = Some(is_too_large);
-    }
-
-    /// Whether it has.
-    pub(crate) fn is_too_large(&self) -> bool {
-        self.is_too_large.as_ref().is_some_and(|flag| flag.get())
-    }
-
-    pub(crate) fn count(&mut self, revision: &RevisionKey, in_flight: InFlight) {
-        self.in_flight = Some(in_flight);
-        if let Some(outcome) = &mut self.outcome {
-            outcome.belong_to(revision);
-        }
-    }
-
-    pub(crate) fn observe(&mut self, outcome: Outcome) {
-        self.outcome = Some(outcome);
-    }
-
-    pub(crate) fn answer(&mut self, status: StatusCode) {
-        if let Some(outcome) = &mut self.outcome {
-            outcome.answer(status);
-        }
-    }
-
-    pub(crate) fn fail(&mut self, reason: ErrorReason) {
-        if let Some(outcome) = &mut self.outcome {
-            outcome.fail(reason);
-        }
-    }
-
-    /// All of the response is there.
-    pub(crate) fn complete(&mut self) {
-        self.answering = None;
-        if let Some(outcome) = &mut self.outcome {
-            outcome.complete();
-        }
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        if let Some(outcome) = &mut self.outcome
-            && self.exchange.is_late()
-        {
-            outcome.late();
-        }
-    }
-}
-
-/// What a backend sends, as it comes, and all that its request holds.
-pub(crate) struct Relay {
-    from: Received,
-    lease: Lease,
-    held: Held,
-    is_complete: bool,
-}
-
-impl Relay {
-    /// What comes from a backend, over a connection that is given back at the end.
-    pub(crate) fn new(from: Received, lease: Lease, held: Held) -> Self {
-        let mut relay = Self {
-            from,
-            lease,
-            held,
-            is_complete: false,
-        };
-        if relay.is_at_end() {
-            relay.on_end();
-        }
-        relay
-    }
-
-    /// The request has met a time-out: all of it ends now, in a way that the client notices.
-    pub(crate) fn time_out(mut self: Box<Self>, kind: TimeoutKind) {
-        self.held.fail(kind.into());
-        self.held.exchange.cut();
-    }
-
-    fn on_end(&mut self) {
-        self.is_complete = true;
-        self.lease.give_back();
-        self.held.complete();
-    }
-
-    fn is_at_end(&self) -> bool {
-        http_body::Body::is_end_stream(&self.from)
-    }
-
-    fn poll_frame(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
-        let mut polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
-        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
-            trailers::clean(frame);
-        }
-        let at_end = match &polled {
-            Poll::Ready(None) => true,
-            Poll::Ready(Some(Ok(frame))) => frame.is_trailers() || self.is_at_end(),
-            _ => false,
-        };
-        if at_end {
-            self.on_end();
-        }
-        if let Poll::Ready(Some(Err(_))) = polled {
-            self.held.fail(match self.held.is_too_large() {
-                true => ErrorReason::BodyTooLarge,
-                false => ErrorReason::BackendReset,
-            });
-        }
-        polled
-    }
-}
+use super::held::Held;
+use super::relay::Relay;
+use super::tunnel::Tunnel;
+use crate::timeouts::Deadline;
+use crate::upstream::{Lease, ReceiveError};
 
 /// The body of an answer.
 pub(crate) struct Body(Content);
@@ -233,10 +69,9 @@ impl Drop for Relayed {
     fn drop(&mut self) {
         if let Some(deadline) = self.0.take()
             && let Some(relay) = deadline.take()
-            && relay.is_complete
-            && relay.lease.is_uploading()
+            && relay.is_uploading()
         {
-            late_upload::go_on(relay, deadline);
+            relay.finish_upload(deadline);
         }
     }
 }
@@ -306,7 +141,7 @@ impl Body {
             Content::Relayed(mut relayed) => {
                 let relay = relayed.0.take().and_then(|deadline| deadline.take());
                 if let Some(mut relay) = relay {
-                    relay.held.fail(reason);
+                    relay.fail(reason);
                 }
             }
             Content::Switched(_) => {}
@@ -346,7 +181,7 @@ impl http_body::Body for Body {
             }
             Content::Switched(_) => SizeHint::with_exact(0),
             Content::Relayed(relayed) => {
-                let hint = relayed.held(|relay| http_body::Body::size_hint(&relay.from));
+                let hint = relayed.held(|relay| relay.size_hint());
                 hint.unwrap_or_default()
             }
         }

@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, Method, Request, Version};
 use http_body::Body;
 use reporter_metrics::ErrorReason;
 
-use super::headers::{Coding, bad_coding};
 use super::refusal::Refusal;
+use super::rewrite::{Coding, bad_coding};
 use crate::limits::Limits;
 use crate::message::headers::{NAMESPACE, ORIGINAL_HOST, REVISION, is_padded};
 

@@ -3,8 +3,9 @@
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
+use super::held::Held;
 use super::refusal;
-use crate::body::{Body, Held};
+use super::response_body::Body;
 use crate::readiness::Readiness;
 
 const KUBELET_PROBE: HeaderName = HeaderName::from_static("k-kubelet-probe");

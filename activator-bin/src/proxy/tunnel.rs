@@ -10,7 +10,8 @@ use bytes::{Buf, Bytes};
 use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::body::{Held, Relay};
+use super::held::Held;
+use super::relay::Relay;
 use crate::client::Client;
 use crate::timeouts::Deadline;
 use crate::upstream::Lease;
@@ -53,7 +54,7 @@ impl Tunnel {
     ///
     /// # Errors
     /// One end is broken, or a time-out is met: the other must not take that for the end of what it would have said.
-    pub(super) async fn run(
+    pub(crate) async fn run(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
         first: Bytes,

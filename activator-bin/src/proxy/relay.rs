@@ -1,0 +1,99 @@
+//! The relay of a response from its backend, with all that its request holds.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use reporter_metrics::ErrorReason;
+
+use super::held::Held;
+use crate::message::trailers;
+use crate::timeouts::{Deadline, TimeoutKind};
+use crate::upstream::{Lease, ReceiveError, Received};
+
+mod late_upload;
+
+/// What a backend sends, as it comes, and all that its request holds.
+pub(crate) struct Relay {
+    from: Received,
+    lease: Lease,
+    held: Held,
+    is_complete: bool,
+}
+
+impl Relay {
+    /// What comes from a backend, over a connection that is given back at the end.
+    pub(crate) fn new(from: Received, lease: Lease, held: Held) -> Self {
+        let mut relay = Self {
+            from,
+            lease,
+            held,
+            is_complete: false,
+        };
+        if relay.is_at_end() {
+            relay.on_end();
+        }
+        relay
+    }
+
+    /// The request has met a time-out: all of it ends now, in a way that the client notices.
+    pub(crate) fn time_out(mut self: Box<Self>, kind: TimeoutKind) {
+        self.held.fail(kind.into());
+        self.held.cut();
+    }
+
+    /// Whether the response is complete and its upload is not.
+    pub(super) fn is_uploading(&self) -> bool {
+        self.is_complete && self.lease.is_uploading()
+    }
+
+    /// Has the rest of the upload sent, until `deadline` at most.
+    pub(super) fn finish_upload(self: Box<Self>, deadline: Deadline<Box<Self>>) {
+        late_upload::go_on(self, deadline);
+    }
+
+    /// The response does not come to its end, for this reason.
+    pub(super) fn fail(&mut self, reason: ErrorReason) {
+        self.held.fail(reason);
+    }
+
+    fn on_end(&mut self) {
+        self.is_complete = true;
+        self.lease.give_back();
+        self.held.complete();
+    }
+
+    pub(super) fn is_at_end(&self) -> bool {
+        http_body::Body::is_end_stream(&self.from)
+    }
+
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
+        let mut polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled {
+            trailers::clean(frame);
+        }
+        let at_end = match &polled {
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(frame))) => frame.is_trailers() || self.is_at_end(),
+            _ => false,
+        };
+        if at_end {
+            self.on_end();
+        }
+        if let Poll::Ready(Some(Err(_))) = polled {
+            self.held.fail(match self.held.is_too_large() {
+                true => ErrorReason::BodyTooLarge,
+                false => ErrorReason::BackendReset,
+            });
+        }
+        polled
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        http_body::Body::size_hint(&self.from)
+    }
+}
