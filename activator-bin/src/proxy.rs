@@ -2,12 +2,13 @@
 //!
 //! What must not live here: bytes on connections, in either direction.
 
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{Request, Response, Version};
 use http_body::Body as _;
-use reporter_metrics::{ErrorMetrics, ErrorReason, HandshakeMetrics, QueueMetrics, RequestMetrics};
+use reporter_metrics::{ErrorMetrics, ErrorReason, QueueMetrics, RequestMetrics};
 use reporter_runtime::ConcurrencyReporter;
 use tokio::time::Instant;
 
@@ -19,7 +20,6 @@ use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::protocol::Protocol;
 use crate::revision::{Revisions, Target};
-use crate::server::places::Places;
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
@@ -55,20 +55,18 @@ pub(crate) struct Services {
     pub(crate) revisions: Arc<Revisions>,
     pub(crate) reporter: ConcurrencyReporter,
     pub(crate) queue: QueueMetrics,
-    pub(crate) handshakes: HandshakeMetrics,
     pub(crate) errors: ErrorMetrics,
     pub(crate) requests: RequestMetrics,
     pub(crate) readiness: Readiness,
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) backend_tls: Option<Arc<BackendTls>>,
     pub(crate) limits: Limits,
-    pub(crate) places: Arc<Places>,
 }
 
 /// One worker's proxy.
 pub(crate) struct Proxy {
     services: Services,
-    pub(crate) upstream: Upstream,
+    upstream: Upstream,
     timeouts: Rc<Timeouts<Box<Relay>>>,
     observer: Rc<Observer>,
 }
@@ -109,14 +107,14 @@ impl Proxy {
         draining.is_stale() && draining.is_announced()
     }
 
-    /// Where connections are counted that never came to a request.
-    pub(crate) fn handshakes(&self) -> &HandshakeMetrics {
-        &self.services.handshakes
+    /// There is no descriptor left: idle connections to backends make room.
+    pub(crate) fn on_scarcity(&self) {
+        self.upstream.on_scarcity();
     }
 
-    /// Where the refusals of heads that never became a request are counted, too.
-    pub(crate) fn errors(&self) -> &ErrorMetrics {
-        &self.services.errors
+    /// Sees to the connections to backends for as long as it is polled.
+    pub(crate) async fn keep_up(&self) -> Infallible {
+        self.upstream.keep_up().await
     }
 
     /// The answer to a request, whatever happens.

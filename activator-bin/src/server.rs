@@ -2,47 +2,59 @@
 //!
 //! What must not live here: what is done with a request.
 
-use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use reporter_metrics::HandshakeMetrics;
+use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep_until};
-use tokio_rustls::TlsAcceptor;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::drain::Draining;
-use crate::proxy::{Proxy, Services};
-use crate::tls::{Current, Pair};
-use crate::upstream::{Pool, Recall};
+use crate::proxy;
 
 mod accept;
+mod bad_head;
 mod connection;
+pub(crate) mod connection_limit;
+mod connections;
 mod crowd;
+mod detect;
+mod end;
 mod half_close;
 mod handshake;
 mod http1;
 mod http2;
-pub(crate) mod places;
+mod http_io;
+mod idle;
 mod protocol;
-mod refusal;
 mod requests;
-mod rest;
-mod stream;
+mod socket;
 #[cfg(test)]
 mod tests;
 mod timer;
-mod wire;
 
 pub(crate) use accept::Listener;
 
-use connection::Http;
-use places::{Place, Places};
+use connection_limit::Places;
+use connections::Connections;
+
+/// How often it is looked for connections that have been idle for too long.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// What all workers share.
+#[derive(Clone)]
+pub(crate) struct Services {
+    pub(crate) proxy: proxy::Services,
+    pub(crate) places: Arc<Places>,
+    pub(crate) handshakes: HandshakeMetrics,
+}
 
 /// A running worker.
 pub(crate) struct Worker {
@@ -111,17 +123,7 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
         let connections = Rc::clone(&connections);
         accepting.spawn_local(accept::accept(listener, connections, draining.clone()));
     }
-    let mut sweep = interval(Pool::SWEEP);
-    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut recalled = connections.recall.listen();
-    let until = loop {
-        tokio::select! {
-            biased;
-            until = draining.begun() => break until,
-            _ = sweep.tick() => connections.sweep(),
-            call = recalled.next() => connections.proxy.upstream.close(call),
-        }
-    };
+    let until = serving(&connections, &mut draining).await;
     accepting.join_all().await;
     drop(connections);
     tokio::select! {
@@ -134,51 +136,17 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
     }
 }
 
-/// The connections of a worker, and what each of them needs.
-struct Connections {
-    http: Rc<Http>,
-    proxy: Rc<Proxy>,
-    places: Arc<Places>,
-    recall: Recall,
-    draining: Draining,
-    /// Every connection holds a clone.
-    alive: mpsc::Sender<Infallible>,
-}
-
-impl Connections {
-    /// With it comes a channel that ends when it and the last connection are gone.
-    fn new(services: Services, draining: Draining) -> (Self, mpsc::Receiver<Infallible>) {
-        let (alive, last_gone) = mpsc::channel(1);
-        let connections = Self {
-            http: Rc::new(Http::new(&services.limits, &draining)),
-            places: Arc::clone(&services.places),
-            recall: services.revisions.recall().clone(),
-            proxy: Rc::new(Proxy::new(services)),
-            draining,
-            alive,
-        };
-        (connections, last_gone)
-    }
-
-    /// To be called every [`Pool::SWEEP`].
-    fn sweep(&self) {
-        self.proxy.upstream.sweep();
-        self.places.sweep(self.http.limits.client_idle_timeout);
-    }
-
-    fn serve(
-        &self,
-        socket: TcpStream,
-        peer: SocketAddr,
-        place: Place,
-        tls: Option<&Current<Pair>>,
-    ) {
-        let tls = tls.map(|pair| TlsAcceptor::from(pair.content()));
-        let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
-        let (draining, alive) = (self.draining.clone(), self.alive.clone());
-        let held = (place, alive);
-        let serving = connection::serve(socket, peer, held, tls, http, proxy, draining);
-        // Not from within another future, which would have room for all of that as well.
-        tokio::task::spawn_local(serving);
+/// Waits for the drain, and does the upkeep of all connections until then. With the moment when it is over.
+async fn serving(connections: &Connections, draining: &mut Draining) -> Instant {
+    let mut upkeep = pin!(connections.keep_up());
+    let mut sweep = interval(SWEEP);
+    sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            until = draining.begun() => return until,
+            _ = sweep.tick() => connections.sweep(),
+            never = &mut upkeep => match never {},
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! What must not live here: which backend it is, and what a proxy changes in a message.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use http::{Request, Response, Version};
 use http_body::Body as _;
 use hyper::client::conn::http1;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::limits::Limits;
 use crate::message::head::Names;
@@ -35,10 +36,11 @@ mod wire;
 mod written;
 
 use http2::Http2;
+use pool::Pool;
+use recall::Call;
 
 pub(crate) use error::{Failed, UpstreamError};
-pub(crate) use pool::Pool;
-pub(crate) use recall::{Call, Recall};
+pub(crate) use recall::Recall;
 pub(crate) use received::{ReceiveError, Received};
 
 /// How long a new connection to a backend that serves few at once may be silent before idle ones are closed for it.
@@ -234,15 +236,34 @@ impl Upstream {
         pool::Lease::new(Rc::clone(&self.pool), Arc::clone(backend), connection)
     }
 
-    /// Closes what has been idle for too long. To be called every [`Pool::SWEEP`].
-    pub(crate) fn sweep(&self) {
+    /// Closes what has been idle for too long, and what others need the room of.
+    pub(crate) async fn keep_up(&self) -> Infallible {
+        let mut sweep = interval(Pool::SWEEP);
+        sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut recalled = self.recall.listen();
+        loop {
+            tokio::select! {
+                biased;
+                _ = sweep.tick() => self.sweep(),
+                call = recalled.next() => self.close(call),
+            }
+        }
+    }
+
+    /// There is no descriptor left: idle connections of all workers make room.
+    pub(crate) fn on_scarcity(&self) {
+        self.recall.on_scarcity();
+    }
+
+    /// Closes what has been idle for too long.
+    fn sweep(&self) {
         self.pool.sweep();
         let room = self.most_idle.saturating_sub(self.pool.len());
         self.http2.sweep(room);
     }
 
     /// Closes the idle connections that are called for.
-    pub(crate) fn close(&self, call: Call) {
+    fn close(&self, call: Call) {
         if call.unkept {
             self.pool.close_unkept();
             self.http2.close_unkept();

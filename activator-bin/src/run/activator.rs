@@ -19,11 +19,11 @@ use crate::admin::{self, Admin};
 use crate::config::{Config, ReadyWhen};
 use crate::drain::Drain;
 use crate::echo;
-use crate::proxy::Services;
+use crate::proxy;
 use crate::readiness::Readiness;
 use crate::revision::{Revisions, Shared};
-use crate::server::Worker;
-use crate::server::places::Places;
+use crate::server::connection_limit::Places;
+use crate::server::{self, Worker};
 use crate::source::{self, RevisionSource};
 
 /// How long a write that blocks may hold up the end.
@@ -128,17 +128,20 @@ impl Activator {
                 ReadyWhen::Autoscaler => sinks.links,
             },
         };
-        let services = Services {
+        let proxy = proxy::Services {
             revisions: Arc::clone(&revisions),
             reporter: reporter.clone(),
             queue: exporter.queue(),
-            handshakes: exporter.handshakes(),
             errors: exporter.errors(),
             requests: exporter.requests(),
             readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
             backend_tls: tls.backends,
             limits: config.limits,
+        };
+        let services = server::Services {
+            proxy,
+            handshakes: exporter.handshakes(),
             places: Places::new(config.limits.max_connections, exporter.connections()),
         };
         let hands = ports.deal(config.workers)?.into_iter().enumerate();

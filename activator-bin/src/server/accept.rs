@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
 
-use super::Connections;
+use super::connections::Connections;
 use crate::drain::Draining;
 use crate::os::open_files;
 use crate::tls::{Current, Pair};
@@ -63,7 +63,7 @@ pub(super) async fn accept(
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 if open_files::is_scarcity(&error) {
-                    connections.recall.on_scarcity();
+                    connections.proxy.on_scarcity();
                 }
                 connections.places.on_scarcity(port, &error).await;
             }
@@ -86,7 +86,7 @@ async fn unreserved(stream: &TcpStream, port: &str, connections: &Connections) -
         match again.and_then(|again| TcpStream::from_std(again.into())) {
             Ok(stream) => return stream,
             Err(error) => {
-                connections.recall.on_scarcity();
+                connections.proxy.on_scarcity();
                 connections.places.on_scarcity(port, &error).await;
             }
         }

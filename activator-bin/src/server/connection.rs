@@ -1,49 +1,54 @@
 //! One client's connection, from accept to close.
 
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use hyper::server::conn::http1::Builder;
-use reporter_metrics::Scheme;
+use reporter_metrics::{ErrorMetrics, HandshakeMetrics, Scheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
+use super::bad_head::Refusal;
+use super::connection_limit::Place;
+use super::detect::detect;
+use super::end::End;
 use super::handshake;
-use super::http1;
+use super::http_io::Wire;
+use super::http1::{self, Http1};
 use super::http2::{self, Http2};
-use super::places::Place;
-use super::protocol::{Protocol, detect};
-use super::refusal::Refusal;
-use super::stream::Stream;
+use super::protocol::Protocol;
+use super::socket::Stream;
 use super::timer::Timer;
-use super::wire::Wire;
 use crate::client::{Client, Phase};
 use crate::drain::Draining;
 use crate::limits::Limits;
 use crate::proxy::Proxy;
 
-/// How long a request whose head is on its way may take to begin once a drain has begun.
-pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
-
 /// How connections are served, in each protocol.
 pub(super) struct Http {
-    pub(super) http1: Builder,
+    http1: Http1,
     http2: Rc<Http2>,
     pub(super) limits: Limits,
+    handshakes: HandshakeMetrics,
+    errors: ErrorMetrics,
 }
 
 impl Http {
-    pub(super) fn new(limits: &Limits, draining: &Draining) -> Self {
+    pub(super) fn new(
+        limits: &Limits,
+        draining: &Draining,
+        handshakes: HandshakeMetrics,
+        errors: ErrorMetrics,
+    ) -> Self {
         Self {
-            http1: http1::settings(limits),
+            http1: Http1::new(limits, errors.clone()),
             http2: Rc::new(Http2::new(limits, draining.clone())),
             limits: *limits,
+            handshakes,
+            errors,
         }
     }
 }
@@ -96,7 +101,7 @@ pub(super) async fn serve(
                     speak(wire, protocol, &http, proxy, &client, draining, head).await
                 }
                 Err(error) => {
-                    proxy.handshakes().failed();
+                    http.handshakes.failed();
                     End::NoTls(error)
                 }
             }
@@ -110,27 +115,6 @@ pub(super) async fn serve(
     if matches!(end, End::Closed(Ok(())) | End::Switched(Ok(()))) {
         client.on_complete();
     }
-}
-
-/// How a connection ended.
-#[derive(Debug)]
-pub(super) enum End {
-    /// In HTTP's own ways.
-    Closed(hyper::Result<()>),
-    /// In those of HTTP/2.
-    Http2(Result<(), h2::Error>),
-    /// The client has sent too many frames that cost something and bring nothing.
-    Flooded,
-    /// In those of the protocol that came after HTTP.
-    Switched(io::Result<()>),
-    /// The client has gone away.
-    ClientGone,
-    /// The client was too slow in sending a head.
-    HeadTimeout,
-    /// An answer was not to be finished.
-    Cut,
-    /// There was no agreement on TLS.
-    NoTls(io::Error),
 }
 
 /// Serves requests over `wire`; the time of the first one's head may have begun.
@@ -155,12 +139,12 @@ where
     match spoken {
         Err(End::HeadTimeout) if protocol != Protocol::Http2 && client.phase() == Phase::Head => {
             let refusal = Refusal::late(timeout);
-            http1::refuse(refusal, wire.stream(), &proxy, client).await;
+            http1::refuse(refusal, wire.stream(), &http.errors, client).await;
             End::HeadTimeout
         }
         Err(end) => end,
         Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
-            http1::serve(wire, http, proxy, client, draining, head).await
+            http1::serve(wire, &http.http1, proxy, client, draining, head).await
         }
         Ok(_) => {
             client.on_http2();
@@ -168,7 +152,7 @@ where
             // On the heap, so that those of HTTP/1 need no room for it.
             let end = Box::pin(http2.serve(wire, &proxy, client)).await;
             if let Some(reason) = http2::refusal(&end) {
-                proxy.errors().count(reason);
+                http.errors.count(reason);
             }
             end
         }

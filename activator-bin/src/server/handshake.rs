@@ -9,8 +9,8 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::connection::LAST_HEAD;
-use super::stream::Stream;
+use super::end::LAST_HEAD;
+use super::socket::Stream;
 use super::timer::Timer;
 use crate::drain::Draining;
 

@@ -17,15 +17,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1::{Builder, Connection};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use reporter_metrics::ErrorMetrics;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::connection::{End, Http, LAST_HEAD};
+use super::bad_head::Refusal;
+use super::end::{End, LAST_HEAD};
 use super::half_close::HalfClosed;
-use super::refusal::Refusal;
+use super::http_io::Wire;
+use super::idle::{self, Rest};
 use super::requests::Shared;
-use super::rest::{self, Rest};
 use super::timer::Timer;
-use super::wire::Wire;
 use crate::client::leave::Leave;
 use crate::client::{Client, HEARS_CLOSE, Phase};
 use crate::drain::Draining;
@@ -33,23 +34,35 @@ use crate::limits::Limits;
 use crate::message::request_body::Upload;
 use crate::proxy::Proxy;
 
-/// The settings of all connections.
-pub(super) fn settings(limits: &Limits) -> Builder {
-    let mut http1 = Builder::new();
-    http1.max_buf_size(limits.max_header_size);
-    http1.max_header_size(limits.max_header_size);
-    if let Some(most) = limits.http1_max_headers() {
-        http1.max_headers(most);
+/// How all connections are served.
+pub(super) struct Http1 {
+    settings: Builder,
+    limits: Limits,
+    errors: ErrorMetrics,
+}
+
+impl Http1 {
+    pub(super) fn new(limits: &Limits, errors: ErrorMetrics) -> Self {
+        let mut settings = Builder::new();
+        settings.max_buf_size(limits.max_header_size);
+        settings.max_header_size(limits.max_header_size);
+        if let Some(most) = limits.http1_max_headers() {
+            settings.max_headers(most);
+        }
+        // Nothing is read behind a request before it is answered: that would cost a buffer each time.
+        settings.half_close(HEARS_CLOSE);
+        Self {
+            settings,
+            limits: *limits,
+            errors,
+        }
     }
-    // Nothing is read behind a request before it is answered: that would cost a buffer each time.
-    http1.half_close(HEARS_CLOSE);
-    http1
 }
 
 /// Serves requests over `wire` until either side ends it; the time of the first one's head may have begun.
 pub(super) async fn serve<I>(
     mut wire: Wire<I>,
-    http: &Http,
+    http: &Http1,
     proxy: Rc<Proxy>,
     client: &Arc<Client>,
     mut draining: Draining,
@@ -91,7 +104,7 @@ where
     wire.begin_http1(Rc::clone(&requests));
     let (end, unread) = loop {
         // On the heap, so that a connection at rest needs no room for it.
-        let connection = http.http1.serve_connection(TokioIo::new(wire), service);
+        let connection = http.settings.serve_connection(TokioIo::new(wire), service);
         let mut connection = Box::new(connection);
         let running = run(&mut connection, client, &mut draining, &mut head, http);
         let end = Box::pin(running).await;
@@ -103,7 +116,7 @@ where
         service = parts.service;
         client.set_resting(false);
         wire.put_back(parts.read_buf);
-        let moment = rest::until_needed(&mut wire, client, &mut draining).await;
+        let moment = idle::until_needed(&mut wire, client, &mut draining).await;
         if moment.is_some_and(|why| client.leaves(why)) {
             break (End::Closed(Ok(())), Bytes::new());
         }
@@ -122,7 +135,7 @@ where
                         Some(fault) => Refusal::of(fault, &http.limits),
                         None => Refusal::unreadable(status, error, &http.limits),
                     };
-                    refuse(refusal, wire.stream(), &proxy, client).await;
+                    refuse(refusal, wire.stream(), &http.errors, client).await;
                 }
                 // Hyper has not when an earlier request on this connection offered an upgrade.
                 _ => drop(wire.shutdown().await),
@@ -130,7 +143,7 @@ where
             End::Closed(end)
         }
         (End::HeadTimeout, _) if client.is_quiet() && client.phase() == Phase::Head => {
-            refuse(Refusal::late(timeout), wire.stream(), &proxy, client).await;
+            refuse(Refusal::late(timeout), wire.stream(), &http.errors, client).await;
             End::HeadTimeout
         }
         (end, _) => end,
@@ -141,10 +154,10 @@ where
 pub(super) async fn refuse(
     refusal: Refusal,
     stream: &mut (impl AsyncWrite + Unpin),
-    proxy: &Proxy,
+    errors: &ErrorMetrics,
     client: &Client,
 ) {
-    proxy.errors().count(refusal.reason);
+    errors.count(refusal.reason);
     client.on_refusal();
     refusal.write(stream).await;
     // In an orderly way, or a reset may overtake the response.
@@ -157,7 +170,7 @@ async fn run<I, S>(
     client: &Client,
     draining: &mut Draining,
     head: &mut Timer,
-    http: &Http,
+    http: &Http1,
 ) -> ControlFlow<End>
 where
     I: AsyncRead + AsyncWrite + Unpin,

@@ -16,7 +16,7 @@ use h2::server::{Builder, Connection};
 use reporter_metrics::ErrorReason;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::connection::End;
+use super::end::End;
 use crate::client::Client;
 use crate::client::leave::Leave;
 use crate::drain::Draining;

@@ -83,7 +83,7 @@ struct Idle {
 
 impl Pool {
     /// How often to sweep.
-    pub(crate) const SWEEP: Duration = Duration::from_secs(5);
+    pub(super) const SWEEP: Duration = Duration::from_secs(5);
 
     /// With so many connections at most.
     pub(super) fn new(limits: &Limits, most: usize) -> Self {

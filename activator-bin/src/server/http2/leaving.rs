@@ -9,7 +9,7 @@ use h2::server::Connection;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::drain::Draining;
-use crate::server::connection::LAST_HEAD;
+use crate::server::end::LAST_HEAD;
 use crate::server::timer::Timer;
 
 /// What a connection has heard of a drain, and done about it.

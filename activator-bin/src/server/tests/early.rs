@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::scene::{ANSWER, PATIENCE, Scene, ask, connect, read_answer, serve};
-use crate::server::rest::REST;
+use crate::server::idle::REST;
 
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";

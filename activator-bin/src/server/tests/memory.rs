@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use super::scene::{REQUEST, Scene, ask, backend, connect, read_answer};
-use crate::server::rest::REST;
+use crate::server::idle::REST;
 
 const COUNT: usize = 100;
 

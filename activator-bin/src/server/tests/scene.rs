@@ -19,11 +19,11 @@ use crate::config::{Config, Probe, RevisionConfig, TimeoutLimits};
 use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::os::listen;
-use crate::proxy::Services;
+use crate::proxy;
 use crate::readiness::Readiness;
 use crate::revision::{Revisions, Shared};
-use crate::server::places::Places;
-use crate::server::{Listener, prepare, run};
+use crate::server::connection_limit::Places;
+use crate::server::{Listener, Services, prepare, run};
 
 pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";
@@ -68,11 +68,10 @@ impl Scene {
         let exporter = Exporter::new("", Arc::clone(&revisions) as _);
         let (reporter, _) = ConcurrencyReporter::builder(Accounting::Average).spawn();
         let (drain, draining) = Drain::new();
-        let services = Services {
+        let proxy = proxy::Services {
             revisions,
             reporter: reporter.clone(),
             queue: exporter.queue(),
-            handshakes: exporter.handshakes(),
             errors: exporter.errors(),
             requests: exporter.requests(),
             readiness: Readiness {
@@ -82,6 +81,10 @@ impl Scene {
             cluster_domain: "cluster.local".into(),
             backend_tls: None,
             limits: Limits::default(),
+        };
+        let services = Services {
+            proxy,
+            handshakes: exporter.handshakes(),
             places: Places::new(1_000, exporter.connections()),
         };
         drop(entered);

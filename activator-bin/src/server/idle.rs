@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
+use super::http_io::Wire;
 use super::timer::Timer;
-use super::wire::Wire;
 use crate::client::Client;
 use crate::client::leave::Leave;
 use crate::drain::Draining;

@@ -1,0 +1,77 @@
+//! The connections of one worker.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
+
+use super::Services;
+use super::connection::{self, Http};
+use super::connection_limit::{Place, Places};
+use crate::drain::Draining;
+use crate::proxy::Proxy;
+use crate::tls::{Current, Pair};
+
+/// The connections of a worker, and what each of them needs.
+pub(super) struct Connections {
+    http: Rc<Http>,
+    pub(super) proxy: Rc<Proxy>,
+    pub(super) places: Arc<Places>,
+    draining: Draining,
+    /// Every connection holds a clone.
+    alive: mpsc::Sender<Infallible>,
+}
+
+impl Connections {
+    /// With it comes a channel that ends when it and the last connection are gone.
+    pub(super) fn new(
+        services: Services,
+        draining: Draining,
+    ) -> (Self, mpsc::Receiver<Infallible>) {
+        let (alive, last_gone) = mpsc::channel(1);
+        let Services {
+            proxy,
+            places,
+            handshakes,
+        } = services;
+        let errors = proxy.errors.clone();
+        let connections = Self {
+            http: Rc::new(Http::new(&proxy.limits, &draining, handshakes, errors)),
+            places,
+            proxy: Rc::new(Proxy::new(proxy)),
+            draining,
+            alive,
+        };
+        (connections, last_gone)
+    }
+
+    /// Has connections leave that have been idle for too long. To be called every [`SWEEP`](super::SWEEP).
+    pub(super) fn sweep(&self) {
+        self.places.sweep(self.http.limits.client_idle_timeout);
+    }
+
+    /// Sees to the connections to backends for as long as it is polled.
+    pub(super) async fn keep_up(&self) -> Infallible {
+        self.proxy.keep_up().await
+    }
+
+    pub(super) fn serve(
+        &self,
+        socket: TcpStream,
+        peer: SocketAddr,
+        place: Place,
+        tls: Option<&Current<Pair>>,
+    ) {
+        let tls = tls.map(|pair| TlsAcceptor::from(pair.content()));
+        let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
+        let (draining, alive) = (self.draining.clone(), self.alive.clone());
+        let held = (place, alive);
+        let serving = connection::serve(socket, peer, held, tls, http, proxy, draining);
+        // Not from within another future, which would have room for all of that as well.
+        tokio::task::spawn_local(serving);
+    }
+}

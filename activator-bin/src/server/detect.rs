@@ -1,0 +1,53 @@
+//! Finds out which version of HTTP a client speaks.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::io::AsyncRead;
+
+use super::end::{End, LAST_HEAD};
+use super::http_io::Wire;
+use super::protocol::Protocol;
+use super::timer::Timer;
+use crate::client::Client;
+use crate::client::leave::Leave;
+use crate::drain::Draining;
+
+/// Waits for the first bytes, which tell the protocol. `head` starts when they don't come at once.
+pub(super) async fn detect(
+    wire: &mut Wire<impl AsyncRead + Unpin>,
+    client: &Client,
+    draining: &mut Draining,
+    head: &mut Timer,
+    head_timeout: Duration,
+) -> Result<Protocol, End> {
+    let mut gone = pin!(client.gone());
+    let told = draining.clone();
+    // On the heap, so that a connection at rest needs no room for it.
+    let mut moment = Box::pin(Leave::moment(client, told.clone()));
+    let mut no_more = pin!(async {
+        draining.begun().await;
+        Box::pin(tokio::time::sleep(LAST_HEAD)).await;
+    });
+    poll_fn(|cx| {
+        if let Poll::Ready(protocol) = wire.poll_protocol(cx) {
+            return Poll::Ready(Ok(protocol));
+        }
+        if gone.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(End::ClientGone));
+        }
+        while let Poll::Ready(why) = moment.as_mut().poll(cx) {
+            if client.leaves(why) {
+                return Poll::Ready(Err(End::Closed(Ok(()))));
+            }
+            moment.set(Leave::moment(client, told.clone()));
+        }
+        if no_more.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Err(End::Closed(Ok(()))));
+        }
+        head.poll(cx, head_timeout).map(|()| Err(End::HeadTimeout))
+    })
+    .await
+}
