@@ -10,20 +10,26 @@ use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use activator_bin::testing::{Activator, Options, Sources};
+use activator_bin::testing::{Activator, Options};
 
 #[path = "requests/answers.rs"]
 mod answers;
 #[path = "requests/backend.rs"]
 mod backend;
+#[path = "../../activator-bin/tests/support/config.rs"]
+mod config;
 #[path = "requests/reading.rs"]
 mod reading;
-#[path = "../../activator-bin/tests/smuggling/request.rs"]
+#[path = "../../activator-bin/tests/support/recorder.rs"]
+mod recorder;
+#[path = "../../activator-bin/tests/support/strict.rs"]
 mod strict;
 
 use answers::{Answer, answers};
-use backend::Backend;
+use backend::{RESPONSE, requests};
+use config::for_tests;
 use reading::{Reading, Request};
+use recorder::Recorder;
 
 /// Longer than anything here takes; whoever waits longer has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -56,7 +62,7 @@ pub(crate) fn check(bytes: &[u8]) {
     reading.has_end &= !is_http2;
     let got = scene.converse(bytes, piece, &reading);
     scene.until_idle();
-    let saw = scene.backend.saw();
+    let saw = requests(&scene.backend);
     // Its answers are frames.
     if !is_http2 {
         let (answers, rest) = answers(&got, &reading.methods);
@@ -110,7 +116,7 @@ fn plain(mut request: Request) -> Request {
 
 struct Scene {
     activator: Activator,
-    backend: Backend,
+    backend: Recorder,
     /// How many errors there were before.
     errors: u64,
 }
@@ -127,17 +133,14 @@ impl Scene {
             }
             before(panic);
         }));
-        let backend = Backend::start();
+        let backend = Recorder::start(RESPONSE);
         let text = format!(
             "workers = 1\ncluster_domain = \"c\"\n\
-             [listen]\nhttp = \"127.0.0.1:0\"\nhttp2 = \"off\"\nadmin = \"127.0.0.1:0\"\n\
              [[revision]]\nnamespace = \"default\"\nname = \"hello\"\nprobe = \"none\"\n\
              container_concurrency = 1\nbackends = [\"{}\"]\n",
             backend.address
         );
-        let config = Sources::default().check(Some(("activator.toml", text.as_bytes())));
-        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-        let activator = Activator::start(config, Options::default());
+        let activator = Activator::start(for_tests(&text), Options::default());
         Self {
             activator: activator.unwrap_or_else(|error| panic!("{error}")),
             backend,
@@ -223,7 +226,7 @@ impl Scene {
             target: "/last".to_owned(),
             body: Vec::new(),
         };
-        assert_eq!(self.backend.saw(), [expected]);
+        assert_eq!(requests(&self.backend), [expected]);
     }
 }
 

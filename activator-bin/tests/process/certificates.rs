@@ -1,10 +1,6 @@
 //! The program while its certificates change: what new connections see, what it logs, and what a SIGHUP does.
 
-use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::Command;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
@@ -15,8 +11,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::handover::{command, listener};
-use crate::program::{PATIENCE, Program};
+use crate::directory::Directory;
+use crate::program::{PATIENCE, Program, activator_with_sockets};
+use crate::sockets::{HELLO, ask, connect, listener};
 
 const DAY: Duration = Duration::from_secs(86_400);
 const NAME: &str = "proxy.example";
@@ -24,7 +21,7 @@ const NAME: &str = "proxy.example";
 /// A program that listens for TLS, and the files that it shows.
 struct Activator {
     program: Program,
-    directory: PathBuf,
+    directory: Directory,
     https: SocketAddr,
     admin: SocketAddr,
 }
@@ -53,25 +50,17 @@ impl Certified {
 }
 
 impl Activator {
-    fn start(test: &str, certified: &Certified) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-        fs::create_dir_all(&directory).unwrap();
+    fn start(certified: &Certified) -> Self {
+        let directory = Directory::new();
         let ((https, https_address), (admin, admin_address)) = (listener(), listener());
-        let (certificate, key) = (directory.join("tls.crt"), directory.join("tls.key"));
-        fs::write(&certificate, &certified.certificate).unwrap();
-        fs::write(&key, &certified.key).unwrap();
-        let mut command: Command = command("https:admin", https, admin);
+        let mut command = activator_with_sockets("https:admin", https, admin);
         command
-            .args([
-                "--listen-http",
-                "127.0.0.1:0",
-                "--listen-https",
-                "127.0.0.1:0",
-            ])
+            .args(["--listen-http", "127.0.0.1:0"])
+            .args(["--listen-https", "127.0.0.1:0"])
             .arg("--tls-certificate")
-            .arg(certificate)
+            .arg(directory.write("tls.crt", &certified.certificate))
             .arg("--tls-key")
-            .arg(key);
+            .arg(directory.write("tls.key", &certified.key));
         Self {
             program: Program::start(&mut command),
             directory,
@@ -81,9 +70,7 @@ impl Activator {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let new = self.directory.join("new");
-        fs::write(&new, text).unwrap();
-        fs::rename(new, self.directory.join(name)).unwrap();
+        self.directory.write(name, text);
     }
 
     fn logs(&self, expected: &str) {
@@ -105,13 +92,7 @@ impl Activator {
     }
 
     fn metrics(&self) -> String {
-        let mut admin = TcpStream::connect(self.admin).unwrap();
-        admin.set_read_timeout(Some(PATIENCE)).unwrap();
-        let get = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
-        admin.write_all(get).unwrap();
-        let mut text = String::new();
-        admin.read_to_string(&mut text).unwrap();
-        text
+        ask(connect(self.admin), "x", "/metrics")
     }
 
     /// A request is served on a new connection that trusts nobody but `certified`.
@@ -126,14 +107,7 @@ impl Activator {
             .with_no_client_auth();
         let name = ServerName::try_from(NAME).unwrap();
         let session = ClientConnection::new(Arc::new(config), name).unwrap();
-        let socket = TcpStream::connect(self.https).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut stream = StreamOwned::new(session, socket);
-        let get =
-            "GET / HTTP/1.1\r\nHost: hello.default.svc.cluster.local\r\nConnection: close\r\n\r\n";
-        stream.write_all(get.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
+        let answer = ask(StreamOwned::new(session, connect(self.https)), HELLO, "/");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     }
 }
@@ -145,7 +119,7 @@ const BAD_KEY: &str = "tls.key has no private key in it";
 #[test]
 fn new_files_are_shown_to_new_connections_and_bad_ones_are_told_and_change_nothing() {
     let (first, second) = (Certified::new(), Certified::new());
-    let activator = Activator::start("certificates", &first);
+    let activator = Activator::start(&first);
     // From then on it is a change of the files that is told, not what they were at the start.
     activator.until_loaded(true);
     activator.check_served(&first);
@@ -183,7 +157,7 @@ fn a_certificate_that_expires_soon_or_has_expired_is_told_and_so_is_when() {
         (now - DAY, "the certificate of [tls] has expired, at "),
         (now + DAY / 4, "the certificate of [tls] expires soon, at "),
     ] {
-        let activator = Activator::start("expiry", &Certified::until(end));
+        let activator = Activator::start(&Certified::until(end));
         let seconds = end.duration_since(SystemTime::UNIX_EPOCH).unwrap();
         activator.until_metric("expiration_timestamp_seconds", seconds.as_secs());
         activator.logs(told);

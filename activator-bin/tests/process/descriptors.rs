@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::Path;
 use std::sync::{Arc, Barrier, Mutex};
 
-use crate::program::{ACTIVATOR, PATIENCE, Program};
+use crate::directory::Directory;
+use crate::program::{FREE, PATIENCE, Program, activator_after};
+use crate::sockets::{ask, connect};
 
 /// Requests at once. So many clients, and as many connections to one backend and to another, are more than fit.
 const REQUESTS: usize = 60;
@@ -44,34 +45,19 @@ fn get(revision: &str) -> String {
     )
 }
 
-/// Starts the program with 256 descriptors, a quarter of which is kept for operators, and answers where it serves.
-fn start(test: &str, revisions: &str, admin: SocketAddr) -> (Program, SocketAddr) {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-    std::fs::create_dir_all(&directory).unwrap();
-    let file = directory.join("activator.toml");
-    std::fs::write(&file, revisions).unwrap();
-    let script = "ulimit -n 256; exec \"$@\"";
+/// Starts the program with 256 descriptors, a quarter of which is kept for operators. Returns where it serves.
+fn start(file: &Path, admin: SocketAddr) -> (Program, SocketAddr) {
     let program = Program::start(
-        Command::new("sh")
-            .args(["-c", script, "sh", ACTIVATOR, "--workers", "2"])
+        activator_after("ulimit -n 256", admin)
+            .args(["--workers", "2"])
             .arg("--config")
-            .arg(&file)
-            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
-            .args(["--listen-admin", &admin.to_string()])
+            .arg(file)
             .args(["--limits-max-connections", "150"])
-            .args(["--limits-max-backend-idle-connections", "1000"])
-            .env_clear(),
+            .args(["--limits-max-backend-idle-connections", "1000"]),
     );
     program.logs("limits.max_connections is 150, but");
-    let serving = program.logs("serving, try: ");
-    let (_, address) = serving.rsplit_once(" http://").unwrap();
-    (program, address.trim_end_matches('/').parse().unwrap())
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let client = TcpStream::connect(address).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
-    client
+    let address = program.serves();
+    (program, address)
 }
 
 fn stop(program: Program) {
@@ -102,8 +88,9 @@ fn idle_connections_to_backends_are_closed_for_a_request_that_needs_a_descriptor
         })
     };
     let revisions = revision("one", together()) + &revision("other", together());
-    let any = ([127, 0, 0, 1], 0).into();
-    let (program, address) = start("descriptors", &revisions, any);
+    let directory = Directory::new();
+    let file = directory.write("activator.toml", &revisions);
+    let (program, address) = start(&file, FREE);
     let mut clients: Vec<TcpStream> = (0..REQUESTS).map(|_| connect(address)).collect();
     for revision in ["one", "other", "one"] {
         for client in &mut clients {
@@ -130,7 +117,9 @@ fn a_request_for_which_there_is_no_descriptor_is_told_so() {
     // An address that is only this test's.
     let [high, low] = (std::process::id() as u16).to_be_bytes();
     let admin = SocketAddr::from(([127, 78, high, low], 9090));
-    let (program, address) = start("no_descriptor", &revision("one", backend), admin);
+    let directory = Directory::new();
+    let file = directory.write("activator.toml", &revision("one", backend));
+    let (program, address) = start(&file, admin);
     let (said, responses) = std::sync::mpsc::channel();
     let clients = 2 * REQUESTS;
     for _ in 0..clients {
@@ -154,11 +143,7 @@ fn a_request_for_which_there_is_no_descriptor_is_told_so() {
         .filter(|_| next().starts_with("HTTP/1.1 200 "))
         .count();
     let refused = clients - served;
-    let mut metrics = connect(admin);
-    let ask = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    metrics.write_all(ask.as_bytes()).unwrap();
-    let mut text = String::new();
-    metrics.read_to_string(&mut text).unwrap();
+    let text = ask(connect(admin), "localhost", "/metrics");
     let counted = |reason: &str, count: usize| {
         text.contains(&format!(
             "activator_errors_total{{reason=\"{reason}\"}} {count}\n"

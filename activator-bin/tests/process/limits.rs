@@ -1,22 +1,21 @@
 //! What the program does about the limits that it is started with.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::program::{ACTIVATOR, PATIENCE, Program};
+use crate::program::{FREE, PATIENCE, Program, activator_after};
+use crate::sockets::{ask, connect};
 
 /// Starts it with 64 open files allowed at first and 1,000 at most; it says its process id and serves one port.
 fn start(max_connections: &str) -> Program {
-    let script = "ulimit -Sn 64; ulimit -Hn 1000; echo process $$ >&2; exec \"$@\"";
     Program::start(
-        Command::new("sh")
-            .args(["-c", script, "sh", ACTIVATOR, "--workers", "1"])
-            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
-            .args(["--listen-admin", "127.0.0.1:0"])
-            .args(["--limits-max-connections", max_connections])
-            .env_clear(),
+        activator_after("ulimit -Sn 64; ulimit -Hn 1000; echo process $$ >&2", FREE).args([
+            "--workers",
+            "1",
+            "--limits-max-connections",
+            max_connections,
+        ]),
     )
 }
 
@@ -40,16 +39,14 @@ fn it_takes_as_many_open_files_as_it_may_and_says_when_that_is_too_few() {
 fn that_all_places_are_taken_is_said_once_until_there_is_room() {
     let program = start("1");
     program.logs("process ");
-    let serving = program.logs("serving, try: ");
-    let (_, address) = serving.rsplit_once(" http://").unwrap();
-    let address = address.trim_end_matches('/').parse().unwrap();
+    let address = program.serves();
     for _ in 0..2 {
         let first = connect(address);
         let waiting = [connect(address), connect(address)];
         program.logs("1 clients are connected, as many as limits.max_connections allows");
         drop(first);
         for client in waiting {
-            assert!(ask(client).starts_with("HTTP/1.1 404 "));
+            assert!(ask(client, "nobody", "/").starts_with("HTTP/1.1 404 "));
         }
         program.logs("there is room for further clients again");
     }
@@ -58,29 +55,24 @@ fn that_all_places_are_taken_is_said_once_until_there_is_room() {
 
 #[test]
 fn operators_reach_a_program_whose_clients_have_taken_all_descriptors() {
-    let script = "ulimit -n 256; exec \"$@\"";
     // An address that is only this test's.
     let [high, low] = (std::process::id() as u16).to_be_bytes();
     let admin = SocketAddr::from(([127, 77, high, low], 9090));
-    let program = Program::start(
-        Command::new("sh")
-            .args(["-c", script, "sh", ACTIVATOR, "--workers", "1"])
-            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
-            .args(["--listen-admin", &admin.to_string()])
-            .args(["--limits-max-connections", "1000"])
-            .env_clear(),
-    );
+    let program = Program::start(activator_after("ulimit -n 256", admin).args([
+        "--workers",
+        "1",
+        "--limits-max-connections",
+        "1000",
+    ]));
     program.logs("limits.max_connections is 1000, but");
-    let serving = program.logs("serving, try: ");
-    let (_, address) = serving.rsplit_once(" http://").unwrap();
-    let address = address.trim_end_matches('/').parse().unwrap();
+    let address = program.serves();
     let clients: Vec<TcpStream> = (0..400).map(|_| connect(address)).collect();
     program.logs_at_last("cannot accept connections, trying again");
     // As many as there are places for silent operators, and one more.
     let _silent: Vec<TcpStream> = (0..60).map(|_| connect(admin)).collect();
-    assert!(ask(connect(admin)).starts_with("HTTP/1.1 404 "));
+    assert!(ask(connect(admin), "nobody", "/").starts_with("HTTP/1.1 404 "));
     // Those who say nothing make room for whoever does.
-    assert!(ask(connect(address)).starts_with("HTTP/1.1 404 "));
+    assert!(ask(connect(address), "nobody", "/").starts_with("HTTP/1.1 404 "));
     drop(clients);
     program.stop();
 }
@@ -98,9 +90,7 @@ fn memory_that_a_load_has_taken_is_given_back() {
         let kib = line.unwrap().trim().trim_end_matches(" kB");
         kib.parse().unwrap()
     };
-    let serving = program.logs("serving, try: ");
-    let (_, address) = serving.rsplit_once(" http://").unwrap();
-    let address = address.trim_end_matches('/').parse().unwrap();
+    let address = program.serves();
     let before = resident();
     let head = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "x".repeat(60_000));
     let clients: Vec<TcpStream> = (0..250)
@@ -122,19 +112,4 @@ fn memory_that_a_load_has_taken_is_given_back() {
     drop(clients);
     wait_until("it is given back", &|| resident() < left);
     program.stop();
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket
-}
-
-/// All that the answer is; the connection closes behind it.
-fn ask(mut socket: TcpStream) -> String {
-    let request = "GET / HTTP/1.1\r\nHost: nobody\r\nConnection: close\r\n\r\n";
-    socket.write_all(request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    socket.read_to_string(&mut answer).unwrap();
-    answer
 }

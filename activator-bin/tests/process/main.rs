@@ -3,12 +3,18 @@
 
 mod certificates;
 mod descriptors;
-mod flood;
+#[path = "../support/directory.rs"]
+mod directory;
 mod handover;
 mod limits;
+mod log_flood;
 mod notify;
+#[path = "../support/program.rs"]
+#[expect(dead_code, reason = "nothing here reads a log as a whole")]
 mod program;
 mod reload;
+mod signals;
 mod sinks;
-mod stalled;
-mod stop;
+#[path = "../support/sockets.rs"]
+mod sockets;
+mod unread_output;

@@ -8,12 +8,14 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::handover::{command, listener};
-use crate::program::{PATIENCE, Program};
+use crate::program::{PATIENCE, Program, activator_with_sockets};
+use crate::sockets::listener;
 
 fn start(notify_socket: impl AsRef<OsStr>) -> Program {
     let (http, admin) = (listener().0, listener().0);
-    Program::start(command("http:admin", http, admin).env("NOTIFY_SOCKET", notify_socket))
+    Program::start(
+        activator_with_sockets("http:admin", http, admin).env("NOTIFY_SOCKET", notify_socket),
+    )
 }
 
 /// A manager hears when service begins and ends.

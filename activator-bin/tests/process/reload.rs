@@ -6,29 +6,26 @@ use std::process::{Command, Stdio};
 
 use rustix::process::{Resource, Rlimit, getrlimit, prlimit};
 
-use crate::program::{ACTIVATOR, Program};
+use crate::directory::Directory;
+use crate::program::{FREE, Program, activator};
 
 struct Activator {
     program: Program,
+    directory: Directory,
     file: PathBuf,
 }
 
 impl Activator {
-    fn start(test: &str, text: &str) -> Self {
-        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-        std::fs::create_dir_all(&directory).unwrap();
-        let file = directory.join("activator.toml");
-        std::fs::write(&file, text).unwrap();
-        let program = Program::start(
-            Command::new(ACTIVATOR)
-                .arg("--config")
-                .arg(&file)
-                .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
-                .args(["--listen-admin", "127.0.0.1:0"])
-                .env_clear(),
-        );
+    fn start(text: &str) -> Self {
+        let directory = Directory::new();
+        let file = directory.write("activator.toml", text);
+        let program = Program::start(activator(FREE).arg("--config").arg(&file));
         program.logs("serving, try: ");
-        Self { program, file }
+        Self {
+            program,
+            directory,
+            file,
+        }
     }
 
     fn logs(&self, expected: &str) {
@@ -36,15 +33,13 @@ impl Activator {
     }
 
     fn write(&self, text: &str) {
-        let new = self.file.with_extension("new");
-        std::fs::write(&new, text).unwrap();
-        std::fs::rename(new, &self.file).unwrap();
+        self.directory.write("activator.toml", text);
     }
 }
 
 #[test]
 fn a_hangup_reads_the_file_again_and_all_its_errors_are_logged_each_time() {
-    let activator = Activator::start("hangup", "workers = 1\n");
+    let activator = Activator::start("workers = 1\n");
     let file = activator.file.display().to_string();
     let errors = |activator: &Activator| {
         activator.logs("the new configuration is bad, the one before stays");
@@ -64,13 +59,7 @@ fn a_hangup_reads_the_file_again_and_all_its_errors_are_logged_each_time() {
 
 #[test]
 fn a_hangup_without_a_file_is_survived_and_logged() {
-    let program = Program::start(
-        Command::new(ACTIVATOR)
-            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
-            .args(["--listen-admin", "127.0.0.1:0"])
-            .stdout(Stdio::null())
-            .env_clear(),
-    );
+    let program = Program::start(activator(FREE).stdout(Stdio::null()));
     program.logs_at_last("serving, try: ");
     for _ in 0..2 {
         program.signal("HUP");
@@ -81,7 +70,7 @@ fn a_hangup_without_a_file_is_survived_and_logged() {
 
 #[test]
 fn settings_that_need_a_restart_are_named_once() {
-    let activator = Activator::start("restart", "workers = 1\n");
+    let activator = Activator::start("workers = 1\n");
     let revision = "[[revision]]\nnamespace = \"a\"\nname = \"b\"\n";
     let restart = "these settings take effect at the next start: ";
     activator.write("workers = 2\n[admin]\nwrite = true\n");
@@ -102,10 +91,8 @@ const ONE_REVISION: &str = "workers = 1\n[[revision]]\nnamespace = \"default\"\n
 
 #[test]
 fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pipe");
-    std::fs::create_dir_all(&directory).unwrap();
-    let named = directory.join("activator.toml");
-    let _ = std::fs::remove_file(&named);
+    let directory = Directory::new();
+    let named = directory.path("activator.toml");
     let made = Command::new("mkfifo").arg(&named).status();
     assert!(made.unwrap().success());
     for path in [PathBuf::from("/dev/stdin"), named] {
@@ -118,15 +105,7 @@ fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
                 std::fs::write(fifo, ONE_REVISION).unwrap();
             }
         });
-        let program = Program::start(
-            Command::new(ACTIVATOR)
-                .arg("--config")
-                .arg(&path)
-                .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
-                .args(["--listen-admin", "127.0.0.1:0"])
-                .stdin(reader)
-                .env_clear(),
-        );
+        let program = Program::start(activator(FREE).arg("--config").arg(&path).stdin(reader));
         let once = format!("{} is a pipe, which cannot be read twice: ", path.display());
         program.logs_at_last(&format!("{once}it is not followed"));
         writing.join().unwrap();
@@ -136,11 +115,7 @@ fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
         }
         if !path.starts_with("/dev") {
             // Once there is a file in its place, that is followed.
-            let replace = |text: &str| {
-                let new = path.with_extension("new");
-                std::fs::write(&new, text).unwrap();
-                std::fs::rename(new, &path).unwrap();
-            };
+            let replace = |text: &str| directory.write("activator.toml", text);
             let second = ONE_REVISION
                 .replace("workers = 1\n", "")
                 .replace("hello", "second");
@@ -158,19 +133,9 @@ fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
 
 #[test]
 fn a_file_that_could_not_be_read_is_tried_again_until_it_can() {
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("descriptors");
-    std::fs::create_dir_all(&directory).unwrap();
-    let (file, new) = (directory.join("activator.toml"), directory.join("new"));
-    std::fs::write(&file, "workers = 1\n").unwrap();
-    std::fs::write(&new, ONE_REVISION).unwrap();
-    let program = Program::start(
-        Command::new(ACTIVATOR)
-            .arg("--config")
-            .arg(&file)
-            .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
-            .args(["--listen-admin", "127.0.0.1:0"])
-            .env_clear(),
-    );
+    let directory = Directory::new();
+    let file = directory.write("activator.toml", "workers = 1\n");
+    let program = Program::start(activator(FREE).arg("--config").arg(&file));
     program.logs("serving, try: ");
     let all = getrlimit(Resource::Nofile);
     let few = Rlimit {
@@ -179,7 +144,7 @@ fn a_file_that_could_not_be_read_is_tried_again_until_it_can() {
     };
     let limit = |limit| prlimit(Some(program.id()), Resource::Nofile, limit).unwrap();
     let before = limit(few);
-    std::fs::rename(new, &file).unwrap();
+    directory.write("activator.toml", ONE_REVISION);
     program.logs_at_last("activator.toml: cannot be read: Too many open files");
     limit(before);
     program.logs_at_last("activator.toml can be read again");

@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::handover::connect;
-use crate::program::{ACTIVATOR, Program};
+use crate::program::{FREE, PATIENCE, Program, activator, http_address};
+use crate::sockets::connect;
 
 /// A program that writes reports to `reports` in a directory of its own.
 struct Activator {
@@ -36,26 +36,18 @@ impl Activator {
         );
         fs::write(&file, text).unwrap();
         let program = Program::start(
-            Command::new(ACTIVATOR)
+            activator(FREE)
                 .arg("--config")
                 .arg(&file)
-                .args(["--listen-http", "127.0.0.1:0", "--listen-http2", "off"])
-                .args([
-                    "--listen-admin",
-                    "127.0.0.1:0",
-                    "--reporter-interval",
-                    "10ms",
-                ])
+                .args(["--reporter-interval", "10ms"])
                 .args(["--reporter-flush-timeout", "1s", "--drain-timeout", "1ms"])
-                .args(arguments)
-                .env_clear(),
+                .args(arguments),
         );
         let serving = program.logs_at_last("serving, try: ");
-        let (_, address) = serving.rsplit_once(" http://").unwrap();
         Self {
             program,
             directory,
-            http: address.trim_end_matches('/').parse().unwrap(),
+            http: http_address(&serving),
         }
     }
 
@@ -75,7 +67,7 @@ impl Activator {
     fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         let begin = std::time::Instant::now();
         while !is_so() {
-            assert!(begin.elapsed() < crate::program::PATIENCE, "{what}");
+            assert!(begin.elapsed() < PATIENCE, "{what}");
             std::thread::yield_now();
         }
     }

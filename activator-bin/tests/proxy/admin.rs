@@ -1,7 +1,7 @@
 //! The admin port.
 
-use crate::client::Client;
-use crate::harness::start;
+use crate::support::activator::start;
+use crate::support::http1::Client;
 
 #[tokio::test]
 async fn the_admin_port_serves_health_and_metrics() {

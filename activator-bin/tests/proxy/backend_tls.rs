@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use activator_bin::testing::{Activator, Config, Options, RevisionConfig};
+use activator_bin::testing::RevisionConfig;
 use http::Response;
 use reporter_core::RevisionKey;
 use tokio::io::AsyncWriteExt;
@@ -13,13 +13,13 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::backend::Backend;
-use crate::certificates::{Authority, Certified, Directory};
-use crate::client::{Client, Message};
-use crate::harness::{Ask, HELLO, PATIENCE, config, hello};
-use crate::http2_peers::{Http2Client, read};
+use crate::support::activator::{Ask, PATIENCE, config, hello, start_with};
+use crate::support::backend::Backend;
+use crate::support::directory::Directory;
+use crate::support::http1::{Client, HELLO, get};
+use crate::support::http2::{Http2Client, read};
+use crate::support::tls::{Authority, BACKEND, Certified, reaching};
 
-pub(crate) const NAME: &str = "data-plane.example";
 /// As Knative calls the instances of a namespace.
 const KNATIVE: &str = "kn-user-{namespace}";
 
@@ -52,24 +52,6 @@ async fn answering(certified: &Certified) -> (SocketAddr, mpsc::UnboundedReceive
     (address, connections)
 }
 
-/// `default/hello` on `backend`, which `authority` vouches for, by `name` or by its address.
-pub(crate) fn reaching(
-    backend: SocketAddr,
-    directory: &Directory,
-    authority: &Authority,
-    name: Option<&str>,
-) -> Config {
-    let mut config = config(&[backend]);
-    config.revisions[0].tls = true;
-    config.backend_tls.ca_file = Some(directory.write("ca.pem", &authority.pem));
-    config.backend_tls.server_name = name.map(str::to_owned);
-    config
-}
-
-async fn get(client: &mut Client) -> Message {
-    client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await
-}
-
 #[tokio::test]
 async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
@@ -77,15 +59,15 @@ async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
     let check = async |authority: &Authority, shown, asked, expected: Result<(), &str>| {
         let (backend, mut connections) = answering(&authority.vouch_for(shown)).await;
         let config = reaching(backend, &directory, &ours, asked);
-        let activator = Activator::start(config, Options::default()).unwrap();
+        let activator = start_with(config);
         let mut client = activator.connect().await;
-        let answer = get(&mut client).await;
+        let answer = client.get("/").await;
         match expected {
             Ok(()) => {
                 assert_eq!((answer.status(), &*answer.body), (200, "ok"));
                 assert_eq!(connections.recv().await.unwrap(), b"http/1.1");
                 // The connection is used again.
-                assert_eq!(get(&mut client).await.status(), 200);
+                assert_eq!(client.get("/").await.status(), 200);
                 assert!(connections.try_recv().is_err());
             }
             Err(why) => {
@@ -95,7 +77,7 @@ async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
             }
         }
     };
-    check(&ours, NAME, Some(NAME), Ok(())).await;
+    check(&ours, BACKEND, Some(BACKEND), Ok(())).await;
     check(&ours, "127.0.0.1", None, Ok(())).await;
     check(&ours, "kn-user-default", Some(KNATIVE), Ok(())).await;
     let other_namespace =
@@ -103,11 +85,11 @@ async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
     check(&ours, "kn-user-other", Some(KNATIVE), Err(other_namespace)).await;
     let other_name =
         "invalid peer certificate: certificate not valid for name \"data-plane.example\"";
-    check(&ours, "other.example", Some(NAME), Err(other_name)).await;
+    check(&ours, "other.example", Some(BACKEND), Err(other_name)).await;
     let no_address = "invalid peer certificate: certificate not valid for name \"127.0.0.1\"";
-    check(&ours, NAME, None, Err(no_address)).await;
+    check(&ours, BACKEND, None, Err(no_address)).await;
     let unknown = "invalid peer certificate: UnknownIssuer";
-    check(&theirs, NAME, Some(NAME), Err(unknown)).await;
+    check(&theirs, BACKEND, Some(BACKEND), Err(unknown)).await;
 }
 
 #[tokio::test]
@@ -124,7 +106,7 @@ async fn what_an_instance_proves_for_one_namespace_it_has_not_proved_for_another
         revision.key = RevisionKey::try_new(namespace, "hello").unwrap();
         config.revisions.push(revision);
     }
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut client = activator.connect().await;
     for (namespace, expected) in [
         ("default", Ok(())),
@@ -150,11 +132,11 @@ async fn what_an_instance_proves_for_one_namespace_it_has_not_proved_for_another
 async fn requests_of_http2_reach_a_backend_as_such_over_tls() {
     let authority = Authority::new("ours");
     let directory = Directory::new();
-    let acceptor = authority.vouch_for(NAME).acceptor();
+    let acceptor = authority.vouch_for(BACKEND).acceptor();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let backend = listener.local_addr().unwrap();
-    let config = reaching(backend, &directory, &authority, Some(NAME));
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let config = reaching(backend, &directory, &authority, Some(BACKEND));
+    let activator = start_with(config);
     let client = Http2Client::connect(&activator).await;
     let serving = async {
         let (socket, _) = listener.accept().await.unwrap();
@@ -187,9 +169,9 @@ async fn requests_of_http2_reach_a_backend_as_such_over_tls() {
 async fn a_request_of_http2_is_told_what_is_wrong_with_the_tls_of_its_backend() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let directory = Directory::new();
-    let (backend, _connections) = answering(&theirs.vouch_for(NAME)).await;
-    let config = reaching(backend, &directory, &ours, Some(NAME));
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let (backend, _connections) = answering(&theirs.vouch_for(BACKEND)).await;
+    let config = reaching(backend, &directory, &ours, Some(BACKEND));
+    let activator = start_with(config);
     let client = Http2Client::connect(&activator).await;
     let mut answer = client.get("/").await;
     assert_eq!(answer.status(), 502);
@@ -214,9 +196,9 @@ async fn a_backend_that_does_not_speak_tls_is_named() {
         });
         (address, serving)
     };
-    let config = reaching(backend, &directory, &authority, Some(NAME));
-    let activator = Activator::start(config, Options::default()).unwrap();
-    let answer = get(&mut activator.connect().await).await;
+    let config = reaching(backend, &directory, &authority, Some(BACKEND));
+    let activator = start_with(config);
+    let answer = activator.connect().await.get("/").await;
     let words = format!(
         "revision default/hello: no TLS with backend {backend}: what it answers is not TLS\n"
     );
@@ -227,15 +209,15 @@ async fn a_backend_that_does_not_speak_tls_is_named() {
 async fn a_new_authority_in_the_file_is_trusted_from_then_on() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let directory = Directory::new();
-    let (backend, _connections) = answering(&new.vouch_for(NAME)).await;
-    let config = reaching(backend, &directory, &old, Some(NAME));
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let (backend, _connections) = answering(&new.vouch_for(BACKEND)).await;
+    let config = reaching(backend, &directory, &old, Some(BACKEND));
+    let activator = start_with(config);
     let mut client = activator.connect().await;
-    assert_eq!(get(&mut client).await.status(), 502);
+    assert_eq!(client.get("/").await.status(), 502);
     directory.write("ca.pem", &format!("{}{}", old.pem, new.pem));
     let trusted = async {
         // Nobody tells when the file has been read.
-        while get(&mut client).await.status() != 200 {
+        while client.get("/").await.status() != 200 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -246,11 +228,11 @@ async fn a_new_authority_in_the_file_is_trusted_from_then_on() {
 async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
     let authority = Authority::new("ours");
     let directory = Directory::new();
-    let certified = authority.vouch_for(NAME);
+    let certified = authority.vouch_for(BACKEND);
     let backend = Backend::bind().await;
-    let mut config = reaching(backend.address, &directory, &authority, Some(NAME));
+    let mut config = reaching(backend.address, &directory, &authority, Some(BACKEND));
     config.workers = 1;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut client = activator.connect().await;
     let answer = "HTTP/1.1 204 No Content\r\n\r\n";
     let plain = |tls| {
@@ -260,7 +242,7 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
         activator.revisions().put(config);
     };
 
-    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    client.send(get("/")).await;
     let private = async || {
         let connection = backend.accept().await;
         let accepted = certified.acceptor().accept(connection.socket);
@@ -274,14 +256,14 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
 
     plain(false);
     assert!(first.is_over().await);
-    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    client.send(get("/")).await;
     let (mut open, _) = backend.request().await;
     open.send(answer).await;
     assert_eq!(client.message().await.status(), 204);
 
     plain(true);
     assert!(open.is_over().await);
-    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    client.send(get("/")).await;
     private().await;
     assert_eq!(client.message().await.status(), 204);
 }
@@ -291,8 +273,8 @@ async fn without_authorities_no_backend_is_reached_over_tls() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.revisions[0].tls = true;
-    let activator = Activator::start(config, Options::default()).unwrap();
-    let answer = get(&mut activator.connect().await).await;
+    let activator = start_with(config);
+    let answer = activator.connect().await.get("/").await;
     let words = format!(
         "revision default/hello: no TLS with backend {}: [backend_tls] had no ca_file at the start\n",
         backend.address

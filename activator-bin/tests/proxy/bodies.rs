@@ -5,10 +5,9 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use activator_bin::testing::{Activator, Options};
-
-use crate::backend::answering;
-use crate::harness::{Ask, HELLO, PATIENCE, config, scene, start};
+use crate::support::activator::{Ask, PATIENCE, config, scene, start, start_with};
+use crate::support::backend::answering;
+use crate::support::http1::{HELLO, get};
 
 /// The byte at a position of a body: a lost, doubled or misplaced piece shows.
 fn byte_at(position: usize) -> u8 {
@@ -25,7 +24,7 @@ async fn a_large_body_goes_up_and_comes_down_at_the_same_time() {
     const PIECE: usize = 100_000;
     let mut config = config(&[]);
     config.echo = true;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut client = activator.connect().await;
     client
         .send(format!(
@@ -62,7 +61,7 @@ async fn a_large_body_goes_up_and_comes_down_at_the_same_time() {
 #[tokio::test]
 async fn a_client_that_does_not_read_slows_the_backend_down() {
     let (backend, _activator, mut client) = scene().await;
-    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     connection
         .send("HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")
@@ -170,7 +169,7 @@ async fn server_sent_events_arrive_one_by_one_however_the_backend_sends_them() {
         ("content-length: 1000\r\n", EVENT, EVENT),
     ] {
         let (backend, _activator, mut client) = scene().await;
-        client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+        client.send(get("/")).await;
         let (mut connection, _) = backend.request().await;
         let head = format!("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n{length}\r\n");
         connection.send(head).await;
@@ -192,9 +191,7 @@ async fn a_bad_request_behind_one_whose_answer_waits_leaves_that_answer_whole() 
     let (address, _requests) = answering(answer).await;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
-    client
-        .send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n") + "no request\r\n\r\n")
-        .await;
+    client.send(get("/") + "no request\r\n\r\n").await;
     let whole = client.message().await;
     assert_eq!(whole.status(), 200);
     assert!(whole.body.bytes().all(|byte| byte == b'x'));

@@ -6,12 +6,11 @@ use activator_bin::testing::Activator;
 use h2::client::ResponseFuture;
 use http::Request;
 
-use crate::backend::{Backend, answering};
-use crate::client::{Client, Message};
-use crate::errors::until_counted;
-use crate::harness::{Ask, HELLO, config};
-use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
-use crate::queue::start_with;
+use crate::support::activator::{Ask, config, start_with};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{Client, HELLO, Message, OK};
+use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request};
+use crate::support::metrics::until_counted;
 
 /// What is allowed, and one byte more.
 const MOST: &str = "0123456789";
@@ -19,7 +18,6 @@ const MORE: &str = "0123456789a";
 
 const REASON: &str = "body_too_large";
 const WHY: &str = "the body of the request has more than 10 bytes\n";
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 
 fn start(backends: &[SocketAddr]) -> Activator {
     let mut config = config(backends);

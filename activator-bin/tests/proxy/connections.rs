@@ -4,17 +4,10 @@ use std::time::{Duration, Instant};
 
 use tokio::io::AsyncWriteExt;
 
-use activator_bin::testing::{Activator, Options};
-
-use crate::backend::{Backend, answering};
-use crate::harness::{Ask, HELLO, config, start};
-use crate::queue::{start_with, until_line};
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\n{HELLO}")
-}
+use crate::support::activator::{Ask, config, start, start_with};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{HELLO, OK, get};
+use crate::support::metrics::until_line;
 
 #[tokio::test]
 async fn a_clients_requests_share_one_connection_to_the_backend() {
@@ -26,13 +19,13 @@ async fn a_clients_requests_share_one_connection_to_the_backend() {
         let backend = Backend::bind().await;
         let activator = start(&[backend.address]);
         let mut client = activator.connect().await;
-        client.send(format!("{}\r\n", get("/"))).await;
+        client.send(get("/")).await;
         let mut connection = backend.accept().await;
         for _ in 0..5 {
             connection.message().await;
             connection.send(answer).await;
             client.message().await;
-            client.send(format!("{}\r\n", get("/"))).await;
+            client.send(get("/")).await;
         }
         // Also when a request has a body.
         connection.message().await;
@@ -53,7 +46,7 @@ async fn an_idle_connection_that_the_backend_has_closed_is_not_used() {
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;
     for round in 0..20 {
-        client.send(format!("{}\r\n", get("/"))).await;
+        client.send(get("/")).await;
         let (mut connection, _) = backend.request().await;
         connection.send(OK).await;
         assert_eq!(client.message().await.status(), 200, "round {round}");
@@ -70,7 +63,7 @@ async fn a_backend_that_closes_after_each_answer_is_connected_to_each_time() {
         let activator = start(&[backend.address]);
         let mut client = activator.connect().await;
         for _ in 0..5 {
-            client.send(format!("{}\r\n", get("/"))).await;
+            client.send(get("/")).await;
             let (mut connection, _) = backend.request().await;
             connection
                 .send(format!("{head}\r\ncontent-length: 2\r\n\r\nok"))
@@ -87,7 +80,7 @@ async fn pipelined_requests_are_answered_in_order() {
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;
     let paths = ["/1", "/2", "/3", "/4"];
-    let requests: String = paths.iter().map(|path| get(path) + "\r\n").collect();
+    let requests: String = paths.map(get).concat();
     client.send(requests).await;
     let mut connection = backend.accept().await;
     for path in paths {
@@ -129,7 +122,7 @@ async fn a_client_that_expects_a_hundred_is_told_to_continue() {
 async fn a_client_that_expects_a_hundred_is_not_asked_for_a_body_that_nobody_wants() {
     let mut config = config(&[]);
     config.throttle.max_queued_requests = 0;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut client = activator.connect().await;
     let answer = client
         .ask(&format!(
@@ -144,7 +137,7 @@ async fn a_client_that_asks_for_it_is_disconnected_after_the_answer() {
     let (address, _requests) = answering(OK).await;
     let activator = start(&[address]);
     for request in [
-        format!("{}Connection: close\r\n", get("/")),
+        format!("GET / HTTP/1.1\r\n{HELLO}Connection: close\r\n"),
         format!("GET / HTTP/1.0\r\n{HELLO}"),
     ] {
         let mut client = activator.connect().await;
@@ -190,9 +183,9 @@ async fn a_head_has_to_come_in_time_and_an_idle_connection_may_stay() {
     )
     .await;
     let mut client = activator.connect().await;
-    client.ask(&get("/")).await;
+    client.get("/").await;
     tokio::time::sleep(HEAD_TIMEOUT * 2).await;
-    client.ask(&get("/")).await;
+    client.get("/").await;
     client.send("G").await;
     let mut drips = 0;
     let mut drip = tokio::time::interval(HEAD_TIMEOUT / 10);
@@ -213,7 +206,9 @@ async fn a_head_that_is_too_long_is_refused() {
     for length in [70_000, 1_000_000] {
         let mut client = activator.connect().await;
         let long = "x".repeat(length);
-        let answer = client.ask(&format!("{}X-Long: {long}\r\n", get("/"))).await;
+        let answer = client
+            .ask(&format!("GET / HTTP/1.1\r\n{HELLO}X-Long: {long}\r\n"))
+            .await;
         assert_eq!(answer.status(), 431);
         assert!(client.rest().await.1.is_ok());
     }

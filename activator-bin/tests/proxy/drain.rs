@@ -1,30 +1,12 @@
 //! The end of service.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use crate::backend::{Backend, answering};
-use crate::client::Client;
-use crate::harness::{Ask, HELLO, PATIENCE, config, start};
-use activator_bin::testing::{Activator, Options};
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-fn get() -> String {
-    format!("GET / HTTP/1.1\r\n{HELLO}")
-}
-
-/// From outside there is no other way to see that the drain has begun on every worker.
-pub(crate) async fn until_refused(http: SocketAddr) {
-    let refused = tokio::time::timeout(PATIENCE, async {
-        while TcpStream::connect(http).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    });
-    refused.await.expect("new connections are refused");
-}
+use crate::support::activator::{Ask, PATIENCE, config, hello, start, start_with, until_refused};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{Client, HELLO, OK, get};
 
 #[tokio::test]
 async fn idle_connections_are_closed_and_nothing_waits_for_them() {
@@ -33,7 +15,7 @@ async fn idle_connections_are_closed_and_nothing_waits_for_them() {
     let mut clients = Vec::new();
     for _ in 0..10 {
         let mut client = activator.connect().await;
-        client.ask(&get()).await;
+        client.get("/").await;
         clients.push(client);
     }
     let begin = Instant::now();
@@ -51,10 +33,10 @@ async fn a_request_in_flight_ends_and_its_connection_with_it() {
     let activator = start(&[backend.address]);
     let (http, admin) = (activator.http_addr(), activator.admin_addr());
     let mut waiting = activator.connect().await;
-    waiting.send(get() + "\r\n").await;
+    waiting.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     let mut reading = activator.connect().await;
-    reading.send(get() + "\r\n").await;
+    reading.send(get("/")).await;
     let (mut streaming, _) = backend.request().await;
     streaming
         .send("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nabc")
@@ -106,7 +88,7 @@ async fn a_head_that_is_on_its_way_is_still_served() {
         (&*answer.body, answer.header("connection")),
         ("ok", Some("close"))
     );
-    silent.send(get() + "\r\n").await;
+    silent.send(get("/")).await;
     assert_eq!(silent.message().await.body, "ok");
     stopping.await.unwrap();
 }
@@ -119,11 +101,11 @@ async fn until_the_delay_is_over_service_goes_on_but_readiness_and_connections_d
     let (address, _requests) = answering(OK).await;
     let mut config = config(&[address]);
     config.drain_delay = LONG;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let (http, http2) = (activator.http_addr(), activator.http2_addr().unwrap());
     let mut checking = Client::connect(activator.admin_addr()).await;
     let mut before = activator.connect().await;
-    assert_eq!(before.ask(&get()).await.body, "ok");
+    assert_eq!(before.get("/").await.body, "ok");
 
     let stopping = tokio::spawn(activator.stop());
     let not_ready = async {
@@ -133,14 +115,14 @@ async fn until_the_delay_is_over_service_goes_on_but_readiness_and_connections_d
     let in_time = tokio::time::timeout(PATIENCE, not_ready).await;
     in_time.expect("it is not ready any more");
 
-    check_last(before, &get(), (200, "ok")).await;
+    check_last(before, &get("/"), (200, "ok")).await;
     for port in [http, http2] {
-        check_last(Client::connect(port).await, &get(), (200, "ok")).await;
-        let kubelet = "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.34\r\n";
+        check_last(Client::connect(port).await, &get("/"), (200, "ok")).await;
+        let kubelet = "GET / HTTP/1.1\r\nHost: x\r\nUser-Agent: kube-probe/1.34\r\n\r\n";
         let not_ready = (500, "not ready: shutting down\n");
         check_last(Client::connect(port).await, kubelet, not_ready).await;
         let network =
-            "GET / HTTP/1.1\r\nHost: x\r\nK-Network-Probe: probe\r\nK-Network-Hash: h\r\n";
+            "GET / HTTP/1.1\r\nHost: x\r\nK-Network-Probe: probe\r\nK-Network-Hash: h\r\n\r\n";
         check_last(Client::connect(port).await, network, (200, "")).await;
     }
     assert!(!stopping.is_finished());
@@ -149,8 +131,9 @@ async fn until_the_delay_is_over_service_goes_on_but_readiness_and_connections_d
 }
 
 /// The response is this one, and the last of its connection.
-async fn check_last(mut client: Client, head: &str, expected: (u16, &str)) {
-    let answer = client.ask(head).await;
+async fn check_last(mut client: Client, request: &str, expected: (u16, &str)) {
+    client.send(request).await;
+    let answer = client.message().await;
     assert_eq!(answer.header("connection"), Some("close"), "{answer:?}");
     assert_eq!((answer.status(), &*answer.body), expected);
     let (rest, end) = client.rest().await;
@@ -163,11 +146,11 @@ async fn after_the_delay_every_port_for_requests_is_closed_while_a_request_is_in
     let mut config = config(&[backend.address]);
     config.drain_delay = Duration::from_millis(20);
     config.drain_timeout = LONG;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let (http, http2) = (activator.http_addr(), activator.http2_addr().unwrap());
     let admin = activator.admin_addr();
     let mut waiting = activator.connect().await;
-    waiting.send(get() + "\r\n").await;
+    waiting.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
 
     let stopping = tokio::spawn(activator.stop());
@@ -189,13 +172,13 @@ async fn a_request_that_waits_for_capacity_is_served_when_there_is_some() {
     let mut config = config(&[backend.address]);
     config.revisions[0].container_concurrency = 1;
     config.drain_timeout = LONG;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let http = activator.http_addr();
     let mut first = activator.connect().await;
-    first.send(get() + "\r\n").await;
+    first.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     let mut queued = activator.connect().await;
-    queued.send(get() + "\r\n").await;
+    queued.send(get("/")).await;
     activator.until_in_flight(2).await;
 
     let stopping = tokio::spawn(activator.stop());
@@ -220,16 +203,16 @@ async fn what_does_not_end_in_time_is_cut() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(200);
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let reporter = activator.reporter().clone();
     let mut client = activator.connect().await;
-    client.send(get() + "\r\n").await;
+    client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     activator.stop().await;
     assert_eq!(client.rest().await.0, "");
     assert_eq!(connection.rest().await.0, "");
     // The last report was cut after that, and has forgotten nobody who was still in flight.
-    assert_eq!(reporter.in_flight(&crate::harness::hello()).unwrap_or(0), 0);
+    assert_eq!(reporter.in_flight(&hello()).unwrap_or(0), 0);
 }
 
 #[tokio::test]
@@ -237,7 +220,7 @@ async fn a_response_that_only_the_end_of_the_connection_ends_is_not_complete_whe
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(200);
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut client = activator.connect().await;
     client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
     let (mut connection, _) = backend.request().await;
@@ -255,7 +238,7 @@ async fn dropping_an_activator_ends_it_at_once() {
     let activator = start(&[backend.address]);
     let http = activator.http_addr();
     let mut client = activator.connect().await;
-    client.send(get() + "\r\n").await;
+    client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     drop(activator);
     assert_eq!(client.rest().await.0, "");

@@ -2,15 +2,13 @@
 
 use std::time::Duration;
 
-use activator_bin::testing::{Activator, Options};
+use activator_bin::testing::Activator;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::backend::Backend;
-use crate::client::Client;
-use crate::harness::{Ask, HELLO, config, start};
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+use crate::support::activator::{Ask, config, hello, start, start_with, until_refused};
+use crate::support::backend::Backend;
+use crate::support::http1::{Client, HELLO, OK, get};
 
 /// A client that has its response, and its backend.
 async fn early(backend: &Backend, activator: &Activator, framing: &str) -> (Client, Client) {
@@ -45,10 +43,10 @@ async fn the_slot_is_free_when_the_upload_is_over() {
         let mut config = config(&[backend.address]);
         config.workers = 1;
         config.revisions[0].container_concurrency = 1;
-        let activator = Activator::start(config, Options::default()).unwrap();
+        let activator = start_with(config);
         let (mut client, mut connection) = early(&backend, &activator, framing).await;
         let mut waiting = activator.connect().await;
-        waiting.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+        waiting.send(get("/")).await;
         activator.until_in_flight(2).await;
         assert!(backend.is_silent());
         client.send(rest).await;
@@ -59,7 +57,7 @@ async fn the_slot_is_free_when_the_upload_is_over() {
         connection.send(OK).await;
         assert_eq!(waiting.message().await.body, "ok");
         // And the client's.
-        client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+        client.send(get("/")).await;
         connection.message().await;
         connection.send(OK).await;
         assert_eq!(client.message().await.body, "ok");
@@ -72,7 +70,7 @@ async fn an_upload_is_under_the_time_outs_whether_or_not_the_backend_reads_it() 
         let backend = Backend::bind().await;
         let mut config = config(&[backend.address]);
         config.revisions[0].timeouts.total = Duration::from_secs(2);
-        let activator = Activator::start(config, Options::default()).unwrap();
+        let activator = start_with(config);
         let (mut client, mut connection) =
             early(&backend, &activator, "Content-Length: 1000000000").await;
         match reads {
@@ -144,7 +142,7 @@ async fn a_drain_waits_for_an_upload() {
     let http = activator.http_addr();
     let (mut client, mut connection) = early(&backend, &activator, "Content-Length: 5").await;
     let stopping = tokio::spawn(activator.stop());
-    crate::drain::until_refused(http).await;
+    until_refused(http).await;
     client.send("hello").await;
     assert_eq!(connection.bytes(5).await, b"hello");
     stopping.await.unwrap();
@@ -155,11 +153,11 @@ async fn a_drain_cuts_an_upload_that_does_not_end() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(200);
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let reporter = activator.reporter().clone();
     let (mut client, mut connection) = early(&backend, &activator, "Content-Length: 5").await;
     activator.stop().await;
     assert_eq!(client.rest().await.0, "");
     assert_eq!(connection.rest().await.0, "");
-    assert_eq!(reporter.in_flight(&crate::harness::hello()).unwrap_or(0), 0);
+    assert_eq!(reporter.in_flight(&hello()).unwrap_or(0), 0);
 }

@@ -1,39 +1,18 @@
 //! Every request that does not end as its backend meant is counted once, by its reason.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use activator_bin::testing::Activator;
 use tokio::net::TcpListener;
 
-use crate::backend::{Backend, answering};
-use crate::backend_tls::reaching;
-use crate::certificates::{Authority, Directory};
-use crate::harness::{Ask, HELLO, PATIENCE, config, hello, start};
-use crate::http2_peers::{Http2Client, read};
-use crate::queue::{get, metrics_at, queue, start_with, until_line};
+use crate::support::activator::{Ask, config, hello, put, queue, start, start_with};
+use crate::support::backend::{Backend, answering};
+use crate::support::directory::Directory;
+use crate::support::http1::{HELLO, OK, get};
+use crate::support::http2::{Http2Client, read};
+use crate::support::metrics::{series, until_counted, until_measured};
+use crate::support::tls::{Authority, reaching};
 
-mod midway;
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-/// As many requests ended for this reason, and none for another.
-pub(crate) async fn until_counted(activator: &Activator, reason: &str, count: usize) {
-    let line =
-        |reason: &str, count| format!(r#"activator_errors_total{{reason="{reason}"}} {count}"#);
-    until_line(activator, &line(reason, count)).await;
-    let text = metrics_at(activator.admin_addr()).await;
-    assert_eq!(counted(&text), [line(reason, count)]);
-}
-
-/// The reasons for which requests ended.
-fn counted(text: &str) -> Vec<String> {
-    let lines = text
-        .lines()
-        .filter(|it| it.starts_with("activator_errors_total{"));
-    let counted = lines.filter(|it| !it.ends_with(" 0"));
-    counted.map(str::to_owned).collect()
-}
+mod cut_responses;
 
 /// A request with this head is refused so, for this reason.
 async fn check_refused(head: &str, status: u16, reason: &str) {
@@ -65,8 +44,7 @@ async fn what_is_refused_is_counted_by_its_reason() {
     config.revisions[0].queue_depth = 0;
     let activator = start_with(config);
     let mut client = activator.connect().await;
-    client.send(crate::queue::get("/")).await;
-    assert_eq!(client.message().await.status(), 503);
+    assert_eq!(client.get("/").await.status(), 503);
     until_counted(&activator, "queue_full", 1).await;
 }
 
@@ -97,7 +75,7 @@ async fn a_client_that_leaves_is_counted_wherever_its_request_is() {
     let activator = start(&[]);
     drop(queue(&activator, 1).await);
     until_counted(&activator, "client_gone", 1).await;
-    crate::queue::put(&activator, &[backend.address]);
+    put(&activator, &[backend.address]);
     let mut client = activator.connect().await;
     client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
@@ -166,26 +144,6 @@ async fn a_backend_that_takes_a_connection_and_then_says_nothing_is_named_and_no
     check_silent(true).await;
 }
 
-/// The series of finished requests, as far as they say how they ended.
-fn ended(text: &str) -> Vec<String> {
-    let lines = text.lines();
-    let counts =
-        lines.filter_map(|line| line.strip_prefix("http_server_request_duration_seconds_count{"));
-    counts.map(str::to_owned).collect()
-}
-
-/// A finished request's labels, and how many had them.
-fn series(method: &str, status: &str, error: &str, revision: bool, count: usize) -> String {
-    let revision = match revision {
-        true => ["default", "hello", "hello", "hello"],
-        false => [""; 4],
-    };
-    let [namespace, service, configuration, name] = revision;
-    format!(
-        r#"http_request_method="{method}",url_scheme="http",network_protocol_version="1.1",http_response_status_code="{status}",error_type="{error}",k8s_namespace_name="{namespace}",kn_service_name="{service}",kn_configuration_name="{configuration}",kn_revision_name="{name}"}} {count}"#
-    )
-}
-
 #[tokio::test]
 async fn every_request_is_measured_whichever_way_it_ends_and_no_probe_is() {
     let backend = Backend::bind().await;
@@ -217,20 +175,7 @@ async fn every_request_is_measured_whichever_way_it_ends_and_no_probe_is() {
         series("_OTHER", "404", "revision_unknown", false, 1),
     ];
     let admin = activator.admin_addr();
-    until_counted_all(admin, &expected).await;
+    until_measured(admin, &expected).await;
     activator.revisions().remove(&hello());
-    until_counted_all(admin, &expected[3..]).await;
-}
-
-/// As many requests ended in these ways, and none in others.
-async fn until_counted_all(admin: SocketAddr, expected: &[String]) {
-    let begin = std::time::Instant::now();
-    loop {
-        let found = ended(&metrics_at(admin).await);
-        if found == expected {
-            return;
-        }
-        assert!(begin.elapsed() < PATIENCE, "{found:#?}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until_measured(admin, &expected[3..]).await;
 }

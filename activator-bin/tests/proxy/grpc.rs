@@ -7,9 +7,9 @@ use http::uri::PathAndQuery;
 use tokio::sync::mpsc;
 use tonic::{Code, Request, Status};
 
-use crate::grpc_peers::{Text, connect, serve};
-use crate::harness::{Ask, start, until};
-use crate::http2_peers::patiently;
+use crate::support::activator::{Ask, start, until};
+use crate::support::grpc::{Text, connect, serve};
+use crate::support::http2::patiently;
 
 const UNARY: PathAndQuery = PathAndQuery::from_static("/echo/unary");
 const CLIENT: PathAndQuery = PathAndQuery::from_static("/echo/client");

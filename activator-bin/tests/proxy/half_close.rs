@@ -2,11 +2,9 @@
 
 use tokio::io::AsyncWriteExt;
 
-use crate::backend::Backend;
-use crate::client::Client;
-use crate::harness::{Ask, HELLO, scene, start};
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+use crate::support::activator::{Ask, scene, start};
+use crate::support::backend::Backend;
+use crate::support::http1::{Client, HELLO, OK, get};
 
 async fn half_closed(client: &mut Client, requests: &str) {
     client.send(requests).await;
@@ -15,7 +13,7 @@ async fn half_closed(client: &mut Client, requests: &str) {
 
 #[tokio::test]
 async fn a_client_gets_the_responses_to_what_it_has_sent() {
-    let get = format!("GET / HTTP/1.1\r\n{HELLO}\r\n");
+    let get = get("/");
     let post = format!("POST / HTTP/1.1\r\n{HELLO}Content-Length: 5\r\n\r\nhello");
     for (requests, count) in [(&get, 1), (&post, 1), (&(post.clone() + &get), 2)] {
         let (backend, activator, mut client) = scene().await;
@@ -46,7 +44,7 @@ async fn one_that_has_to_wait_is_sent_a_100_unless_it_knows_none() {
     half_closed(&mut old, &format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
     let (mut to_old, _) = backend.request().await;
     let mut client = activator.connect().await;
-    half_closed(&mut client, &format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    half_closed(&mut client, &get("/")).await;
     let (mut connection, _) = backend.request().await;
     assert_eq!(client.head().await.first_line, "HTTP/1.1 100 Continue");
     assert_eq!(activator.in_flight(), 2);

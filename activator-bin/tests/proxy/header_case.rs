@@ -2,9 +2,9 @@
 
 use tokio::net::TcpStream;
 
-use crate::backend::Backend;
-use crate::client::Client;
-use crate::harness::{HELLO, start};
+use crate::support::activator::start;
+use crate::support::backend::Backend;
+use crate::support::http1::{Client, HELLO};
 
 async fn lines(client: &mut Client<TcpStream>) -> Vec<String> {
     let head = String::from_utf8(client.until(b"\r\n\r\n").await).unwrap();

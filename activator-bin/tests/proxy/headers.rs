@@ -1,9 +1,8 @@
 //! What a backend sees of a request, and a client of an answer.
 
-use crate::backend::{Backend, answering};
-use crate::harness::{Ask, HELLO, start};
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+use crate::support::activator::{Ask, start};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{HELLO, OK};
 
 /// What every request gets, besides the backend's address as its host.
 const ADDED: [&str; 2] = ["k-proxy-request: activator", "x-forwarded-for: 127.0.0.1"];

@@ -2,24 +2,23 @@
 
 use activator_bin::testing::Activator;
 
-use crate::harness::start;
-use crate::http2_peers::{Http2Backend, Http2Client};
+use crate::support::activator::start;
+use crate::support::http2::{Http2Backend, Http2Client};
 
 mod aborts;
-mod allowance;
+mod backend_goaway;
+mod backend_protocol;
 mod backends;
 mod bodies;
-mod counted;
+mod client_goaway;
+mod detection;
 mod drain;
-mod goaway;
+mod error_counts;
 mod informational;
-mod lost;
+mod keep_alive;
+mod max_streams;
 mod messages;
-mod preface;
-mod protocol;
-mod raw;
-mod sent_away;
-mod silence;
+mod retries;
 
 /// A client of an activator in front of one backend.
 async fn scene() -> (Http2Backend, Activator, Http2Client) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use activator_bin::testing::{Activator, Config, Options, TlsVersion};
+use activator_bin::testing::{Activator, Options, TlsVersion};
 use rustls::ALL_VERSIONS;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
@@ -11,20 +11,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
 
-use crate::backend::{Backend, answering};
-use crate::client::Client;
-use crate::harness::{Ask, HELLO, PATIENCE, config};
-use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
-
-pub(crate) mod files;
-
-use files::{Files, NAME};
-
-const ANSWER: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-fn start(config: Config) -> Activator {
-    Activator::start(config, Options::default()).unwrap()
-}
+use crate::support::activator::{Ask, PATIENCE, config, start_with};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{Client, HELLO, OK, get};
+use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request};
+use crate::support::https::{Files, NAME};
 
 fn shown(client: &Client<TlsStream<TcpStream>>) -> CertificateDer<'static> {
     let certificates = client.socket.get_ref().1.peer_certificates().unwrap();
@@ -33,16 +24,16 @@ fn shown(client: &Client<TlsStream<TcpStream>>) -> CertificateDer<'static> {
 
 #[tokio::test]
 async fn requests_over_tls_are_proxied_like_others() {
-    let (backend, mut requests) = answering(ANSWER).await;
+    let (backend, mut requests) = answering(OK).await;
     let files = Files::new();
-    let activator = start(files.listen(config(&[backend])));
+    let activator = start_with(files.listen(config(&[backend])));
     let mut client = files.connect(&activator).await;
     assert_eq!(
         client.socket.get_ref().1.alpn_protocol(),
         Some(&b"http/1.1"[..])
     );
     for path in ["/first", "/second"] {
-        let answer = client.ask(&format!("GET {path} HTTP/1.1\r\n{HELLO}")).await;
+        let answer = client.get(path).await;
         assert_eq!((answer.status(), &*answer.body), (200, "ok"));
         let request = requests.recv().await.unwrap();
         assert_eq!(request.first_line, format!("GET {path} HTTP/1.1"));
@@ -59,7 +50,7 @@ async fn requests_over_tls_are_proxied_like_others() {
 async fn the_protocol_is_agreed_on_in_tls_and_told_by_the_first_bytes_otherwise() {
     let mut backend = Http2Backend::bind().await;
     let files = Files::new();
-    let activator = start(files.listen(config(&[backend.address])));
+    let activator = start_with(files.listen(config(&[backend.address])));
     for (offered, agreed) in [
         (&["h2", "http/1.1"][..], Some(&b"h2"[..])),
         (&["h2"], Some(b"h2")),
@@ -88,13 +79,13 @@ async fn the_protocol_is_agreed_on_in_tls_and_told_by_the_first_bytes_otherwise(
 async fn informational_answers_are_private_as_well() {
     let backend = Backend::bind().await;
     let files = Files::new();
-    let activator = start(files.listen(config(&[backend.address])));
+    let activator = start_with(files.listen(config(&[backend.address])));
     let mut client = files.connect(&activator).await;
-    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     connection.send("HTTP/1.1 103 Early Hints\r\n\r\n").await;
     assert_eq!(client.head().await.status(), 103);
-    connection.send(ANSWER).await;
+    connection.send(OK).await;
     assert_eq!(client.message().await.status(), 200);
 }
 
@@ -102,21 +93,21 @@ async fn informational_answers_are_private_as_well() {
 async fn tls_1_2_is_refused_unless_it_is_configured() {
     let files = Files::new();
     let mut config = files.listen(config(&[]));
-    let strict = start(config.clone());
+    let strict = start_with(config.clone());
     assert!(files.try_connect(&strict, &[&TLS13]).await.is_ok());
     let refused = files.try_connect(&strict, &[&TLS12]).await.err().unwrap();
     assert!(refused.to_string().contains("ProtocolVersion"), "{refused}");
     config.tls.min_version = TlsVersion::V1_2;
-    let lenient = start(config);
+    let lenient = start_with(config);
     assert!(files.try_connect(&lenient, &[&TLS13]).await.is_ok());
     assert!(files.try_connect(&lenient, &[&TLS12]).await.is_ok());
 }
 
 #[tokio::test]
 async fn new_connections_see_new_files_and_old_ones_go_on() {
-    let (backend, _requests) = answering(ANSWER).await;
+    let (backend, _requests) = answering(OK).await;
     let files = Files::new();
-    let activator = start(files.listen(config(&[backend])));
+    let activator = start_with(files.listen(config(&[backend])));
     let get = format!("GET / HTTP/1.1\r\n{HELLO}");
     let mut old = files.connect(&activator).await;
     assert_eq!(old.ask(&get).await.status(), 200);
@@ -167,9 +158,9 @@ async fn until_metrics(activator: &Activator, expected: &str) {
 #[tokio::test]
 async fn what_is_not_tls_is_told_so_and_counted() {
     let files = Files::new();
-    let activator = start(files.listen(config(&[])));
+    let activator = start_with(files.listen(config(&[])));
     let mut client = Client::connect(activator.https_addr().unwrap()).await;
-    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    client.send(get("/")).await;
     // A fatal alert of TLS, and the end.
     assert_eq!(client.bytes(7).await[..6], [21, 3, 3, 0, 2, 2]);
     let (rest, end) = client.rest().await;
@@ -181,7 +172,7 @@ async fn what_is_not_tls_is_told_so_and_counted() {
 #[tokio::test]
 async fn tls_is_not_spoken_on_the_port_without_it() {
     let files = Files::new();
-    let activator = start(files.listen(config(&[])));
+    let activator = start_with(files.listen(config(&[])));
     let socket = TcpStream::connect(activator.http_addr()).await.unwrap();
     let name = ServerName::try_from(NAME).unwrap();
     let connecting = files
@@ -197,7 +188,7 @@ async fn a_client_that_never_agrees_is_closed_after_the_time_for_a_head() {
     let files = Files::new();
     let mut config = files.listen(config(&[]));
     config.limits.header_timeout = Duration::from_millis(50);
-    let activator = start(config);
+    let activator = start_with(config);
     let mut silent = Client::connect(activator.https_addr().unwrap()).await;
     assert!(silent.is_over().await);
     let mut slow = Client::connect(activator.https_addr().unwrap()).await;
@@ -211,9 +202,9 @@ async fn a_client_that_never_agrees_is_closed_after_the_time_for_a_head() {
 async fn a_client_that_leaves_while_its_request_is_served_ends_it() {
     let backend = Backend::bind().await;
     let files = Files::new();
-    let activator = start(files.listen(config(&[backend.address])));
+    let activator = start_with(files.listen(config(&[backend.address])));
     let mut client = files.connect(&activator).await;
-    client.send(format!("GET / HTTP/1.1\r\n{HELLO}\r\n")).await;
+    client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     activator.until_in_flight(1).await;
     drop(client);
@@ -225,7 +216,7 @@ async fn a_client_that_leaves_while_its_request_is_served_ends_it() {
 async fn an_answer_that_is_cut_off_is_no_complete_one() {
     let backend = Backend::bind().await;
     let files = Files::new();
-    let activator = start(files.listen(config(&[backend.address])));
+    let activator = start_with(files.listen(config(&[backend.address])));
     for complete in [true, false] {
         let mut client = files.connect(&activator).await;
         // Its answer ends with the connection.
@@ -251,7 +242,7 @@ async fn an_answer_that_meets_its_time_out_is_no_complete_one() {
     let mut config = files.listen(config(&[backend.address]));
     // Nothing that comes before takes longer.
     config.revisions[0].timeouts.total = Duration::from_secs(2);
-    let activator = start(config);
+    let activator = start_with(config);
     let mut client = files.connect(&activator).await;
     client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
     let (mut connection, _) = backend.request().await;
@@ -265,9 +256,9 @@ async fn an_answer_that_meets_its_time_out_is_no_complete_one() {
 
 #[tokio::test]
 async fn a_drain_ends_idle_connections_in_an_orderly_way() {
-    let (backend, _requests) = answering(ANSWER).await;
+    let (backend, _requests) = answering(OK).await;
     let files = Files::new();
-    let activator = start(files.listen(config(&[backend])));
+    let activator = start_with(files.listen(config(&[backend])));
     let mut client = files.connect(&activator).await;
     let get = format!("GET / HTTP/1.1\r\n{HELLO}");
     assert_eq!(client.ask(&get).await.status(), 200);

@@ -3,18 +3,11 @@
 use activator_bin::testing::Activator;
 use http::Request;
 
-use crate::backend::{Backend, answering};
-use crate::client::Client;
-use crate::harness::{Ask, HELLO, config};
-use crate::http2_peers::{Http2Client, patiently};
-use crate::queue::{start_with, until_line};
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-const LAST: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
-
-fn get() -> String {
-    format!("GET / HTTP/1.1\r\n{HELLO}")
-}
+use crate::support::activator::{Ask, config, start_with};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{Client, HELLO, LAST, OK, get};
+use crate::support::http2::{Http2Client, patiently};
+use crate::support::metrics::until_line;
 
 /// An upload that goes on.
 fn upload() -> String {
@@ -30,7 +23,7 @@ async fn start(most: usize) -> Activator {
 /// One that has had a response.
 async fn idle(activator: &Activator) -> Client {
     let mut client = activator.connect().await;
-    assert_eq!(client.ask(&get()).await.body, "ok");
+    assert_eq!(client.get("/").await.body, "ok");
     client
 }
 
@@ -44,13 +37,13 @@ async fn clients_beyond_max_connections_wait_while_none_is_idle() {
     let mut busy = Vec::new();
     for port in [http, http2] {
         let mut client = Client::connect(port).await;
-        client.send(get() + "\r\n").await;
+        client.send(get("/")).await;
         busy.push((client, backend.request().await.0));
     }
     let mut further = Vec::new();
     for port in [http, http2, http, http2] {
         let mut client = Client::connect(port).await;
-        client.send(get() + "\r\n").await;
+        client.send(get("/")).await;
         further.push(client);
     }
     until_line(&activator, "activator_client_connections 2").await;
@@ -85,7 +78,7 @@ async fn the_client_that_has_been_idle_for_longest_makes_room_for_a_further_one(
         clients.push(idle(&activator).await);
     }
     // It was the first of them, and is no more.
-    assert_eq!(clients[0].ask(&get()).await.body, "ok");
+    assert_eq!(clients[0].get("/").await.body, "ok");
     let mut further = Vec::new();
     for _ in 0..3 {
         further.push(idle(&activator).await);

@@ -1,19 +1,15 @@
 //! Informational answers (1xx), before the final one.
 
-use crate::harness::{Ask, HELLO, scene};
+use crate::support::activator::{Ask, scene};
+use crate::support::http1::{HELLO, OK, get};
 
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const HINTS: &str =
     "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>\r\n\r\n";
-
-fn get(version: &str) -> String {
-    format!("GET / HTTP/{version}\r\n{HELLO}\r\n")
-}
 
 #[tokio::test]
 async fn they_come_when_the_backend_sends_them_and_before_the_answer() {
     let (backend, _activator, mut client) = scene().await;
-    client.send(get("1.1")).await;
+    client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     for head in [
         "HTTP/1.1 102 Processing\r\n\r\n",
@@ -39,7 +35,7 @@ async fn they_come_when_the_backend_sends_them_and_before_the_answer() {
 #[tokio::test]
 async fn they_keep_their_place_among_pipelined_answers() {
     let (backend, _activator, mut client) = scene().await;
-    client.send(get("1.1").repeat(3)).await;
+    client.send(get("/").repeat(3)).await;
     let mut connection = backend.accept().await;
     for _ in 0..3 {
         connection.message().await;
@@ -54,7 +50,7 @@ async fn they_keep_their_place_among_pipelined_answers() {
 #[tokio::test]
 async fn a_client_of_http_1_0_gets_none() {
     let (backend, _activator, mut client) = scene().await;
-    client.send(get("1.0")).await;
+    client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
     let (mut connection, _) = backend.request().await;
     connection.send(format!("{HINTS}{OK}")).await;
     assert_eq!(client.message().await.status(), 200);
@@ -63,7 +59,7 @@ async fn a_client_of_http_1_0_gets_none() {
 #[tokio::test]
 async fn headers_of_one_hop_stay_on_it() {
     let (backend, _activator, mut client) = scene().await;
-    client.send(get("1.1")).await;
+    client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     connection
         .send(format!(
@@ -97,7 +93,7 @@ async fn a_switch_may_follow_them() {
 #[tokio::test]
 async fn a_client_that_reads_nothing_misses_some_and_not_the_answer() {
     let (backend, _activator, mut client) = scene().await;
-    client.send(get("1.1")).await;
+    client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     // More than sockets hold, so that it would show if it were kept.
     let sent = 32 << 20;
@@ -139,7 +135,7 @@ async fn a_client_is_told_once_to_continue_when_the_backend_says_so() {
     connection.send(OK).await;
     assert_eq!(client.message().await.body, "ok");
     // Both connections are as good as new.
-    client.send(get("1.1")).await;
+    client.send(get("/")).await;
     connection.message().await;
     connection.send(OK).await;
     assert_eq!(client.message().await.body, "ok");

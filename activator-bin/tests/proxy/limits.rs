@@ -4,19 +4,11 @@ use activator_bin::testing::Activator;
 use http::{Request, Response};
 use tokio::net::TcpStream;
 
-use crate::backend::{Backend, answering};
-use crate::client::Client;
-use crate::drain::until_refused;
-use crate::errors::until_counted;
-use crate::harness::{Ask, HELLO, config};
-use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
-use crate::queue::start_with;
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-
-fn get() -> String {
-    format!("GET / HTTP/1.1\r\n{HELLO}")
-}
+use crate::support::activator::{Ask, config, start_with, until_refused};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{Client, HELLO, OK, get};
+use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request};
+use crate::support::metrics::until_counted;
 
 #[tokio::test]
 async fn clients_that_wait_for_a_place_are_served_when_a_drain_begins() {
@@ -26,10 +18,10 @@ async fn clients_that_wait_for_a_place_are_served_when_a_drain_begins() {
     let activator = start_with(config);
     let http = activator.http_addr();
     let mut first = activator.connect().await;
-    first.send(get() + "\r\n").await;
+    first.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     let mut waiting = activator.connect().await;
-    waiting.send(get() + "\r\n").await;
+    waiting.send(get("/")).await;
     assert!(backend.is_silent());
 
     let stopping = tokio::spawn(activator.stop());
@@ -77,7 +69,7 @@ async fn a_request_may_have_max_headers_and_no_more() {
         let (address, mut requests) = answering(OK).await;
         let activator = start_with_headers(address, most);
         let mut client = activator.connect().await;
-        let head = |count| get() + &lines(count - OWN);
+        let head = |count| format!("GET / HTTP/1.1\r\n{HELLO}{}", lines(count - OWN));
         assert_eq!(client.ask(&head(most)).await.status(), 200);
         requests.recv().await.unwrap();
         let answer = client.ask(&head(most + 1)).await;
@@ -100,7 +92,7 @@ async fn an_answer_may_have_max_headers_and_no_more() {
         let answer = |count| format!("HTTP/1.1 204 No Content\r\n{}\r\n", lines(count));
         for (count, status) in [(most, 204), (most + 1, 502)] {
             let mut client = activator.connect().await;
-            client.send(get() + "\r\n").await;
+            client.send(get("/")).await;
             let (mut connection, _) = backend.request().await;
             connection.send(answer(count)).await;
             assert_eq!(client.message().await.status(), status, "{count}");

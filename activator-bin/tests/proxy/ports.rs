@@ -1,13 +1,8 @@
 //! The ports for requests are served alike.
 
-use activator_bin::testing::{Activator, Options};
-
-use crate::backend::answering;
-use crate::client::Client;
-use crate::drain::until_refused;
-use crate::harness::{Ask, HELLO, config, start};
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+use crate::support::activator::{Ask, config, start, start_with, until_refused};
+use crate::support::backend::answering;
+use crate::support::http1::{Client, OK};
 
 #[tokio::test]
 async fn every_port_for_requests_is_served_and_none_is_left_open_by_a_drain() {
@@ -18,7 +13,7 @@ async fn every_port_for_requests_is_served_and_none_is_left_open_by_a_drain() {
         // More than there are workers, so that several of them are met.
         for _ in 0..10 {
             let mut client = Client::connect(port).await;
-            let answer = client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await;
+            let answer = client.get("/").await;
             assert_eq!(answer.body, "ok", "{port}");
         }
     }
@@ -33,9 +28,9 @@ async fn a_port_that_is_off_takes_nothing_from_the_others() {
     let (address, _requests) = answering(OK).await;
     let mut config = config(&[address]);
     config.listen.http2 = None;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     assert_eq!(activator.http2_addr(), None);
     let mut client = activator.connect().await;
-    let answer = client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await;
+    let answer = client.get("/").await;
     assert_eq!(answer.body, "ok");
 }

@@ -1,93 +1,21 @@
 //! Requests that wait for capacity.
 
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use activator_bin::testing::{Activator, Config, Options, RevisionConfig};
+use activator_bin::testing::Config;
 
-use crate::backend::{Backend, answering};
-use crate::client::Client;
-use crate::drain::until_refused;
-use crate::harness::{Ask, HELLO, PATIENCE, config, hello, start};
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-/// The last answer on a connection.
-const LAST: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
-
-pub(crate) fn get(path: &str) -> String {
-    format!("GET {path} HTTP/1.1\r\n{HELLO}\r\n")
-}
-
-/// `default/hello` is otherwise from now on.
-pub(crate) fn change(activator: &Activator, change: impl FnOnce(&mut RevisionConfig)) {
-    let before = activator.revisions().config(&hello()).unwrap();
-    let mut config = RevisionConfig::clone(&before);
-    change(&mut config);
-    activator.revisions().put(config);
-}
-
-/// `default/hello` has these backends from now on.
-pub(crate) fn put(activator: &Activator, backends: &[SocketAddr]) {
-    change(activator, |config| config.backends = backends.to_vec());
-}
-
-/// Clients whose requests `/0`, `/1`, ... wait, in this order.
-pub(crate) async fn queue(activator: &Activator, count: usize) -> Vec<Client> {
-    let mut clients = Vec::new();
-    for index in 0..count {
-        let mut client = activator.connect().await;
-        client.send(get(&format!("/{index}"))).await;
-        until_metric(activator, "queued", index + 1).await;
-        clients.push(client);
-    }
-    clients
-}
-
-/// The text of `/metrics`.
-pub(crate) async fn metrics(activator: &Activator) -> String {
-    metrics_at(activator.admin_addr()).await
-}
-
-/// The text of `/metrics` of the activator with this admin port.
-pub(crate) async fn metrics_at(admin: SocketAddr) -> String {
-    let mut client = Client::connect(admin).await;
-    client
-        .ask("GET /metrics HTTP/1.1\r\nHost: x\r\n")
-        .await
-        .body
-}
-
-/// Waits for a line in `/metrics`: what it shows changes on other threads.
-pub(crate) async fn until_line(activator: &Activator, line: &str) {
-    let begin = Instant::now();
-    loop {
-        let text = metrics(activator).await;
-        if text.lines().any(|it| it == line) {
-            return;
-        }
-        assert!(begin.elapsed() < PATIENCE, "{line:?} in {text}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-pub(crate) async fn until_metric(activator: &Activator, state: &str, count: usize) {
-    let labels = r#"{k8s_namespace_name="default",kn_revision_name="hello"}"#;
-    until_line(
-        activator,
-        &format!("kn_revision_request_{state}{labels} {count}"),
-    )
-    .await;
-}
+use crate::support::activator::{
+    Ask, PATIENCE, change, config, hello, put, queue, start, start_with, until_refused,
+};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{LAST, OK, get};
+use crate::support::metrics::{metrics, until_line, until_metric};
 
 fn limited(container_concurrency: u32, queue_depth: usize) -> Config {
     let mut config = config(&[]);
     config.revisions[0].container_concurrency = container_concurrency;
     config.revisions[0].queue_depth = queue_depth;
     config
-}
-
-pub(crate) fn start_with(config: Config) -> Activator {
-    Activator::start(config, Options::default()).unwrap()
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use activator_bin::testing::{Activator, FileSource, Options, Sources};
 
-use crate::client::Client;
-use crate::harness::{PATIENCE, until};
+use crate::support::activator::{PATIENCE, until};
+use crate::support::http1::Client;
 
 /// An activator that follows a file in a directory of its own.
 struct Following {

@@ -2,20 +2,18 @@
 
 use std::net::SocketAddr;
 
-use activator_bin::testing::{Activator, Options};
+use activator_bin::testing::Activator;
 
-use crate::backend::answering;
-use crate::backend_tls::reaching;
-use crate::certificates::{Authority, Directory};
-use crate::client::{Client, Message};
-use crate::harness::{Ask, HELLO, config};
-
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+use crate::support::activator::{Ask, config, start_with};
+use crate::support::backend::answering;
+use crate::support::directory::Directory;
+use crate::support::http1::{Client, HELLO, Message, OK};
+use crate::support::tls::{Authority, reaching};
 
 fn start(backends: &[SocketAddr], write: bool) -> Activator {
     let mut config = config(backends);
     config.admin.write = write;
-    Activator::start(config, Options::default()).unwrap()
+    start_with(config)
 }
 
 async fn ask(activator: &Activator, request: &str, body: &str) -> Message {
@@ -195,7 +193,7 @@ async fn a_revision_whose_backends_could_not_be_verified_is_refused() {
     config.revisions[0].tls = false;
     config.admin.write = true;
     let put = async |config| {
-        let activator = Activator::start(config, Options::default()).unwrap();
+        let activator = start_with(config);
         ask(
             &activator,
             "PUT /v1/revisions/default/hello",
@@ -215,7 +213,7 @@ async fn a_page_of_another_host_changes_nothing_and_reads_as_ever() {
     let mut config = config(&[]);
     config.admin.write = true;
     config.admin.hosts = vec!["activator.example".to_owned()];
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut client = Client::connect(activator.admin_addr()).await;
     let path = "/v1/revisions/default/hello";
     for (head, status) in [

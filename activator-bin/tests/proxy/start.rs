@@ -4,15 +4,16 @@ use std::path::PathBuf;
 
 use activator_bin::testing::{Activator, JsonLinesConfig, Options, SinkConfig};
 
-use crate::harness::{Ask, HELLO, config, start};
+use crate::support::activator::{Ask, config, start, start_with};
+use crate::support::http1::HELLO;
 
 #[tokio::test]
 async fn the_echo_server_says_what_it_was_asked_and_returns_what_it_was_sent() {
     let mut config = config(&[]);
     config.echo = true;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut client = activator.connect().await;
-    let answer = client.ask(&format!("GET /a?b HTTP/1.1\r\n{HELLO}")).await;
+    let answer = client.get("/a?b").await;
     assert_eq!((answer.status(), &*answer.body), (200, "GET /a?b\n"));
     let answer = client
         .ask(&format!(
@@ -69,9 +70,9 @@ async fn a_sink_in_a_file_is_appended_to() {
     config.sinks = vec![SinkConfig::JsonLines(JsonLinesConfig {
         path: Some(path.clone()),
     })];
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut client = activator.connect().await;
-    client.ask(&format!("GET / HTTP/1.1\r\n{HELLO}")).await;
+    client.get("/").await;
     activator.stop().await;
     let lines = std::fs::read_to_string(&path).unwrap();
     std::fs::remove_file(&path).unwrap();

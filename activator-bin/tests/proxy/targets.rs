@@ -1,10 +1,8 @@
 //! Request targets that are clear, although a URI would be written differently or is never so long.
 
-use crate::backend::answering;
-use crate::harness::{Ask, HELLO, config, start};
-use crate::queue::start_with;
-
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+use crate::support::activator::{Ask, config, start, start_with};
+use crate::support::backend::answering;
+use crate::support::http1::{HELLO, OK};
 
 /// What clients send, and what backends get.
 const TARGETS: [(&str, &str); 12] = [
@@ -81,9 +79,7 @@ async fn one_with_a_fragment_goes_to_no_backend() {
     let activator = start(&[address]);
     for target in ["/a#.png", "/#", "http://proxy#x", "/?a#b", "/\"#"] {
         let mut client = activator.connect().await;
-        let answer = client
-            .ask(&format!("GET {target} HTTP/1.1\r\n{HELLO}"))
-            .await;
+        let answer = client.get(target).await;
         assert_eq!(answer.status(), 400);
         assert!(answer.body.contains("fragment"), "{}", answer.body);
         assert_eq!(client.rest().await.0, "");

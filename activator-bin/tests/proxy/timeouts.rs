@@ -1,14 +1,14 @@
 //! Requests that take too long. A limit that something has to come before is long enough for a busy machine.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use activator_bin::testing::{Activator, TimeoutLimits};
 
-use crate::backend::{Backend, answering};
-use crate::client::{Client, Message};
-use crate::harness::{Ask, HELLO, config};
-use crate::queue::{change, get, put, queue, start_with, until_metric};
+use crate::support::activator::{config, start_with};
+use crate::support::backend::Backend;
+use crate::support::http1::Message;
 
+mod http1;
 mod http2;
 mod informational;
 mod upgraded;
@@ -16,7 +16,6 @@ mod upgraded;
 const SHORT: Duration = Duration::from_millis(100);
 /// Nothing that a test does in a row takes longer.
 const LONG: Duration = Duration::from_secs(2);
-const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 const CHUNKED: &str = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
 
 fn total(total: Duration) -> TimeoutLimits {
@@ -52,168 +51,4 @@ fn start(backends: &[&Backend], timeouts: TimeoutLimits) -> Activator {
 fn check_timed_out(answer: &Message) {
     let found = (answer.status(), &*answer.body);
     assert_eq!(found, (504, "activator request timeout\n"));
-}
-
-#[tokio::test]
-async fn a_request_that_waits_for_capacity_too_long_leaves_the_queue() {
-    for limits in [total(SHORT), response_start(SHORT), idle(SHORT)] {
-        let activator = start(&[], limits);
-        let mut client = activator.connect().await;
-        let begin = Instant::now();
-        client.send(get("/")).await;
-        let answer = client.message().await;
-        assert!(begin.elapsed() >= SHORT);
-        check_timed_out(&answer);
-        activator.until_in_flight(0).await;
-        until_metric(&activator, "queued", 0).await;
-        let answer = client.ask("GET / HTTP/1.1\r\nHost: nobody\r\n").await;
-        assert_eq!(answer.status(), 404);
-    }
-}
-
-async fn check_left(limits: TimeoutLimits) {
-    let backend = Backend::bind().await;
-    let activator = start(&[&backend], limits);
-    let mut client = activator.connect().await;
-    client.send(get("/")).await;
-    let mut connection = backend.accept().await;
-    check_timed_out(&client.message().await);
-    connection.rest().await.1.unwrap();
-    activator.until_in_flight(0).await;
-    until_metric(&activator, "active", 0).await;
-}
-
-#[tokio::test]
-async fn a_backend_that_does_not_answer_in_time_is_left() {
-    tokio::join!(
-        check_left(total(LONG)),
-        check_left(response_start(LONG)),
-        check_left(idle(LONG)),
-    );
-}
-
-/// The request has its answer's first part `abc` when the total time-out passes.
-async fn check_cut(version: &str, answer: &str, expected: &str) {
-    let backend = Backend::bind().await;
-    let activator = start(&[&backend], total(LONG));
-    let mut client = activator.connect().await;
-    client
-        .send(format!("GET / HTTP/{version}\r\n{HELLO}\r\n"))
-        .await;
-    let (mut connection, _) = backend.request().await;
-    connection.send(answer).await;
-    assert_eq!(client.head().await.status(), 200);
-    let (rest, end) = client.rest().await;
-    assert_eq!(rest, expected);
-    // Without a length only the way in which the connection ends can tell.
-    assert_eq!(end.is_err(), version == "1.0");
-    assert_eq!(connection.rest().await.0, "");
-    activator.until_in_flight(0).await;
-    until_metric(&activator, "active", 0).await;
-}
-
-#[tokio::test]
-async fn an_answer_under_way_never_looks_complete_when_it_is_cut() {
-    let chunks = format!("{CHUNKED}3\r\nabc\r\n");
-    let sized = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nabc";
-    tokio::join!(
-        check_cut("1.1", &chunks, "3\r\nabc\r\n"),
-        check_cut("1.1", sized, "abc"),
-        check_cut("1.0", "HTTP/1.1 200 OK\r\n\r\nabc", "abc"),
-    );
-}
-
-/// Has the backend send without end, so much that it is stuck.
-async fn send_without_end(mut connection: Client) {
-    connection.send(CHUNKED).await;
-    let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x1_0000));
-    use tokio::io::AsyncWriteExt;
-    while connection.socket.write_all(chunk.as_bytes()).await.is_ok() {}
-}
-
-#[tokio::test]
-async fn a_client_that_takes_nothing_holds_nothing_beyond_its_time() {
-    for limits in [total(LONG), idle(LONG)] {
-        let backend = Backend::bind().await;
-        let activator = start(&[&backend], limits);
-        let mut client = activator.connect().await;
-        client.send(get("/")).await;
-        let (connection, _) = backend.request().await;
-        let sending = tokio::spawn(send_without_end(connection));
-        assert_eq!(client.head().await.status(), 200);
-        sending.await.unwrap();
-        activator.until_in_flight(0).await;
-        until_metric(&activator, "active", 0).await;
-        let (rest, _) = client.rest().await;
-        assert!(!rest.ends_with("\r\n0\r\n\r\n"));
-    }
-}
-
-#[tokio::test]
-async fn a_slow_but_steady_answer_outlives_the_idle_time_out_and_a_silent_one_does_not() {
-    let backend = Backend::bind().await;
-    let activator = start(&[&backend], idle(LONG));
-    let mut client = activator.connect().await;
-    client.send(get("/")).await;
-    let (mut connection, _) = backend.request().await;
-    connection.send(CHUNKED).await;
-    client.head().await;
-    let begin = Instant::now();
-    while begin.elapsed() < LONG + LONG / 4 {
-        connection.send("1\r\na\r\n").await;
-        assert_eq!(client.bytes(6).await, b"1\r\na\r\n");
-        tokio::time::sleep(LONG / 10).await;
-    }
-    let last = Instant::now();
-    connection.send("1\r\nz\r\n").await;
-    assert_eq!(client.rest().await.0, "1\r\nz\r\n");
-    assert!(last.elapsed() >= LONG);
-    activator.until_in_flight(0).await;
-}
-
-#[tokio::test]
-async fn an_answer_that_has_begun_in_time_may_take_its_time() {
-    let backend = Backend::bind().await;
-    let activator = start(&[&backend], response_start(LONG));
-    let mut client = activator.connect().await;
-    client.send(get("/")).await;
-    let (mut connection, _) = backend.request().await;
-    connection.send(CHUNKED).await;
-    client.head().await;
-    tokio::time::sleep(LONG + LONG / 4).await;
-    connection.send("0\r\n\r\n").await;
-    assert_eq!(client.bytes(5).await, b"0\r\n\r\n");
-}
-
-#[tokio::test]
-async fn a_new_limit_is_that_of_the_requests_that_come_after() {
-    let activator = start(&[], TimeoutLimits::default());
-    let mut waiting = queue(&activator, 1).await;
-    change(&activator, |config| config.timeouts = total(SHORT));
-    let mut client = activator.connect().await;
-    client.send(get("/")).await;
-    check_timed_out(&client.message().await);
-    let (address, _requests) = answering(OK).await;
-    put(&activator, &[address]);
-    assert_eq!(waiting[0].message().await.body, "ok");
-}
-
-#[tokio::test]
-async fn the_slot_of_a_request_that_is_cut_goes_to_the_next_one() {
-    let backend = Backend::bind().await;
-    let activator = start(&[&backend], total(LONG));
-    let mut client = activator.connect().await;
-    client.send(get("/")).await;
-    let (mut connection, _) = backend.request().await;
-    connection.send(CHUNKED).await;
-    client.head().await;
-    change(&activator, |config| {
-        config.timeouts = TimeoutLimits::default();
-    });
-    let mut next = queue(&activator, 1).await;
-    assert!(backend.is_silent());
-    let (mut connection, _) = backend.request().await;
-    connection.send(OK).await;
-    assert_eq!(next[0].message().await.body, "ok");
-    assert_eq!(client.rest().await.0, "");
 }

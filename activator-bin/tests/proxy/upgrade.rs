@@ -1,30 +1,11 @@
 //! Connections that leave HTTP, WebSocket and whatever else both ends agree on: the offer and the switch.
 
-use activator_bin::testing::{Activator, Options};
-
-use crate::backend::{Backend, answering};
-use crate::client::Client;
-use crate::harness::{Ask, HELLO, config, scene, start};
+use crate::support::activator::{Ask, config, scene, start, start_with};
+use crate::support::backend::{Backend, answering};
+use crate::support::http1::{HELLO, get, get_with};
+use crate::support::upgrade::{OFFER, SWITCH};
 
 mod tunnel;
-
-const OFFER: &str = "Connection: Upgrade\r\nUpgrade: chat\r\n";
-const SWITCH: &str =
-    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
-
-fn get(headers: &str) -> String {
-    format!("GET / HTTP/1.1\r\n{HELLO}{headers}\r\n")
-}
-
-/// A client and a backend that have left HTTP.
-pub(crate) async fn switched(activator: &Activator, backend: &Backend) -> (Client, Client) {
-    let mut client = activator.connect().await;
-    client.send(get(OFFER)).await;
-    let (mut connection, _) = backend.request().await;
-    connection.send(SWITCH).await;
-    assert_eq!(client.head().await.status(), 101);
-    (client, connection)
-}
 
 #[tokio::test]
 async fn what_is_offered_to_the_backend() {
@@ -91,7 +72,7 @@ async fn a_switch_to_what_was_offered_and_no_other() {
     ] {
         let mut client = activator.connect().await;
         client
-            .send(get(&format!(
+            .send(get_with(&format!(
                 "Connection: Upgrade\r\nUpgrade: {offered}\r\n"
             )))
             .await;
@@ -116,7 +97,7 @@ async fn a_switch_to_what_was_offered_and_no_other() {
 #[tokio::test]
 async fn the_client_gets_the_headers_of_the_switch() {
     let (backend, _activator, mut client) = scene().await;
-    client.send(get(OFFER)).await;
+    client.send(get_with(OFFER)).await;
     let (mut connection, _) = backend.request().await;
     connection
         .send(
@@ -144,7 +125,7 @@ async fn the_client_gets_the_headers_of_the_switch() {
 #[tokio::test]
 async fn bytes_right_behind_either_head_arrive() {
     let (backend, _activator, mut client) = scene().await;
-    client.send(get(OFFER) + "from the client").await;
+    client.send(get_with(OFFER) + "from the client").await;
     let (mut connection, _) = backend.request().await;
     connection.send(format!("{SWITCH}from the backend")).await;
     assert_eq!(client.head().await.status(), 101);
@@ -160,8 +141,8 @@ async fn bytes_behind_a_refused_offer_are_the_next_request() {
         answering("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
-    let next = format!("GET /next HTTP/1.1\r\n{HELLO}\r\n");
-    client.send(get(OFFER) + &next).await;
+    let next = get("/next");
+    client.send(get_with(OFFER) + &next).await;
     for path in ["/", "/next"] {
         let answer = client.message().await;
         assert_eq!((answer.status(), &*answer.body), (403, "no"));
@@ -206,14 +187,14 @@ async fn a_connection_on_which_an_offer_was_not_taken_is_not_used_again() {
         let backend = Backend::bind().await;
         let mut config = config(&[backend.address]);
         config.workers = 1;
-        let activator = Activator::start(config, Options::default()).unwrap();
+        let activator = start_with(config);
         let mut client = activator.connect().await;
-        client.send(get(OFFER)).await;
+        client.send(get_with(OFFER)).await;
         let (mut first, _) = backend.request().await;
         first.send(response).await;
         client.message().await;
         // The backend does not read it any more, and is told that nobody will write.
-        client.send(get("")).await;
+        client.send(get("/")).await;
         let (mut second, request) = backend.request().await;
         assert_eq!(request.header("upgrade"), None);
         assert_eq!(first.rest().await.0, "");

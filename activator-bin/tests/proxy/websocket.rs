@@ -1,6 +1,6 @@
 //! WebSocket through the activator, with and without TLS on either side.
 
-use activator_bin::testing::{Activator, Options};
+use activator_bin::testing::Activator;
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
@@ -8,11 +8,11 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::{accept_async, client_async};
 
-use crate::backend::Backend;
-use crate::backend_tls::{NAME, reaching};
-use crate::certificates::{Authority, Directory};
-use crate::harness::{Ask, PATIENCE};
-use crate::https::files::Files;
+use crate::support::activator::{Ask, PATIENCE, start_with};
+use crate::support::backend::Backend;
+use crate::support::directory::Directory;
+use crate::support::https::Files;
+use crate::support::tls::{Authority, BACKEND, reaching};
 
 /// Sends every message back until the client closes.
 async fn echo(socket: impl AsyncRead + AsyncWrite + Unpin) {
@@ -48,11 +48,11 @@ async fn check(client_is_private: bool, backend_is_private: bool) {
     let (files, directory) = (Files::new(), Directory::new());
     let authority = Authority::new("the backends' authority");
     let backend = Backend::bind().await;
-    let config = reaching(backend.address, &directory, &authority, Some(NAME));
+    let config = reaching(backend.address, &directory, &authority, Some(BACKEND));
     let mut config = files.listen(config);
     config.revisions[0].tls = backend_is_private;
-    let activator = Activator::start(config, Options::default()).unwrap();
-    let acceptor = authority.vouch_for(NAME).acceptor();
+    let activator = start_with(config);
+    let acceptor = authority.vouch_for(BACKEND).acceptor();
     let echoing = tokio::spawn(async move {
         let socket = backend.accept().await.socket;
         match backend_is_private {

@@ -4,7 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
-#[path = "../smuggling/case.rs"]
+#[path = "../support/case.rs"]
 #[expect(dead_code, reason = "only what clients send is of interest here")]
 mod case;
 #[path = "../../../fuzz/properties/requests.rs"]

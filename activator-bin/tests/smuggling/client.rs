@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use crate::answers::answers;
-use crate::backend::PATIENCE;
+use crate::program::PATIENCE;
 
 /// After how long without a word a connection is taken for one that stays open, when nobody knows better.
 const QUIET: Duration = Duration::from_millis(700);

@@ -7,13 +7,13 @@ mod backend;
 mod client;
 mod request;
 mod script;
-mod wire;
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
-use crate::activator::Activator;
 use crate::case::Outcome;
-use crate::compare;
+use crate::directory::Directory;
+use crate::{compare, start};
 use backend::Backend;
 use client::Client;
 use script::{Script, Step};
@@ -21,18 +21,19 @@ use script::{Script, Step};
 #[track_caller]
 fn check(name: &str, least: usize) {
     let backend = Backend::start();
-    let activator = Activator::start(name, &[("hello", backend.address)]);
+    let directory = Directory::new();
+    let (program, address) = start(&directory, &[("hello", backend.address)]);
     compare(&format!("frames/{name}"), least, |case, _| {
-        run(&Script::read(&case.sent), &activator, &backend)
+        run(&Script::read(&case.sent), address, &backend)
     });
     // Whoever could make it log could fill its disk. Of the backend it may say at any time that it is ready.
-    let mut log = activator.log();
+    let mut log = program.log();
     log.retain(|line| !line.contains("backend is ready"));
     assert_eq!(log, [""; 0]);
 }
 
-fn run(script: &Script, activator: &Activator, backend: &Backend) -> Outcome {
-    let mut client = Client::connect(activator.http);
+fn run(script: &Script, activator: SocketAddr, backend: &Backend) -> Outcome {
+    let mut client = Client::connect(activator);
     let mut waited = BTreeSet::new();
     for step in &script.steps {
         match step {
@@ -60,7 +61,7 @@ fn run(script: &Script, activator: &Activator, backend: &Backend) -> Outcome {
     };
     let outcome = client.outcome(told);
     drop(client);
-    let answer = Client::begin(activator.http).ask(1, "/last");
+    let answer = Client::begin(activator).ask(1, "/last");
     assert_eq!(answer.as_deref(), Some("200 last"), "on a new connection");
     let address = backend.address.to_string();
     let saw = backend.saw();

@@ -4,21 +4,34 @@
 //! With `UPDATE_SMUGGLING=1` what happens is written into them instead of compared: read the diff.
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
-mod activator;
 mod answers;
-mod backend;
+#[path = "../support/case.rs"]
 mod case;
 mod client;
+#[path = "../support/directory.rs"]
+mod directory;
+#[path = "../support/frame.rs"]
+mod frame;
 mod frames;
-mod request;
+#[path = "../support/program.rs"]
+#[expect(dead_code, reason = "the program is started in one way")]
+mod program;
+#[path = "../support/recorder.rs"]
+mod recorder;
+mod requests;
+#[path = "../support/strict.rs"]
+mod strict;
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use activator::Activator;
-use backend::Backend;
 use case::{Case, Outcome};
 use client::Client;
+use directory::Directory;
+use program::{FREE, Program, activator};
+use recorder::Recorder;
+use requests::requests;
 
 /// Compares what `run` makes of each case of a file, one after the other, with what it says there.
 #[track_caller]
@@ -53,26 +66,41 @@ fn compare(name: &str, least: usize, mut run: impl FnMut(&Case, Option<&Outcome>
     }
 }
 
+/// Starts the program with `revisions` of the namespace default, each on its backend. Returns where it serves.
+fn start(directory: &Directory, revisions: &[(&str, SocketAddr)]) -> (Program, SocketAddr) {
+    let mut text = "workers = 1\ncluster_domain = \"c\"\n".to_owned();
+    for (name, backend) in revisions {
+        text += &format!(
+            "[[revision]]\nnamespace = \"default\"\nname = \"{name}\"\n\
+             probe = \"none\"\nbackends = [\"{backend}\"]\n"
+        );
+    }
+    let file = directory.write("activator.toml", &text);
+    let program = Program::start(activator(FREE).arg("--config").arg(file));
+    let address = program.serves();
+    (program, address)
+}
+
 /// Runs all cases of a file against one activator.
 #[track_caller]
 fn check(name: &str, least: usize) {
-    let (backend, last) = (Backend::start(), Backend::start());
-    last.answer_with(case::LAST_OK.to_vec());
+    let (backend, last) = (Recorder::start(case::OK), Recorder::start(case::LAST_OK));
     let revisions = [("hello", backend.address), ("last", last.address)];
-    let activator = Activator::start(name, &revisions);
+    let directory = Directory::new();
+    let (_program, address) = start(&directory, &revisions);
     compare(name, least, |case, expected| {
-        run(case, expected, &activator, &backend)
+        run(case, expected, address, &backend)
     });
 }
 
 fn run(
     case: &Case,
     expected: Option<&Outcome>,
-    activator: &Activator,
-    backend: &Backend,
+    activator: SocketAddr,
+    backend: &Recorder,
 ) -> Outcome {
-    backend.answer_with(case.answer.clone());
-    let mut client = Client::connect(activator.http);
+    backend.respond_with(&case.answer);
+    let mut client = Client::connect(activator);
     client.send(&case.bytes());
     let mut client_got = client.answers(expected.map(|outcome| &*outcome.client));
     if client_got.last().is_some_and(|line| line == "open") {
@@ -84,7 +112,7 @@ fn run(
         }
     }
     drop(client);
-    let saw = backend.saw();
+    let saw = requests(backend);
     Outcome {
         client: redact(client_got, backend),
         backend: redact(saw, backend),
@@ -92,7 +120,7 @@ fn run(
 }
 
 /// Replaces what differs from run to run.
-fn redact(lines: Vec<String>, backend: &Backend) -> Vec<String> {
+fn redact(lines: Vec<String>, backend: &Recorder) -> Vec<String> {
     let address = backend.address.to_string();
     let redacted = lines
         .into_iter()

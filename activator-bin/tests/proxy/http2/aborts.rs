@@ -3,8 +3,8 @@
 use h2::Reason;
 
 use super::scene;
-use crate::harness::Ask;
-use crate::http2_peers::{patiently, read, request};
+use crate::support::activator::Ask;
+use crate::support::http2::{patiently, read, request};
 
 #[tokio::test]
 async fn a_request_that_is_taken_back_ends_alone() {

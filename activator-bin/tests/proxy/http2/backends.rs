@@ -1,19 +1,19 @@
 //! Connections to backends: who shares them, and where a request goes that one of them did not take.
 
-use activator_bin::testing::{Activator, Options, Protocol};
+use activator_bin::testing::Protocol;
 use h2::Reason;
 
 use super::scene;
-use crate::backend::{Backend, answering};
-use crate::harness::{Ask, config, start};
-use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
+use crate::support::activator::{Ask, config, start, start_with};
+use crate::support::backend::{Backend, answering};
+use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request};
 
 #[tokio::test]
 async fn a_backend_that_speaks_only_http1_is_named_in_the_refusal() {
     let (address, _requests) = answering("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let mut config = config(&[address]);
     config.revisions[0].protocol = Protocol::H2c;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let client = Http2Client::connect(&activator).await;
     let mut response = client.get("/").await;
     assert_eq!(response.status(), 502);
@@ -47,7 +47,7 @@ async fn requests_share_a_connection_up_to_what_the_backend_allows() {
     let mut backend = Http2Backend::with(settings).await;
     let mut config = config(&[backend.address]);
     config.workers = 1;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let client = Http2Client::connect(&activator).await;
     let mut responses = Vec::new();
     for _ in 0..5 {
@@ -83,7 +83,7 @@ async fn a_connection_that_said_goodbye_gets_no_further_request_and_ends_those_i
     let mut backend = Http2Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.workers = 1;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let client = Http2Client::connect(&activator).await;
     let (first, _) = client.send(request("GET", "/1"), true).await;
     let mut old = backend.request().await;

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::Response;
 
 use super::scene;
-use crate::harness::Ask;
-use crate::http2_peers::{Http2Client, patiently, read, request};
+use crate::support::activator::Ask;
+use crate::support::http2::{Http2Client, patiently, read, request};
 
 /// A direction of an exchange: who sends into it, and who reads from it.
 async fn check_end(sender: &mut h2::SendStream<Bytes>, body: &mut h2::RecvStream) {

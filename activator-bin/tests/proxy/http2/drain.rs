@@ -1,17 +1,17 @@
 //! The end of service for clients of HTTP/2: they are told to send no more (GOAWAY), and lose nothing.
 
-use activator_bin::testing::{Activator, Options};
+use activator_bin::testing::Activator;
 
-use crate::harness::{PATIENCE, config};
-use crate::http2_peers::{Http2Backend, Http2Client, patiently, read, request};
-use crate::https::files::Files;
+use crate::support::activator::{PATIENCE, config, start_with};
+use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request};
+use crate::support::https::Files;
 
 /// A drain meets two clients who came by `connect`, one of them in the middle of an answer.
 async fn check(connect: impl AsyncFn(&Activator, &Files) -> Http2Client) {
     let mut backend = Http2Backend::bind().await;
     let files = Files::new();
     let config = files.listen(config(&[backend.address]));
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let mut idle = connect(&activator, &files).await;
     let (response, _) = idle.send(request("GET", "/"), true).await;
     backend.request().await.finish("ok");
@@ -53,7 +53,7 @@ async fn goodbye_is_said_when_the_drain_is_announced_and_not_only_when_it_begins
     let mut config = config(&[backend.address]);
     // No part of it passes before this is over.
     config.drain_delay = 10 * PATIENCE;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let http = activator.http_addr();
     let mut idle = Http2Client::connect(&activator).await;
     let mut busy = Http2Client::connect(&activator).await;

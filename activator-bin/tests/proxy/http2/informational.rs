@@ -6,8 +6,8 @@ use h2::client::ResponseFuture;
 use http::{Request, Response};
 
 use super::scene;
-use crate::harness::Ask;
-use crate::http2_peers::{Exchange, patiently, read, request};
+use crate::support::activator::Ask;
+use crate::support::http2::{Exchange, patiently, read, request};
 
 fn inform(exchange: &mut Exchange, status: u16, headers: &[(&str, &str)]) {
     let mut response = Response::builder().status(status);

@@ -3,8 +3,8 @@
 use http::{HeaderMap, Method, Request};
 
 use super::scene;
-use crate::harness::{Ask, start};
-use crate::http2_peers::{Http2Client, patiently, read, request};
+use crate::support::activator::{Ask, start};
+use crate::support::http2::{Http2Client, patiently, read, request};
 
 fn trailers(value: &str) -> HeaderMap {
     HeaderMap::from_iter([("x-sum".parse().unwrap(), value.parse().unwrap())])

@@ -1,14 +1,16 @@
 //! The time of requests over HTTP/2, with TLS and without: each is alone in what happens to it.
 
 use std::future::poll_fn;
+use std::time::Instant;
 
-use activator_bin::testing::Limits;
+use activator_bin::testing::{Activator, Limits, TimeoutLimits};
 use h2::Reason;
 
-use super::*;
-use crate::errors::until_counted;
-use crate::http2_peers::{Exchange, Http2Backend, Http2Client, patiently, read, request};
-use crate::https::files::Files;
+use super::{LONG, idle, response_start, total};
+use crate::support::activator::{Ask, change, config, start_with};
+use crate::support::http2::{Exchange, Http2Backend, Http2Client, patiently, read, request};
+use crate::support::https::Files;
+use crate::support::metrics::until_counted;
 
 /// A client of an activator, and the backend that it has.
 struct Scene {

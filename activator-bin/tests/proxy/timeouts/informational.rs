@@ -1,6 +1,14 @@
 //! What informational answers (1xx) do to a request's time: they are signs of its answer.
 
-use super::*;
+use std::time::Instant;
+
+use activator_bin::testing::{Activator, TimeoutLimits};
+
+use super::{LONG, check_timed_out, idle, response_start, start};
+use crate::support::activator::Ask;
+use crate::support::backend::Backend;
+use crate::support::http1::Client;
+use crate::support::http1::{HELLO, OK, get};
 
 const PROCESSING: &str = "HTTP/1.1 102 Processing\r\n\r\n";
 

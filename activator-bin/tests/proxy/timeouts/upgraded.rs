@@ -1,8 +1,16 @@
 //! The time of connections that have left HTTP.
 
-use super::*;
-use crate::errors::until_counted;
-use crate::upgrade::switched;
+use std::time::Instant;
+
+use activator_bin::testing::Activator;
+
+use super::{LONG, idle, response_start, start, total};
+use crate::support::activator::Ask;
+use crate::support::backend::Backend;
+use crate::support::http1::Client;
+use crate::support::metrics::until_counted;
+use crate::support::metrics::until_metric;
+use crate::support::upgrade::switched;
 
 /// Has one side say something again and again, for longer than [`LONG`].
 async fn keep_talking(talker: &mut Client, listener: &mut Client) {

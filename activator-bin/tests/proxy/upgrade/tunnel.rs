@@ -2,25 +2,24 @@
 
 use std::time::Duration;
 
-use activator_bin::testing::{Activator, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::{get, switched};
-use crate::backend::Backend;
-use crate::client::Client;
-use crate::harness::{Ask, PATIENCE, config, start};
+use crate::support::activator::{Ask, PATIENCE, config, hello, start, start_with, until_refused};
+use crate::support::backend::Backend;
+use crate::support::http1::{Client, get};
+use crate::support::upgrade::switched;
 
 #[tokio::test]
 async fn an_upgraded_connection_counts_and_keeps_its_slot_until_it_ends() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.revisions[0].container_concurrency = 1;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let (client, connection) = switched(&activator, &backend).await;
     assert_eq!(activator.in_flight(), 1);
     let mut waiting = activator.connect().await;
-    waiting.send(get("")).await;
+    waiting.send(get("/")).await;
     activator.until_in_flight(2).await;
     assert!(backend.is_silent());
     drop(client);
@@ -151,11 +150,11 @@ async fn a_drain_waits_for_an_upgraded_connection() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = PATIENCE;
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let http = activator.http_addr();
     let (mut client, mut connection) = switched(&activator, &backend).await;
     let stopping = tokio::spawn(activator.stop());
-    crate::drain::until_refused(http).await;
+    until_refused(http).await;
     client.send("still").await;
     assert_eq!(connection.bytes(5).await, b"still");
     connection.send("here").await;
@@ -171,7 +170,7 @@ async fn an_upgraded_connection_ends_with_drain_timeout() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(200);
-    let activator = Activator::start(config, Options::default()).unwrap();
+    let activator = start_with(config);
     let reporter = activator.reporter().clone();
     let (client, connection) = switched(&activator, &backend).await;
     activator.stop().await;
@@ -180,5 +179,5 @@ async fn an_upgraded_connection_ends_with_drain_timeout() {
         let (rest, end) = side.rest().await;
         assert_eq!((&*rest, end.is_err()), ("", true));
     }
-    assert_eq!(reporter.in_flight(&crate::harness::hello()).unwrap_or(0), 0);
+    assert_eq!(reporter.in_flight(&hello()).unwrap_or(0), 0);
 }

@@ -8,11 +8,11 @@ use std::sync::{Arc, Condvar, Mutex};
 use loona_hpack::Decoder;
 
 use super::request::Request;
-use super::wire::{
+use crate::frame::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, HEADERS, PADDED, PING, PREFACE,
     PRIORITY, RST_STREAM, SETTINGS, WINDOW_UPDATE, field,
 };
-use crate::backend::PATIENCE;
+use crate::program::PATIENCE;
 
 /// The backend of a revision.
 pub(crate) struct Backend {

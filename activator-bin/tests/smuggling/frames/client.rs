@@ -9,10 +9,10 @@ use std::thread;
 use loona_hpack::Decoder;
 
 use super::script::{beginning, request};
-use super::wire::{DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, RST_STREAM};
 use crate::answers::answers;
-use crate::backend::PATIENCE;
 use crate::case::escaped;
+use crate::frame::{DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, RST_STREAM};
+use crate::program::PATIENCE;
 
 /// One connection.
 pub(crate) struct Client {

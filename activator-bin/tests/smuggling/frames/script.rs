@@ -20,11 +20,11 @@
 
 use std::collections::BTreeSet;
 
-use super::wire::{
+use crate::case::bytes;
+use crate::frame::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, KINDS, PADDED,
     PREFACE, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, field,
 };
-use crate::case::bytes;
 
 /// What a client does.
 #[derive(Default)]

@@ -1,0 +1,144 @@
+//! Requests that find no revision.
+
+use crate::support::activator::{Ask, start};
+use crate::support::backend::answering;
+use crate::support::http1::OK;
+
+async fn check(request: &str, status: u16, text: &str) {
+    let (address, _requests) = answering(OK).await;
+    let activator = start(&[address]);
+    let mut client = activator.connect().await;
+    let answer = client.ask(request).await;
+    assert_eq!(
+        (answer.status(), &*answer.body),
+        (status, text),
+        "{request}"
+    );
+    assert_eq!(
+        answer.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(activator.reporter().tracked_keys(), 0, "{request}");
+}
+
+#[tokio::test]
+async fn an_unknown_revision_is_named_in_the_answer() {
+    let choose = |namespace: &str, revision: &str| {
+        format!(
+            "GET / HTTP/1.1\r\nHost: x\r\nKnative-Serving-Namespace: {namespace}\r\nKnative-Serving-Revision: {revision}\r\n"
+        )
+    };
+    let start = "Error getting active endpoint: revision.serving.knative.dev";
+    let nameless = |name: &str, host: &str| {
+        format!(
+            "{start} {name:?} not found: the request names no revision. Send knative-serving-namespace and knative-serving-revision, or the Host name.namespace.svc.cluster.local (it was {host:?})\n"
+        )
+    };
+    for (request, text) in [
+        (
+            choose("default", "nobody"),
+            format!("{start} \"nobody\" not found: there is no revision default/nobody\n"),
+        ),
+        (
+            choose("other", "hello"),
+            format!("{start} \"hello\" not found: there is no revision other/hello\n"),
+        ),
+        (
+            choose("default", "Hello"),
+            format!(
+                "{start} \"Hello\" not found: name \"Hello\": 'H' at byte 0 is not a lower-case letter, a digit, '-' or '.'\n"
+            ),
+        ),
+        (
+            choose("a/b", "hello"),
+            format!(
+                "{start} \"hello\" not found: namespace \"a/b\": '/' at byte 1 is not a lower-case letter, a digit or '-'\n"
+            ),
+        ),
+        (
+            choose("default", "h\u{e4}"),
+            format!(
+                "{start} \"h\u{e4}\" not found: name \"h\u{e4}\": '\u{e4}' at byte 1 is not a lower-case letter, a digit, '-' or '.'\n"
+            ),
+        ),
+        (choose("default", ""), nameless("", "x")),
+        (
+            "GET / HTTP/1.1\r\nHost: localhost:8012\r\n".into(),
+            nameless("", "localhost:8012"),
+        ),
+        ("GET / HTTP/1.1\r\nHost:\r\n".into(), nameless("", "")),
+        (
+            "GET / HTTP/1.1\r\nHost: nobody.default.svc.cluster.local\r\n".into(),
+            format!("{start} \"nobody\" not found: there is no revision default/nobody\n"),
+        ),
+    ] {
+        check(&request, 404, &text).await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_of_any_length_gives_an_answer_of_bounded_length() {
+    let (address, _requests) = answering(OK).await;
+    let activator = start(&[address]);
+    let long = "x".repeat(30_000);
+    for headers in [
+        format!("Host: {long}\r\n"),
+        format!(
+            "Host: x\r\nKnative-Serving-Namespace: {long}\r\nKnative-Serving-Revision: {long}\r\n"
+        ),
+    ] {
+        let mut client = activator.connect().await;
+        let answer = client.ask(&format!("GET / HTTP/1.1\r\n{headers}")).await;
+        assert_eq!(answer.status(), 404);
+        assert!(answer.body.len() < 1_000, "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn a_host_finds_its_revision() {
+    for host in [
+        "hello.default.svc.cluster.local",
+        "hello.default.svc.cluster.local:8012",
+        "Hello.Default.svc.Cluster.Local.",
+    ] {
+        let (address, mut requests) = answering(OK).await;
+        let activator = start(&[address]);
+        let mut client = activator.connect().await;
+        let answer = client
+            .ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n"))
+            .await;
+        assert_eq!(answer.status(), 200);
+        let seen = requests.recv().await.unwrap();
+        assert_eq!(seen.header("k-original-host"), Some(host));
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_passed_on_is_refused_and_not_counted() {
+    let hello = "Knative-Serving-Namespace: default\r\nKnative-Serving-Revision: hello\r\n";
+    for (request, status, text) in [
+        (
+            "CONNECT example.com:443 HTTP/1.1\r\nHost: x\r\n",
+            502,
+            "CONNECT is not supported\n",
+        ),
+        (
+            "GET / HTTP/1.1\r\n",
+            400,
+            "the request has no host header\n",
+        ),
+        (
+            "GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n",
+            400,
+            "the request has 2 host headers instead of one\n",
+        ),
+        (
+            "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n",
+            501,
+            "of the transfer codings only chunked is supported\n",
+        ),
+    ] {
+        check(&format!("{request}{hello}"), status, text).await;
+    }
+}

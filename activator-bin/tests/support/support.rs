@@ -1,0 +1,16 @@
+//! Both sides of an activator in this process: clients that send, and backends that respond, exactly what a test says.
+
+pub(crate) mod activator;
+pub(crate) mod backend;
+mod config;
+pub(crate) mod directory;
+#[expect(dead_code, reason = "these tests need no names of frames")]
+pub(crate) mod frame;
+pub(crate) mod grpc;
+pub(crate) mod http1;
+pub(crate) mod http2;
+pub(crate) mod http2_frames;
+pub(crate) mod https;
+pub(crate) mod metrics;
+pub(crate) mod tls;
+pub(crate) mod upgrade;
