@@ -3,6 +3,9 @@
 //! a bare relay of two threads. Prints a line `NAME: VALUE UNIT` for each.
 #![expect(clippy::unwrap_used, reason = "a step that fails ends the benchmark")]
 
+#[path = "../tests/support/config.rs"]
+mod config;
+
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -11,10 +14,12 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use activator_bin::testing::{Activator, Options, RevisionConfig, Sources};
+use activator_bin::testing::{Activator, Options, RevisionConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime;
 use tokio::task::LocalSet;
+
+use config::for_tests;
 
 const SAMPLES: usize = 2_000;
 /// Long enough for every thread to be asleep again.
@@ -44,7 +49,6 @@ fn main() {
 fn activator(backend: SocketAddr) -> Activator {
     let file = format!(
         "
-        listen = {{ http = '127.0.0.1:0', http2 = 'off', admin = '127.0.0.1:0' }}
         [[revision]]
         namespace = 'default'
         name = 'hello'
@@ -55,8 +59,7 @@ fn activator(backend: SocketAddr) -> Activator {
         backends = ['{backend}']
         "
     );
-    let config = Sources::default().check(Some(("held.toml", file.as_bytes())));
-    Activator::start(config.unwrap(), Options::default()).unwrap()
+    Activator::start(for_tests(&file), Options::default()).unwrap()
 }
 
 /// Each request but the first waits for the one before it.

@@ -23,7 +23,8 @@ use reporter_core::{Accounting, Revision, RevisionKey};
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 
 pub use crate::limits::{HalfClose, Limits};
-pub use crate::logging::{LogConfig, LogFormat};
+pub(crate) use crate::logging::LogConfig;
+pub use crate::logging::LogFormat;
 pub use crate::probe::Probe;
 pub use crate::revision::protocol::Protocol;
 pub use crate::timeouts::TimeoutLimits;

@@ -1,10 +1,9 @@
 //! What the tests, benchmarks and fuzz targets of this package use. Nothing here is stable.
 
 pub use crate::config::{
-    AUTOSCALER, AdminConfig, BackendTlsConfig, Config, Default, HalfClose, JSON_LINES,
-    JsonLinesConfig, Limits, Listen, LogConfig, LogFormat, Probe, ProbeConfig, Protocol, REVISION,
-    ReadyWhen, ReporterConfig, RevisionConfig, SCALARS, Setting, SinkConfig, Sources,
-    ThrottleConfig, TimeoutLimits, TlsConfig, TlsVersion,
+    AUTOSCALER, BackendTlsConfig, Config, Default, HalfClose, JSON_LINES, JsonLinesConfig, Limits,
+    LogFormat, Probe, Protocol, REVISION, ReadyWhen, RevisionConfig, SCALARS, Setting, SinkConfig,
+    Sources, TimeoutLimits, TlsConfig, TlsVersion,
 };
 pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
 pub use crate::record::record;

@@ -1,17 +1,21 @@
 //! The tables in `docs/` say what the code says. With `UPDATE_README=1` these tests write them instead.
 
+#[path = "support/config.rs"]
+mod config;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use activator_bin::testing::{
-    AUTOSCALER, Activator, Config, Default, JSON_LINES, Options, REVISION, SCALARS, Setting,
-    SinkConfig, Sources,
+    AUTOSCALER, Activator, Default, JSON_LINES, Options, REVISION, SCALARS, Setting, SinkConfig,
 };
 use reporter_metrics::METRICS;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use config::for_tests;
 
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
 const METRICS_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
@@ -89,12 +93,19 @@ fn the_tables_of_settings_are_those_of_the_code() {
 
 #[tokio::test]
 async fn the_table_of_metrics_has_every_metric_that_a_running_activator_shows() {
-    let mut config = embedded();
-    let link = "[[sink]]\nkind = \"autoscaler\"\nurl = \"ws://127.0.0.1:1\"\n";
-    let file = Sources::default()
-        .check(Some(("activator.toml", link.as_bytes())))
-        .expect("the link's defaults are good");
-    config.sinks = file.sinks;
+    let mut config = for_tests(
+        "
+        reporter = { interval = '50ms', flush_timeout = '50ms' }
+        [[sink]]
+        kind = 'autoscaler'
+        url = 'ws://127.0.0.1:1'
+        [[revision]]
+        namespace = 'default'
+        name = 'hello'
+        service = 'hello'
+        ",
+    );
+    config.echo = true;
     let files = write_certificate();
     config.listen.https = Some(([127, 0, 0, 1], 0).into());
     config.tls.certificate = Some(files.clone());
@@ -158,17 +169,6 @@ fn write_certificate() -> PathBuf {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme.pem");
     std::fs::write(&path, text).expect("the file can be written");
     path
-}
-
-/// The embedded default, on free ports.
-fn embedded() -> Config {
-    let mut config = Config::embedded();
-    config.listen.http.set_port(0);
-    config.listen.http2 = None;
-    config.listen.admin.set_port(0);
-    config.reporter.interval = std::time::Duration::from_millis(50);
-    config.reporter.flush_timeout = std::time::Duration::from_millis(50);
-    config
 }
 
 async fn get(address: std::net::SocketAddr, request: &str) -> String {
