@@ -29,7 +29,7 @@ mod race;
 mod tls;
 mod wire;
 
-pub use config::{AutoscalerConfig, InvalidAutoscalerConfig, InvalidField};
+pub use config::{AutoscalerConfig, AutoscalerNumber, InvalidAutoscalerConfig, InvalidField, Slot};
 pub use failure::LinkFailure;
 pub use observer::LinkObserver;
 pub use tls::TlsError;

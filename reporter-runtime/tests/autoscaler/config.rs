@@ -7,10 +7,8 @@ use reporter_runtime::sink::autoscaler::{AutoscalerConfig, AutoscalerSink};
 fn errors(change: impl FnOnce(&mut AutoscalerConfig)) -> Vec<String> {
     let mut config = AutoscalerConfig::new("ws://autoscaler:8080");
     change(&mut config);
-    let errors = config.validate().err();
     let made = AutoscalerSink::try_new("autoscaler", "activator-0", config);
-    assert_eq!(made.err(), errors);
-    let fields = errors.into_iter().flat_map(|errors| errors.fields);
+    let fields = made.err().into_iter().flat_map(|errors| errors.fields);
     fields.map(|field| field.to_string()).collect()
 }
 
@@ -40,7 +38,7 @@ fn each_field_has_a_range_and_an_error_names_it() {
     check!(
         ca_file,
         Some("/ca.pem".into()),
-        "ca_file = \"/ca.pem\": is only for a url with wss://"
+        "ca_file = \"/ca.pem\": is of no use without TLS; give a wss:// url"
     );
     check!(
         handshake_timeout,
@@ -73,7 +71,7 @@ fn each_field_has_a_range_and_an_error_names_it() {
     check!(
         backoff_max,
         ms(99),
-        "backoff_max = 99ms: must be 100ms to 10m"
+        "backoff_max = 99ms: is shorter than backoff"
     );
     check!(
         max_frame_messages,

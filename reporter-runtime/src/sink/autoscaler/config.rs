@@ -1,49 +1,110 @@
-//! What the sink is told: its numbers, the range of each, and what is said of one outside its range.
+//! What the sink is told: its numbers, each with its default and range, and what is said of one outside its range.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::endpoint::Endpoint;
 use super::tls::Tls;
 
-/// How to reach the autoscaler, and how long to wait for what.
-///
-/// All ranges include their ends.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AutoscalerConfig {
-    /// `ws://host[:port][/path]` or `wss://..`.
-    pub url: String,
-    /// For `wss://`: a PEM file with the certificates to trust instead of the system's. Read again
-    /// for each connection, so a new one needs no restart.
-    pub ca_file: Option<PathBuf>,
-    /// From looking the host up to the end of the WebSocket handshake; 3 s by default, 10 ms to 1 min.
-    pub handshake_timeout: Duration,
-    /// A link on which nothing was sent for that long is pinged; 10/3 s by default, 10 ms to 5 min.
-    pub ping_interval: Duration,
-    /// A link is dead when a ping has no answer for that long and nothing else was confirmed either;
-    /// 10 s by default, 10 ms to 10 min.
-    pub pong_timeout: Duration,
-    /// A link is dead when it does not take a frame within that time; 5 s by default, 10 ms to 10 min.
-    pub write_timeout: Duration,
-    /// The wait before the second try to connect; 100 ms by default, 1 ms to 1 min.
-    pub backoff: Duration,
-    /// How much longer each further wait is; 1.3 by default, 1 to 10.
-    pub backoff_factor: f64,
-    /// Each wait is drawn out by a random part of up to that many times itself; 0.5 by default, 0 to 1.
-    pub backoff_jitter: f64,
-    /// The longest wait before jitter; 500 ms by default, `backoff` to 10 min. With the default jitter
-    /// a receiver that is back is found within three quarters of a second, so within a period.
-    pub backoff_max: Duration,
-    /// The most messages in one frame; 1,000 by default, 1 to 10,000. A message takes up to 350 bytes
-    /// and the pod's name, and common receivers refuse frames of more than 1 MiB.
-    pub max_frame_messages: usize,
-    /// The most frames that are sent and not confirmed; 32 by default, 1 to 1,024. Behind them,
-    /// messages wait merged per key.
-    pub max_unconfirmed_frames: usize,
-    /// The reporter's flush time-out; 5 s by default, 10 ms to 1 h. The sink gives up when nine
-    /// tenths of it have passed, so that it can still say what it could not deliver.
-    pub flush_timeout: Duration,
+/// Declares [`AutoscalerConfig`]: its fields that are numbers, and the table of them. The first line of a doc is the
+/// help.
+macro_rules! config {
+    ($(
+        #[doc = $help:literal] $(#[doc = $doc:literal])*
+        $field:ident: $type:ty = $default:literal, $kind:ident($least:literal..=$most:literal);
+    )*) => {
+        /// How to reach the autoscaler, and how long to wait for what.
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct AutoscalerConfig {
+            /// `ws://host[:port][/path]` or `wss://..`.
+            pub url: String,
+            /// For `wss://`: a PEM file with the certificates to trust instead of the system's. Read again
+            /// for each connection, so a new one needs no restart.
+            pub ca_file: Option<PathBuf>,
+            $(
+                #[doc = $help] $(#[doc = $doc])*
+                #[doc = concat!("\nDefault ", $default, ", range ", $least, " to ", $most, ".")]
+                pub $field: $type,
+            )*
+        }
+
+        impl AutoscalerConfig {
+            /// Its numbers, for programs that let operators set them.
+            pub const NUMBERS: &'static [AutoscalerNumber] = &[$(AutoscalerNumber {
+                field: stringify!($field),
+                help: $help.trim_ascii(),
+                default: $default,
+                slot: |config| Slot::$kind(&mut config.$field, $least..=$most),
+            }),*];
+
+            /// The defaults, which are those of Knative's own activator where it has any.
+            #[must_use]
+            pub fn new(url: impl Into<String>) -> Self {
+                let mut config = Self { url: url.into(), ca_file: None, $($field: <$type>::default()),* };
+                for number in Self::NUMBERS {
+                    (number.slot)(&mut config).set(number.default);
+                }
+                config
+            }
+        }
+    };
+}
+
+config! {
+    /// How long connecting may take, handshakes included.
+    /// It begins with looking the host up.
+    handshake_timeout: Duration = "3s", Duration("10ms"..="1m");
+    /// How often an idle link is pinged.
+    ping_interval: Duration = "3333ms", Duration("10ms"..="5m");
+    /// How long the link may go without a pong before it is closed.
+    /// Any other frame that is confirmed counts as well.
+    pong_timeout: Duration = "10s", Duration("10ms"..="10m");
+    /// How long writing a frame may take before the link is closed.
+    write_timeout: Duration = "5s", Duration("10ms"..="10m");
+    /// The pause before the second attempt to connect; later ones are longer.
+    backoff: Duration = "100ms", Duration("1ms"..="1m");
+    /// The factor by which each pause grows.
+    backoff_factor: f64 = "1.3", Factor(1.0..=10.0);
+    /// The random part added to each pause, as a fraction of it.
+    backoff_jitter: f64 = "0.5", Factor(0.0..=1.0);
+    /// The longest pause, before the random part is added.
+    /// `backoff` at least. With the default jitter a receiver that is back is found within three quarters of a second,
+    /// so within a period.
+    backoff_max: Duration = "500ms", Duration("1ms"..="10m");
+    /// The most messages per frame.
+    /// A message takes up to 350 bytes and the pod's name, and common receivers refuse frames of more than 1 MiB.
+    max_frame_messages: usize = "1000", Count(1..=10_000);
+    /// The most unconfirmed frames; later reports wait, merged per revision.
+    max_unconfirmed_frames: usize = "32", Count(1..=1_024);
+    /// How long the sink may flush at shutdown.
+    /// It gives up when nine tenths of that have passed, so that it can still say what it could not deliver.
+    flush_timeout: Duration = "5s", Duration("10ms"..="1h");
+}
+
+/// A number of [`AutoscalerConfig`].
+#[derive(Clone, Copy, Debug)]
+pub struct AutoscalerNumber {
+    /// The field's name.
+    pub field: &'static str,
+    /// What it is for, in one sentence.
+    pub help: &'static str,
+    /// Its default: `500ms`.
+    pub default: &'static str,
+    /// The field and its range.
+    pub slot: fn(&mut AutoscalerConfig) -> Slot<'_>,
+}
+
+/// A field that is a number, and its range.
+#[derive(Debug)]
+pub enum Slot<'a> {
+    /// A time; its range is written with units, `10ms` to `1m`.
+    Duration(&'a mut Duration, RangeInclusive<&'static str>),
+    /// A number with a fraction.
+    Factor(&'a mut f64, RangeInclusive<f64>),
+    /// A whole number.
+    Count(&'a mut usize, RangeInclusive<u64>),
 }
 
 /// Every field that is out of its range.
@@ -76,107 +137,110 @@ impl fmt::Display for InvalidAutoscalerConfig {
 }
 
 impl AutoscalerConfig {
-    /// The defaults, which are those of Knative's own activator where it has any.
+    /// The fields that do not fit another one.
     #[must_use]
-    pub fn new(url: impl Into<String>) -> Self {
-        Self {
-            url: url.into(),
-            ca_file: None,
-            handshake_timeout: Duration::from_secs(3),
-            ping_interval: Duration::from_secs(10) / 3,
-            pong_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(5),
-            backoff: Duration::from_millis(100),
-            backoff_factor: 1.3,
-            backoff_jitter: 0.5,
-            backoff_max: Duration::from_millis(500),
-            max_frame_messages: 1_000,
-            max_unconfirmed_frames: 32,
-            flush_timeout: Duration::from_secs(5),
+    pub fn conflicts(&self) -> Vec<InvalidField> {
+        let mut conflicts = Vec::new();
+        if self.ca_file.is_some() && !self.url.starts_with("wss:") {
+            conflicts.push(InvalidField::new(
+                "ca_file",
+                format!("{:?}", self.ca_file.as_deref().unwrap_or("".as_ref())),
+                "is of no use without TLS; give a wss:// url",
+            ));
         }
+        if self.backoff_max < self.backoff {
+            let value = humantime::format_duration(self.backoff_max).to_string();
+            conflicts.push(InvalidField::new(
+                "backoff_max",
+                value,
+                "is shorter than backoff",
+            ));
+        }
+        conflicts
     }
 
-    /// Checks every field. Reads the files that it names.
-    ///
-    /// # Errors
-    /// Names all fields that are out of their ranges.
-    pub fn validate(&self) -> Result<(), InvalidAutoscalerConfig> {
-        self.parse().map(|_| ())
-    }
-
-    /// The same, and answers what was made of the fields that are text.
+    /// Checks every field, and returns what was made of the url and of the file, which is read.
     pub(super) fn parse(&self) -> Result<(Endpoint, Option<Tls>), InvalidAutoscalerConfig> {
-        let mut check = Check { fields: Vec::new() };
         let endpoint = Endpoint::parse(&self.url)
-            .map_err(|problem| check.wrong("url", format!("{:?}", self.url), problem))
-            .ok();
-        let tls = match (&endpoint, &self.ca_file) {
-            (Some(endpoint), Some(file)) if !endpoint.tls => {
-                let problem = "is only for a url with wss://";
-                check.wrong("ca_file", format!("{file:?}"), problem);
-                None
-            }
-            (Some(endpoint), file) if endpoint.tls => {
-                let value = format!("{:?}", file.as_deref().unwrap_or("".as_ref()));
-                Tls::try_new(file.clone())
-                    .map_err(|error| check.wrong("ca_file", value, error))
-                    .ok()
-            }
-            _ => None,
+            .map_err(|error| InvalidField::new("url", format!("{:?}", self.url), error));
+        let tls = match &endpoint {
+            Ok(endpoint) if endpoint.tls => Tls::try_new(self.ca_file.clone()).map(Some),
+            _ => Ok(None),
         };
-        let (ms, s) = (Duration::from_millis, Duration::from_secs);
-        check.duration("handshake_timeout", self.handshake_timeout, ms(10), s(60));
-        check.duration("ping_interval", self.ping_interval, ms(10), s(300));
-        check.duration("pong_timeout", self.pong_timeout, ms(10), s(600));
-        check.duration("write_timeout", self.write_timeout, ms(10), s(600));
-        check.duration("backoff", self.backoff, ms(1), s(60));
-        check.number("backoff_factor", self.backoff_factor, 1.0, 10.0);
-        check.number("backoff_jitter", self.backoff_jitter, 0.0, 1.0);
-        check.duration("backoff_max", self.backoff_max, self.backoff, s(600));
-        check.number("max_frame_messages", self.max_frame_messages, 1, 10_000);
-        let window = self.max_unconfirmed_frames;
-        check.number("max_unconfirmed_frames", window, 1, 1_024);
-        check.duration("flush_timeout", self.flush_timeout, ms(10), s(3_600));
-        match (endpoint, check.fields) {
-            (Some(endpoint), fields) if fields.is_empty() => Ok((endpoint, tls)),
-            (_, fields) => Err(InvalidAutoscalerConfig { fields }),
-        }
-    }
-}
-
-struct Check {
-    fields: Vec<InvalidField>,
-}
-
-impl Check {
-    fn wrong(&mut self, field: &'static str, value: String, problem: impl fmt::Display) {
-        let problem = problem.to_string();
-        self.fields.push(InvalidField {
-            field,
-            value,
-            problem,
+        let tls = tls.map_err(|error| {
+            let file = self.ca_file.as_deref().unwrap_or("".as_ref());
+            InvalidField::new("ca_file", format!("{file:?}"), error)
         });
+        let mut numbers = self.clone();
+        let outside = Self::NUMBERS.iter().filter_map(|number| {
+            let slot = (number.slot)(&mut numbers);
+            let problem = slot.problem()?;
+            Some(InvalidField::new(number.field, slot, problem))
+        });
+        let wrong: Vec<_> = outside.chain(self.conflicts()).collect();
+        match (endpoint, tls) {
+            (Ok(endpoint), Ok(tls)) if wrong.is_empty() => Ok((endpoint, tls)),
+            (endpoint, tls) => Err(InvalidAutoscalerConfig {
+                fields: endpoint
+                    .err()
+                    .into_iter()
+                    .chain(tls.err())
+                    .chain(wrong)
+                    .collect(),
+            }),
+        }
     }
+}
 
-    fn duration(&mut self, field: &'static str, value: Duration, least: Duration, most: Duration) {
-        if !(least..=most).contains(&value) {
-            let text = |duration| humantime::format_duration(duration).to_string();
-            let problem = format!("must be {} to {}", text(least), text(most));
-            self.wrong(field, text(value), problem);
+impl InvalidField {
+    fn new(field: &'static str, value: impl fmt::Display, problem: impl fmt::Display) -> Self {
+        Self {
+            field,
+            value: value.to_string(),
+            problem: problem.to_string(),
+        }
+    }
+}
+
+impl Slot<'_> {
+    fn set(self, text: &str) {
+        const GOOD: &str = "a default is of its field's type";
+        match self {
+            Self::Duration(slot, _) => *slot = duration(text),
+            Self::Factor(slot, _) => *slot = text.parse().expect(GOOD),
+            Self::Count(slot, _) => *slot = text.parse().expect(GOOD),
         }
     }
 
-    fn number<N: Copy + PartialOrd + fmt::Display>(
-        &mut self,
-        field: &'static str,
-        value: N,
-        least: N,
-        most: N,
-    ) {
+    /// What would be right when the value is not in its range.
+    fn problem(&self) -> Option<String> {
         // Not a number is in no range.
-        if !(least..=most).contains(&value) {
-            let problem = format!("must be {least} to {most}");
-            self.wrong(field, value.to_string(), problem);
+        let (is_right, least, most): (_, &dyn fmt::Display, &dyn fmt::Display) = match self {
+            Self::Duration(value, range) => {
+                let times = duration(range.start())..=duration(range.end());
+                (times.contains(*value), range.start(), range.end())
+            }
+            Self::Factor(value, range) => (range.contains(*value), range.start(), range.end()),
+            Self::Count(value, range) => {
+                let is_right = range.contains(&(**value as u64));
+                (is_right, range.start(), range.end())
+            }
+        };
+        (!is_right).then(|| format!("must be {least} to {most}"))
+    }
+}
+
+impl fmt::Display for Slot<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Duration(value, _) => humantime::format_duration(**value).fmt(f),
+            Self::Factor(value, _) => value.fmt(f),
+            Self::Count(value, _) => value.fmt(f),
         }
     }
+}
+
+/// A time of the table.
+fn duration(text: &str) -> Duration {
+    humantime::parse_duration(text).expect("it is a literal with its unit")
 }
