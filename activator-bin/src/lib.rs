@@ -19,6 +19,7 @@ mod replay;
 mod revision;
 mod run;
 mod server;
+mod settings;
 mod source;
 #[doc(hidden)]
 pub mod testing;

@@ -23,16 +23,20 @@ mod line;
 mod queue;
 pub(crate) mod told;
 
+use crate::settings::{Value, settings};
 use flood::Flood;
 use queue::Queue;
 
-/// What is logged, and how.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LogConfig {
-    /// The least level, for all modules or per module; `info` by default.
-    pub filter: Targets,
-    /// `text` by default.
-    pub format: LogFormat,
+settings! {
+    /// What is logged, and how.
+    #[derive(Clone, Debug, PartialEq)]
+    pub struct LogConfig in "" {
+        /// Log level: error, warn, info, debug or trace, or per module as in info,hyper=debug.
+        filter as "log": Targets = "info", by(filter);
+        /// Log format: text or json.
+        format as "log_format": LogFormat = "text",
+            choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
+    }
 }
 
 /// How a line of the log looks.
@@ -42,6 +46,18 @@ pub enum LogFormat {
     Text,
     /// An object of JSON a line.
     Json,
+}
+
+/// A list of directives that say what is logged.
+fn filter(value: &Value<'_>) -> Result<Targets, String> {
+    let expected = "a log filter, like \"info\" or \"info,hyper=debug\"";
+    let text = value.string(expected)?;
+    // What the parser does not understand it takes for the name of a module.
+    let stray = |c: char| !(c.is_ascii_alphanumeric() || "_:=,- ".contains(c));
+    let parsed = text.parse().ok();
+    parsed
+        .filter(|_| !text.trim().is_empty() && !text.contains(stray))
+        .ok_or_else(|| value.instead_of(expected))
 }
 
 /// How long it may take to write why the process may end at once.

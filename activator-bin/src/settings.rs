@@ -1,54 +1,86 @@
-//! What a setting is: its name in the file, which its flag and its variable follow, its default and its check.
+//! A setting is said once: by a line of the section that it is a field of, in [`settings!`].
+//!
+//! The line makes the field and its doc, its default and its check, its entry in the table from which flags,
+//! variables, `--help` and `docs/` follow, and the comparison that says whether a change needs a restart.
+//! This stands below all others, so that a section can be declared by those who obey it.
+//!
+//! What must not live here: files, sections that are lists, what is said of unknown names. They are `config`'s.
 
-use super::value::Value;
+mod spelling;
+mod value;
 
-/// A setting of a section that becomes a `T`.
-pub struct Setting<T> {
+#[cfg(test)]
+mod tests;
+
+pub(crate) use spelling::{nearest, quoted};
+pub use value::Value;
+
+/// A setting as operators see it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Setting {
     /// Its name in the file, sections in front: `listen.http`.
     pub field: &'static str,
-    /// What it is when nobody says otherwise.
+    /// What it is when it is not set.
     pub default: Default,
-    /// What it is for, in one line.
+    /// What it is for, in one sentence without its full stop.
     pub help: &'static str,
     /// A variable that the platform sets, below the setting's own.
     platform_variable: Option<&'static str>,
-    apply: Apply<T>,
+    /// Whether revisions inherit it, and take a change of it over without a restart.
+    pub(crate) is_inherited: bool,
 }
 
-/// Checks a value and puts it where it belongs; or says what is wrong with it.
-type Apply<T> = fn(&mut T, &Value<'_>) -> Result<(), String>;
-
-/// What a setting is when nobody says otherwise.
-#[derive(Clone, Copy)]
+/// What a setting is when it is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Default {
     /// This value.
     Is(&'static str),
-    /// What the function finds on the machine, and how to call it in the docs.
-    Found(&'static str, fn() -> String),
+    /// What is found on the machine, described like this.
+    Found(&'static str),
     /// Not set at all.
     Unset,
     /// There is none: it has to be set.
     Required,
 }
 
-impl<T> Setting<T> {
-    pub(super) const fn new(
-        field: &'static str,
-        default: Default,
-        help: &'static str,
-        apply: Apply<T>,
-    ) -> Self {
+/// What settings are fields of. [`settings!`] implements it.
+pub trait Settings {
+    /// All of them, in the order in which they are documented.
+    fn settings() -> Vec<Setting>;
+
+    /// Checks a value and puts it where it belongs. `None` when there is no such setting.
+    ///
+    /// # Errors
+    /// What is wrong with the value, and what would be right.
+    fn apply(&mut self, field: &str, value: &Value<'_>) -> Option<Result<(), String>>;
+
+    /// Whether the two differ in a setting.
+    fn differs(&self, other: &Self, field: &str) -> bool;
+}
+
+impl Setting {
+    /// `doc` is its help, with or without the full stop.
+    pub(crate) const fn new(field: &'static str, default: Default, doc: &'static str) -> Self {
+        let doc = doc.trim_ascii();
         Self {
             field,
             default,
-            help,
+            help: match doc.as_bytes() {
+                [.., b'.'] => doc.split_at(doc.len() - 1).0,
+                _ => doc,
+            },
             platform_variable: None,
-            apply,
+            is_inherited: false,
         }
     }
 
-    pub(super) const fn or_variable(mut self, name: &'static str) -> Self {
+    pub(crate) const fn or_variable(mut self, name: &'static str) -> Self {
         self.platform_variable = Some(name);
+        self
+    }
+
+    pub(crate) const fn inherited(mut self) -> Self {
+        self.is_inherited = true;
         self
     }
 
@@ -59,30 +91,131 @@ impl<T> Setting<T> {
     }
 
     /// Its variables, the one that wins first: `ACTIVATOR_LISTEN_HTTP`.
-    pub fn variables(&self) -> impl Iterator<Item = String> + use<T> {
+    pub fn variables(&self) -> impl Iterator<Item = String> + use<> {
         let own = format!("ACTIVATOR_{}", self.field.replace('.', "_")).to_uppercase();
         std::iter::once(own).chain(self.platform_variable.map(str::to_owned))
-    }
-
-    pub(super) fn apply(&self, target: &mut T, value: &Value<'_>) -> Result<(), String> {
-        (self.apply)(target, value)
-    }
-}
-
-/// Sets what has a default to it.
-pub(super) fn apply_defaults<T>(settings: &[Setting<T>], target: &mut T) {
-    for setting in settings {
-        let outcome = match setting.default {
-            Default::Is(text) => setting.apply(target, &Value::Text(text)),
-            Default::Found(_, find) => setting.apply(target, &Value::Text(&find())),
-            Default::Unset | Default::Required => Ok(()),
-        };
-        outcome.expect("every default passes its own check; a test tries them all");
     }
 }
 
 /// Puts what was read into its slot.
-pub(super) fn set<V>(slot: &mut V, read: Result<V, String>) -> Result<(), String> {
+pub(crate) fn set<V>(slot: &mut V, read: Result<V, String>) -> Result<(), String> {
     *slot = read?;
     Ok(())
 }
+
+/// Declares a section, its settings in the order of the docs.
+///
+/// ```ignore
+/// settings! {
+///     /// What clients and backends may take.
+///     #[derive(Clone, Debug)]
+///     pub struct Limits in "limits." {
+///         /// How long a request's head may take to arrive; 408 after that.
+///         header_timeout: Duration = "1m", duration("100ms"..="1h");
+///     }
+/// }
+/// ```
+///
+/// - `in` is what stands before each name: `limits.header_timeout`. A field of another name is
+///   `filter as "log": ...`.
+/// - The doc is the help, all its lines as one sentence. Notes for maintainers are comments below it.
+/// - The default is a text that is read like any other, `found("what it is", function)`, `None` (the field is
+///   an `Option`), `[]` (a `Vec`), or `required`.
+/// - The check is a method of [`Value`]; `by(function)` is one of the section's own.
+/// - Behind it stands, if it is so, `or_variable("NAME")`: a variable of the platform; or `inherited()`: revisions
+///   inherit it. All others need a restart.
+///
+/// Behind the settings, `sections { name: Type; }` are fields that are sections themselves, and
+/// `others { name: Type; }` fields that are no settings and empty by default.
+macro_rules! settings {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $section:ident in $prefix:literal {
+            $(
+                $(#[doc = $doc:literal])+
+                $field:ident $(as $name:literal)?: $type:ty = $default:tt $(($found:literal, $find:expr))?,
+                $check:ident $arguments:tt $(, $mark:ident $mark_arguments:tt)*;
+            )*
+        }
+        $(sections { $($(#[doc = $part_doc:literal])+ $part:ident: $part_type:ty;)* })?
+        $(others { $($(#[doc = $other_doc:literal])+ $other:ident: $other_type:ty;)* })?
+    ) => {
+        $(#[$attribute])*
+        $visibility struct $section {
+            $($(#[doc = $doc])+ pub $field: $type,)*
+            $($($(#[doc = $part_doc])+ pub $part: $part_type,)*)?
+            $($($(#[doc = $other_doc])+ pub $other: $other_type,)*)?
+        }
+
+        impl ::std::default::Default for $section {
+            fn default() -> Self {
+                Self {
+                    $($field: $crate::settings::settings!(
+                        @default $default $(($find))?, $check $arguments
+                    ),)*
+                    $($($part: ::std::default::Default::default(),)*)?
+                    $($($other: ::std::default::Default::default(),)*)?
+                }
+            }
+        }
+
+        impl $crate::settings::Settings for $section {
+            fn settings() -> Vec<$crate::settings::Setting> {
+                const OWN: &[$crate::settings::Setting] = &[$(
+                    $crate::settings::Setting::new(
+                        $crate::settings::settings!(@name $prefix $field $($name)?),
+                        $crate::settings::settings!(@shown $default $(($found))?),
+                        concat!($($doc),+),
+                    )$(.$mark $mark_arguments)*,
+                )*];
+                [OWN.to_vec(), $($(<$part_type as $crate::settings::Settings>::settings(),)*)?].concat()
+            }
+
+            fn apply(
+                &mut self,
+                field: &str,
+                value: &$crate::settings::Value<'_>,
+            ) -> Option<Result<(), String>> {
+                $(if field == $crate::settings::settings!(@name $prefix $field $($name)?) {
+                    let read = $crate::settings::settings!(@read $default value, $check $arguments);
+                    return Some($crate::settings::set(&mut self.$field, read));
+                })*
+                None$($(.or_else(|| self.$part.apply(field, value)))*)?
+            }
+
+            fn differs(&self, other: &Self, field: &str) -> bool {
+                $((field == $crate::settings::settings!(@name $prefix $field $($name)?)
+                    && self.$field != other.$field) ||)*
+                $($(self.$part.differs(&other.$part, field) ||)*)?
+                false
+            }
+        }
+    };
+
+    (@name $prefix:literal $field:ident) => { concat!($prefix, stringify!($field)) };
+    (@name $prefix:literal $field:ident $name:literal) => { concat!($prefix, $name) };
+
+    (@shown None) => { $crate::settings::Default::Unset };
+    (@shown []) => { $crate::settings::Default::Unset };
+    (@shown required) => { $crate::settings::Default::Required };
+    (@shown found($what:literal)) => { $crate::settings::Default::Found($what) };
+    (@shown $text:literal) => { $crate::settings::Default::Is($text) };
+
+    (@default None, $($check:tt)+) => { None };
+    (@default [], $($check:tt)+) => { Vec::new() };
+    (@default required, $($check:tt)+) => { ::std::default::Default::default() };
+    (@default found($find:expr), $($check:tt)+) => {
+        $crate::settings::settings!(@checked &$find().to_string(), $($check)+)
+    };
+    (@default $text:literal, $($check:tt)+) => {
+        $crate::settings::settings!(@checked $text, $($check)+)
+    };
+    (@checked $text:expr, $check:ident $arguments:tt) => {
+        $crate::settings::Value::Text($text).$check $arguments
+            .expect("every default passes its own check")
+    };
+
+    (@read None $value:ident, $check:ident $arguments:tt) => { $value.$check $arguments.map(Some) };
+    (@read $default:tt $value:ident, $check:ident $arguments:tt) => { $value.$check $arguments };
+}
+pub(crate) use settings;

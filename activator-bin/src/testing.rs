@@ -1,9 +1,9 @@
 //! What the tests, benchmarks and fuzz targets of this package use. Nothing here is stable.
 
 pub use crate::config::{
-    AUTOSCALER, BackendTlsConfig, Config, Default, HalfClose, JSON_LINES, JsonLinesConfig, Limits,
-    LogFormat, Probe, Protocol, REVISION, ReadyWhen, RevisionConfig, SCALARS, Setting, SinkConfig,
-    Sources, TimeoutLimits, TlsConfig, TlsVersion,
+    BackendTlsConfig, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe,
+    Protocol, ReadyWhen, RevisionConfig, Setting, Settings, SinkConfig, Sources, TimeoutLimits,
+    TlsConfig, TlsVersion, Value,
 };
 pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
 pub use crate::record::record;

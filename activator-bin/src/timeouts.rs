@@ -19,31 +19,25 @@ mod queue;
 #[cfg(test)]
 mod tests;
 
+use crate::settings::settings;
 use queue::Queue;
 
 /// The shortest pause between two looks at the deadlines.
 const RESOLUTION: Duration = Duration::from_millis(10);
 
-/// How long the requests of a revision may take, waiting for capacity included.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TimeoutLimits {
-    /// Until the end of the answer.
-    pub total: Duration,
-    /// Until the head of the answer is there, or an informational one (1xx) before it.
-    pub response_start: Option<Duration>,
-    /// Without a sign of the answer: the request's arrival, informational answers, the answer's head,
-    /// each piece of its body, and what an upgraded connection carries in either direction are signs. What the client
-    /// uploads is none.
-    pub idle: Option<Duration>,
-}
-
-impl Default for TimeoutLimits {
-    fn default() -> Self {
-        Self {
-            total: Duration::from_secs(300),
-            response_start: None,
-            idle: None,
-        }
+settings! {
+    /// How long the requests of a revision may take, waiting for capacity included.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub struct TimeoutLimits in "" {
+        /// How long a request may take, from its head to the end of the response, time in the queue included.
+        total as "timeout": Duration = "5m", duration("10ms"..="365d");
+        /// How long until the head of the response, or of an informational one (1xx), has arrived; only timeout applies
+        /// when unset.
+        response_start as "response_start_timeout": Option<Duration> = None, duration("10ms"..="365d");
+        /// How long the response, or an upgraded connection in both directions, may be silent; no limit when unset.
+        // Signs of the response are the request's arrival, informational responses, the response's head, each piece of
+        // its body, and what an upgraded connection carries in either direction. What the client uploads is none.
+        idle as "idle_timeout": Option<Duration> = None, duration("10ms"..="365d");
     }
 }
 

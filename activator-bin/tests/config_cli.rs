@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use activator_bin::testing::{Config, Settings};
+
 fn activator(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_activator"))
         .args(arguments)
@@ -126,7 +128,7 @@ fn help_names_every_flag_its_default_and_the_exit_codes() {
     let help = String::from_utf8_lossy(&output.stdout);
     let run = activator(&["run", "--help"], &[]);
     let run = String::from_utf8_lossy(&run.stdout);
-    for setting in activator_bin::testing::SCALARS {
+    for setting in Config::settings() {
         let flag = format!("--{} ", setting.flag());
         assert!(help.contains(&flag), "{flag}");
         assert!(run.contains(&flag), "{flag}");

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use activator_bin::testing::{
-    AUTOSCALER, Activator, Default, JSON_LINES, Options, REVISION, SCALARS, Setting, SinkConfig,
+    Activator, Config, Default, Draft, JsonLinesConfig, Options, Setting, Settings, SinkConfig,
 };
 use reporter_metrics::METRICS;
+use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -24,12 +25,12 @@ const METRICS_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics
 static WRITING: Mutex<()> = Mutex::new(());
 
 /// A table of settings.
-fn table<'a, T: 'a>(settings: impl IntoIterator<Item = &'a Setting<T>>) -> String {
+fn table(settings: &[Setting]) -> String {
     let mut table = "| field | default | what it is |\n|---|---|---|\n".to_owned();
     for setting in settings {
         let default = match setting.default {
             Default::Is(value) => format!("`{value}`"),
-            Default::Found(what, _) => what.to_owned(),
+            Default::Found(what) => what.to_owned(),
             Default::Unset => "unset".to_owned(),
             Default::Required => "required".to_owned(),
         };
@@ -44,8 +45,8 @@ fn table<'a, T: 'a>(settings: impl IntoIterator<Item = &'a Setting<T>>) -> Strin
 }
 
 /// A table per section of the file, under its heading.
-fn tables<T>(settings: &[Setting<T>]) -> String {
-    let section = |setting: &Setting<T>| setting.field.split_once('.').map(|(section, _)| section);
+fn tables(settings: &[Setting]) -> String {
+    let section = |setting: &Setting| setting.field.split_once('.').map(|(section, _)| section);
     let mut sections: Vec<_> = settings.iter().map(section).collect();
     let mut seen = BTreeSet::new();
     sections.retain(|section| seen.insert(*section));
@@ -55,7 +56,8 @@ fn tables<T>(settings: &[Setting<T>]) -> String {
             None => "### At the top of the file".to_owned(),
         };
         let settings = settings.iter().filter(|setting| section(setting) == name);
-        format!("{heading}\n\n{}", table(settings))
+        let settings: Vec<_> = settings.copied().collect();
+        format!("{heading}\n\n{}", table(&settings))
     });
     tables.collect::<Vec<_>>().join("\n")
 }
@@ -85,10 +87,18 @@ fn check(page: &str, name: &str, table: &str) {
 
 #[test]
 fn the_tables_of_settings_are_those_of_the_code() {
-    check(CONFIGURATION, "settings", &tables(SCALARS));
-    check(CONFIGURATION, "json-lines sink", &table(JSON_LINES));
-    check(CONFIGURATION, "autoscaler sink", &table(AUTOSCALER));
-    check(CONFIGURATION, "revision", &table(REVISION));
+    check(CONFIGURATION, "settings", &tables(&Config::settings()));
+    check(
+        CONFIGURATION,
+        "json-lines sink",
+        &table(&JsonLinesConfig::settings()),
+    );
+    check(
+        CONFIGURATION,
+        "autoscaler sink",
+        &table(&AutoscalerConfig::settings()),
+    );
+    check(CONFIGURATION, "revision", &table(&Draft::settings()));
 }
 
 #[tokio::test]

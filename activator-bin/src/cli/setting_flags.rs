@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use crate::config::{Default, SCALARS};
+use crate::config::{Config, Default, Settings};
 
 /// The settings that were given as flags, unchecked: the configuration reports all errors at once.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub(super) struct SettingFlags(pub(super) Vec<(&'static str, String)>);
 impl clap::FromArgMatches for SettingFlags {
     fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
         let flag = |field| Some((field, matches.get_one::<String>(field)?.clone()));
-        let fields = SCALARS.iter().map(|setting| setting.field);
+        let fields = Config::settings().into_iter().map(|setting| setting.field);
         Ok(Self(fields.filter_map(flag).collect()))
     }
 
@@ -27,10 +27,9 @@ impl clap::Args for SettingFlags {
             .next_help_heading(
                 "Settings, each also in the file and as ACTIVATOR_... in the environment",
             )
-            .args(SCALARS.iter().map(|setting| {
+            .args(Config::settings().into_iter().map(|setting| {
                 let default = match setting.default {
-                    Default::Is(text) => format!(" [default: {text}]"),
-                    Default::Found(text, _) => format!(" [default: {text}]"),
+                    Default::Is(text) | Default::Found(text) => format!(" [default: {text}]"),
                     Default::Unset | Default::Required => String::new(),
                 };
                 Arg::new(setting.field)

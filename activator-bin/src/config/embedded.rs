@@ -1,14 +1,14 @@
 //! What is run when nobody brings a file: something to look at with one `curl`.
 
 use super::revision::Draft;
-use super::{Config, JsonLinesConfig, SinkConfig, load};
+use super::{Config, JsonLinesConfig, SinkConfig};
 
 /// The defaults, a revision `default/hello` behind which this process answers itself, and reports
 /// on standard output.
 pub(super) fn config() -> Config {
-    let defaults = load::defaults();
+    let defaults = Config::default();
     Config {
-        sinks: vec![SinkConfig::JsonLines(JsonLinesConfig { path: None })],
+        sinks: vec![SinkConfig::JsonLines(JsonLinesConfig::default())],
         revisions: revision().finish(&defaults.throttle).into_iter().collect(),
         echo: true,
         ..defaults
@@ -17,7 +17,8 @@ pub(super) fn config() -> Config {
 
 /// The only revision.
 pub(super) fn revision() -> Draft {
-    let mut draft = Draft::new("default", "hello");
-    draft.service = "hello".to_owned();
-    draft
+    Draft {
+        service: Some("hello".to_owned()),
+        ..Draft::new("default", "hello")
+    }
 }

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problem::{Place, Problems, quoted};
-use super::setting::{Default, Setting, apply_defaults};
+use super::problem::{Location, Problems};
 use super::unknown;
-use super::value::Value;
+use crate::settings::{Default, Settings, Value, quoted};
 
 /// Syntax errors beyond this many are the same mistake seen again.
 const SYNTAX_ERRORS_SHOWN: usize = 5;
@@ -25,7 +24,7 @@ pub(super) struct Reader<'a> {
 pub(super) struct Section<'a> {
     /// How it is called: `sink[0]`, or nothing for the whole file.
     pub(super) name: String,
-    pub(super) place: Place,
+    pub(super) location: Location,
     table: &'a DeTable<'a>,
 }
 
@@ -33,12 +32,12 @@ pub(super) struct Section<'a> {
 pub(super) struct Element<'a> {
     /// How it is called: `revision[1].backends[0]`.
     pub(super) name: String,
-    pub(super) place: Place,
+    pub(super) location: Location,
     pub(super) value: &'a DeValue<'a>,
 }
 
 /// Where the settings stand that are set, rightly or wrongly.
-pub(super) type Places = BTreeMap<&'static str, Place>;
+pub(super) type Locations = BTreeMap<&'static str, Location>;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(name: &'a str, text: &'a str) -> Self {
@@ -71,26 +70,25 @@ impl<'a> Reader<'a> {
             *first = complaint.min(*first);
         }
         for (line, (column, message, found)) in by_line.into_iter().take(SYNTAX_ERRORS_SHOWN) {
-            let place = self.place_at(line, column);
+            let location = self.location_at(line, column);
             let message = match found.trim() {
                 "" => message.to_owned(),
                 found => format!("{message}: {}", quoted(found)),
             };
-            self.problems.push(place, "", message);
+            self.problems.push(location, "", message);
         }
         None
     }
 
-    /// Reads a section into `target` as `settings` says; `others` names what else may stand in it.
-    pub(super) fn read<T>(
+    /// Reads a section into `target`; `others` names what else may stand in it.
+    pub(super) fn read<T: Settings>(
         &mut self,
         section: &Section<'_>,
-        settings: &[Setting<T>],
         others: &[&str],
         target: &mut T,
-    ) -> Places {
-        apply_defaults(settings, target);
-        let mut places = Places::new();
+    ) -> Locations {
+        let settings = T::settings();
+        let mut locations = Locations::new();
         let mut tables = vec![(String::new(), section.table)];
         while let Some((prefix, table)) = tables.pop() {
             for (key, value) in table {
@@ -101,8 +99,13 @@ impl<'a> Reader<'a> {
                 let named = || settings.iter().filter(|_| !dotted);
                 let setting = named().find(|setting| setting.field == path);
                 let parent = named().any(|setting| setting.field.starts_with(&inside));
-                let outcome = match (setting, value.get_ref()) {
-                    (Some(setting), value) => setting.apply(target, &Value::Toml(value)),
+                if let Some(setting) = setting {
+                    locations.insert(setting.field, self.location(value));
+                }
+                let known =
+                    setting.and_then(|it| target.apply(it.field, &Value::Toml(value.get_ref())));
+                let outcome = match (known, value.get_ref()) {
+                    (Some(outcome), _) => outcome,
                     (None, DeValue::Table(table)) if parent => {
                         tables.push((inside, table));
                         Ok(())
@@ -113,28 +116,30 @@ impl<'a> Reader<'a> {
                     }
                     (None, _) if others.contains(&path.as_str()) => Ok(()),
                     (None, _) => {
-                        let message = unknown::field(&prefix, key.get_ref(), settings, others);
+                        let message = unknown::field(&prefix, key.get_ref(), &settings, others);
                         let path = unknown::path(&prefix, key.get_ref());
                         self.problem(key, section.field(&path), message);
                         continue;
                     }
                 };
-                if let Some(setting) = setting {
-                    places.insert(setting.field, self.place(value));
-                }
                 if let Err(message) = outcome {
                     self.problem(value, section.field(&path), message);
                 }
             }
         }
         for setting in settings {
-            if matches!(setting.default, Default::Required) && !places.contains_key(setting.field) {
+            if matches!(setting.default, Default::Required)
+                && !locations.contains_key(setting.field)
+            {
                 let message = format!("is missing. {}", setting.help);
-                self.problems
-                    .push(section.place.clone(), section.field(setting.field), message);
+                self.problems.push(
+                    section.location.clone(),
+                    section.field(setting.field),
+                    message,
+                );
             }
         }
-        places
+        locations
     }
 
     /// Reads the one field that decides what the others may be.
@@ -148,7 +153,7 @@ impl<'a> Reader<'a> {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
             let message = format!("is missing. Either {}", names.join(" or "));
             self.problems
-                .push(section.place.clone(), section.field(name), message);
+                .push(section.location.clone(), section.field(name), message);
             return None;
         };
         let outcome = Value::Toml(value.get_ref()).choice(choices);
@@ -163,18 +168,18 @@ impl<'a> Reader<'a> {
         for element in self.elements(parent, name, &format!("sections, [[{name}]]")) {
             let Element {
                 name: path,
-                place,
+                location,
                 value,
             } = element;
             if let DeValue::Table(table) = value {
                 sections.push(Section {
                     name: path,
-                    place,
+                    location,
                     table,
                 });
             } else {
                 let message = Value::Toml(value).instead_of(&format!("a section, [[{name}]]"));
-                self.problems.push(place, path, message);
+                self.problems.push(location, path, message);
             }
         }
         sections
@@ -197,29 +202,29 @@ impl<'a> Reader<'a> {
         };
         let element = |(index, element): (usize, &'t Spanned<DeValue<'t>>)| Element {
             name: format!("{}[{index}]", parent.field(name)),
-            place: self.place(element),
+            location: self.location(element),
             value: element.get_ref(),
         };
         elements.iter().enumerate().map(element).collect()
     }
 
     fn problem<T>(&mut self, at: &Spanned<T>, field: String, message: String) {
-        let place = self.place(at);
-        self.problems.push(place, field, message);
+        let location = self.location(at);
+        self.problems.push(location, field, message);
     }
 
-    fn place<T>(&self, at: &Spanned<T>) -> Place {
-        self.place_of(at.span().start)
+    fn location<T>(&self, at: &Spanned<T>) -> Location {
+        self.location_of(at.span().start)
     }
 
     /// Where a byte of the text stands.
-    pub(super) fn place_of(&self, offset: usize) -> Place {
+    pub(super) fn location_of(&self, offset: usize) -> Location {
         let (line, column) = self.position(offset);
-        self.place_at(line, column)
+        self.location_at(line, column)
     }
 
-    fn place_at(&self, line: usize, column: usize) -> Place {
-        Place::File {
+    fn location_at(&self, line: usize, column: usize) -> Location {
+        Location::File {
             name: self.name.to_owned(),
             line: line + 1,
             column: column + 1,
@@ -239,7 +244,7 @@ impl<'a> Section<'a> {
     pub(super) fn root(table: &'a DeTable<'a>, file: &str) -> Self {
         Self {
             name: String::new(),
-            place: Place::whole_file(file),
+            location: Location::whole_file(file),
             table,
         }
     }

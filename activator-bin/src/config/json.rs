@@ -6,11 +6,10 @@ use reporter_core::RevisionKey;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use super::problem::{Place, Problems};
-use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS, REVISION};
-use super::setting::apply_defaults;
-use super::value::Value;
+use super::problem::{Location, Problems};
+use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS};
 use super::{RevisionConfig, ThrottleConfig, unknown};
+use crate::settings::{Settings, Value};
 
 /// The fields as they are written.
 #[derive(Serialize)]
@@ -45,14 +44,13 @@ impl RevisionConfig {
     ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let mut draft = Draft::new(key.namespace(), key.name());
-        apply_defaults(REVISION, &mut draft);
         match serde_json::from_slice(json) {
             Ok(Json::Object(fields)) => read(&fields, key, &mut draft, &mut problems),
             Ok(other) => {
                 let message = Value::Json(&other).instead_of("an object");
-                problems.push(Place::Body, "", message);
+                problems.push(Location::Body, "", message);
             }
-            Err(error) => problems.push(Place::Body, "", format!("is not JSON: {error}")),
+            Err(error) => problems.push(Location::Body, "", format!("is not JSON: {error}")),
         }
         let draft = problems.into_result(draft)?;
         Ok(draft.finish(inherited).expect("the key has been checked"))
@@ -91,31 +89,27 @@ impl RevisionConfig {
 
 fn read(fields: &Map<String, Json>, key: &RevisionKey, draft: &mut Draft, problems: &mut Problems) {
     for (name, value) in fields {
-        let outcome = match (name.as_str(), REVISION.iter().find(|it| it.field == name)) {
-            ("namespace", _) => same(value, key.namespace()),
-            ("name", _) => same(value, key.name()),
-            (BACKENDS, _) => read_backends(value, draft, problems),
-            (_, Some(setting)) => setting.apply(draft, &Value::Json(value)),
-            (_, None) => {
-                let message = unknown::field("", name, REVISION, &[BACKENDS]);
-                problems.push(Place::Body, unknown::path("", name), message);
-                continue;
-            }
+        let outcome = match name.as_str() {
+            "namespace" => same(value, key.namespace()),
+            "name" => same(value, key.name()),
+            BACKENDS => read_backends(value, draft, problems),
+            _ => draft.apply(name, &Value::Json(value)).unwrap_or_else(|| {
+                let known = Draft::settings();
+                Err(unknown::field("", name, &known, &[BACKENDS]))
+            }),
         };
         if let Err(message) = outcome {
-            problems.push(Place::Body, name, message);
+            problems.push(Location::Body, unknown::path("", name), message);
         }
     }
 }
 
 fn same(value: &Json, expected: &str) -> Result<(), String> {
-    match value == expected {
-        true => Ok(()),
-        false => {
-            let expected = format!("{expected:?}, as in the path");
-            Err(Value::Json(value).instead_of(&expected))
-        }
+    if value == expected {
+        return Ok(());
     }
+    let expected = format!("{expected:?}, as in the path");
+    Err(Value::Json(value).instead_of(&expected))
 }
 
 fn read_backends(value: &Json, draft: &mut Draft, problems: &mut Problems) -> Result<(), String> {
@@ -123,7 +117,7 @@ fn read_backends(value: &Json, draft: &mut Draft, problems: &mut Problems) -> Re
         return Err(Value::Json(value).instead_of(BACKENDS_EXPECTED));
     };
     draft.read_backends(values.iter().map(Value::Json), |index, message| {
-        problems.push(Place::Body, format!("{BACKENDS}[{index}]"), message);
+        problems.push(Location::Body, format!("{BACKENDS}[{index}]"), message);
     });
     Ok(())
 }

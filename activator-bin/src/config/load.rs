@@ -3,24 +3,15 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use reporter_core::Accounting;
-
-use super::file::{Places, Reader, Section};
-use super::problem::{Place, Problems, quoted};
+use super::file::{Locations, Reader, Section};
+use super::problem::{Location, Problems};
 use super::revision::Draft;
-use super::scalars::SCALARS;
-use super::setting::apply_defaults;
-use super::value::Value;
-use super::{
-    AdminConfig, BackendTlsConfig, Config, Limits, Listen, LogConfig, LogFormat, ProbeConfig,
-    ReadyWhen, ReporterConfig, SinkConfig, ThrottleConfig, TlsConfig, embedded, revision, sink,
-    tls, unknown,
-};
+use super::{Config, Listen, ReadyWhen, SinkConfig, embedded, revision, sink, tls};
 use crate::os::regular_file::{self, Unread};
+use crate::settings::{Settings, Value, nearest, quoted};
 
 /// Why a file that was read before gave no configuration this time.
 #[derive(Debug)]
@@ -38,7 +29,7 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The environment: names and values.
     pub variables: BTreeMap<OsString, OsString>,
-    /// The flags: fields of [`SCALARS`] and values.
+    /// The flags: fields of [`Config`]'s settings and values.
     pub flags: Vec<(&'static str, String)>,
 }
 
@@ -93,18 +84,18 @@ impl Sources {
     /// All that is wrong, at once.
     pub fn check(&self, file: Option<(&str, &[u8])>) -> Result<Config, Problems> {
         let mut problems = Problems::default();
-        let mut places = Places::new();
+        let mut locations = Locations::new();
         let (mut config, revisions) = match file {
             None => (embedded::config(), vec![embedded::revision()]),
-            Some((name, bytes)) => read_file(name, bytes, &mut places, &mut problems),
+            Some((name, bytes)) => read_file(name, bytes, &mut locations, &mut problems),
         };
-        self.apply_variables(&mut config, &mut places, &mut problems);
-        self.apply_flags(&mut config, &mut places, &mut problems);
+        self.apply_variables(&mut config, &mut locations, &mut problems);
+        self.apply_flags(&mut config, &mut locations, &mut problems);
         // Not before: a flag may say what a revision inherits.
         let inherited = &config.throttle;
         let whole = |draft: Draft| draft.finish(inherited);
         config.revisions = revisions.into_iter().filter_map(whole).collect();
-        check_together(&config, &places, &mut problems);
+        check_together(&config, &locations, &mut problems);
         problems.into_result(config)
     }
 
@@ -114,7 +105,7 @@ impl Sources {
     #[must_use]
     pub fn misspelt_variables(&self) -> Vec<String> {
         const PREFIX: &str = "ACTIVATOR_";
-        let known: Vec<String> = SCALARS
+        let known: Vec<String> = Config::settings()
             .iter()
             .flat_map(|setting| setting.variables())
             .chain([format!("{PREFIX}CONFIG")])
@@ -125,7 +116,7 @@ impl Sources {
             .filter_map(|name| name.to_str()?.strip_prefix(PREFIX))
             .filter(|name| !known().any(|known| known == *name))
             .filter_map(|name| {
-                let near = unknown::nearest(name, known())?;
+                let near = nearest(name, known())?;
                 Some(format!(
                     "{PREFIX}{name} is not a setting; did you mean {PREFIX}{near}?"
                 ))
@@ -133,8 +124,13 @@ impl Sources {
             .collect()
     }
 
-    fn apply_variables(&self, config: &mut Config, places: &mut Places, problems: &mut Problems) {
-        for setting in SCALARS {
+    fn apply_variables(
+        &self,
+        config: &mut Config,
+        locations: &mut Locations,
+        problems: &mut Problems,
+    ) {
+        for setting in Config::settings() {
             // Deployments that can't leave a variable out set it to nothing.
             let Some((name, value)) = setting.variables().find_map(|name| {
                 let value = self.variables.get(OsStr::new(&name))?;
@@ -143,28 +139,34 @@ impl Sources {
                 continue;
             };
             let outcome = match value.to_str() {
-                Some(text) => setting.apply(config, &Value::Text(text)),
+                Some(text) => apply(config, setting.field, text),
                 None => Err(format!("{} is not UTF-8", quoted(&value.to_string_lossy()))),
             };
-            let place = Place::Variable(name);
-            places.insert(setting.field, place.clone());
+            let location = Location::Variable(name);
+            locations.insert(setting.field, location.clone());
             if let Err(message) = outcome {
-                problems.push(place, setting.field, message);
+                problems.push(location, setting.field, message);
             }
         }
     }
 
-    fn apply_flags(&self, config: &mut Config, places: &mut Places, problems: &mut Problems) {
+    fn apply_flags(&self, config: &mut Config, locations: &mut Locations, problems: &mut Problems) {
+        let settings = Config::settings();
         for (field, text) in &self.flags {
-            for setting in SCALARS.iter().filter(|setting| setting.field == *field) {
-                let place = Place::Flag(format!("--{}", setting.flag()));
-                places.insert(setting.field, place.clone());
-                if let Err(message) = setting.apply(config, &Value::Text(text)) {
-                    problems.push(place, setting.field, message);
+            for setting in settings.iter().filter(|setting| setting.field == *field) {
+                let location = Location::Flag(format!("--{}", setting.flag()));
+                locations.insert(setting.field, location.clone());
+                if let Err(message) = apply(config, field, text) {
+                    problems.push(location, setting.field, message);
                 }
             }
         }
     }
+}
+
+fn apply(config: &mut Config, field: &str, text: &str) -> Result<(), String> {
+    let applied = config.apply(field, &Value::Text(text));
+    applied.expect("the field is from the table")
 }
 
 /// Whether nothing is said in a file: there are only blanks and comments.
@@ -176,10 +178,10 @@ fn is_blank(bytes: &[u8]) -> bool {
 fn read_file(
     name: &str,
     bytes: &[u8],
-    places: &mut Places,
+    locations: &mut Locations,
     problems: &mut Problems,
 ) -> (Config, Vec<Draft>) {
-    let mut config = defaults();
+    let mut config = Config::default();
     let mut revisions = Vec::new();
     let (text, valid) = match std::str::from_utf8(bytes) {
         Ok(text) => (text, true),
@@ -190,69 +192,18 @@ fn read_file(
     };
     let mut reader = Reader::new(name, text);
     if !valid {
-        let place = reader.place_of(text.len());
+        let location = reader.location_of(text.len());
         reader
             .problems
-            .push(place, "", "is not UTF-8 from here on".to_owned());
+            .push(location, "", "is not UTF-8 from here on".to_owned());
     } else if let Some(table) = reader.table() {
         let root = Section::root(&table, name);
-        *places = reader.read(&root, SCALARS, &["sink", "revision"], &mut config);
+        *locations = reader.read(&root, &["sink", "revision"], &mut config);
         config.sinks = sink::read_all(&mut reader, &root);
         revisions = revision::read_all(&mut reader, &root);
     }
     problems.append(reader.problems);
     (config, revisions)
-}
-
-/// Every scalar at its default, and nothing else.
-pub(super) fn defaults() -> Config {
-    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let mut config = Config {
-        pod_name: String::new(),
-        workers: 0,
-        cluster_domain: String::new(),
-        drain_delay: Duration::ZERO,
-        drain_timeout: Duration::ZERO,
-        readiness: ReadyWhen::Serving,
-        listen: Listen {
-            http: nowhere,
-            http2: None,
-            https: None,
-            admin: nowhere,
-        },
-        tls: TlsConfig::default(),
-        backend_tls: BackendTlsConfig::default(),
-        reporter: ReporterConfig {
-            interval: Duration::ZERO,
-            accounting: Accounting::default(),
-            max_tracked_keys: 0,
-            flush_timeout: Duration::ZERO,
-        },
-        throttle: ThrottleConfig {
-            queue_depth: 0,
-            max_queued_requests: 0,
-        },
-        probe: ProbeConfig {
-            frequency: Duration::ZERO,
-            timeout: Duration::ZERO,
-            max_timeout: Duration::ZERO,
-            max_parallel: 0,
-        },
-        admin: AdminConfig {
-            write: false,
-            hosts: Vec::new(),
-        },
-        limits: Limits::default(),
-        log: LogConfig {
-            filter: Default::default(),
-            format: LogFormat::Text,
-        },
-        sinks: Vec::new(),
-        revisions: Vec::new(),
-        echo: false,
-    };
-    apply_defaults(SCALARS, &mut config);
-    config
 }
 
 /// The name of a setting, and its value.
@@ -274,32 +225,33 @@ fn meeting(listen: &Listen) -> Vec<(Listener, Listener)> {
 }
 
 /// What no setting can check on its own. Only said when what it rests on is right.
-fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
-    let place = |field: &str| places.get(field).cloned().unwrap_or(Place::Default);
+fn check_together(config: &Config, locations: &Locations, problems: &mut Problems) {
+    let location = |field: &str| locations.get(field).cloned().unwrap_or(Location::Default);
     if !problems.mention("listen.") {
         for ((first, address), (second, _)) in meeting(&config.listen) {
-            // Said where the mistake was made: the stronger of the two places.
-            let (field, other) = match place(first) > place(second) {
-                true => (first, second),
-                false => (second, first),
+            // Said where the mistake was made: the stronger of the two.
+            let (field, other) = if location(first) > location(second) {
+                (first, second)
+            } else {
+                (second, first)
             };
             let message = format!("takes port {}, as does {other}", address.port());
-            problems.push(place(field), field, message);
+            problems.push(location(field), field, message);
         }
     }
     if config.probe.max_timeout < config.probe.timeout && !problems.mention("probe.") {
         let field = "probe.max_timeout";
         problems.push(
-            place(field),
+            location(field),
             field,
             "is shorter than probe.timeout".to_owned(),
         );
     }
-    tls::check_together(config, places, problems);
+    tls::check_together(config, locations, problems);
     let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));
     let autoscaler = config.readiness == ReadyWhen::Autoscaler;
     if autoscaler && !config.sinks.iter().any(link) && !problems.mention("sink") {
         let message = "there is no [[sink]] with kind = \"autoscaler\": it would never be ready";
-        problems.push(place("readiness"), "readiness", message.to_owned());
+        problems.push(location("readiness"), "readiness", message.to_owned());
     }
 }

@@ -1,11 +1,11 @@
-//! What is wrong with a configuration, and where: every message an operator reads comes from here.
+//! What is wrong with a configuration, and where: all problems come at once, each with its location.
 
 use std::fmt;
 use std::path::Path;
 
 /// Everything that is wrong, in the order in which an operator would look for it.
 ///
-/// Printed one problem a line, `place: field: what is wrong and what would be right`.
+/// Printed one problem a line, `location: field: what is wrong and what would be right`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(Vec<Problem>);
 
@@ -13,7 +13,7 @@ pub struct Problems(Vec<Problem>);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
     /// Where it was said.
-    pub place: Place,
+    pub location: Location,
     /// The setting, `revision[1].backends[0]` for example; empty when it is about the whole file.
     pub field: String,
     /// What is wrong and what would be right.
@@ -22,7 +22,7 @@ pub struct Problem {
 
 /// Where a setting was said. The later one in this list wins.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub enum Location {
     /// Nowhere: the default.
     Default,
     /// In the configuration file.
@@ -42,7 +42,7 @@ pub enum Place {
     Flag(String),
 }
 
-impl Place {
+impl Location {
     /// A file, where no line of it can be named.
     pub(super) fn whole_file(name: &str) -> Self {
         Self::File {
@@ -54,7 +54,7 @@ impl Place {
 }
 
 impl Problems {
-    /// The problems, sorted by place.
+    /// The problems, sorted by location.
     #[must_use]
     pub fn as_slice(&self) -> &[Problem] {
         &self.0
@@ -63,13 +63,13 @@ impl Problems {
     /// Only this, about a whole file.
     pub(crate) fn of_file(path: &Path, message: String) -> Self {
         let mut problems = Self::default();
-        problems.push(Place::whole_file(&path.to_string_lossy()), "", message);
+        problems.push(Location::whole_file(&path.to_string_lossy()), "", message);
         problems
     }
 
-    pub(super) fn push(&mut self, place: Place, field: impl Into<String>, message: String) {
+    pub(super) fn push(&mut self, location: Location, field: impl Into<String>, message: String) {
         self.0.push(Problem {
-            place,
+            location,
             field: field.into(),
             message,
         });
@@ -109,7 +109,7 @@ impl fmt::Display for Problems {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
+        write!(f, "{}: ", self.location)?;
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
         }
@@ -117,7 +117,7 @@ impl fmt::Display for Problem {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -126,14 +126,5 @@ impl fmt::Display for Place {
             Self::Body => f.write_str("body"),
             Self::Variable(name) | Self::Flag(name) => f.write_str(name),
         }
-    }
-}
-
-/// A text as the operator wrote it, in quotes, with nothing in it that a terminal would obey.
-pub(super) fn quoted(text: &str) -> String {
-    const LIMIT: usize = 80;
-    match text.char_indices().nth(LIMIT) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}...", &text[..end]),
     }
 }

@@ -3,15 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use reporter_core::{Revision, RevisionKey};
 
 use super::file::{Element, Reader, Section};
-use super::setting::Default::{Is, Required, Unset};
-use super::setting::{Setting, set};
-use super::value::Value;
 use super::{Probe, Protocol, RevisionConfig, ThrottleConfig, TimeoutLimits};
+use crate::settings::{Value, settings};
 
 /// The range of every bound on a queue.
 pub(super) const QUEUE_DEPTH: RangeInclusive<u64> = 0..=100_000_000;
@@ -30,20 +27,36 @@ pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
     ("h2c", Protocol::H2c),
 ];
 
-/// What was said of one revision, before it is known to be whole.
-#[derive(Default)]
-pub struct Draft {
-    namespace: String,
-    name: String,
-    pub(super) service: String,
-    configuration: Option<String>,
-    container_concurrency: u32,
-    queue_depth: Option<usize>,
-    timeouts: TimeoutLimits,
-    probe: Probe,
-    protocol: Protocol,
-    tls: bool,
-    backends: Vec<SocketAddr>,
+settings! {
+    /// What was said of one revision, before it is known to be whole.
+    pub struct Draft in "" {
+        /// A DNS label of at most 63 characters.
+        namespace: String = required, by(namespace);
+        /// A DNS subdomain of at most 253 characters, unique in its namespace.
+        name: String = required, dns_name();
+        /// The service that it belongs to.
+        service: Option<String> = None, dns_name();
+        /// The configuration that created it; the service's name when unset.
+        configuration: Option<String> = None, dns_name();
+        /// The most concurrent requests per instance; 0 for no limit.
+        container_concurrency: u32 = "0", whole(0..=1_000_000);
+        /// The most requests queued for it; throttle.queue_depth when unset.
+        queue_depth: Option<usize> = None, whole(QUEUE_DEPTH);
+        /// How its instances are probed: knative, tcp or none.
+        probe: Probe = "tcp", choice(PROBES);
+        /// The HTTP version that its instances get: auto (the client's; 1.1 where 2 is refused), http1 or h2c.
+        protocol: Protocol = "auto", choice(PROTOCOLS);
+        /// Whether requests to its instances go over TLS, with `[backend_tls]`; probes do not: true or false.
+        tls: bool = "false", truth();
+    }
+    sections {
+        /// How long its requests may take.
+        timeouts: TimeoutLimits;
+    }
+    others {
+        /// Where its instances listen.
+        backends: Vec<SocketAddr>;
+    }
 }
 
 impl Draft {
@@ -62,11 +75,12 @@ impl Draft {
 
     /// The revision, with what it does not say as `[throttle]` says; none when it has no name.
     pub(super) fn finish(self, inherited: &ThrottleConfig) -> Option<RevisionConfig> {
-        let configuration = self.configuration.as_deref().unwrap_or(&self.service);
+        let service = self.service.as_deref().unwrap_or_default();
+        let configuration = self.configuration.as_deref().unwrap_or(service);
         Some(RevisionConfig {
             key: self.key()?,
             revision: Revision {
-                service: self.service.as_str().into(),
+                service: service.into(),
                 configuration: configuration.into(),
             },
             container_concurrency: self.container_concurrency,
@@ -104,87 +118,6 @@ impl Draft {
     }
 }
 
-/// The settings of a revision that are one value.
-pub static REVISION: &[Setting<Draft>] = &[
-    Setting::new(
-        "namespace",
-        Required,
-        "A DNS label of at most 63 characters",
-        |draft, value| set(&mut draft.namespace, namespace(value)),
-    ),
-    Setting::new(
-        "name",
-        Required,
-        "A DNS subdomain of at most 253 characters, unique in its namespace",
-        |draft, value| set(&mut draft.name, value.dns_name().map(str::to_owned)),
-    ),
-    Setting::new(
-        "service",
-        Unset,
-        "The service that it belongs to",
-        |draft, value| set(&mut draft.service, value.dns_name().map(str::to_owned)),
-    ),
-    Setting::new(
-        "configuration",
-        Unset,
-        "The configuration that created it; the service's name when unset",
-        |draft, value| {
-            set(
-                &mut draft.configuration,
-                value.dns_name().map(|name| Some(name.to_owned())),
-            )
-        },
-    ),
-    Setting::new(
-        "container_concurrency",
-        Is("0"),
-        "The most concurrent requests per instance; 0 for no limit",
-        |draft, value| set(&mut draft.container_concurrency, value.whole(0..=1_000_000)),
-    ),
-    Setting::new(
-        "queue_depth",
-        Unset,
-        "The most requests queued for it; throttle.queue_depth when unset",
-        |draft, value| set(&mut draft.queue_depth, value.whole(QUEUE_DEPTH).map(Some)),
-    ),
-    Setting::new(
-        "timeout",
-        Is("5m"),
-        "How long a request may take, from its head to the end of the response, time in the queue included",
-        |draft, value| set(&mut draft.timeouts.total, limit(value)),
-    ),
-    Setting::new(
-        "response_start_timeout",
-        Unset,
-        "How long until the head of the response, or of an informational one (1xx), has arrived; only timeout applies when unset",
-        |draft, value| set(&mut draft.timeouts.response_start, limit(value).map(Some)),
-    ),
-    Setting::new(
-        "idle_timeout",
-        Unset,
-        "How long the response, or an upgraded connection in both directions, may be silent; no limit when unset",
-        |draft, value| set(&mut draft.timeouts.idle, limit(value).map(Some)),
-    ),
-    Setting::new(
-        "probe",
-        Is("tcp"),
-        "How its instances are probed: knative, tcp or none",
-        |draft, value| set(&mut draft.probe, value.choice(PROBES)),
-    ),
-    Setting::new(
-        "protocol",
-        Is("auto"),
-        "The HTTP version that its instances get: auto (the client's; 1.1 where 2 is refused), http1 or h2c",
-        |draft, value| set(&mut draft.protocol, value.choice(PROTOCOLS)),
-    ),
-    Setting::new(
-        "tls",
-        Is("false"),
-        "Whether requests to its instances go over TLS, with [backend_tls]; probes do not: true or false",
-        |draft, value| set(&mut draft.tls, value.truth()),
-    ),
-];
-
 /// How the list of a revision's instances is called.
 pub(super) const BACKENDS: &str = "backends";
 /// What it has to be.
@@ -196,29 +129,28 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Draft
     let mut revisions = Vec::new();
     for section in reader.sections(root, "revision") {
         let mut draft = Draft::default();
-        reader.read(&section, REVISION, &[BACKENDS], &mut draft);
+        reader.read(&section, &[BACKENDS], &mut draft);
         let backends = reader.elements(&section, BACKENDS, BACKENDS_EXPECTED);
         let values = backends.iter().map(|element| Value::Toml(element.value));
         draft.read_backends(values, |index, message| {
-            let Element { name, place, .. } = &backends[index];
-            reader.problems.push(place.clone(), name.as_str(), message);
+            let Element { name, location, .. } = &backends[index];
+            reader
+                .problems
+                .push(location.clone(), name.as_str(), message);
         });
         let Some(key) = draft.key() else {
             continue;
         };
         if let Some(other) = seen.insert(key.clone(), section.name.clone()) {
             let message = format!("{key} is {other} already");
-            reader.problems.push(section.place, section.name, message);
+            reader
+                .problems
+                .push(section.location, section.name, message);
             continue;
         }
         revisions.push(draft);
     }
     revisions
-}
-
-/// A limit on how long a request may take.
-fn limit(value: &Value<'_>) -> Result<Duration, String> {
-    value.duration("10ms"..="365d")
 }
 
 fn namespace(value: &Value<'_>) -> Result<String, String> {

@@ -1,109 +1,70 @@
-//! The sections `[[sink]]`: where reports go. A new kind is a table of its settings and an arm in `read`.
+//! The sections `[[sink]]`: where reports go. A new kind is a section of its settings and an arm in `read`.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use http::Uri;
-use reporter_runtime::sink::autoscaler::AutoscalerConfig;
+use reporter_runtime::sink::autoscaler::{AutoscalerConfig, AutoscalerNumber, Slot};
 
+use super::SinkConfig;
 use super::file::{Reader, Section};
-use super::problem::quoted;
-use super::setting::Default::{Is, Required, Unset};
-use super::setting::{Setting, set};
-use super::value::Value;
-use super::{JsonLinesConfig, SinkConfig};
+use crate::settings::Default::{Is, Required, Unset};
+use crate::settings::{Setting, Settings, Value, quoted, set, settings};
 
-/// The settings of a sink of JSON lines.
-pub static JSON_LINES: &[Setting<JsonLinesConfig>] = &[Setting::new(
-    "path",
-    Is("-"),
-    "The file that lines are appended to; - is standard output",
-    |sink, value| {
-        let path = value.text()?;
-        sink.path = (path != "-").then(|| path.into());
-        Ok(())
-    },
-)];
+settings! {
+    /// A sink of JSON lines.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct JsonLinesConfig in "" {
+        /// The file that lines are appended to; - is standard output.
+        path: Option<PathBuf> = "-", by(path_unless_stdout);
+    }
+}
 
-/// The settings of the link to an autoscaler.
-pub static AUTOSCALER: &[Setting<AutoscalerConfig>] = &[
-    Setting::new(
-        "url",
-        Required,
-        "The autoscaler's address, ws://host:port or wss://host:port",
-        |sink, value| set(&mut sink.url, websocket_url(value)),
-    ),
-    Setting::new(
-        "ca_file",
-        Unset,
-        "CA certificates (PEM) that verify a wss:// autoscaler, instead of the system's",
-        |sink, value| {
-            set(
-                &mut sink.ca_file,
-                value.text().map(|path| Some(path.into())),
-            )
-        },
-    ),
-    Setting::new(
-        "handshake_timeout",
-        Is("3s"),
-        "How long connecting may take, handshakes included",
-        |sink, value| set(&mut sink.handshake_timeout, value.duration("10ms"..="1m")),
-    ),
-    Setting::new(
-        "ping_interval",
-        Is("3333ms"),
-        "How often an idle link is pinged",
-        |sink, value| set(&mut sink.ping_interval, value.duration("10ms"..="5m")),
-    ),
-    Setting::new(
-        "pong_timeout",
-        Is("10s"),
-        "How long the link may go without a pong before it is closed",
-        |sink, value| set(&mut sink.pong_timeout, value.duration("10ms"..="10m")),
-    ),
-    Setting::new(
-        "write_timeout",
-        Is("5s"),
-        "How long writing a frame may take before the link is closed",
-        |sink, value| set(&mut sink.write_timeout, value.duration("10ms"..="10m")),
-    ),
-    Setting::new(
-        "backoff",
-        Is("100ms"),
-        "The pause before the second attempt to connect; later ones are longer",
-        |sink, value| set(&mut sink.backoff, value.duration("1ms"..="1m")),
-    ),
-    Setting::new(
-        "backoff_factor",
-        Is("1.3"),
-        "The factor by which each pause grows",
-        |sink, value| set(&mut sink.backoff_factor, value.number(1.0..=10.0)),
-    ),
-    Setting::new(
-        "backoff_jitter",
-        Is("0.5"),
-        "The random part added to each pause, as a fraction of it",
-        |sink, value| set(&mut sink.backoff_jitter, value.number(0.0..=1.0)),
-    ),
-    Setting::new(
-        "backoff_max",
-        Is("500ms"),
-        "The longest pause, before the random part is added",
-        |sink, value| set(&mut sink.backoff_max, value.duration("1ms"..="10m")),
-    ),
-    Setting::new(
-        "max_frame_messages",
-        Is("1000"),
-        "The most messages per frame",
-        |sink, value| set(&mut sink.max_frame_messages, value.whole(1..=10_000)),
-    ),
-    Setting::new(
-        "max_unconfirmed_frames",
-        Is("32"),
-        "The most unconfirmed frames; later reports wait, merged per revision",
-        |sink, value| set(&mut sink.max_unconfirmed_frames, value.whole(1..=1_024)),
-    ),
-];
+fn path_unless_stdout(value: &Value<'_>) -> Result<Option<PathBuf>, String> {
+    let path = value.path()?;
+    Ok((path != Path::new("-")).then_some(path))
+}
+
+/// Its numbers are said where they are obeyed; here is how they are read.
+impl Settings for AutoscalerConfig {
+    fn settings() -> Vec<Setting> {
+        let url = "The autoscaler's address, ws://host:port or wss://host:port";
+        let ca_file =
+            "CA certificates (PEM) that verify a wss:// autoscaler, instead of the system's";
+        let mut settings = vec![
+            Setting::new("url", Required, url),
+            Setting::new("ca_file", Unset, ca_file),
+        ];
+        settings.extend(numbers().map(|it| Setting::new(it.field, Is(it.default), it.help)));
+        settings
+    }
+
+    fn apply(&mut self, field: &str, value: &Value<'_>) -> Option<Result<(), String>> {
+        Some(match field {
+            "url" => set(&mut self.url, value.by(websocket_url)),
+            "ca_file" => set(&mut self.ca_file, value.path().map(Some)),
+            _ => {
+                let number = numbers().find(|it| it.field == field)?;
+                match (number.slot)(self) {
+                    Slot::Duration(slot, range) => set(slot, value.duration(range)),
+                    Slot::Factor(slot, range) => set(slot, value.number(range)),
+                    Slot::Count(slot, range) => set(slot, value.whole(range)),
+                }
+            }
+        })
+    }
+
+    // Sinks are compared as a whole.
+    fn differs(&self, other: &Self, _: &str) -> bool {
+        self != other
+    }
+}
+
+/// Those that operators set here. How long a flush may take is the reporter's setting.
+fn numbers() -> impl Iterator<Item = &'static AutoscalerNumber> {
+    let numbers = AutoscalerConfig::NUMBERS.iter();
+    numbers.filter(|it| it.field != "flush_timeout")
+}
 
 const KINDS: &[(&str, Kind)] = &[
     ("json-lines", Kind::JsonLines),
@@ -133,8 +94,8 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<SinkC
         };
         if let Some(other) = seen.insert(target.clone(), section.name.clone()) {
             let message = format!("writes to {target}, as does {other}");
-            let (place, name) = (section.place.clone(), section.name.clone());
-            reader.problems.push(place, name, message);
+            let (location, name) = (section.location.clone(), section.name.clone());
+            reader.problems.push(location, name, message);
         }
         sinks.push(sink);
     }
@@ -146,8 +107,8 @@ fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SinkConfig> {
     let problems = reader.problems.as_slice().len();
     let sink = match reader.choice(section, "kind", KINDS)? {
         Kind::JsonLines => {
-            let mut sink = JsonLinesConfig { path: None };
-            reader.read(section, JSON_LINES, &["kind"], &mut sink);
+            let mut sink = JsonLinesConfig::default();
+            reader.read(section, &["kind"], &mut sink);
             SinkConfig::JsonLines(sink)
         }
         Kind::Autoscaler => SinkConfig::Autoscaler(read_autoscaler(reader, section)),
@@ -157,30 +118,20 @@ fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SinkConfig> {
 
 fn read_autoscaler(reader: &mut Reader<'_>, section: &Section<'_>) -> AutoscalerConfig {
     let mut sink = AutoscalerConfig::new("");
-    let places = reader.read(section, AUTOSCALER, &["kind"], &mut sink);
-    let mut check = |ok: bool, field: &'static str, message: &str| {
-        if !ok {
-            let place = places.get(field).unwrap_or(&section.place).clone();
-            reader
-                .problems
-                .push(place, section.field(field), message.to_owned());
-        }
+    let locations = reader.read(section, &["kind"], &mut sink);
+    let mut problem = |field: &'static str, message: String| {
+        let location = locations.get(field).unwrap_or(&section.location).clone();
+        reader
+            .problems
+            .push(location, section.field(field), message);
     };
-    check(
-        sink.ping_interval < sink.pong_timeout,
-        "pong_timeout",
-        "is not longer than ping_interval: every idle link would be given up",
-    );
-    check(
-        sink.backoff <= sink.backoff_max,
-        "backoff_max",
-        "is shorter than backoff",
-    );
-    check(
-        sink.ca_file.is_none() || sink.url.starts_with("wss:"),
-        "ca_file",
-        "is of no use without TLS; give a wss:// url",
-    );
+    if sink.ping_interval >= sink.pong_timeout {
+        let message = "is not longer than ping_interval: every idle link would be given up";
+        problem("pong_timeout", message.to_owned());
+    }
+    for conflict in sink.conflicts() {
+        problem(conflict.field, conflict.problem);
+    }
     sink
 }
 

@@ -5,55 +5,48 @@ use std::path::PathBuf;
 use rustls::version::TLS13;
 use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
 
-use super::file::Places;
-use super::problem::{Place, Problems};
-use super::value::Value;
+use super::file::Locations;
+use super::problem::{Location, Problems};
 use super::{Config, RevisionConfig};
+use crate::settings::{Value, settings};
 
-/// What the listener for requests over TLS shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsConfig {
-    /// The certificate, and those that lead from it to one that clients know.
-    pub certificate: Option<PathBuf>,
-    /// Its private key.
-    pub key: Option<PathBuf>,
-    /// The oldest TLS that clients may speak; 1.3 by default.
-    pub min_version: TlsVersion,
-    /// Whether clients are offered HTTP/2 by ALPN; `true` by default.
-    pub http2: bool,
-}
-
-impl Default for TlsConfig {
-    fn default() -> Self {
-        Self {
-            certificate: None,
-            key: None,
-            min_version: TlsVersion::default(),
-            http2: true,
-        }
+settings! {
+    /// What the listener for requests over TLS shows.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct TlsConfig in "tls." {
+        /// Certificate chain for listen.https (PEM, leaf first).
+        certificate: Option<PathBuf> = None, path();
+        /// Private key of the leaf certificate (PEM).
+        key: Option<PathBuf> = None, path();
+        /// The oldest TLS version accepted from clients: 1.3 or 1.2.
+        min_version: TlsVersion = "1.3", choice(TLS_VERSIONS);
+        /// Whether ALPN offers HTTP/2 on listen.https: true or false.
+        http2: bool = "true", truth();
     }
 }
 
-/// How backends are verified that are reached over TLS.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct BackendTlsConfig {
-    /// The certificates that theirs are checked against.
-    pub ca_file: Option<PathBuf>,
-    /// The name that theirs must be valid for, with `{namespace}` where that of the revision stands;
-    /// each one's IP address when there is none.
-    pub server_name: Option<String>,
-    /// The oldest TLS that they may speak; 1.3 by default.
-    pub min_version: TlsVersion,
+settings! {
+    /// How backends are verified that are reached over TLS.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct BackendTlsConfig in "backend_tls." {
+        /// CA certificates (PEM) that verify the backends of revisions with tls = true.
+        ca_file: Option<PathBuf> = None, path();
+        /// The name that these backends' certificates must be valid for; {namespace} stands for the revision's. Unset:
+        /// the backend's IP address.
+        server_name: Option<String> = None, by(server_name);
+        /// The oldest TLS version accepted from these backends: 1.3 or 1.2.
+        min_version: TlsVersion = "1.3", choice(TLS_VERSIONS);
+    }
 }
 
 /// What stands for the revision's namespace in [`BackendTlsConfig::server_name`].
 pub(crate) const NAMESPACE: &str = "{namespace}";
 
 /// The name that backends show.
-pub(super) fn server_name(value: &Value<'_>) -> Result<Option<String>, String> {
+fn server_name(value: &Value<'_>) -> Result<String, String> {
     let template = value.string("a name in quotes")?;
     match Value::Text(&template.replace(NAMESPACE, "namespace")).dns_name() {
-        Ok(_) => Ok(Some(template.to_owned())),
+        Ok(_) => Ok(template.to_owned()),
         Err(_) if template.contains(['{', '}']) => {
             Err(value.instead_of(&format!("a DNS name in which {NAMESPACE} may stand")))
         }
@@ -62,17 +55,15 @@ pub(super) fn server_name(value: &Value<'_>) -> Result<Option<String>, String> {
 }
 
 /// A version of TLS.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TlsVersion {
     /// 1.2, RFC 5246.
     V1_2,
     /// 1.3, RFC 8446.
-    #[default]
     V1_3,
 }
 
-pub(super) const TLS_VERSIONS: &[(&str, TlsVersion)] =
-    &[("1.3", TlsVersion::V1_3), ("1.2", TlsVersion::V1_2)];
+const TLS_VERSIONS: &[(&str, TlsVersion)] = &[("1.3", TlsVersion::V1_3), ("1.2", TlsVersion::V1_2)];
 
 static ONLY_1_3: [&SupportedProtocolVersion; 1] = [&TLS13];
 
@@ -87,8 +78,8 @@ impl TlsVersion {
 }
 
 /// What no setting of TLS can check on its own.
-pub(super) fn check_together(config: &Config, places: &Places, problems: &mut Problems) {
-    let place = |field: &str| places.get(field).cloned().unwrap_or(Place::Default);
+pub(super) fn check_together(config: &Config, locations: &Locations, problems: &mut Problems) {
+    let location = |field: &str| locations.get(field).cloned().unwrap_or(Location::Default);
     let files = [
         ("tls.certificate", &config.tls.certificate),
         ("tls.key", &config.tls.key),
@@ -97,11 +88,11 @@ pub(super) fn check_together(config: &Config, places: &Places, problems: &mut Pr
         match (config.listen.https, file) {
             (Some(_), None) if !problems.mention(field) => {
                 let message = format!("needs {field}");
-                problems.push(place("listen.https"), "listen.https", message);
+                problems.push(location("listen.https"), "listen.https", message);
             }
             (None, Some(_)) if !problems.mention("listen.https") => {
                 let message = "is of no use without listen.https".to_owned();
-                problems.push(place(field), field, message);
+                problems.push(location(field), field, message);
             }
             _ => {}
         }
@@ -113,6 +104,6 @@ pub(super) fn check_together(config: &Config, places: &Places, problems: &mut Pr
     {
         let field = "backend_tls.ca_file";
         let message = format!("is needed by {key}, which has tls = true");
-        problems.push(place(field), field, message);
+        problems.push(location(field), field, message);
     }
 }

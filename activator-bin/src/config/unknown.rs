@@ -2,16 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::problem::quoted;
-use super::setting::Setting;
+use crate::settings::{Setting, nearest, quoted};
 
 /// What to say of `key`, found in the section `prefix` (with its dot; empty at the top).
-pub(super) fn field<T>(
-    prefix: &str,
-    key: &str,
-    settings: &[Setting<T>],
-    others: &[&str],
-) -> String {
+pub(super) fn field(prefix: &str, key: &str, settings: &[Setting], others: &[&str]) -> String {
     let fields = || settings.iter().map(|setting| setting.field);
     let here: BTreeSet<&str> = fields()
         .filter_map(|field| field.strip_prefix(prefix))
@@ -40,15 +34,4 @@ pub(super) fn path(prefix: &str, key: &str) -> String {
     } else {
         format!("{prefix}{}", quoted(key))
     }
-}
-
-/// The name among `known` that `name` is a misspelling of, if it looks like one.
-pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Nothing longer is a misspelling, and comparing takes the product of both lengths.
-    const LONGEST: usize = 100;
-    let known = known.into_iter().filter(|_| name.len() <= LONGEST);
-    let (distance, near) = known
-        .map(|known| (strsim::damerau_levenshtein(name, known), known))
-        .min()?;
-    (distance <= 1.max(name.len() / 3)).then_some(near)
 }

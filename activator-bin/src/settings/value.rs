@@ -2,19 +2,18 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use reporter_core::RevisionKey;
 use serde_json::Value as Json;
 use toml::de::DeValue;
-use tracing_subscriber::filter::Targets;
 
-use super::problem::quoted;
-use super::unknown::nearest;
+use super::spelling::{nearest, quoted};
 
 /// A value as it was written.
 #[derive(Clone, Copy)]
-pub(super) enum Value<'a> {
+pub enum Value<'a> {
     /// In the environment, a flag or a default: always text.
     Text(&'a str),
     /// In the file: of one of TOML's types.
@@ -25,16 +24,26 @@ pub(super) enum Value<'a> {
 
 impl Value<'_> {
     /// Any text but the empty one.
-    pub(super) fn text(&self) -> Result<&str, String> {
+    pub(crate) fn text(&self) -> Result<String, String> {
         let text = self.string("a text in quotes")?;
         if text.is_empty() || text.contains(char::is_control) {
             return Err(self.instead_of("a text that is not empty, without control characters"));
         }
-        Ok(text)
+        Ok(text.to_owned())
+    }
+
+    /// The name of a file.
+    pub(crate) fn path(&self) -> Result<PathBuf, String> {
+        self.text().map(PathBuf::from)
+    }
+
+    /// Whatever `read` makes of it.
+    pub(crate) fn by<T>(&self, read: fn(&Self) -> Result<T, String>) -> Result<T, String> {
+        read(self)
     }
 
     /// One of the names in `choices`.
-    pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, String> {
+    pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, String> {
         let names = || choices.iter().map(|(name, _)| *name);
         let quoted: Vec<_> = names().map(|name| format!("{name:?}")).collect();
         let expected = quoted.join(" or ");
@@ -47,7 +56,7 @@ impl Value<'_> {
     }
 
     /// A whole number in `range`.
-    pub(super) fn whole<T: TryFrom<u64>>(&self, range: RangeInclusive<u64>) -> Result<T, String> {
+    pub(crate) fn whole<T: TryFrom<u64>>(&self, range: RangeInclusive<u64>) -> Result<T, String> {
         let number = self.natural().filter(|it| range.contains(it));
         let number = number.and_then(|number| number.try_into().ok());
         number.ok_or_else(|| {
@@ -68,7 +77,7 @@ impl Value<'_> {
     }
 
     /// A number of bytes, with a unit or without, between the two in `range`, which have one.
-    pub(super) fn size<T: TryFrom<u64>>(&self, range: RangeInclusive<&str>) -> Result<T, String> {
+    pub(crate) fn size<T: TryFrom<u64>>(&self, range: RangeInclusive<&str>) -> Result<T, String> {
         let (least, most) = range.into_inner();
         let limit = |text| bytes(text).expect("the limits are literals");
         let size = match self.string("") {
@@ -81,7 +90,7 @@ impl Value<'_> {
     }
 
     /// Such a number of bytes, or none when it is off.
-    pub(super) fn size_or_off<T: TryFrom<u64>>(
+    pub(crate) fn size_or_off<T: TryFrom<u64>>(
         &self,
         range: RangeInclusive<&str>,
     ) -> Result<Option<T>, String> {
@@ -89,7 +98,7 @@ impl Value<'_> {
     }
 
     /// Yes or no.
-    pub(super) fn truth(&self) -> Result<bool, String> {
+    pub(crate) fn truth(&self) -> Result<bool, String> {
         let truth = match self {
             Self::Text(text) => text.trim().parse().ok(),
             Self::Toml(DeValue::Boolean(truth)) | Self::Json(Json::Bool(truth)) => Some(*truth),
@@ -99,7 +108,7 @@ impl Value<'_> {
     }
 
     /// A number in `range`, with or without a fraction.
-    pub(super) fn number(&self, range: RangeInclusive<f64>) -> Result<f64, String> {
+    pub(crate) fn number(&self, range: RangeInclusive<f64>) -> Result<f64, String> {
         let number = match self {
             Self::Text(text) => text.trim().parse().ok(),
             Self::Toml(DeValue::Integer(number)) => number.as_str().parse().ok(),
@@ -113,7 +122,7 @@ impl Value<'_> {
     }
 
     /// A duration with its unit, between the two in `range`, which are written the same way.
-    pub(super) fn duration(&self, range: RangeInclusive<&str>) -> Result<Duration, String> {
+    pub(crate) fn duration(&self, range: RangeInclusive<&str>) -> Result<Duration, String> {
         let (least, most) = range.into_inner();
         let limit = |text| humantime::parse_duration(text).expect("the limits are literals");
         let expected = format!("a duration with its unit, {least:?} to {most:?}");
@@ -124,7 +133,7 @@ impl Value<'_> {
     }
 
     /// An IP address and a port.
-    pub(super) fn address(&self) -> Result<SocketAddr, String> {
+    pub(crate) fn address(&self) -> Result<SocketAddr, String> {
         let text = self
             .string("an IP address and a port, like \"127.0.0.1:8012\"")?
             .trim();
@@ -132,7 +141,7 @@ impl Value<'_> {
     }
 
     /// An IP address and a port, or none when it is off.
-    pub(super) fn address_or_off(&self) -> Result<Option<SocketAddr>, String> {
+    pub(crate) fn address_or_off(&self) -> Result<Option<SocketAddr>, String> {
         self.unless_off(Self::address)
     }
 
@@ -147,21 +156,21 @@ impl Value<'_> {
     }
 
     /// A DNS name (RFC 1123 subdomain).
-    pub(super) fn dns_name(&self) -> Result<&str, String> {
+    pub(crate) fn dns_name(&self) -> Result<String, String> {
         let text = self.string("a name in quotes")?;
         match RevisionKey::try_new("namespace", text) {
-            Ok(_) => Ok(text),
+            Ok(_) => Ok(text.to_owned()),
             Err(error) => Err(error.to_string().replacen("name ", "", 1)),
         }
     }
 
     /// DNS names, in a list or separated by commas; in lower case and without the root's dot.
-    pub(super) fn host_names(&self) -> Result<Vec<String>, String> {
+    pub(crate) fn host_names(&self) -> Result<Vec<String>, String> {
         let expected = "names of hosts, like [\"activator.example\"]";
         let named = |text: &str| {
             let name = text.trim().to_ascii_lowercase();
             let name = name.strip_suffix('.').unwrap_or(&name);
-            Value::Text(name).dns_name().map(str::to_owned)
+            Value::Text(name).dns_name()
         };
         match self {
             Self::Toml(DeValue::Array(list)) => list
@@ -172,20 +181,8 @@ impl Value<'_> {
         }
     }
 
-    /// A list of directives that say what is logged.
-    pub(super) fn log_filter(&self) -> Result<Targets, String> {
-        let expected = "a log filter, like \"info\" or \"info,hyper=debug\"";
-        let text = self.string(expected)?;
-        // What the parser does not understand it takes for the name of a module.
-        let stray = |c: char| !(c.is_ascii_alphanumeric() || "_:=,- ".contains(c));
-        let parsed = text.parse().ok();
-        parsed
-            .filter(|_| !text.trim().is_empty() && !text.contains(stray))
-            .ok_or_else(|| self.instead_of(expected))
-    }
-
     /// Any text.
-    pub(super) fn string(&self, expected: &str) -> Result<&str, String> {
+    pub(crate) fn string(&self, expected: &str) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text),
             Self::Toml(DeValue::String(text)) => Ok(text),
@@ -195,7 +192,7 @@ impl Value<'_> {
     }
 
     /// The message for a value that is not what it has to be.
-    pub(super) fn instead_of(&self, expected: &str) -> String {
+    pub(crate) fn instead_of(&self, expected: &str) -> String {
         let found = match self {
             Self::Text(text) => quoted(text),
             Self::Toml(DeValue::String(text)) => quoted(text),

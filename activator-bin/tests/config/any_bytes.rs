@@ -1,11 +1,12 @@
 //! Whatever is in a source, there is an answer.
 
-use activator_bin::testing::{SCALARS, Sources};
+use activator_bin::testing::{Config, Settings, Sources};
 use proptest::prelude::*;
 
 /// Bytes in the file, in a variable and in a flag, whatever they are: an answer, and no panic.
 fn check_any(bytes: &[u8], text: &str, which: usize) {
-    let setting = &SCALARS[which % SCALARS.len()];
+    let settings = Config::settings();
+    let setting = &settings[which % settings.len()];
     let variable = setting.variables().next().expect("its own");
     let sources = Sources {
         file: None,

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::testing::{
-    BackendTlsConfig, Config, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe, Protocol,
-    ReadyWhen, SCALARS, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
+    BackendTlsConfig, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe,
+    Protocol, ReadyWhen, Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
+    Value,
 };
 use reporter_core::Accounting;
+use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 
 mod any_bytes;
 mod sources;
@@ -212,6 +214,28 @@ fn an_empty_file_serves_nothing_and_reports_nowhere() {
 }
 
 #[test]
+fn every_default_passes_its_own_check_and_changes_nothing() {
+    fn check<T: Settings>(defaults: impl Fn() -> T) {
+        for setting in T::settings() {
+            let Default::Is(text) = setting.default else {
+                continue;
+            };
+            let (mut set, field) = (defaults(), setting.field);
+            assert_eq!(
+                set.apply(field, &Value::Text(text)),
+                Some(Ok(())),
+                "{field}"
+            );
+            assert!(!set.differs(&defaults(), field), "{field}");
+        }
+    }
+    check(Config::default);
+    check(Draft::default);
+    check(JsonLinesConfig::default);
+    check(|| AutoscalerConfig::new("ws://10.0.0.1"));
+}
+
+#[test]
 fn without_a_file_there_is_something_to_try() {
     let config = Sources::default().load().unwrap();
     assert_eq!(config, Config::embedded());
@@ -277,7 +301,10 @@ fn a_revision_inherits_the_depth_of_its_queue_from_wherever_it_is_said() {
 #[test]
 fn every_setting_but_the_revisions_is_named_when_it_needs_a_restart() {
     let (defaults, full) = (load(""), load(include_str!("full.toml")));
-    let mut all: Vec<&str> = SCALARS.iter().map(|setting| setting.field).collect();
+    let mut all: Vec<&str> = Config::settings()
+        .iter()
+        .map(|setting| setting.field)
+        .collect();
     all.push("sink");
     assert_eq!(sorted(full.restart_needed(&defaults)), sorted(all.clone()));
     // Nobody inherits the depth who would not take it over at once.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use activator_bin::testing::{SCALARS, Sources};
+use activator_bin::testing::{Config, Setting, Settings, Sources};
 
 #[test]
 fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
@@ -40,7 +40,7 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
 #[test]
 fn every_setting_is_reached_by_its_variable_and_its_flag() {
     // Any default is a value that is allowed; that it arrives is seen by a bad value being refused.
-    for setting in SCALARS {
+    for setting in Config::settings() {
         let variable = setting.variables().next().expect("its own");
         let flag = format!("--{}", setting.flag());
         for bad in ["", "\u{7}"] {
@@ -55,7 +55,7 @@ fn every_setting_is_reached_by_its_variable_and_its_flag() {
             let places: Vec<String> = problems
                 .as_slice()
                 .iter()
-                .map(|it| it.place.to_string())
+                .map(|it| it.location.to_string())
                 .collect();
             assert_eq!(
                 places,
@@ -69,14 +69,14 @@ fn every_setting_is_reached_by_its_variable_and_its_flag() {
 
 #[test]
 fn no_two_settings_share_a_flag_and_no_variable_is_one_that_kubernetes_sets() {
-    let mut flags: Vec<String> = SCALARS.iter().map(|setting| setting.flag()).collect();
+    let mut flags: Vec<String> = Config::settings().iter().map(Setting::flag).collect();
     flags.extend(["config", "check", "record", "help", "version"].map(str::to_owned));
     flags.sort();
     let all = flags.len();
     flags.dedup();
     assert_eq!(flags.len(), all);
     // For a Service called "activator" or "activator-service".
-    for variable in SCALARS.iter().flat_map(|setting| setting.variables()) {
+    for variable in Config::settings().iter().flat_map(Setting::variables) {
         let kubernetes = ["ACTIVATOR_PORT", "ACTIVATOR_SERVICE_"];
         assert!(
             !kubernetes.iter().any(|start| variable.starts_with(start)),
