@@ -43,7 +43,7 @@ pub enum Default {
     Required,
 }
 
-/// What settings are fields of. [`settings!`] implements it.
+/// What settings are fields of. `settings!` implements it.
 pub trait Settings {
     /// All of them, in the order in which they are documented.
     fn settings() -> Vec<Setting>;

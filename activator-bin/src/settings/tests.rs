@@ -81,16 +81,10 @@ fn a_line_makes_the_default_the_help_the_flag_and_the_variables() {
 
 #[test]
 fn a_value_is_checked_and_lands_in_its_field_which_then_differs() {
-    let check = |field, text, expected: fn(&mut MadeUp)| {
+    let check = |field, text, expected: MadeUp| {
         let mut changed = made_up();
-        assert_eq!(
-            changed.apply(field, &Value::Text(text)),
-            Some(Ok(())),
-            "{field}"
-        );
-        let mut right = made_up();
-        expected(&mut right);
-        assert_eq!(changed, right, "{field}");
+        let outcome = changed.apply(field, &Value::Text(text));
+        assert_eq!((outcome, &changed), (Some(Ok(())), &expected), "{field}");
         for setting in MadeUp::settings() {
             let differs = changed.differs(&made_up(), setting.field);
             assert_eq!(
@@ -101,18 +95,25 @@ fn a_value_is_checked_and_lands_in_its_field_which_then_differs() {
             );
         }
     };
-    check("made_up.how_long", "2s", |it| {
-        it.how_long = Duration::from_secs(2)
-    });
-    check("made_up.how_many", "9", |it| it.count = Some(9));
-    check("made_up.place", "elsewhere", |it| {
-        it.place = "elsewhere".to_owned()
-    });
-    check("made_up.names", "a,b", |it| {
-        it.names = ["a", "b"].map(str::to_owned).into()
-    });
-    check("made_up.who", "me", |it| it.who = "me".to_owned());
-    check("part.is_so", "false", |it| it.part.is_so = false);
+    let how_long = Duration::from_secs(2);
+    check(
+        "made_up.how_long",
+        "2s",
+        MadeUp {
+            how_long,
+            ..made_up()
+        },
+    );
+    let count = Some(9);
+    check("made_up.how_many", "9", MadeUp { count, ..made_up() });
+    let place = "elsewhere".to_owned();
+    check("made_up.place", "elsewhere", MadeUp { place, ..made_up() });
+    let names = ["a", "b"].map(str::to_owned).into();
+    check("made_up.names", "a,b", MadeUp { names, ..made_up() });
+    let who = "me".to_owned();
+    check("made_up.who", "me", MadeUp { who, ..made_up() });
+    let part = Part { is_so: false };
+    check("part.is_so", "false", MadeUp { part, ..made_up() });
 
     let mut unchanged = made_up();
     let problem = "expected a whole number from 1 to 9, found \"10\"".to_owned();
