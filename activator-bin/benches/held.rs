@@ -14,7 +14,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use activator_bin::testing::{Activator, Options, RevisionConfig};
+use activator_bin::testing::{Activator, Options, RevisionSpec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::runtime;
 use tokio::task::LocalSet;
@@ -84,7 +84,7 @@ fn a_slot_is_free(activator: &Activator, backend: &Backend) -> Vec<Duration> {
 fn a_backend_is_ready(activator: &Activator, backend: &Backend, pause: Duration) -> Vec<Duration> {
     let revisions = activator.revisions();
     let present = revisions.configs()[0].clone();
-    let gone = RevisionConfig {
+    let gone = RevisionSpec {
         backends: Vec::new(),
         ..(*present).clone()
     };

@@ -13,16 +13,17 @@ mod unknown;
 
 use std::net::SocketAddr;
 
-use reporter_core::{Revision, RevisionKey};
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 
 pub use crate::limits::{HalfClose, Limits};
 pub(crate) use crate::logging::LogConfig;
 pub use crate::logging::LogFormat;
 pub use crate::probe::Probe;
-pub use crate::revision::protocol::Protocol;
+pub use crate::revision::RevisionSpec;
 pub use crate::settings::{Default, Setting, Settings, Value};
 pub use crate::timeouts::TimeoutLimits;
+pub use crate::tls::TlsVersion;
+pub use crate::upstream::protocol::Protocol;
 pub(crate) use load::ReloadError;
 pub use load::Sources;
 pub(crate) use problem::Problems;
@@ -30,8 +31,7 @@ pub use revision::Draft;
 pub use settings::Config;
 pub(crate) use settings::{AdminConfig, Listen, ThrottleConfig};
 pub use sink::JsonLinesConfig;
-pub(crate) use tls::NAMESPACE;
-pub use tls::{BackendTlsConfig, TlsConfig, TlsVersion};
+pub use tls::{BackendTlsConfig, TlsConfig};
 
 /// What `/readyz` depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,29 +49,6 @@ pub enum SinkConfig {
     JsonLines(JsonLinesConfig),
     /// Knative's autoscaler.
     Autoscaler(AutoscalerConfig),
-}
-
-/// A revision that is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RevisionConfig {
-    /// Its namespace and name.
-    pub key: RevisionKey,
-    /// Its service and configuration.
-    pub revision: Revision,
-    /// The most requests that one of its instances gets at once; 0 is no limit.
-    pub container_concurrency: u32,
-    /// The most requests that wait for it.
-    pub queue_depth: usize,
-    /// How long its requests may take.
-    pub timeouts: TimeoutLimits,
-    /// How its instances show that they are ready.
-    pub probe: Probe,
-    /// In which version of HTTP its instances get requests.
-    pub protocol: Protocol,
-    /// Whether its instances are reached over TLS.
-    pub tls: bool,
-    /// Where its instances listen. No address is in it twice.
-    pub backends: Vec<SocketAddr>,
 }
 
 impl Listen {

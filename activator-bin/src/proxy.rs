@@ -16,13 +16,13 @@ use crate::client::Client;
 use crate::limits::Limits;
 use crate::message::request_body::Upload;
 use crate::readiness::Readiness;
-use crate::revision::backend::Backend;
 use crate::revision::name::{Naming, NotFound};
-use crate::revision::protocol::Protocol;
-use crate::revision::{Revisions, Target};
+use crate::revision::{Revisions, ServedRevision};
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
+use crate::upstream::backend::Backend;
+use crate::upstream::protocol::Protocol;
 use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
 
 mod attempts;
@@ -218,7 +218,7 @@ impl Proxy {
         &self,
         mut request: Box<Request<Upload>>,
         client: &Arc<Client>,
-        target: &Target,
+        target: &ServedRevision,
     ) -> Result<Answer, Refusal> {
         let capacity = Capacity::new(target, &self.services.queue);
         let mut attempts = Attempts::new(target, capacity).await?;
@@ -308,7 +308,7 @@ impl Proxy {
         }
     }
 
-    fn find(&self, request: &Request<Upload>) -> Result<Arc<Target>, Refusal> {
+    fn find(&self, request: &Request<Upload>) -> Result<Arc<ServedRevision>, Refusal> {
         let naming = Naming::of(request.uri(), request.headers());
         let domain = &*self.services.cluster_domain;
         let name = naming.name(domain);

@@ -10,20 +10,21 @@ use indexmap::{Equivalent, IndexMap};
 use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 
-use crate::config::RevisionConfig;
+use crate::upstream::Recall;
 
-pub(crate) mod backend;
+mod backends;
 pub(crate) mod name;
-pub(crate) mod protocol;
+mod served;
 mod shared;
-mod target;
+mod spec;
 #[cfg(test)]
 mod tests;
 
-use crate::upstream::Recall;
+pub(crate) use served::ServedRevision;
+pub(crate) use shared::{Shared, SharedSettings};
+pub use spec::RevisionSpec;
+
 use name::Name;
-pub(crate) use shared::Shared;
-pub(crate) use target::Target;
 
 /// The table of revisions. Readers never wait: a change replaces the table as a whole.
 ///
@@ -34,10 +35,10 @@ pub struct Revisions {
     shared: Shared,
     table: ArcSwap<Table>,
     /// What the source said last. Whoever changes anything holds this lock.
-    source: Mutex<BTreeMap<RevisionKey, Arc<RevisionConfig>>>,
+    source: Mutex<BTreeMap<RevisionKey, Arc<RevisionSpec>>>,
 }
 
-type Table = IndexMap<TableKey, Arc<Target>, FixedState>;
+type Table = IndexMap<TableKey, Arc<ServedRevision>, FixedState>;
 
 /// What became of the revisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,7 +54,7 @@ pub struct Changes {
 impl Revisions {
     /// A table of these revisions, the source's first set; of two with the same key the later one counts.
     #[must_use]
-    pub fn new(revisions: Vec<RevisionConfig>, shared: Shared) -> Self {
+    pub(crate) fn new(revisions: Vec<RevisionSpec>, shared: Shared) -> Self {
         let new = Self {
             shared,
             table: ArcSwap::default(),
@@ -64,8 +65,8 @@ impl Revisions {
     }
 
     /// Takes the set that the source has now. A revision of which it says nothing new stays untouched.
-    pub fn replace(&self, revisions: Vec<RevisionConfig>) -> Changes {
-        let arc = |config: RevisionConfig| (config.key.clone(), Arc::new(config));
+    pub fn replace(&self, revisions: Vec<RevisionSpec>) -> Changes {
+        let arc = |config: RevisionSpec| (config.key.clone(), Arc::new(config));
         let now: BTreeMap<_, _> = revisions.into_iter().map(arc).collect();
         let mut source = self.source.lock();
         let before = std::mem::replace(&mut *source, now);
@@ -77,7 +78,7 @@ impl Revisions {
     }
 
     /// Serves the revision as `config` says; true when it was not served before.
-    pub fn put(&self, config: RevisionConfig) -> bool {
+    pub fn put(&self, config: RevisionSpec) -> bool {
         let _source = self.source.lock();
         self.change([&Arc::new(config)], []).added > 0
     }
@@ -90,14 +91,14 @@ impl Revisions {
 
     /// The revision as it is served.
     #[must_use]
-    pub fn config(&self, key: &RevisionKey) -> Option<Arc<RevisionConfig>> {
+    pub fn config(&self, key: &RevisionKey) -> Option<Arc<RevisionSpec>> {
         let table = self.table.load();
         table.get(&name_of(key)).map(|target| target.config())
     }
 
     /// All revisions as they are served at one moment, in the order of their keys.
     #[must_use]
-    pub fn configs(&self) -> Vec<Arc<RevisionConfig>> {
+    pub fn configs(&self) -> Vec<Arc<RevisionSpec>> {
         let source = self.source.lock();
         let mut configs: Vec<_> = self.table.load().values().map(|it| it.config()).collect();
         drop(source);
@@ -108,7 +109,7 @@ impl Revisions {
     /// Makes one change of many; the caller holds the lock.
     fn change<'a>(
         &self,
-        put: impl IntoIterator<Item = &'a Arc<RevisionConfig>>,
+        put: impl IntoIterator<Item = &'a Arc<RevisionSpec>>,
         remove: impl IntoIterator<Item = &'a RevisionKey>,
     ) -> Changes {
         let mut changes = Changes::default();
@@ -117,7 +118,7 @@ impl Revisions {
             match table.get(&name_of(&config.key)) {
                 Some(target) => changes.changed += usize::from(target.apply(config, &self.shared)),
                 None => {
-                    let target = Arc::new(Target::new(config, &self.shared));
+                    let target = Arc::new(ServedRevision::new(config, &self.shared));
                     table.insert(TableKey(config.key.clone()), target);
                     changes.added += 1;
                 }
@@ -142,12 +143,12 @@ impl Revisions {
     }
 
     /// All that are served now, in no order.
-    pub(crate) fn targets(&self) -> Vec<Arc<Target>> {
+    pub(crate) fn targets(&self) -> Vec<Arc<ServedRevision>> {
         self.table.load().values().cloned().collect()
     }
 
     /// The revision that goes by `name`.
-    pub(crate) fn find(&self, name: &Name<'_>) -> Option<Arc<Target>> {
+    pub(crate) fn find(&self, name: &Name<'_>) -> Option<Arc<ServedRevision>> {
         self.table.load().get(name).cloned()
     }
 }

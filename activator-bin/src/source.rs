@@ -7,8 +7,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reporter_metrics::ConfigMetrics;
 
-use crate::config::{Problems, RevisionConfig};
-use crate::revision::{Changes, Revisions};
+use crate::config::Problems;
+use crate::revision::{Changes, RevisionSpec, Revisions};
 
 mod file;
 
@@ -29,7 +29,7 @@ pub trait RevisionSource: Send {
     ///
     /// # Cancel safety
     /// A change that is being read when the future is dropped is lost; those who come later are not.
-    async fn changed(&mut self) -> Result<Vec<RevisionConfig>, Problems>;
+    async fn changed(&mut self) -> Result<Vec<RevisionSpec>, Problems>;
 }
 
 /// Has `revisions` follow the source, for as long as the future is polled.

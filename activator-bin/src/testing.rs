@@ -2,7 +2,7 @@
 
 pub use crate::config::{
     BackendTlsConfig, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe,
-    Protocol, ReadyWhen, RevisionConfig, Setting, Settings, SinkConfig, Sources, TimeoutLimits,
+    Protocol, ReadyWhen, RevisionSpec, Setting, Settings, SinkConfig, Sources, TimeoutLimits,
     TlsConfig, TlsVersion, Value,
 };
 pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};

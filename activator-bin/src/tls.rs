@@ -15,11 +15,13 @@ mod expiry;
 mod pair;
 mod problem;
 mod reload;
+mod version;
 
-pub(crate) use authorities::{Authorities, BackendTls};
+pub(crate) use authorities::{Authorities, BackendTls, NAMESPACE};
 pub(crate) use pair::Pair;
 pub(crate) use problem::TlsProblems;
 pub(crate) use reload::{Read, follow};
+pub use version::TlsVersion;
 
 /// How ALPN calls HTTP/1.1.
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";

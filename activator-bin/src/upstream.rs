@@ -20,9 +20,9 @@ use crate::limits::Limits;
 use crate::message::head::Names;
 use crate::message::request_body::Upload;
 use crate::message::target::Target;
-use crate::revision::backend::Backend;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
+use crate::upstream::backend::Backend;
 
 mod connect;
 mod error;
@@ -337,5 +337,7 @@ fn copy(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
     Some(Box::new(copy))
 }
 
+pub(crate) mod backend;
+pub(crate) mod protocol;
 #[cfg(test)]
 mod tests;

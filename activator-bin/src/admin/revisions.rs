@@ -20,7 +20,8 @@ use tokio::time::timeout;
 use super::connections::{Connection, Connections};
 use super::texts::Texts;
 use super::{answer, origin};
-use crate::config::{AdminConfig, RevisionConfig, ThrottleConfig};
+use crate::config::{AdminConfig, ThrottleConfig};
+use crate::revision::RevisionSpec;
 use crate::revision::Revisions;
 
 /// The largest body: room for 40,000 backends.
@@ -105,7 +106,7 @@ async fn put(
             _ => broken,
         }
     })?;
-    let config = RevisionConfig::from_json(&key, &body, &access.inherited);
+    let config = RevisionSpec::from_json(&key, &body, &access.inherited);
     let config =
         config.map_err(|problems| Refused(StatusCode::BAD_REQUEST, problems.to_string()))?;
     if config.tls && !access.backend_tls {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::problem::{Location, Problems};
 use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS};
-use super::{RevisionConfig, ThrottleConfig, unknown};
+use super::{RevisionSpec, ThrottleConfig, unknown};
 use crate::settings::{Settings, Value};
 
 /// The fields as they are written.
@@ -29,7 +29,7 @@ struct Fields<'a> {
     backends: &'a [std::net::SocketAddr],
 }
 
-impl RevisionConfig {
+impl RevisionSpec {
     /// The revision `key` from an object with the fields of `[[revision]]`.
     ///
     /// `namespace` and `name` may be left out; when they are there they have to be the key's. What

@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 use reporter_core::{Revision, RevisionKey};
 
 use super::file::{Element, Reader, Section};
-use super::{Probe, Protocol, RevisionConfig, ThrottleConfig, TimeoutLimits};
+use super::{Probe, Protocol, RevisionSpec, ThrottleConfig, TimeoutLimits};
 use crate::settings::{Value, settings};
 
 /// The range of every bound on a queue.
@@ -74,10 +74,10 @@ impl Draft {
     }
 
     /// The revision, with what it does not say as `[throttle]` says; none when it has no name.
-    pub(super) fn finish(self, inherited: &ThrottleConfig) -> Option<RevisionConfig> {
+    pub(super) fn finish(self, inherited: &ThrottleConfig) -> Option<RevisionSpec> {
         let service = self.service.as_deref().unwrap_or_default();
         let configuration = self.configuration.as_deref().unwrap_or(service);
-        Some(RevisionConfig {
+        Some(RevisionSpec {
             key: self.key()?,
             revision: Revision {
                 service: service.into(),

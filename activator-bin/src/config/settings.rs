@@ -6,7 +6,7 @@ use std::time::Duration;
 use reporter_core::Accounting;
 
 use super::{
-    BackendTlsConfig, Limits, LogConfig, ReadyWhen, RevisionConfig, SinkConfig, TlsConfig, revision,
+    BackendTlsConfig, Limits, LogConfig, ReadyWhen, RevisionSpec, SinkConfig, TlsConfig, revision,
 };
 use crate::settings::{Value, settings};
 
@@ -52,7 +52,7 @@ settings! {
         /// Where reports go; nowhere when empty.
         sinks: Vec<SinkConfig>;
         /// The revisions that are served. No two have the same key.
-        revisions: Vec<RevisionConfig>;
+        revisions: Vec<RevisionSpec>;
         /// Whether an echo server in this process is the backend of the revisions: only without a file.
         echo: bool;
     }

@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use rustls::version::TLS13;
-use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
-
 use super::file::Locations;
 use super::problem::{Location, Problems};
-use super::{Config, RevisionConfig};
+use super::{Config, RevisionSpec};
 use crate::settings::{Value, settings};
+use crate::tls::{NAMESPACE, TlsVersion};
 
 settings! {
     /// What the listener for requests over TLS shows.
@@ -39,9 +37,6 @@ settings! {
     }
 }
 
-/// What stands for the revision's namespace in [`BackendTlsConfig::server_name`].
-pub(crate) const NAMESPACE: &str = "{namespace}";
-
 /// The name that backends show.
 fn server_name(value: &Value<'_>) -> Result<String, String> {
     let template = value.string("a name in quotes")?;
@@ -54,28 +49,7 @@ fn server_name(value: &Value<'_>) -> Result<String, String> {
     }
 }
 
-/// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsVersion {
-    /// 1.2, RFC 5246.
-    V1_2,
-    /// 1.3, RFC 8446.
-    V1_3,
-}
-
 const TLS_VERSIONS: &[(&str, TlsVersion)] = &[("1.3", TlsVersion::V1_3), ("1.2", TlsVersion::V1_2)];
-
-static ONLY_1_3: [&SupportedProtocolVersion; 1] = [&TLS13];
-
-impl TlsVersion {
-    /// This version and all that came after it.
-    pub(crate) fn and_later(self) -> &'static [&'static SupportedProtocolVersion] {
-        match self {
-            Self::V1_2 => ALL_VERSIONS,
-            Self::V1_3 => &ONLY_1_3,
-        }
-    }
-}
 
 /// What no setting of TLS can check on its own.
 pub(super) fn check_together(config: &Config, locations: &Locations, problems: &mut Problems) {
@@ -98,7 +72,7 @@ pub(super) fn check_together(config: &Config, locations: &Locations, problems: &
         }
     }
     let tls = config.revisions.iter().find(|revision| revision.tls);
-    if let Some(RevisionConfig { key, .. }) = tls
+    if let Some(RevisionSpec { key, .. }) = tls
         && config.backend_tls.ca_file.is_none()
         && !problems.mention("backend_tls.")
     {

@@ -8,9 +8,9 @@ use super::capacity::Capacity;
 use super::refusal::Refusal;
 use super::rewrite;
 use crate::message::request_body::Upload;
-use crate::revision::Target;
-use crate::revision::backend::{Backend, Health};
+use crate::revision::ServedRevision;
 use crate::throttle::{Complaint, Slot};
+use crate::upstream::backend::{Backend, Health};
 use crate::upstream::{Failed, UpstreamError};
 
 /// How often a request is sent to backends that respond to others and close on it: they are well then,
@@ -19,7 +19,7 @@ const MOST_IN_VAIN: u32 = 3;
 
 /// One request's attempts.
 pub(super) struct Attempts<'a> {
-    target: &'a Target,
+    target: &'a ServedRevision,
     capacity: Capacity<'a>,
     slot: Slot,
     backend: Arc<Backend>,
@@ -38,7 +38,10 @@ impl<'a> Attempts<'a> {
     /// Waits for capacity.
     ///
     /// Dropping the future leaves the queue.
-    pub(super) async fn new(target: &'a Target, capacity: Capacity<'a>) -> Result<Self, Refusal> {
+    pub(super) async fn new(
+        target: &'a ServedRevision,
+        capacity: Capacity<'a>,
+    ) -> Result<Self, Refusal> {
         let slot = capacity.wait().await?;
         Ok(Self {
             backend: target.backends.at(slot.backend()),

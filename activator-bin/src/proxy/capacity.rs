@@ -5,19 +5,19 @@ use std::time::Instant;
 use reporter_metrics::{ErrorReason, QueueLimit, QueueMetrics};
 
 use super::refusal::Refusal;
-use crate::revision::Target;
+use crate::revision::ServedRevision;
 use crate::throttle::{Complaint, QueueBound, Slot, ThrottleError};
 
 /// The capacity of one revision, as its requests ask for it.
 ///
 /// Whoever is counted waits here, so that waiting counts as concurrency.
 pub(super) struct Capacity<'a> {
-    target: &'a Target,
+    target: &'a ServedRevision,
     queue: &'a QueueMetrics,
 }
 
 impl<'a> Capacity<'a> {
-    pub(super) fn new(target: &'a Target, queue: &'a QueueMetrics) -> Self {
+    pub(super) fn new(target: &'a ServedRevision, queue: &'a QueueMetrics) -> Self {
         Self { target, queue }
     }
 

@@ -9,7 +9,7 @@ use crate::message::headers::{
     FORWARDED_FOR, NAMESPACE, ORIGINAL_HOST, PROXY_REQUEST, REVISION, tokens,
 };
 use crate::message::hop_by_hop::{Framing, remove_hop_by_hop};
-use crate::revision::backend::Backend;
+use crate::upstream::backend::Backend;
 
 /// Makes `request` one that goes to `backend` in this version of HTTP, for the client at `client`.
 pub(super) fn to_backend(

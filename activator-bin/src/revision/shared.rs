@@ -5,13 +5,25 @@ use std::sync::Arc;
 use reporter_core::RevisionKey;
 use tokio::runtime::Handle;
 
-use crate::config::{Config, RevisionConfig};
+use super::spec::RevisionSpec;
 use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
 use crate::throttle::{Limits, QueueBudget, Throttle};
 use crate::upstream::Recall;
 
+/// How it is shared.
+pub(crate) struct SharedSettings {
+    /// The most requests that wait, for all revisions together.
+    pub(crate) max_queued_requests: usize,
+    /// The most probes at once.
+    pub(crate) max_parallel_probes: usize,
+    /// Which way is each revision's own choice.
+    pub(crate) probe: ProbeSettings,
+    /// How many have connections to backends.
+    pub(crate) workers: usize,
+}
+
 /// What all revisions share.
-pub struct Shared {
+pub(crate) struct Shared {
     budget: Arc<QueueBudget>,
     probes: Arc<Probes>,
     /// Which way is each revision's own choice.
@@ -23,31 +35,40 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// As `[throttle]` and `[probe]` of `config` say. Backends are probed on the current tokio runtime.
+    /// Backends are probed on the current tokio runtime.
     ///
     /// # Panics
     /// Outside a tokio runtime.
-    #[must_use]
-    pub fn new(config: &Config, on_outcome: impl Fn(ProbeOutcome) + Send + Sync + 'static) -> Self {
+    pub(crate) fn new(
+        settings: &SharedSettings,
+        on_outcome: impl Fn(ProbeOutcome) + Send + Sync + 'static,
+    ) -> Self {
         Self {
-            budget: QueueBudget::new(config.throttle.max_queued_requests),
-            probes: Probes::new(config.probe.max_parallel, on_outcome),
-            probe: ProbeSettings {
-                frequency: config.probe.frequency,
-                timeout: config.probe.timeout,
-                max_timeout: config.probe.max_timeout,
-                ..ProbeSettings::default()
-            },
+            budget: QueueBudget::new(settings.max_queued_requests),
+            probes: Probes::new(settings.max_parallel_probes, on_outcome),
+            probe: settings.probe,
             runtime: Handle::current(),
-            recall: Recall::new(config.workers),
+            recall: Recall::new(settings.workers),
         }
     }
 
-    pub(super) fn throttle(&self, config: &RevisionConfig) -> Throttle {
+    /// Room enough, and probes that nobody counts.
+    #[cfg(test)]
+    pub(crate) fn for_tests() -> Self {
+        let settings = SharedSettings {
+            max_queued_requests: 1_000,
+            max_parallel_probes: 100,
+            probe: ProbeSettings::default(),
+            workers: 1,
+        };
+        Self::new(&settings, |_| ())
+    }
+
+    pub(super) fn throttle(&self, config: &RevisionSpec) -> Throttle {
         Throttle::new(limits(config), Arc::clone(&self.budget))
     }
 
-    pub(super) fn prober(&self, config: &RevisionConfig, throttle: Throttle) -> Prober {
+    pub(super) fn prober(&self, config: &RevisionSpec, throttle: Throttle) -> Prober {
         let _entered = self.runtime.enter();
         let revision: RevisionKey = config.key.clone();
         let settings = self.probe_settings(config);
@@ -56,7 +77,7 @@ impl Shared {
         prober
     }
 
-    pub(super) fn probe_settings(&self, config: &RevisionConfig) -> ProbeSettings {
+    pub(super) fn probe_settings(&self, config: &RevisionSpec) -> ProbeSettings {
         ProbeSettings {
             probe: config.probe,
             ..self.probe
@@ -64,7 +85,7 @@ impl Shared {
     }
 }
 
-pub(super) fn limits(config: &RevisionConfig) -> Limits {
+pub(super) fn limits(config: &RevisionSpec) -> Limits {
     Limits {
         container_concurrency: config.container_concurrency,
         queue_depth: config.queue_depth,

@@ -3,11 +3,11 @@
 use super::*;
 
 /// `name` or `name=backends`, to a revision in one namespace with backends at these ports.
-fn revision(text: &str) -> RevisionConfig {
+fn revision(text: &str) -> RevisionSpec {
     let (name, ports) = text.split_once('=').unwrap_or((text, ""));
     let address = |port: &str| format!("127.0.0.1:{port}").parse().unwrap();
     let ports = ports.split('+').filter(|port| !port.is_empty());
-    RevisionConfig {
+    RevisionSpec {
         key: key(name),
         revision: Revision {
             service: "".into(),
@@ -25,7 +25,7 @@ fn revision(text: &str) -> RevisionConfig {
 
 /// Revisions whose probers never get to run.
 fn served(text: &str) -> Revisions {
-    let shared = Shared::new(&crate::config::Config::embedded(), |_| ());
+    let shared = Shared::for_tests();
     Revisions::new(file(text), shared)
 }
 
@@ -33,13 +33,13 @@ fn key(name: &str) -> RevisionKey {
     RevisionKey::try_new("ns", name).unwrap()
 }
 
-fn file(text: &str) -> Vec<RevisionConfig> {
+fn file(text: &str) -> Vec<RevisionSpec> {
     text.split_whitespace().map(revision).collect()
 }
 
 /// The whole table, written as above.
 fn state(revisions: &Revisions) -> String {
-    let text = |config: &Arc<RevisionConfig>| {
+    let text = |config: &Arc<RevisionSpec>| {
         let ports: Vec<String> = config
             .backends
             .iter()

@@ -19,9 +19,10 @@ use crate::admin::{self, Admin};
 use crate::config::{Config, ReadyWhen};
 use crate::drain::Drain;
 use crate::echo;
+use crate::probe::ProbeSettings;
 use crate::proxy;
 use crate::readiness::Readiness;
-use crate::revision::{Revisions, Shared};
+use crate::revision::{Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::Places;
 use crate::server::{self, Worker};
 use crate::source::{self, RevisionSource};
@@ -82,7 +83,9 @@ impl Activator {
         let late = Arc::new(metrics::LateLister::default());
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&late) as _);
         let backends = exporter.backends();
-        let shared = Shared::new(&config, move |outcome| backends.probed(outcome));
+        let shared = Shared::new(&shared_settings(&config), move |outcome| {
+            backends.probed(outcome)
+        });
         let revisions = Revisions::new(std::mem::take(&mut config.revisions), shared);
         let revisions = Arc::new(revisions);
         late.set(&revisions);
@@ -285,5 +288,19 @@ impl Drop for Control {
             // Waiting for it is forbidden where other tasks run.
             runtime.shutdown_background();
         }
+    }
+}
+
+fn shared_settings(config: &Config) -> SharedSettings {
+    SharedSettings {
+        max_queued_requests: config.throttle.max_queued_requests,
+        max_parallel_probes: config.probe.max_parallel,
+        probe: ProbeSettings {
+            frequency: config.probe.frequency,
+            timeout: config.probe.timeout,
+            max_timeout: config.probe.max_timeout,
+            ..ProbeSettings::default()
+        },
+        workers: config.workers,
     }
 }

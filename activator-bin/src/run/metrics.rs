@@ -8,7 +8,7 @@ use reporter_runtime::ConcurrencyReporter;
 
 use crate::admin::Make;
 use crate::logging;
-use crate::revision::{Revisions, Target};
+use crate::revision::{Revisions, ServedRevision};
 
 /// The revisions for the metrics, which have to be there first: probes are counted from the start.
 #[derive(Default)]
@@ -47,7 +47,7 @@ pub(super) fn render(
     })
 }
 
-fn count_backends(metrics: &BackendMetrics, targets: &[Arc<Target>]) {
+fn count_backends(metrics: &BackendMetrics, targets: &[Arc<ServedRevision>]) {
     let (mut ready, mut probing, mut set_aside) = (0, 0, 0);
     for target in targets {
         let counts = target.prober.counts();
@@ -60,7 +60,7 @@ fn count_backends(metrics: &BackendMetrics, targets: &[Arc<Target>]) {
     metrics.count(BackendState::SetAside, set_aside);
 }
 
-fn requests(target: &Target) -> RevisionRequests {
+fn requests(target: &ServedRevision) -> RevisionRequests {
     RevisionRequests {
         key: target.key.clone(),
         queued: target.throttle.queued(),

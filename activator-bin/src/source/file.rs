@@ -11,10 +11,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::RevisionSource;
-use crate::config::{Config, Problems, ReloadError, RevisionConfig, Sources};
+use crate::config::{Config, Problems, ReloadError, Sources};
 use crate::os::file_retry::Pause;
 use crate::os::file_watch::Watch;
 use crate::os::regular_file;
+use crate::revision::RevisionSpec;
 
 /// How long a reading may take before that is told; a file system that hangs holds one thread.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -164,7 +165,7 @@ impl FileSource {
 
 #[async_trait]
 impl RevisionSource for FileSource {
-    async fn changed(&mut self) -> Result<Vec<RevisionConfig>, Problems> {
+    async fn changed(&mut self) -> Result<Vec<RevisionSpec>, Problems> {
         let mut reason = Reason::Change;
         let mut stale = 0;
         loop {

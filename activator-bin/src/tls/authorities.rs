@@ -13,11 +13,14 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::problem::{TlsProblems, What};
+use super::version::TlsVersion;
 use super::{Current, Files, Loaded, provider};
-use crate::config::{NAMESPACE, TlsVersion};
 use crate::os::regular_file;
 
 const CA_FILE: &str = "backend_tls.ca_file";
+
+/// What stands for the revision's namespace in `backend_tls.server_name`.
+pub(crate) const NAMESPACE: &str = "{namespace}";
 
 /// The certificates that a backend's is checked against.
 pub(crate) struct Authorities {

@@ -10,8 +10,8 @@ use rustls::{Error, InconsistentKeys, ServerConfig};
 
 use super::expiry::not_after;
 use super::problem::{TlsProblem, TlsProblems, What};
+use super::version::TlsVersion;
 use super::{ALPN_HTTP1, ALPN_HTTP2, Files, Loaded, provider};
-use crate::config::TlsVersion;
 use crate::os::regular_file;
 
 const CERTIFICATE: &str = "tls.certificate";

@@ -9,7 +9,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::ServerConfig;
 
 use super::*;
-use crate::config::TlsVersion;
+use crate::tls::TlsVersion;
 
 /// A directory that is gone with its test.
 struct Directory(PathBuf);

@@ -18,8 +18,8 @@ use super::wire::Wire;
 use crate::limits::Limits;
 use crate::message::target::Target;
 use crate::os::open_files;
-use crate::revision::backend::Endpoint;
 use crate::tls::{ALPN_HTTP1, BackendTls};
+use crate::upstream::backend::Endpoint;
 
 /// Milliseconds after each attempt that found no descriptor.
 const SCARCITY_PAUSES: [u64; 6] = [1, 5, 10, 20, 40, 80];

@@ -29,9 +29,9 @@ use crate::message::hop_by_hop::informational_to_client;
 use crate::message::request_body::Upload;
 use crate::message::target::Target;
 use crate::os::open_files;
-use crate::revision::backend::{Backend, Endpoint};
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
+use crate::upstream::backend::{Backend, Endpoint};
 
 mod attempts;
 mod connection;

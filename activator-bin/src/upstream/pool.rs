@@ -22,7 +22,7 @@ use crate::limits::Limits;
 use crate::message::head::Names;
 use crate::message::hop_by_hop::informational_to_client;
 use crate::message::request_body::Upload;
-use crate::revision::backend::{Backend, Endpoint};
+use crate::upstream::backend::{Backend, Endpoint};
 
 /// An open connection of HTTP/1, ready for one request at a time.
 pub(crate) struct Connection {

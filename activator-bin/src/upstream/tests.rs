@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::revision::backend::Endpoint;
+use crate::upstream::backend::Endpoint;
 
 /// A request without a body, as it comes from a client.
 async fn request(method: Method) -> Box<Request<Upload>> {

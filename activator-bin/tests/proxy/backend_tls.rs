@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use activator_bin::testing::RevisionConfig;
+use activator_bin::testing::RevisionSpec;
 use http::Response;
 use reporter_core::RevisionKey;
 use tokio::io::AsyncWriteExt;
@@ -236,8 +236,8 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
     let mut client = activator.connect().await;
     let answer = "HTTP/1.1 204 No Content\r\n\r\n";
     let plain = |tls| {
-        let served: Arc<RevisionConfig> = activator.revisions().config(&hello()).unwrap();
-        let mut config = RevisionConfig::clone(&served);
+        let served: Arc<RevisionSpec> = activator.revisions().config(&hello()).unwrap();
+        let mut config = RevisionSpec::clone(&served);
         config.tls = tls;
         activator.revisions().put(config);
     };

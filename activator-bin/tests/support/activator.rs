@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use activator_bin::testing::{Activator, Config, Options, RevisionConfig};
+use activator_bin::testing::{Activator, Config, Options, RevisionSpec};
 use reporter_core::RevisionKey;
 use tokio::net::TcpStream;
 
@@ -58,9 +58,9 @@ pub(crate) async fn scene() -> (Backend, Activator, Client) {
 }
 
 /// `default/hello` is otherwise from now on.
-pub(crate) fn change(activator: &Activator, change: impl FnOnce(&mut RevisionConfig)) {
+pub(crate) fn change(activator: &Activator, change: impl FnOnce(&mut RevisionSpec)) {
     let before = activator.revisions().config(&hello()).unwrap();
-    let mut config = RevisionConfig::clone(&before);
+    let mut config = RevisionSpec::clone(&before);
     change(&mut config);
     activator.revisions().put(config);
 }

@@ -15,15 +15,16 @@ use tokio::runtime::{Builder, LocalRuntime, Runtime};
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
-use crate::config::{Config, Probe, RevisionConfig, TimeoutLimits};
 use crate::drain::Drain;
 use crate::limits::Limits;
 use crate::os::listen;
+use crate::probe::Probe;
 use crate::proxy;
 use crate::readiness::Readiness;
-use crate::revision::{Revisions, Shared};
+use crate::revision::{RevisionSpec, Revisions, Shared};
 use crate::server::connection_limit::Places;
 use crate::server::{Listener, Services, prepare, run};
+use crate::timeouts::TimeoutLimits;
 
 pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";
@@ -46,7 +47,7 @@ impl Scene {
         let mut control = Builder::new_multi_thread();
         let control = control.worker_threads(1).enable_all().build().unwrap();
         let entered = control.enter();
-        let revision = RevisionConfig {
+        let revision = RevisionSpec {
             key: "ns/rev".parse().unwrap(),
             revision: Revision {
                 service: "".into(),
@@ -63,7 +64,7 @@ impl Scene {
             tls: false,
             backends: vec![backend],
         };
-        let shared = Shared::new(&Config::embedded(), |_| ());
+        let shared = Shared::for_tests();
         let revisions = Arc::new(Revisions::new(vec![revision], shared));
         let exporter = Exporter::new("", Arc::clone(&revisions) as _);
         let (reporter, _) = ConcurrencyReporter::builder(Accounting::Average).spawn();

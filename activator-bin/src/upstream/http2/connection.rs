@@ -26,8 +26,8 @@ use super::super::recall::Recall;
 use super::Count;
 use crate::frames::{Flood, Frames};
 use crate::limits::Limits;
-use crate::revision::backend::Backend;
 use crate::tls::{ALPN_HTTP2, BackendTls};
+use crate::upstream::backend::Backend;
 
 /// How many requests that were given up are remembered, and for how long their responses may still come.
 const RESETS: usize = 1_000;

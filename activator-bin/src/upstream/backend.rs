@@ -1,30 +1,17 @@
-//! A revision's instances as the proxy sees them: how each is called, and how it did last.
+//! One instance as those see it who send requests to it: where it is, how it is called, and how it did last.
 //!
-//! What must not live here: which of them gets a request (the throttle's), which are ready (the prober's).
+//! What must not live here: which instance gets a request (the throttle's), which are ready (the prober's).
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
-use super::protocol::Refusal;
-use arc_swap::ArcSwap;
-use foldhash::fast::FixedState;
 use http::HeaderValue;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::protocol::Refusal;
 use crate::logging::told::{self, Told};
-
-/// The backends of one revision.
-pub(crate) struct Backends(ArcSwap<Known>);
-
-#[derive(Default)]
-struct Known {
-    by_address: HashMap<SocketAddr, Arc<Backend>, FixedState>,
-    /// As an [`Endpoint`] has it.
-    tls: Option<Arc<str>>,
-}
 
 /// Where an instance is, and how it is reached there. A connection to one is no connection to another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -80,57 +67,6 @@ pub(crate) enum Health {
     Responding,
     /// It got none, and that was the backend's fault.
     Failing,
-}
-
-impl Backends {
-    pub(super) fn new(addresses: &[SocketAddr], tls: Option<Arc<str>>, limit: u32) -> Self {
-        let backends = Self(ArcSwap::default());
-        backends.set(addresses, tls, limit);
-        backends
-    }
-
-    /// These are the backends from now on, each with so many requests at once; one that was there before stays as
-    /// it is. True when others were taken out: connections to them are not kept any more.
-    pub(super) fn set(&self, addresses: &[SocketAddr], tls: Option<Arc<str>>, limit: u32) -> bool {
-        let before = self.0.load_full();
-        let backend = |&address| {
-            let backend = before.find(address, &tls).unwrap_or_else(|| {
-                Arc::new(Backend::new(Endpoint {
-                    address,
-                    tls: tls.clone(),
-                }))
-            });
-            backend.limit(limit);
-            (address, backend)
-        };
-        let by_address = addresses.iter().map(backend).collect();
-        let now = Arc::new(Known { by_address, tls });
-        self.0.store(Arc::clone(&now));
-        let is_gone = |backend: &&Arc<Backend>| {
-            let Endpoint { address, tls } = &backend.endpoint;
-            now.find(*address, tls).is_none()
-        };
-        let gone = before.by_address.values().filter(is_gone);
-        gone.inspect(|backend| backend.keep_none()).count() > 0
-    }
-
-    /// The backend at this address. One that has left meanwhile can still be called.
-    pub(crate) fn at(&self, address: SocketAddr) -> Arc<Backend> {
-        let known = self.0.load();
-        known.find(address, &known.tls).unwrap_or_else(|| {
-            let tls = known.tls.clone();
-            let gone = Backend::new(Endpoint { address, tls });
-            gone.keep_none();
-            Arc::new(gone)
-        })
-    }
-}
-
-impl Known {
-    fn find(&self, address: SocketAddr, tls: &Option<Arc<str>>) -> Option<Arc<Backend>> {
-        let backend = self.by_address.get(&address)?;
-        (backend.endpoint.tls == *tls).then(|| Arc::clone(backend))
-    }
 }
 
 impl Backend {
@@ -213,7 +149,7 @@ impl Backend {
     }
 
     /// It gets so many requests at once at most; 0 is no limit.
-    fn limit(&self, container_concurrency: u32) {
+    pub(crate) fn limit(&self, container_concurrency: u32) {
         const FEW: std::ops::RangeInclusive<u32> = 1..=3;
         let few = FEW.contains(&container_concurrency);
         self.serves_few.store(few, Ordering::Relaxed);

@@ -5,26 +5,26 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use reporter_core::RevisionKey;
 
-use super::backend::Backends;
-use super::protocol::Protocol;
+use super::backends::Backends;
 use super::shared::{Shared, limits};
-use crate::config::RevisionConfig;
+use super::spec::RevisionSpec;
 use crate::probe::Prober;
 use crate::throttle::Throttle;
 use crate::timeouts::TimeoutLimits;
+use crate::upstream::protocol::Protocol;
 
 /// A revision that is served. Requests hold on to it, so that what they share outlives every change.
-pub(crate) struct Target {
+pub(crate) struct ServedRevision {
     pub(crate) key: RevisionKey,
     /// Where its requests wait.
     pub(crate) throttle: Throttle,
     pub(crate) prober: Prober,
     pub(crate) backends: Backends,
-    config: ArcSwap<RevisionConfig>,
+    config: ArcSwap<RevisionSpec>,
 }
 
-impl Target {
-    pub(super) fn new(config: &Arc<RevisionConfig>, shared: &Shared) -> Self {
+impl ServedRevision {
+    pub(super) fn new(config: &Arc<RevisionSpec>, shared: &Shared) -> Self {
         let throttle = shared.throttle(config);
         Self {
             key: config.key.clone(),
@@ -36,7 +36,7 @@ impl Target {
     }
 
     /// What it was told last.
-    pub(super) fn config(&self) -> Arc<RevisionConfig> {
+    pub(super) fn config(&self) -> Arc<RevisionSpec> {
         self.config.load_full()
     }
 
@@ -61,7 +61,7 @@ impl Target {
     /// Becomes what `config` says, of the same key; false when it is that already.
     ///
     /// For one caller at a time.
-    pub(super) fn apply(&self, config: &Arc<RevisionConfig>, shared: &Shared) -> bool {
+    pub(super) fn apply(&self, config: &Arc<RevisionSpec>, shared: &Shared) -> bool {
         let before = self.config.swap(Arc::clone(config));
         if limits(&before) != limits(config) {
             self.throttle.set_limits(limits(config));
@@ -84,6 +84,6 @@ impl Target {
 }
 
 /// The namespace that its backends have to prove over TLS, if that is what they speak.
-fn tls(config: &RevisionConfig) -> Option<Arc<str>> {
+fn tls(config: &RevisionSpec) -> Option<Arc<str>> {
     config.tls.then(|| config.key.namespace().into())
 }

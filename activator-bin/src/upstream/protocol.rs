@@ -39,7 +39,7 @@ impl Refusal {
     /// How long it is believed: there may be another program by then.
     const BELIEVED: Duration = Duration::from_secs(60);
 
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self {
             born: Instant::now(),
             at: AtomicU64::new(0),
