@@ -1,4 +1,4 @@
-//! All settings that are one value: the sections of the file, and what stands above the first one.
+//! The sections of the file, and `Config`, which is made of them and of what stands above the first one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
