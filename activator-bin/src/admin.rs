@@ -27,6 +27,7 @@ mod revisions;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod text;
 mod texts;
 
 pub(crate) use revisions::Access;

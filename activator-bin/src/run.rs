@@ -15,6 +15,7 @@ use crate::os::open_files;
 use crate::source::{FileSource, RevisionSource};
 
 mod activator;
+mod echo;
 mod error;
 mod metrics;
 mod ports;

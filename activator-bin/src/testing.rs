@@ -5,9 +5,8 @@ pub use crate::config::{
     Protocol, ReadyWhen, RevisionSpec, Setting, Settings, SinkConfig, Sources, TimeoutLimits,
     TlsConfig, TlsVersion, Value,
 };
+pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
-pub use crate::record::record;
-pub use crate::replay::{LINE_LIMIT, ReplayError, Summary, replay};
 pub use crate::run::{Activator, Options};
 pub use crate::source::FileSource;
 pub use crate::throttle::{

@@ -24,11 +24,13 @@ use crate::throttle::Complaint;
 use crate::tls::BackendTls;
 use crate::upstream::backend::Backend;
 
+pub(crate) mod backend;
 mod connect;
 mod error;
 mod http2;
 mod line;
 mod pool;
+pub(crate) mod protocol;
 mod recall;
 mod received;
 mod request_line;
@@ -337,7 +339,5 @@ fn copy(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
     Some(Box::new(copy))
 }
 
-pub(crate) mod backend;
-pub(crate) mod protocol;
 #[cfg(test)]
 mod tests;

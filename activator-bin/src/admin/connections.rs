@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, timeout};
 
-use super::texts::Text;
+use super::text::Text;
 use crate::os::open_files;
 
 /// How long a peer may take nothing of a text before it is disconnected for another text.

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use super::connections::{Connection, Connections};
+use super::text::Text;
 
 /// The most that are in memory for those who still read them; one more may be in the making.
 const MOST: usize = 3;
@@ -23,12 +24,6 @@ const LOOK: Duration = Duration::from_millis(50);
 
 /// Makes a text.
 pub(crate) type Make = Arc<dyn Fn() -> String + Send + Sync>;
-
-/// A text while somebody reads it.
-pub(super) struct Text {
-    bytes: String,
-    pub(super) made: Instant,
-}
 
 /// The texts of one kind.
 pub(super) struct Texts {

@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use reporter_core::Accounting;
 
 use super::{Exit, fail};
-use crate::replay::{ReplayError, Summary, replay};
+use crate::history::{ReplayError, Summary, replay};
 
 /// What `replay` can be told.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use reporter_runtime::sink::json_lines::FileWriter;
 use tokio::task::JoinHandle;
 
 use super::StartError;
-use crate::record::record;
+use crate::history::record;
 
 /// Records that the file may be behind; one that is slower than that ends the recording.
 const CAPACITY: usize = 65_536;

@@ -121,6 +121,38 @@ impl<'a> Acquire<'a> {
     }
 }
 
+impl Slot {
+    /// Sets the backend aside until a probe finds it ready again, and waits for another one in the request's old place.
+    ///
+    /// Only for a request that may be sent again. It stands where it stood by its arrival, so in front
+    /// of all that came later, and no bound on the queue refuses it. A backend that has become ready
+    /// anew since this slot was granted is not set aside, and may be the next one again.
+    ///
+    /// # Errors
+    /// When the revision was removed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
+    pub async fn retry_elsewhere(mut self, complaint: Complaint) -> Result<Slot, ThrottleError> {
+        let grant = self.take();
+        Acquire::retrying(&self.shared, grant, Some(complaint)).await
+    }
+
+    /// Gives this slot back and waits for another one in the request's old place, which may be one of the same backend.
+    ///
+    /// Otherwise like [`retry_elsewhere`](Self::retry_elsewhere): for a failure that says nothing against the backend.
+    ///
+    /// # Errors
+    /// When the revision was removed.
+    ///
+    /// # Cancel safety
+    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
+    pub async fn retry(mut self) -> Result<Slot, ThrottleError> {
+        let grant = self.take();
+        Acquire::retrying(&self.shared, grant, None).await
+    }
+}
+
 impl Future for Acquire<'_> {
     type Output = Result<Slot, ThrottleError>;
 

@@ -3,10 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use super::acquire::Acquire;
 use super::breaker::Grant;
 use super::complaint::Complaint;
-use super::error::ThrottleError;
 use super::shared::Shared;
 
 /// The right to send one request to one backend. When it is dropped, the next waiter has it.
@@ -14,7 +12,7 @@ use super::shared::Shared;
 /// Move it into whatever lives as long as the request: the response body, the upgraded connection.
 #[must_use = "the slot is free again as soon as this is dropped"]
 pub struct Slot {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// There until it is given back.
     grant: Option<Grant>,
 }
@@ -33,36 +31,6 @@ impl Slot {
         self.grant().backend()
     }
 
-    /// Sets the backend aside until a probe finds it ready again, and waits for another one in the request's old place.
-    ///
-    /// Only for a request that may be sent again. It stands where it stood by its arrival, so in front
-    /// of all that came later, and no bound on the queue refuses it. A backend that has become ready
-    /// anew since this slot was granted is not set aside, and may be the next one again.
-    ///
-    /// # Errors
-    /// When the revision was removed.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
-    pub async fn retry_elsewhere(mut self, complaint: Complaint) -> Result<Slot, ThrottleError> {
-        let grant = self.take();
-        Acquire::retrying(&self.shared, grant, Some(complaint)).await
-    }
-
-    /// Gives this slot back and waits for another one in the request's old place, which may be one of the same backend.
-    ///
-    /// Otherwise like [`retry_elsewhere`](Self::retry_elsewhere): for a failure that says nothing against the backend.
-    ///
-    /// # Errors
-    /// When the revision was removed.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
-    pub async fn retry(mut self) -> Result<Slot, ThrottleError> {
-        let grant = self.take();
-        Acquire::retrying(&self.shared, grant, None).await
-    }
-
     /// Sets the backend aside until a probe finds it ready again. The slot stays this request's own.
     ///
     /// For a request that may not be sent again. Nothing happens when the backend has become ready
@@ -78,7 +46,7 @@ impl Slot {
         }
     }
 
-    fn take(&mut self) -> Grant {
+    pub(super) fn take(&mut self) -> Grant {
         self.grant
             .take()
             .expect("only the end of the slot takes it")

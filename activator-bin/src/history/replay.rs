@@ -1,9 +1,5 @@
 //! What the reporter would have said: a recorded history in, its batches out. No clock, no network.
 
-mod input;
-mod line;
-mod output;
-
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, Write};
 
@@ -11,8 +7,8 @@ use reporter_core::{
     Accounting, Cause, Refused, Report, Reporter, ReqEvent, RevisionKey, StatMessage, Timestamp,
 };
 
-pub use input::LINE_LIMIT;
-pub(crate) use line::{HistoryLine, LineError, Op};
+use super::line::{HistoryLine, LineError, Op};
+use super::{input, output};
 
 /// What a replay that came to its end has to say besides its output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

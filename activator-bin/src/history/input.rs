@@ -2,10 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read};
 
-use super::LineError;
-
-/// The longest line that is read, in bytes: room for the extra fields of a tick with many keys.
-pub const LINE_LIMIT: usize = 16 << 20;
+use super::line::{LINE_LIMIT, LineError};
 
 pub(super) struct Lines<R> {
     input: BufReader<R>,

@@ -5,7 +5,7 @@ use std::io;
 use reporter_runtime::{History, HistoryOp, HistoryRecord};
 use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
-use crate::replay::{HistoryLine, Op};
+use super::line::{HistoryLine, Op};
 
 /// Writes `history` to `file`, a line per record, until nobody is left who could add to it.
 ///

@@ -5,6 +5,9 @@ use std::borrow::Cow;
 use reporter_core::{KeyError, RevisionKey};
 use serde::{Deserialize, Serialize};
 
+/// The longest line that is read, in bytes: room for the extra fields of a tick with many keys.
+pub const LINE_LIMIT: usize = 16 << 20;
+
 /// One line of a history. Further fields are ignored.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct HistoryLine<'a> {
@@ -35,7 +38,7 @@ pub(crate) enum Op {
 #[non_exhaustive]
 pub enum LineError {
     /// It is longer than any line that belongs here.
-    #[error("is longer than {} MiB", super::LINE_LIMIT >> 20)]
+    #[error("is longer than {} MiB", LINE_LIMIT >> 20)]
     TooLong,
     /// It is something else than an object.
     #[error("is no JSON object")]

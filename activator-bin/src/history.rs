@@ -1,0 +1,11 @@
+//! Histories of requests: their format, who records one, and who replays it.
+
+mod input;
+mod line;
+mod output;
+mod record;
+mod replay;
+
+pub use line::LINE_LIMIT;
+pub use record::record;
+pub use replay::{ReplayError, Summary, replay};
