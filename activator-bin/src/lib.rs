@@ -1,27 +1,62 @@
-//! The activator as a library: [`cli`] for the binary, `testing` for tests in this process.
+//! The activator as a library. Modules stand on floors, from the command line down to the operating system: each
+//! imports only from floors below its own, which `tests/floors.rs` holds.
 
-mod admin;
-pub mod cli;
-mod client;
-mod config;
-mod drain;
-mod frames;
-mod limits;
-mod logging;
-mod message;
-mod os;
-mod probe;
-mod proxy;
-mod readiness;
-mod revision;
-mod run;
-mod server;
-mod settings;
-mod source;
+/// What the tests, benchmarks and fuzz targets of this package use.
 #[doc(hidden)]
 pub mod testing;
-mod throttle;
-mod timeouts;
-mod tls;
+
+/// The command line and its exit codes.
+pub mod cli;
+
+/// Puts everything together, starts and stops it.
+mod run;
+
+/// The admin port: metrics, health and revisions.
+mod admin;
+/// The clients: worker threads and their connections, HTTP/1 and HTTP/2.
+mod server;
+/// Where revisions come from.
+mod source;
+
+/// Everything that can be configured, from a file, the environment and flags.
+mod config;
+/// One request, from its head to the end of its response.
+mod proxy;
+
+/// What is served: revisions, their names and instances.
+mod revision;
+
+/// Connections to instances and what is sent over them.
 mod upstream;
+
+/// One client's connection as everybody on a request's way sees it.
+mod client;
+/// Bounds on what peers may take.
+mod limits;
+/// Finds out which instances are ready.
+mod probe;
+/// Whether this process is ready for requests.
+mod readiness;
+/// Certificates and authorities, followed as their files change.
+mod tls;
+
+/// HTTP/2 frames below the h2 crate.
+mod frames;
+/// Histories of requests: format, recorder, replay.
 mod history;
+/// HTTP messages: heads, targets, headers, trailers, request bodies.
+mod message;
+/// The queue in front of a revision's instances.
+mod throttle;
+/// How long requests may take.
+mod timeouts;
+
+/// The stages of a shutdown.
+mod drain;
+/// Where log lines go, and how often.
+mod logging;
+/// What is asked of the operating system.
+mod os;
+
+/// What a setting is: said once, for the file, flags, the environment and the docs.
+mod settings;
