@@ -31,7 +31,7 @@ fn file(name: &str, content: &str) -> String {
 }
 
 #[test]
-fn a_good_configuration_is_checked_in_silence_with_and_without_the_word_run() {
+fn check_of_a_good_configuration_is_silent() {
     let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
     let certified = certified.expect("a key and a certificate of it");
     for name in ["tls.crt", "backends.pem"] {
@@ -48,7 +48,7 @@ fn a_good_configuration_is_checked_in_silence_with_and_without_the_word_run() {
 }
 
 #[test]
-fn bad_files_of_tls_end_with_code_78_before_anything_is_served() {
+fn bad_tls_files_exit_with_78() {
     let empty = file("empty.pem", "");
     let flags = ["--listen-https", "127.0.0.1:0", "--tls-certificate", &empty];
     let why = format!(
@@ -62,7 +62,7 @@ fn bad_files_of_tls_end_with_code_78_before_anything_is_served() {
 }
 
 #[test]
-fn a_bad_configuration_ends_with_code_78_and_all_its_errors() {
+fn bad_configuration_exits_with_78_and_all_errors() {
     let bad = file("bad.toml", "workers = 0\n");
     let one = format!(
         "activator: the configuration has 1 error\n{bad}:1:11: workers: expected a whole number from 1 to 1024, found 0\n"
@@ -86,7 +86,7 @@ fn a_bad_configuration_ends_with_code_78_and_all_its_errors() {
 }
 
 #[test]
-fn the_flag_for_the_file_wins_over_its_variable_and_an_empty_variable_is_none() {
+fn config_flag_wins_over_its_variable() {
     let bad = file("ignored.toml", "workers = 0\n");
     let good = file("good.toml", "workers = 1\n");
     check(
@@ -99,14 +99,14 @@ fn the_flag_for_the_file_wins_over_its_variable_and_an_empty_variable_is_none() 
 }
 
 #[test]
-fn a_file_that_is_not_there_is_a_bad_configuration() {
+fn missing_file_is_a_bad_configuration() {
     let stderr = "activator: the configuration has 1 error\n\
                   /nonexistent.toml: cannot be read: No such file or directory (os error 2)\n";
     check(&["--config", "/nonexistent.toml"], &[], 78, stderr);
 }
 
 #[test]
-fn wrong_usage_ends_with_code_2() {
+fn wrong_usage_exits_with_2() {
     for arguments in [
         &["--colour"][..],
         &["walk"],
@@ -122,7 +122,7 @@ fn wrong_usage_ends_with_code_2() {
 }
 
 #[test]
-fn help_names_every_flag_its_default_and_the_exit_codes() {
+fn help_lists_flags_defaults_and_exit_codes() {
     let output = activator(&["--help"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8_lossy(&output.stdout);
@@ -144,7 +144,7 @@ fn help_names_every_flag_its_default_and_the_exit_codes() {
 }
 
 #[test]
-fn version_is_the_packages() {
+fn version_is_that_of_the_package() {
     let output = activator(&["--version"], &[]);
     assert_eq!(output.status.code(), Some(0));
     let expected = format!("activator {}\n", env!("CARGO_PKG_VERSION"));

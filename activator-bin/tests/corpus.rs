@@ -24,11 +24,11 @@ fn check_all(corpus: &str, least: usize, check: fn(&[u8])) {
 }
 
 #[test]
-fn every_history_of_the_corpus_keeps_what_must_hold_for_any() {
+fn histories_of_the_corpus_keep_the_property() {
     check_all("replay", 31, replay::check);
 }
 
 #[test]
-fn every_configuration_of_the_corpus_keeps_what_must_hold_for_any() {
+fn configurations_of_the_corpus_keep_the_property() {
     check_all("config", 14, config::check);
 }

@@ -86,7 +86,7 @@ fn check(page: &str, name: &str, table: &str) {
 }
 
 #[test]
-fn the_tables_of_settings_are_those_of_the_code() {
+fn settings_tables_match_the_code() {
     check(CONFIGURATION, "settings", &tables(&Config::settings()));
     check(
         CONFIGURATION,
@@ -102,7 +102,7 @@ fn the_tables_of_settings_are_those_of_the_code() {
 }
 
 #[tokio::test]
-async fn the_table_of_metrics_has_every_metric_that_a_running_activator_shows() {
+async fn metrics_table_matches_a_running_activator() {
     let mut config = for_tests(
         "
         reporter = { interval = '50ms', flush_timeout = '50ms' }

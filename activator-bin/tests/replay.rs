@@ -29,7 +29,7 @@ fn transcript(input: &[u8], accounting: Accounting) -> String {
 }
 
 #[test]
-fn every_history_is_answered_with_exactly_these_lines() {
+fn cases() {
     let mut wrong = String::new();
     let cases = include_str!("replay/cases.txt").split("\n## ").skip(1);
     for case in cases {
@@ -149,13 +149,13 @@ fn gauges_of_average(tick: &Value) -> Value {
 }
 
 #[test]
-fn the_shared_histories_get_the_answers_of_the_reference_in_snapshot_accounting() {
+fn shared_histories_in_snapshot_accounting() {
     let histories = include_str!("../../reporter-core/tests/vectors/snapshot.ndjson");
     check_conformance(histories, Accounting::Snapshot);
 }
 
 #[test]
-fn the_shared_histories_get_the_answers_of_the_reference_in_average_accounting() {
+fn shared_histories_in_average_accounting() {
     let histories = include_str!("../../reporter-core/tests/vectors/average.ndjson");
     check_conformance(histories, Accounting::Average);
 }
@@ -164,7 +164,7 @@ const IN: &str = "{\"t_ns\":0,\"op\":\"in\",\"id\":1,\"key\":\"ns/a\"}\n";
 const FIRST: &str = "{\"t_ns\":0,\"cause\":\"first_request\",\"messages\":[{\"key\":\"ns/a\",\"average_concurrent_requests\":1.0,\"request_count\":1}]}\n";
 
 #[test]
-fn the_last_line_needs_no_end() {
+fn last_line_needs_no_newline() {
     assert_eq!(
         transcript(IN.trim_end().as_bytes(), Accounting::Snapshot),
         FIRST
@@ -172,13 +172,13 @@ fn the_last_line_needs_no_end() {
 }
 
 #[test]
-fn lines_may_end_as_on_windows() {
+fn lines_may_end_with_crlf() {
     let history = IN.replace('\n', "\r\n\r\n");
     assert_eq!(transcript(history.as_bytes(), Accounting::Snapshot), FIRST);
 }
 
 #[test]
-fn bytes_that_are_no_text_are_a_bad_line() {
+fn line_that_is_not_utf_8_is_refused() {
     let found = transcript(b"\n\xff\x00\n", Accounting::Snapshot);
     assert_eq!(found, "! line 2: is no JSON object\n");
     let key = b"{\"t_ns\":0,\"op\":\"out\",\"key\":\"\xff\"}";
@@ -187,7 +187,7 @@ fn bytes_that_are_no_text_are_a_bad_line() {
 }
 
 #[test]
-fn a_line_is_as_long_as_may_be_and_not_longer() {
+fn line_at_the_limit_is_read_and_a_longer_one_refused() {
     let padding = " ".repeat(LINE_LIMIT - IN.trim_end().len());
     let longest = IN.replace('\n', &format!("{padding}\n{{}}"));
     let found = transcript(longest.as_bytes(), Accounting::Snapshot);
@@ -201,14 +201,14 @@ fn a_line_is_as_long_as_may_be_and_not_longer() {
 }
 
 #[test]
-fn a_line_without_an_end_does_not_fill_the_memory() {
+fn endless_line_is_refused() {
     // An endless stream: that this test ends at all is the point.
     let found = run(io::repeat(b'{'), Accounting::Snapshot).1.unwrap_err();
     assert_eq!(found.to_string(), "line 1: is longer than 16 MiB");
 }
 
 #[test]
-fn deep_nesting_is_a_bad_line_and_does_not_exhaust_the_stack() {
+fn deep_nesting_is_refused() {
     let history = format!("{{\"t_ns\":0,\"op\":\"tick\",\"x\":{}", "[".repeat(1 << 20));
     let found = transcript(history.as_bytes(), Accounting::Snapshot);
     assert_eq!(
@@ -248,7 +248,7 @@ impl Write for Shared<'_> {
 }
 
 #[test]
-fn output_appears_before_more_input_is_waited_for_and_survives_a_read_error() {
+fn output_is_flushed_before_waiting_for_input() {
     let (output, written) = Default::default();
     let (start, end) = IN.split_at(10);
     let script = Scripted {
@@ -276,7 +276,7 @@ fn output_appears_before_more_input_is_waited_for_and_survives_a_read_error() {
 }
 
 #[test]
-fn output_that_nobody_takes_is_an_error_of_its_own() {
+fn write_errors_are_reported() {
     let full: &mut [u8] = &mut [0; 8];
     let error = replay(IN.as_bytes(), full, Accounting::Snapshot).unwrap_err();
     assert!(matches!(error, ReplayError::Write(_)), "{error}");
@@ -284,12 +284,12 @@ fn output_that_nobody_takes_is_an_error_of_its_own() {
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_history_or_an_error(bytes in any::<Vec<u8>>()) {
+    fn arbitrary_bytes_are_replayed_or_refused(bytes in any::<Vec<u8>>()) {
         transcript(&bytes, Accounting::Snapshot);
     }
 
     #[test]
-    fn any_order_of_lines_is_replayed_or_refused_at_a_line_that_exists(
+    fn arbitrary_orders_of_lines_are_replayed_or_refused(
         lines in prop::collection::vec(
             (0..5_u64, "in|out|tick|other", prop::option::of(0..4_u64), prop::option::of("ns/[ab]|bad")),
             0..40,

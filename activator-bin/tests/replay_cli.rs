@@ -48,13 +48,13 @@ fn file(name: &str, content: &str) -> PathBuf {
 }
 
 #[test]
-fn standard_input_is_read_when_no_file_is_named() {
+fn standard_input_is_the_default() {
     check(&[], IN, 0, FIRST, "");
     check(&["-"], IN, 0, FIRST, "");
 }
 
 #[test]
-fn a_file_is_replayed_in_the_accounting_that_was_asked_for() {
+fn file_is_replayed_in_the_given_accounting() {
     let file = file("replay.ndjson", &format!("{IN}{TICK}"));
     let file = file.to_str().expect("UTF-8");
     let tick = |average, count, gauge| {
@@ -80,7 +80,7 @@ fn a_file_is_replayed_in_the_accounting_that_was_asked_for() {
 }
 
 #[test]
-fn a_bad_line_ends_it_with_its_number_and_code_65() {
+fn bad_line_exits_with_65_and_its_number() {
     let bad = format!("{IN}nonsense\n{TICK}");
     let stderr = "activator: standard input: line 2: is no JSON object\n";
     check(&[], &bad, 65, FIRST, stderr);
@@ -91,14 +91,14 @@ fn a_bad_line_ends_it_with_its_number_and_code_65() {
 }
 
 #[test]
-fn outs_without_their_request_are_told_at_the_end() {
+fn unmatched_outs_are_reported_at_the_end() {
     let out = "{\"t_ns\":0,\"op\":\"out\",\"id\":9}\n";
     let stderr = "activator: standard input: 2 of the outs found nothing in flight and changed nothing; the first is in line 2\n";
     check(&[], &format!("{IN}{out}{out}"), 0, FIRST, stderr);
 }
 
 #[test]
-fn a_file_that_is_not_there_is_a_failure() {
+fn missing_file_is_a_failure() {
     let stderr = "activator: /nonexistent: cannot read: No such file or directory (os error 2)\n";
     check(&["/nonexistent"], "", 1, "", stderr);
     check(
@@ -111,7 +111,7 @@ fn a_file_that_is_not_there_is_a_failure() {
 }
 
 #[test]
-fn a_full_disk_is_a_failure() {
+fn full_disk_is_a_failure() {
     let mut command = activator(&["/dev/stdin"]);
     let full = std::fs::File::create("/dev/full").expect("every Linux has it");
     let mut child = command.stdout(full).spawn().expect("it starts");
@@ -126,7 +126,7 @@ fn a_full_disk_is_a_failure() {
 }
 
 #[test]
-fn an_unknown_accounting_is_wrong_usage() {
+fn unknown_accounting_is_wrong_usage() {
     let output = replay(&["--accounting", "mean"], "");
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8_lossy(&output.stderr);
@@ -137,7 +137,7 @@ fn an_unknown_accounting_is_wrong_usage() {
 }
 
 #[test]
-fn a_reader_that_has_seen_enough_ends_it_quietly() {
+fn closed_output_ends_it_quietly() {
     let mut child = activator(&[]).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("it is piped");
     let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -158,7 +158,7 @@ fn a_reader_that_has_seen_enough_ends_it_quietly() {
 }
 
 #[test]
-fn a_history_that_is_still_being_written_is_followed() {
+fn growing_history_is_followed() {
     let mut child = activator(&[]).spawn().expect("it starts");
     let mut stdin = child.stdin.take().expect("it is piped");
     let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
@@ -183,7 +183,7 @@ fn a_history_that_is_still_being_written_is_followed() {
 }
 
 #[test]
-fn a_shared_history_is_answered_by_the_program_as_by_the_library() {
+fn program_and_library_agree() {
     let histories = include_str!("../../reporter-core/tests/vectors/snapshot.ndjson");
     for history in histories.lines().step_by(16) {
         let history: serde_json::Value = serde_json::from_str(history).expect("JSON");

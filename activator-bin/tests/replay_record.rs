@@ -114,11 +114,11 @@ async fn check(accounting: Accounting) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recording_replays_to_what_was_reported_in_snapshot_accounting() {
+async fn recording_replays_in_snapshot_accounting() {
     check(Accounting::Snapshot).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_recording_replays_to_what_was_reported_in_average_accounting() {
+async fn recording_replays_in_average_accounting() {
     check(Accounting::Average).await;
 }

@@ -66,7 +66,7 @@ async fn answer(request: JoinHandle<Answer>) -> Answer {
 }
 
 #[tokio::test]
-async fn those_who_waited_go_in_order_of_arrival_and_never_more_than_the_limit() {
+async fn waiters_are_served_fifo_within_the_limit() {
     let throttle = throttle(3, 500);
     let order = Arc::new(Mutex::new(Vec::new()));
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -95,7 +95,7 @@ async fn those_who_waited_go_in_order_of_arrival_and_never_more_than_the_limit()
 }
 
 #[tokio::test]
-async fn beyond_the_queue_depth_requests_are_refused_at_once() {
+async fn requests_beyond_queue_depth_are_refused() {
     let throttle = throttle(1, 50);
     let requests = arrive_all(&throttle, 100).await;
     assert_eq!(throttle.queued(), 50);
@@ -110,7 +110,7 @@ async fn beyond_the_queue_depth_requests_are_refused_at_once() {
 }
 
 #[tokio::test]
-async fn the_bound_over_all_revisions_refuses_whoever_comes_last() {
+async fn limit_over_all_revisions_refuses_the_last() {
     let budget = QueueBudget::new(3);
     let [one, other] = [(); 2].map(|()| throttle_within(1, 2, &budget));
     let waiting = arrive_all(&one, 2).await;
@@ -134,7 +134,7 @@ async fn the_bound_over_all_revisions_refuses_whoever_comes_last() {
 }
 
 #[tokio::test]
-async fn a_removed_revision_answers_those_who_wait_and_those_who_come() {
+async fn close_fails_waiters_and_newcomers() {
     let throttle = throttle(1, 10);
     throttle.add_backend(backend(1));
     let held = throttle.acquire().await.expect("a free slot");
@@ -155,7 +155,7 @@ async fn a_removed_revision_answers_those_who_wait_and_those_who_come() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_the_queue_at_once() {
+async fn dropped_waiter_leaves_the_queue() {
     let throttle = throttle(1, 2);
     throttle.add_backend(backend(1));
     let held = throttle.acquire().await.expect("a free slot");
@@ -169,7 +169,7 @@ async fn a_client_that_goes_away_leaves_the_queue_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_when_it_is_its_turn_passes_the_slot_on() {
+async fn waiter_dropped_on_its_turn_passes_the_slot_on() {
     let throttle = throttle(1, 2);
     throttle.add_backend(backend(1));
     let held = throttle.acquire().await.expect("a free slot");
@@ -183,7 +183,7 @@ async fn a_client_that_goes_away_when_it_is_its_turn_passes_the_slot_on() {
 }
 
 #[tokio::test]
-async fn a_request_that_could_not_be_sent_goes_elsewhere_before_all_that_came_later() {
+async fn unsent_request_goes_elsewhere_before_later_ones() {
     let throttle = throttle(1, 1);
     throttle.add_backend(backend(1));
     let first = throttle.acquire().await.expect("a free slot");
@@ -203,7 +203,7 @@ async fn a_request_that_could_not_be_sent_goes_elsewhere_before_all_that_came_la
 }
 
 #[tokio::test]
-async fn a_request_that_could_not_be_sent_takes_a_free_slot_elsewhere_at_once() {
+async fn unsent_request_takes_a_free_slot_elsewhere() {
     let throttle = throttle(0, 10);
     throttle.add_backend(backend(1));
     let slot = throttle.acquire().await.expect("there is no limit");
@@ -217,7 +217,7 @@ async fn a_request_that_could_not_be_sent_takes_a_free_slot_elsewhere_at_once() 
 }
 
 #[tokio::test]
-async fn a_request_that_cannot_be_sent_again_has_its_backend_set_aside_and_keeps_its_slot() {
+async fn unrepeatable_request_sets_its_backend_aside() {
     let throttle = throttle(1, 10);
     throttle.add_backend(backend(1));
     let slot = throttle.acquire().await.expect("a free slot");
@@ -236,7 +236,7 @@ async fn a_request_that_cannot_be_sent_again_has_its_backend_set_aside_and_keeps
 }
 
 #[tokio::test]
-async fn a_request_that_is_tried_again_without_a_complaint_stands_in_front() {
+async fn retry_without_a_complaint_stands_in_front() {
     let throttle = throttle(1, 10);
     throttle.add_backend(backend(1));
     let first = throttle.acquire().await.expect("a free slot");
@@ -249,7 +249,7 @@ async fn a_request_that_is_tried_again_without_a_complaint_stands_in_front() {
 }
 
 #[tokio::test]
-async fn a_higher_limit_wakes_those_who_wait() {
+async fn raised_limit_wakes_waiters() {
     let throttle = throttle(1, 200);
     throttle.add_backend(backend(1));
     let mut requests = arrive_all(&throttle, 200).await;
@@ -277,7 +277,7 @@ impl Wake for Bell {
 }
 
 #[test]
-fn whoever_polled_last_is_woken() {
+fn last_poller_is_woken() {
     let throttle = throttle(1, 10);
     let bells = [(); 2].map(|()| Arc::new(Bell::default()));
     let mut wait = pin!(throttle.acquire());
@@ -315,7 +315,7 @@ impl Load {
 
 /// As the proxy does it: a current-thread runtime per worker, and another thread that changes the backends.
 #[test]
-fn several_runtimes_share_a_throttle_while_backends_come_and_go() {
+fn several_runtimes_share_a_throttle() {
     const WORKERS: usize = 4;
     const REQUESTS: usize = 500;
     const LIMIT: u32 = 2;

@@ -28,7 +28,7 @@ fn slot(throttle: &Throttle) -> Slot {
 }
 
 #[test]
-fn a_free_slot_costs_no_allocation() {
+fn free_slot_costs_no_allocation() {
     for container_concurrency in [0, 1, 3, 4, 1_000] {
         let throttle = throttle(container_concurrency, 100);
         // The thread's random numbers are seeded once.
@@ -44,7 +44,7 @@ fn a_free_slot_costs_no_allocation() {
 }
 
 #[test]
-fn clients_that_give_up_leave_memory_as_it_was() {
+fn dropped_waiters_leave_no_memory() {
     const WAVE: usize = 4_000;
     let throttle = throttle(1, 2);
     let _busy = [slot(&throttle), slot(&throttle)];

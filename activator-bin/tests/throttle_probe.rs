@@ -89,11 +89,11 @@ async fn check(probe: Probe) {
 }
 
 #[tokio::test]
-async fn requests_wait_for_a_socket_that_takes_connections() {
+async fn requests_wait_for_a_tcp_probe() {
     check(Probe::Tcp).await;
 }
 
 #[tokio::test]
-async fn requests_wait_for_a_sidecar_that_says_it_is_ready() {
+async fn requests_wait_for_a_knative_probe() {
     check(Probe::Knative).await;
 }

@@ -27,12 +27,12 @@ fn check_any(bytes: &[u8], text: &str, which: usize) {
 
 proptest! {
     #[test]
-    fn any_bytes_are_a_configuration_or_an_error(bytes in any::<Vec<u8>>(), text in ".*", which: usize) {
+    fn arbitrary_bytes_load_or_fail_cleanly(bytes in any::<Vec<u8>>(), text in ".*", which: usize) {
         check_any(&bytes, &text, which);
     }
 
     #[test]
-    fn any_damage_to_a_file_leaves_a_configuration_or_an_error(
+    fn damaged_files_load_or_fail_cleanly(
         cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..40_usize, "[\\[\\]=\"'#.{},a0\n ]{0,6}"), 1..6),
         text in "[-0-9a-z:.]*",
         which: usize,

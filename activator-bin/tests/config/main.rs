@@ -57,7 +57,7 @@ fn cases() -> Vec<Case> {
 }
 
 #[test]
-fn every_bad_configuration_is_refused_with_exactly_these_errors() {
+fn bad_files_are_refused_with_all_their_errors() {
     let mut wrong = String::new();
     for case in cases() {
         let file = case
@@ -85,7 +85,7 @@ fn load(file: &str) -> Config {
 }
 
 #[test]
-fn a_file_that_says_everything_is_understood_as_it_was_meant() {
+fn full_file_is_read() {
     let config = load(include_str!("full.toml"));
     let [first, second] = config.revisions.as_slice() else {
         panic!("two revisions, not {:?}", config.revisions);
@@ -203,7 +203,7 @@ fn address(text: &str) -> SocketAddr {
 }
 
 #[test]
-fn an_empty_file_serves_nothing_and_reports_nowhere() {
+fn empty_file_has_no_revisions_and_no_sinks() {
     let config = load("");
     let embedded = Config::embedded();
     assert_eq!((config.sinks.len(), config.revisions.len()), (0, 0));
@@ -214,7 +214,7 @@ fn an_empty_file_serves_nothing_and_reports_nowhere() {
 }
 
 #[test]
-fn every_default_passes_its_own_check_and_changes_nothing() {
+fn defaults_pass_their_own_checks() {
     fn check<T: Settings>(defaults: impl Fn() -> T) {
         for setting in T::settings() {
             let Default::Is(text) = setting.default else {
@@ -236,7 +236,7 @@ fn every_default_passes_its_own_check_and_changes_nothing() {
 }
 
 #[test]
-fn without_a_file_there_is_something_to_try() {
+fn without_a_file_the_embedded_configuration_is_used() {
     let config = Sources::default().load().unwrap();
     assert_eq!(config, Config::embedded());
     assert_eq!(config.listen.http, address("127.0.0.1:8012"));
@@ -254,7 +254,7 @@ fn without_a_file_there_is_something_to_try() {
 }
 
 #[test]
-fn a_port_that_is_off_is_not_there() {
+fn port_can_be_off() {
     let listen = |flag: &str| {
         let sources = Sources {
             flags: vec![("listen.http2", flag.to_owned())],
@@ -268,7 +268,7 @@ fn a_port_that_is_off_is_not_there() {
 }
 
 #[test]
-fn a_configuration_is_called_like_its_service_and_a_service_is_nobodys_default() {
+fn configuration_name_defaults_to_the_service() {
     let revision = |more: &str| {
         let text = format!("[[revision]]\nnamespace = \"a\"\nname = \"b\"\n{more}");
         load(&text).revisions.remove(0).revision
@@ -286,7 +286,7 @@ fn a_configuration_is_called_like_its_service_and_a_service_is_nobodys_default()
 }
 
 #[test]
-fn a_revision_inherits_the_depth_of_its_queue_from_wherever_it_is_said() {
+fn revision_inherits_queue_depth() {
     let sources = Sources {
         flags: vec![("throttle.queue_depth", "7".to_owned())],
         ..Sources::default()
@@ -299,7 +299,7 @@ fn a_revision_inherits_the_depth_of_its_queue_from_wherever_it_is_said() {
 }
 
 #[test]
-fn every_setting_but_the_revisions_is_named_when_it_needs_a_restart() {
+fn changed_settings_that_need_a_restart_are_named() {
     let (defaults, full) = (load(""), load(include_str!("full.toml")));
     let mut all: Vec<&str> = Config::settings()
         .iter()

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use activator_bin::testing::{Config, Setting, Settings, Sources};
 
 #[test]
-fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
+fn flag_over_variable_over_file_over_default() {
     let pod_name = |flag: &[&str], variables: &[(&str, &str)], file: Option<&str>| {
         let variables = variables
             .iter()
@@ -38,7 +38,7 @@ fn a_flag_wins_over_the_environment_over_the_file_over_the_default() {
 }
 
 #[test]
-fn every_setting_is_reached_by_its_variable_and_its_flag() {
+fn every_setting_has_a_variable_and_a_flag() {
     // Any default is a value that is allowed; that it arrives is seen by a bad value being refused.
     for setting in Config::settings() {
         let variable = setting.variables().next().expect("its own");
@@ -68,7 +68,7 @@ fn every_setting_is_reached_by_its_variable_and_its_flag() {
 }
 
 #[test]
-fn no_two_settings_share_a_flag_and_no_variable_is_one_that_kubernetes_sets() {
+fn flags_are_unique_and_variables_avoid_those_of_kubernetes() {
     let mut flags: Vec<String> = Config::settings().iter().map(Setting::flag).collect();
     flags.extend(["config", "check", "record", "help", "version"].map(str::to_owned));
     flags.sort();
@@ -86,7 +86,7 @@ fn no_two_settings_share_a_flag_and_no_variable_is_one_that_kubernetes_sets() {
 }
 
 #[test]
-fn a_misspelt_variable_is_told_and_one_of_the_platform_is_not() {
+fn misspelt_variables_are_reported_but_not_those_of_the_platform() {
     let names = [
         "ACTIVATOR_LISTEN_HTPP",
         "ACTIVATOR_CONFIG",
@@ -110,14 +110,14 @@ fn a_misspelt_variable_is_told_and_one_of_the_platform_is_not() {
 }
 
 #[test]
-fn a_file_that_is_not_utf_8_is_refused_at_its_first_bad_byte() {
+fn file_that_is_not_utf_8_is_refused_at_its_first_bad_byte() {
     let file = Some(("activator.toml", &b"workers = 1\npod_name = \"\xff\""[..]));
     let problems = Sources::default().check(file).unwrap_err().to_string();
     assert_eq!(problems, "activator.toml:2:13: is not UTF-8 from here on");
 }
 
 #[test]
-fn a_variable_that_is_not_utf_8_is_refused() {
+fn variable_that_is_not_utf_8_is_refused() {
     use std::os::unix::ffi::OsStrExt;
     let value = std::ffi::OsStr::from_bytes(b"a\xff");
     let sources = Sources {
@@ -129,7 +129,7 @@ fn a_variable_that_is_not_utf_8_is_refused() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_or_never_ends_is_refused() {
+fn unreadable_or_endless_file_is_refused() {
     let check = |path: &str, expected: &str| {
         let sources = Sources {
             file: Some(path.into()),

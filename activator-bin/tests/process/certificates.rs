@@ -117,7 +117,7 @@ const BAD: &str = "the new files of [tls] are bad, those before stay";
 const BAD_KEY: &str = "tls.key has no private key in it";
 
 #[test]
-fn new_files_are_shown_to_new_connections_and_bad_ones_are_told_and_change_nothing() {
+fn new_files_are_used_and_bad_ones_are_logged() {
     let (first, second) = (Certified::new(), Certified::new());
     let activator = Activator::start(&first);
     // From then on it is a change of the files that is told, not what they were at the start.
@@ -151,7 +151,7 @@ fn new_files_are_shown_to_new_connections_and_bad_ones_are_told_and_change_nothi
 }
 
 #[test]
-fn a_certificate_that_expires_soon_or_has_expired_is_told_and_so_is_when() {
+fn expiry_is_logged_and_measured() {
     let now = SystemTime::now();
     for (end, told) in [
         (now - DAY, "the certificate of [tls] has expired, at "),

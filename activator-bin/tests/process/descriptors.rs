@@ -80,7 +80,7 @@ fn until_end(connection: &mut TcpStream, end: &[u8]) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn idle_connections_to_backends_are_closed_for_a_request_that_needs_a_descriptor() {
+fn idle_backend_connections_are_closed_when_descriptors_run_out() {
     let together = || {
         let all_are_there = Barrier::new(REQUESTS);
         backend(move || {
@@ -107,7 +107,7 @@ fn idle_connections_to_backends_are_closed_for_a_request_that_needs_a_descriptor
 }
 
 #[test]
-fn a_request_for_which_there_is_no_descriptor_is_told_so() {
+fn request_without_a_descriptor_gets_503() {
     let (release, released) = std::sync::mpsc::channel::<()>();
     let released = Mutex::new(released);
     // Until the sender is gone.

@@ -17,7 +17,7 @@ fn first_line(stream: TcpStream, path: &str) -> String {
 const OK: &str = "HTTP/1.1 200 OK";
 
 #[test]
-fn sockets_that_were_passed_are_served_by_one_process_after_the_other_and_no_client_is_lost() {
+fn passed_sockets_are_handed_over_without_losing_clients() {
     let (http, http_address) = listener();
     let (admin, admin_address) = listener();
     let start = || {
@@ -52,7 +52,7 @@ fn sockets_that_were_passed_are_served_by_one_process_after_the_other_and_no_cli
 }
 
 #[test]
-fn every_socket_of_a_name_is_served_also_when_there_are_more_than_workers() {
+fn more_sockets_than_workers_are_all_served() {
     let (first, first_address) = listener();
     let (second, second_address) = listener();
     let mut command = activator_with_sockets("http:http", first, second);
@@ -65,7 +65,7 @@ fn every_socket_of_a_name_is_served_also_when_there_are_more_than_workers() {
 }
 
 #[test]
-fn what_cannot_be_served_is_refused() {
+fn unusable_sockets_are_refused() {
     let check = |names: &str, third: OwnedFd, expected: &str| {
         let program = Program::start(&mut activator_with_sockets(names, third, listener().0));
         program.logs(&format!("activator: {expected}"));
@@ -109,7 +109,7 @@ fn what_cannot_be_served_is_refused() {
 }
 
 #[test]
-fn what_is_meant_for_another_process_is_left_alone() {
+fn sockets_for_another_process_are_ignored() {
     let program = Program::start(activator(FREE).envs([("LISTEN_PID", "1"), ("LISTEN_FDS", "1")]));
     program.logs("serving, try: ");
     program.stop();

@@ -20,7 +20,7 @@ fn start(max_connections: &str) -> Program {
 }
 
 #[test]
-fn it_takes_as_many_open_files_as_it_may_and_says_when_that_is_too_few() {
+fn open_file_limit_is_raised_and_a_low_one_is_logged() {
     let program = start("373");
     let process = program.logs("process ");
     program.logs("limits.max_connections is 373, but");
@@ -36,7 +36,7 @@ fn it_takes_as_many_open_files_as_it_may_and_says_when_that_is_too_few() {
 }
 
 #[test]
-fn that_all_places_are_taken_is_said_once_until_there_is_room() {
+fn connection_limit_is_logged_once_until_there_is_room() {
     let program = start("1");
     program.logs("process ");
     let address = program.serves();
@@ -54,7 +54,7 @@ fn that_all_places_are_taken_is_said_once_until_there_is_room() {
 }
 
 #[test]
-fn operators_reach_a_program_whose_clients_have_taken_all_descriptors() {
+fn admin_port_works_when_clients_hold_all_descriptors() {
     // An address that is only this test's.
     let [high, low] = (std::process::id() as u16).to_be_bytes();
     let admin = SocketAddr::from(([127, 77, high, low], 9090));
@@ -80,7 +80,7 @@ fn operators_reach_a_program_whose_clients_have_taken_all_descriptors() {
 /// Elsewhere the allocator is the system's.
 #[cfg(all(target_os = "linux", target_env = "gnu", target_arch = "x86_64"))]
 #[test]
-fn memory_that_a_load_has_taken_is_given_back() {
+fn memory_is_released_after_load() {
     let program = start("300");
     let process = program.logs("process ");
     let status = format!("/proc/{}/status", process.trim_start_matches("process "));

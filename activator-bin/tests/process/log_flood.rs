@@ -6,7 +6,7 @@ use crate::program::{Program, activator};
 use crate::sockets::{connect, listener};
 
 #[test]
-fn of_a_flood_of_lines_some_are_written_and_the_others_counted() {
+fn some_lines_of_a_flood_are_dropped_and_counted() {
     let (admin, address) = listener();
     drop(admin);
     let program = Program::start(activator(address).args(["--admin-write", "true"]));

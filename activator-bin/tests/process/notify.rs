@@ -34,14 +34,14 @@ fn check(manager: &UnixDatagram, notify_socket: impl AsRef<OsStr>) {
 }
 
 #[test]
-fn the_service_manager_hears_when_service_begins_and_ends() {
+fn ready_and_stopping_over_a_path() {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("notify.sock");
     let _ = std::fs::remove_file(&path);
     check(&UnixDatagram::bind(&path).unwrap(), path);
 }
 
 #[test]
-fn so_does_one_that_listens_on_a_name_without_a_file() {
+fn ready_and_stopping_over_an_abstract_name() {
     let name = format!("activator/notify-{}", std::process::id());
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let manager = UnixDatagram::bind_addr(&address).unwrap();
@@ -49,7 +49,7 @@ fn so_does_one_that_listens_on_a_name_without_a_file() {
 }
 
 #[test]
-fn so_does_one_that_listens_on_the_machines_host() {
+fn ready_and_stopping_over_vsock() {
     const THIS_MACHINE: u32 = 1;
     const ANY_PORT: u32 = u32::MAX;
     for kind in [Type::SEQPACKET, Type::STREAM] {
@@ -87,7 +87,7 @@ fn so_does_one_that_listens_on_the_machines_host() {
 }
 
 #[test]
-fn what_is_no_address_and_who_does_not_listen_is_named_and_holds_up_nothing_for_long() {
+fn bad_or_deaf_address_is_logged_without_delay() {
     for (notify_socket, problem) in [
         ("relative", "expected /PATH, @NAME or vsock:CID:PORT"),
         ("/nowhere/at/all", "No such file or directory"),

@@ -38,7 +38,7 @@ impl Activator {
 }
 
 #[test]
-fn a_hangup_reads_the_file_again_and_all_its_errors_are_logged_each_time() {
+fn hangup_reads_the_file_again_and_logs_all_errors() {
     let activator = Activator::start("workers = 1\n");
     let file = activator.file.display().to_string();
     let errors = |activator: &Activator| {
@@ -58,7 +58,7 @@ fn a_hangup_reads_the_file_again_and_all_its_errors_are_logged_each_time() {
 }
 
 #[test]
-fn a_hangup_without_a_file_is_survived_and_logged() {
+fn hangup_without_a_file_is_logged() {
     let program = Program::start(activator(FREE).stdout(Stdio::null()));
     program.logs_at_last("serving, try: ");
     for _ in 0..2 {
@@ -69,7 +69,7 @@ fn a_hangup_without_a_file_is_survived_and_logged() {
 }
 
 #[test]
-fn settings_that_need_a_restart_are_named_once() {
+fn settings_that_need_a_restart_are_logged_once() {
     let activator = Activator::start("workers = 1\n");
     let revision = "[[revision]]\nnamespace = \"a\"\nname = \"b\"\n";
     let restart = "these settings take effect at the next start: ";
@@ -90,7 +90,7 @@ fn settings_that_need_a_restart_are_named_once() {
 const ONE_REVISION: &str = "workers = 1\n[[revision]]\nnamespace = \"default\"\nname = \"hello\"\n";
 
 #[test]
-fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
+fn configuration_from_a_pipe_is_read_once() {
     let directory = Directory::new();
     let named = directory.path("activator.toml");
     let made = Command::new("mkfifo").arg(&named).status();
@@ -132,7 +132,7 @@ fn a_configuration_from_a_pipe_is_kept_and_a_hangup_says_so() {
 }
 
 #[test]
-fn a_file_that_could_not_be_read_is_tried_again_until_it_can() {
+fn unreadable_file_is_retried() {
     let directory = Directory::new();
     let file = directory.write("activator.toml", "workers = 1\n");
     let program = Program::start(activator(FREE).arg("--config").arg(&file));

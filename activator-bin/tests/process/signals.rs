@@ -9,7 +9,7 @@ fn start(arguments: &[&str]) -> Program {
 }
 
 #[test]
-fn a_signal_ends_it_in_peace() {
+fn signal_shuts_down_gracefully() {
     for signal in ["TERM", "INT"] {
         let program = start(&["--drain-delay", "1ms"]);
         program.signal(signal);
@@ -22,7 +22,7 @@ fn a_signal_ends_it_in_peace() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once_while_it_still_serves() {
+fn second_signal_ends_it_at_once() {
     let program = start(&["--drain-delay", "1h"]);
     program.signal("TERM");
     program.logs("SIGTERM: stopping; once more to end at once");

@@ -87,7 +87,7 @@ fn check_line(line: &str) {
 }
 
 #[test]
-fn a_file_that_was_moved_away_is_opened_anew_at_a_hangup_and_no_line_is_torn() {
+fn hangup_reopens_a_rotated_file_without_torn_lines() {
     let it = Activator::start(directory("rotation"), &[]);
     let _client = it.waiting();
     let moved = ["reports.0", "reports.1", "reports.2"];
@@ -117,7 +117,7 @@ fn a_file_that_was_moved_away_is_opened_anew_at_a_hangup_and_no_line_is_torn() {
 }
 
 #[test]
-fn a_pipe_without_a_reader_holds_up_nothing_and_a_later_reader_gets_the_reports() {
+fn pipe_without_a_reader_delays_nothing() {
     let directory = directory("unread");
     make_pipe(&directory.join("reports"));
     let it = Activator::start(directory, &[]);
@@ -136,7 +136,7 @@ fn a_pipe_without_a_reader_holds_up_nothing_and_a_later_reader_gets_the_reports(
 }
 
 #[test]
-fn a_signal_ends_it_while_nobody_reads_the_pipes() {
+fn signal_ends_it_while_pipes_are_unread() {
     let directory = directory("never-read");
     make_pipe(&directory.join("reports"));
     make_pipe(&directory.join("record"));
@@ -154,7 +154,7 @@ fn a_signal_ends_it_while_nobody_reads_the_pipes() {
 }
 
 #[test]
-fn a_record_goes_to_whoever_reads_the_pipe_later() {
+fn record_waits_for_a_late_reader() {
     let directory = directory("late-record");
     let record = directory.join("record");
     make_pipe(&record);

@@ -95,7 +95,7 @@ fn verbose(test: &str) -> (PathBuf, String) {
 }
 
 #[test]
-fn requests_are_served_and_a_signal_ends_it_while_nobody_reads_its_log() {
+fn unread_log_stops_neither_service_nor_shutdown() {
     let (_reader, stderr) = full_pipe();
     let (file, path) = verbose("stalled");
     let activator = Activator::start("http:admin", &["--config", &path], stderr);
@@ -109,7 +109,7 @@ fn requests_are_served_and_a_signal_ends_it_while_nobody_reads_its_log() {
 }
 
 #[test]
-fn a_second_signal_ends_it_while_nobody_reads_its_log() {
+fn second_signal_ends_it_while_the_log_is_unread() {
     let (_reader, stderr) = full_pipe();
     let activator = Activator::start("http:admin", &["--drain-delay", "1h"], stderr);
     assert!(get(activator.http, "/").starts_with(OK));
@@ -123,14 +123,14 @@ fn a_second_signal_ends_it_while_nobody_reads_its_log() {
 }
 
 #[test]
-fn a_start_that_fails_ends_while_nobody_reads_its_log() {
+fn failed_start_exits_while_the_log_is_unread() {
     let (_reader, stderr) = full_pipe();
     let activator = Activator::start("http:none", &[], stderr);
     activator.ends(1);
 }
 
 #[test]
-fn that_lines_were_dropped_is_told_once_the_log_is_read_again() {
+fn dropped_lines_are_logged_once_the_log_is_read_again() {
     let (reader, stderr) = pipe().unwrap();
     let (file, path) = verbose("stalled-for-a-time");
     let activator = Activator::start("http:admin", &["--config", &path], stderr);
@@ -149,7 +149,7 @@ fn that_lines_were_dropped_is_told_once_the_log_is_read_again() {
 }
 
 #[test]
-fn a_log_that_takes_nothing_holds_up_nothing_and_its_lines_are_counted() {
+fn broken_log_delays_nothing_and_drops_are_counted() {
     let (reader, broken) = pipe().unwrap();
     drop(reader);
     let full = fs::File::options().write(true).open("/dev/full").unwrap();
@@ -163,7 +163,7 @@ fn a_log_that_takes_nothing_holds_up_nothing_and_its_lines_are_counted() {
 }
 
 #[test]
-fn reports_that_nobody_reads_hold_up_neither_requests_nor_the_end() {
+fn unread_reports_delay_neither_requests_nor_shutdown() {
     let (_reader, stdout) = full_pipe();
     let program = Program::start(
         activator(FREE)
@@ -185,7 +185,7 @@ fn reports_that_nobody_reads_hold_up_neither_requests_nor_the_end() {
 }
 
 #[test]
-fn closed_standard_descriptors_are_not_taken_by_sockets() {
+fn closed_standard_descriptors_are_not_reused() {
     let ((http, http_address), (admin, _)) = (listener(), listener());
     let script = r#"LISTEN_PID=$$ exec "$0" "$@" 3<&0 4<&1 <&- >&- 2>&-"#;
     let process = Command::new("sh")

@@ -4,7 +4,7 @@ use crate::support::activator::start;
 use crate::support::http1::Client;
 
 #[tokio::test]
-async fn the_admin_port_serves_health_and_metrics() {
+async fn health_and_metrics_are_served() {
     let activator = start(&[]);
     let mut client = Client::connect(activator.admin_addr()).await;
     for (path, status, body) in [

@@ -34,7 +34,7 @@ async fn check_bad_answer(answer: &str, what: &str) {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_none_is_not_passed_on() {
+async fn invalid_response_gets_502() {
     let invalid = "sent an invalid answer:";
     for (answer, what) in [
         (
@@ -71,7 +71,7 @@ async fn an_answer_that_is_none_is_not_passed_on() {
 }
 
 #[tokio::test]
-async fn a_backend_that_resets_the_connection_is_named() {
+async fn reset_backend_is_named() {
     let (backend, activator, mut client) = scene().await;
     client.send(format!("POST / HTTP/1.1\r\n{HELLO}\r\n")).await;
     let (connection, _) = backend.request().await;
@@ -86,7 +86,7 @@ async fn a_backend_that_resets_the_connection_is_named() {
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_never_looks_complete() {
+async fn truncated_response_never_looks_complete() {
     // What the backend sends, and what the client gets of it at most.
     for (version, head, body) in [
         ("1.1", "content-length: 10", "abc"),
@@ -122,7 +122,7 @@ async fn an_answer_that_breaks_off_never_looks_complete() {
 }
 
 #[tokio::test]
-async fn an_answer_to_the_end_of_the_connection_ends_in_an_orderly_way() {
+async fn response_until_close_ends_orderly() {
     let (backend, _activator, mut client) = scene().await;
     client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
     let (mut connection, _) = backend.request().await;
@@ -134,7 +134,7 @@ async fn an_answer_to_the_end_of_the_connection_ends_in_an_orderly_way() {
 }
 
 #[tokio::test]
-async fn a_malformed_upload_is_the_clients_fault() {
+async fn malformed_upload_gets_400() {
     let (backend, activator, mut client) = scene().await;
     client
         .send(format!(
@@ -154,7 +154,7 @@ async fn a_malformed_upload_is_the_clients_fault() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_before_the_upload_is_read_arrives() {
+async fn refusal_arrives_before_the_upload_is_read() {
     let (address, _requests) = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let activator = start(&[address]);
     for _ in 0..20 {

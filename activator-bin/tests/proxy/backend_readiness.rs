@@ -10,7 +10,7 @@ use crate::support::http1::{HELLO, OK, get};
 use crate::support::metrics::{until_line, until_metric};
 
 #[tokio::test]
-async fn requests_of_a_dead_backend_are_served_by_another_one() {
+async fn requests_for_a_dead_backend_go_to_another() {
     let dead = Backend::bind().await.address;
     let (alive, mut requests) = answering(OK).await;
     let activator = start(&[dead, alive]);
@@ -27,7 +27,7 @@ async fn requests_of_a_dead_backend_are_served_by_another_one() {
 }
 
 #[tokio::test]
-async fn a_request_waits_until_its_only_backend_is_back() {
+async fn request_waits_until_its_only_backend_is_back() {
     let address = Backend::bind().await.address;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
@@ -55,7 +55,7 @@ async fn a_request_waits_until_its_only_backend_is_back() {
 }
 
 #[tokio::test]
-async fn a_backend_that_does_not_take_the_connection_is_given_up_for_another_one() {
+async fn connect_timeout_goes_to_another_backend() {
     let full = FullListener::new().await;
     let mut config = config(&[full.address]);
     config.limits.connect_timeout = Duration::from_millis(100);
@@ -69,7 +69,7 @@ async fn a_backend_that_does_not_take_the_connection_is_given_up_for_another_one
 }
 
 #[tokio::test]
-async fn a_backend_gets_no_request_before_it_passes_its_probe() {
+async fn backend_gets_no_request_before_its_probe_passes() {
     let mut config = config(&[]);
     config.revisions[0].probe = Probe::Knative;
     let activator = start_with(config);
@@ -93,7 +93,7 @@ async fn a_backend_gets_no_request_before_it_passes_its_probe() {
 }
 
 #[tokio::test]
-async fn a_port_that_closes_what_it_accepts_gets_no_request_before_somebody_is_behind_it() {
+async fn tcp_probe_needs_a_connection_that_stays_open() {
     let mut config = config(&[]);
     config.revisions[0].probe = Probe::Tcp;
     let activator = start_with(config);
@@ -117,7 +117,7 @@ async fn a_port_that_closes_what_it_accepts_gets_no_request_before_somebody_is_b
 }
 
 #[tokio::test]
-async fn another_way_of_probing_counts_for_backends_that_are_not_ready() {
+async fn changed_probe_applies_to_unready_backends() {
     let mut config = config(&[]);
     config.revisions[0].probe = Probe::Knative;
     let activator = start_with(config);
@@ -130,7 +130,7 @@ async fn another_way_of_probing_counts_for_backends_that_are_not_ready() {
 }
 
 #[tokio::test]
-async fn a_backend_that_is_taken_out_gets_no_more_requests() {
+async fn removed_backend_gets_no_more_requests() {
     let (before, mut to_before) = answering(OK).await;
     let activator = start(&[before]);
     let mut client = activator.connect().await;

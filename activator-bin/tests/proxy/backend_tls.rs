@@ -1,10 +1,8 @@
 //! Backends that are reached over TLS.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use activator_bin::testing::RevisionSpec;
 use http::Response;
 use reporter_core::RevisionKey;
 use tokio::io::AsyncWriteExt;
@@ -13,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::support::activator::{Ask, PATIENCE, config, hello, start_with};
+use crate::support::activator::{Ask, PATIENCE, change, config, start_with};
 use crate::support::backend::Backend;
 use crate::support::directory::Directory;
 use crate::support::http1::{Client, HELLO, get};
@@ -53,7 +51,7 @@ async fn answering(certified: &Certified) -> (SocketAddr, mpsc::UnboundedReceive
 }
 
 #[tokio::test]
-async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
+async fn certificate_must_chain_to_the_ca_and_match_the_name() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let directory = Directory::new();
     let check = async |authority: &Authority, shown, asked, expected: Result<(), &str>| {
@@ -93,7 +91,7 @@ async fn a_backend_is_reached_if_a_known_authority_vouches_for_its_name() {
 }
 
 #[tokio::test]
-async fn what_an_instance_proves_for_one_namespace_it_has_not_proved_for_another() {
+async fn connections_are_not_shared_across_namespaces() {
     let authority = Authority::new("ours");
     let directory = Directory::new();
     let (backend, _connections) = answering(&authority.vouch_for("kn-user-default")).await;
@@ -129,7 +127,7 @@ async fn what_an_instance_proves_for_one_namespace_it_has_not_proved_for_another
 }
 
 #[tokio::test]
-async fn requests_of_http2_reach_a_backend_as_such_over_tls() {
+async fn http2_reaches_the_backend_over_tls() {
     let authority = Authority::new("ours");
     let directory = Directory::new();
     let acceptor = authority.vouch_for(BACKEND).acceptor();
@@ -166,7 +164,7 @@ async fn requests_of_http2_reach_a_backend_as_such_over_tls() {
 }
 
 #[tokio::test]
-async fn a_request_of_http2_is_told_what_is_wrong_with_the_tls_of_its_backend() {
+async fn http2_request_gets_502_for_a_bad_certificate() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let directory = Directory::new();
     let (backend, _connections) = answering(&theirs.vouch_for(BACKEND)).await;
@@ -183,7 +181,7 @@ async fn a_request_of_http2_is_told_what_is_wrong_with_the_tls_of_its_backend() 
 }
 
 #[tokio::test]
-async fn a_backend_that_does_not_speak_tls_is_named() {
+async fn backend_without_tls_is_named() {
     let authority = Authority::new("ours");
     let directory = Directory::new();
     let (backend, _requests) = {
@@ -206,7 +204,7 @@ async fn a_backend_that_does_not_speak_tls_is_named() {
 }
 
 #[tokio::test]
-async fn a_new_authority_in_the_file_is_trusted_from_then_on() {
+async fn new_authority_in_the_file_is_trusted() {
     let (old, new) = (Authority::new("old"), Authority::new("new"));
     let directory = Directory::new();
     let (backend, _connections) = answering(&new.vouch_for(BACKEND)).await;
@@ -225,7 +223,7 @@ async fn a_new_authority_in_the_file_is_trusted_from_then_on() {
 }
 
 #[tokio::test]
-async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
+async fn tls_and_plain_connections_are_not_mixed() {
     let authority = Authority::new("ours");
     let directory = Directory::new();
     let certified = authority.vouch_for(BACKEND);
@@ -235,12 +233,7 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
     let activator = start_with(config);
     let mut client = activator.connect().await;
     let answer = "HTTP/1.1 204 No Content\r\n\r\n";
-    let plain = |tls| {
-        let served: Arc<RevisionSpec> = activator.revisions().config(&hello()).unwrap();
-        let mut config = RevisionSpec::clone(&served);
-        config.tls = tls;
-        activator.revisions().put(config);
-    };
+    let plain = |tls| change(&activator, |config| config.tls = tls);
 
     client.send(get("/")).await;
     let private = async || {
@@ -269,7 +262,7 @@ async fn connections_with_and_without_tls_are_never_taken_for_each_other() {
 }
 
 #[tokio::test]
-async fn without_authorities_no_backend_is_reached_over_tls() {
+async fn tls_without_a_ca_file_is_refused() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.revisions[0].tls = true;

@@ -19,7 +19,7 @@ fn piece(from: usize, length: usize) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_large_body_goes_up_and_comes_down_at_the_same_time() {
+async fn large_body_is_streamed_both_ways() {
     const SIZE: usize = 64 << 20;
     const PIECE: usize = 100_000;
     let mut config = config(&[]);
@@ -59,7 +59,7 @@ async fn a_large_body_goes_up_and_comes_down_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_read_slows_the_backend_down() {
+async fn slow_client_slows_the_backend() {
     let (backend, _activator, mut client) = scene().await;
     client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
@@ -80,7 +80,7 @@ async fn a_client_that_does_not_read_slows_the_backend_down() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_read_does_not_stop_the_upload() {
+async fn unread_response_does_not_stop_the_upload() {
     const SIZE: usize = 8 << 20;
     let (backend, activator, mut client) = scene().await;
     client
@@ -114,7 +114,7 @@ async fn an_answer_that_is_not_read_does_not_stop_the_upload() {
 }
 
 #[tokio::test]
-async fn each_piece_arrives_when_it_is_sent() {
+async fn pieces_are_forwarded_at_once() {
     let (backend, activator, mut client) = scene().await;
     client
         .send(format!(
@@ -145,7 +145,7 @@ async fn each_piece_arrives_when_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_request_of_any_method_keeps_its_body_and_its_trailers() {
+async fn any_method_keeps_its_body_and_trailers() {
     for method in ["GET", "HEAD", "DELETE", "POST", "OPTIONS"] {
         let (backend, _activator, mut client) = scene().await;
         client
@@ -158,7 +158,7 @@ async fn a_request_of_any_method_keeps_its_body_and_its_trailers() {
 }
 
 #[tokio::test]
-async fn server_sent_events_arrive_one_by_one_however_the_backend_sends_them() {
+async fn server_sent_events_are_forwarded_one_by_one() {
     const EVENT: &str = "data: 1\n\n";
     const CHUNK: &str = "9\r\ndata: 1\n\n\r\n";
     let chunked = "transfer-encoding: chunked\r\n";
@@ -184,7 +184,7 @@ async fn server_sent_events_arrive_one_by_one_however_the_backend_sends_them() {
 }
 
 #[tokio::test]
-async fn a_bad_request_behind_one_whose_answer_waits_leaves_that_answer_whole() {
+async fn bad_pipelined_request_does_not_cut_the_response_before_it() {
     const SIZE: usize = 8 * 1024 * 1024;
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {SIZE}\r\n\r\n");
     let answer: &'static str = (head + &"x".repeat(SIZE)).leak();

@@ -49,7 +49,7 @@ fn check_refusal(answer: &Message) {
 }
 
 #[tokio::test]
-async fn a_body_of_the_most_bytes_is_passed_on() {
+async fn body_at_the_limit_is_forwarded() {
     let (address, mut requests) = answering(OK).await;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
@@ -61,7 +61,7 @@ async fn a_body_of_the_most_bytes_is_passed_on() {
 }
 
 #[tokio::test]
-async fn a_body_that_says_that_it_is_larger_is_refused_before_anything_else() {
+async fn larger_content_length_is_refused_at_once() {
     let backend = Backend::bind().await;
     // Where it would be passed on, and where it would wait.
     for backends in [&[backend.address][..], &[]] {
@@ -85,7 +85,7 @@ async fn begin(client: &mut Client, backend: &Backend) -> (Client, String) {
 }
 
 #[tokio::test]
-async fn a_body_that_turns_out_to_be_larger_is_refused_and_the_backend_gets_no_end_of_it() {
+async fn larger_chunked_body_is_refused_and_never_looks_complete() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;
@@ -103,7 +103,7 @@ async fn a_body_that_turns_out_to_be_larger_is_refused_and_the_backend_gets_no_e
 }
 
 #[tokio::test]
-async fn a_body_that_turns_out_to_be_larger_cuts_an_answer_that_has_begun() {
+async fn larger_chunked_body_cuts_a_response_under_way() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;
@@ -134,7 +134,7 @@ async fn check_refused(response: ResponseFuture) {
 }
 
 #[tokio::test]
-async fn bodies_are_measured_over_http2_as_well() {
+async fn limit_holds_over_http2() {
     let mut backend = Http2Backend::bind().await;
     let activator = start(&[backend.address]);
     let client = Http2Client::connect(&activator).await;
@@ -153,7 +153,7 @@ async fn bodies_are_measured_over_http2_as_well() {
 }
 
 #[tokio::test]
-async fn a_larger_body_over_http2_ends_its_request_and_no_other() {
+async fn larger_body_over_http2_ends_its_stream_only() {
     let mut backend = Http2Backend::bind().await;
     let activator = start(&[backend.address]);
     let client = Http2Client::connect(&activator).await;

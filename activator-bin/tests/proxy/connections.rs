@@ -10,7 +10,7 @@ use crate::support::http1::{HELLO, OK, get};
 use crate::support::metrics::until_line;
 
 #[tokio::test]
-async fn a_clients_requests_share_one_connection_to_the_backend() {
+async fn backend_connection_is_reused() {
     for answer in [
         OK,
         "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
@@ -41,7 +41,7 @@ async fn a_clients_requests_share_one_connection_to_the_backend() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_that_the_backend_has_closed_is_not_used() {
+async fn closed_idle_connection_is_not_used() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;
@@ -57,7 +57,7 @@ async fn an_idle_connection_that_the_backend_has_closed_is_not_used() {
 }
 
 #[tokio::test]
-async fn a_backend_that_closes_after_each_answer_is_connected_to_each_time() {
+async fn backend_that_closes_gets_a_new_connection_each_time() {
     for head in ["HTTP/1.1 200 OK\r\nconnection: close", "HTTP/1.0 200 OK"] {
         let backend = Backend::bind().await;
         let activator = start(&[backend.address]);
@@ -75,7 +75,7 @@ async fn a_backend_that_closes_after_each_answer_is_connected_to_each_time() {
 }
 
 #[tokio::test]
-async fn pipelined_requests_are_answered_in_order() {
+async fn pipelined_responses_come_in_order() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;
@@ -100,7 +100,7 @@ async fn pipelined_requests_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn a_client_that_expects_a_hundred_is_told_to_continue() {
+async fn expect_continue_gets_100() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;
@@ -119,7 +119,7 @@ async fn a_client_that_expects_a_hundred_is_told_to_continue() {
 }
 
 #[tokio::test]
-async fn a_client_that_expects_a_hundred_is_not_asked_for_a_body_that_nobody_wants() {
+async fn expect_continue_gets_no_100_when_refused() {
     let mut config = config(&[]);
     config.throttle.max_queued_requests = 0;
     let activator = start_with(config);
@@ -133,7 +133,7 @@ async fn a_client_that_expects_a_hundred_is_not_asked_for_a_body_that_nobody_wan
 }
 
 #[tokio::test]
-async fn a_client_that_asks_for_it_is_disconnected_after_the_answer() {
+async fn connection_close_is_obeyed() {
     let (address, _requests) = answering(OK).await;
     let activator = start(&[address]);
     for request in [
@@ -161,7 +161,7 @@ const LATE: &str = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\
     Content-Length: 50\r\n\r\nthe head of the request did not come within 500ms\n";
 
 #[tokio::test]
-async fn a_head_has_to_come_in_time_and_an_idle_connection_may_stay() {
+async fn header_timeout_is_for_heads_not_for_idle_connections() {
     const HEAD_TIMEOUT: Duration = Duration::from_millis(500);
     let (address, _requests) = answering(OK).await;
     let mut config = config(&[address]);
@@ -201,7 +201,7 @@ async fn a_head_has_to_come_in_time_and_an_idle_connection_may_stay() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_long_is_refused() {
+async fn too_long_head_is_refused() {
     let activator = start(&[]);
     for length in [70_000, 1_000_000] {
         let mut client = activator.connect().await;

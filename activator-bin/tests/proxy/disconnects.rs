@@ -81,7 +81,7 @@ async fn check(arrive: impl AsyncFn(&Backend, &mut Client) -> Client) {
 }
 
 #[tokio::test]
-async fn after_the_head_and_before_the_body() {
+async fn between_head_and_body() {
     check(async |backend, client| {
         let head = format!("POST / HTTP/1.1\r\n{HELLO}Content-Length: 5\r\n\r\n");
         client.send(head).await;
@@ -93,7 +93,7 @@ async fn after_the_head_and_before_the_body() {
 }
 
 #[tokio::test]
-async fn in_the_middle_of_the_upload() {
+async fn within_the_upload() {
     for (framing, part) in [
         ("Content-Length: 5", "ab"),
         ("Transfer-Encoding: chunked", "2\r\nab\r\n"),
@@ -111,7 +111,7 @@ async fn in_the_middle_of_the_upload() {
 }
 
 #[tokio::test]
-async fn in_the_middle_of_an_upload_that_the_backend_does_not_read() {
+async fn within_an_unread_upload() {
     for (how, setting) in WAYS {
         let (backend, activator, mut client) = scene(setting).await;
         client
@@ -122,12 +122,7 @@ async fn in_the_middle_of_an_upload_that_the_backend_does_not_read() {
         let mut connection = backend.accept().await;
         connection.head().await;
         // Until every buffer on the way is full.
-        let chunk = vec![b'x'; 1 << 20];
-        let stuck = std::time::Duration::from_millis(300);
-        while tokio::time::timeout(stuck, client.socket.write_all(&chunk))
-            .await
-            .is_ok()
-        {}
+        client.fill_buffers().await;
         assert_eq!(activator.in_flight(), 1);
         let _kept = leave(client, how).await;
         if matches!(how, Leave::Reset) {
@@ -140,7 +135,7 @@ async fn in_the_middle_of_an_upload_that_the_backend_does_not_read() {
 }
 
 #[tokio::test]
-async fn while_the_backend_thinks_whether_or_not_further_requests_wait_behind() {
+async fn while_waiting_for_the_response() {
     for requests in [1, 3] {
         check(async |backend, client| {
             client.send(get("/").repeat(requests)).await;
@@ -151,7 +146,7 @@ async fn while_the_backend_thinks_whether_or_not_further_requests_wait_behind() 
 }
 
 #[tokio::test]
-async fn while_the_backend_is_being_connected_to() {
+async fn while_connecting_to_the_backend() {
     let full = FullListener::new().await;
     let activator = start(&[full.address]);
     let mut client = activator.connect().await;
@@ -162,7 +157,7 @@ async fn while_the_backend_is_being_connected_to() {
 }
 
 #[tokio::test]
-async fn in_the_middle_of_the_answer() {
+async fn within_the_response() {
     for head in [
         "content-length: 10",
         "transfer-encoding: chunked",
@@ -183,28 +178,23 @@ async fn in_the_middle_of_the_answer() {
 }
 
 #[tokio::test]
-async fn in_the_middle_of_an_answer_that_the_client_does_not_read() {
+async fn within_an_unread_response() {
     let (backend, activator, mut client) = scene(HalfClose::Respond).await;
     client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
     connection.send("HTTP/1.1 200 OK\r\n\r\n").await;
-    let chunk = vec![b'x'; 1 << 20];
-    let stuck = std::time::Duration::from_millis(300);
-    while tokio::time::timeout(stuck, connection.socket.write_all(&chunk))
-        .await
-        .is_ok()
-    {}
+    connection.fill_buffers().await;
     assert_eq!(activator.in_flight(), 1);
     drop(client);
     activator.until_in_flight(0).await;
     let failing = tokio::time::timeout(PATIENCE, async {
-        while connection.socket.write_all(&chunk).await.is_ok() {}
+        while connection.socket.write_all(b"x").await.is_ok() {}
     });
     failing.await.expect("the backend notices");
 }
 
 #[tokio::test]
-async fn after_an_answer_is_complete() {
+async fn after_the_response() {
     for (how, setting) in WAYS {
         let (backend, activator, mut client) = scene(setting).await;
         client.send(get("/")).await;

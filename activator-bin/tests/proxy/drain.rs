@@ -9,7 +9,7 @@ use crate::support::backend::{Backend, answering};
 use crate::support::http1::{Client, HELLO, OK, get};
 
 #[tokio::test]
-async fn idle_connections_are_closed_and_nothing_waits_for_them() {
+async fn idle_connections_are_closed_at_once() {
     let (address, _requests) = answering(OK).await;
     let activator = start(&[address]);
     let mut clients = Vec::new();
@@ -28,7 +28,7 @@ async fn idle_connections_are_closed_and_nothing_waits_for_them() {
 }
 
 #[tokio::test]
-async fn a_request_in_flight_ends_and_its_connection_with_it() {
+async fn request_in_flight_is_finished_and_its_connection_closed() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let (http, admin) = (activator.http_addr(), activator.admin_addr());
@@ -72,7 +72,7 @@ async fn a_request_in_flight_ends_and_its_connection_with_it() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_on_its_way_is_still_served() {
+async fn partial_head_is_still_served() {
     let (address, _requests) = answering(OK).await;
     let activator = start(&[address]);
     let http = activator.http_addr();
@@ -97,7 +97,7 @@ async fn a_head_that_is_on_its_way_is_still_served() {
 const LONG: Duration = Duration::from_secs(3_600);
 
 #[tokio::test]
-async fn until_the_delay_is_over_service_goes_on_but_readiness_and_connections_do_not() {
+async fn drain_delay_serves_but_is_not_ready_and_closes_connections() {
     let (address, _requests) = answering(OK).await;
     let mut config = config(&[address]);
     config.drain_delay = LONG;
@@ -141,7 +141,7 @@ async fn check_last(mut client: Client, request: &str, expected: (u16, &str)) {
 }
 
 #[tokio::test]
-async fn after_the_delay_every_port_for_requests_is_closed_while_a_request_is_in_flight() {
+async fn ports_are_closed_after_the_delay() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_delay = Duration::from_millis(20);
@@ -167,7 +167,7 @@ async fn after_the_delay_every_port_for_requests_is_closed_while_a_request_is_in
 }
 
 #[tokio::test]
-async fn a_request_that_waits_for_capacity_is_served_when_there_is_some() {
+async fn queued_request_is_served_during_a_drain() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.revisions[0].container_concurrency = 1;
@@ -199,7 +199,7 @@ async fn a_request_that_waits_for_capacity_is_served_when_there_is_some() {
 }
 
 #[tokio::test]
-async fn what_does_not_end_in_time_is_cut() {
+async fn drain_timeout_cuts_requests() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(200);
@@ -216,7 +216,7 @@ async fn what_does_not_end_in_time_is_cut() {
 }
 
 #[tokio::test]
-async fn a_response_that_only_the_end_of_the_connection_ends_is_not_complete_when_it_is_cut() {
+async fn cut_response_without_a_length_ends_with_a_reset() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(200);
@@ -233,7 +233,7 @@ async fn a_response_that_only_the_end_of_the_connection_ends_is_not_complete_whe
 }
 
 #[tokio::test]
-async fn dropping_an_activator_ends_it_at_once() {
+async fn drop_ends_it_at_once() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let http = activator.http_addr();

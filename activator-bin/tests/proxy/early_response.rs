@@ -3,8 +3,6 @@
 use std::time::Duration;
 
 use activator_bin::testing::Activator;
-use tokio::io::AsyncWriteExt;
-use tokio::time::timeout;
 
 use crate::support::activator::{Ask, config, hello, start, start_with, until_refused};
 use crate::support::backend::Backend;
@@ -23,18 +21,8 @@ async fn early(backend: &Backend, activator: &Activator, framing: &str) -> (Clie
     (client, connection)
 }
 
-/// Sends until every buffer on the way is full.
-async fn fill(client: &mut Client) {
-    let chunk = vec![b'x'; 1 << 20];
-    let stuck = Duration::from_millis(300);
-    while timeout(stuck, client.socket.write_all(&chunk))
-        .await
-        .is_ok()
-    {}
-}
-
 #[tokio::test]
-async fn the_slot_is_free_when_the_upload_is_over() {
+async fn slot_is_released_when_the_upload_ends() {
     for (framing, rest) in [
         ("Content-Length: 5", "hello"),
         ("Transfer-Encoding: chunked", "5\r\nhello\r\n0\r\n\r\n"),
@@ -65,7 +53,7 @@ async fn the_slot_is_free_when_the_upload_is_over() {
 }
 
 #[tokio::test]
-async fn an_upload_is_under_the_time_outs_whether_or_not_the_backend_reads_it() {
+async fn timeout_applies_to_the_upload() {
     for reads in [true, false] {
         let backend = Backend::bind().await;
         let mut config = config(&[backend.address]);
@@ -75,7 +63,7 @@ async fn an_upload_is_under_the_time_outs_whether_or_not_the_backend_reads_it() 
             early(&backend, &activator, "Content-Length: 1000000000").await;
         match reads {
             true => client.send("some").await,
-            false => fill(&mut client).await,
+            false => drop(client.fill_buffers().await),
         }
         assert_eq!(activator.in_flight(), 1);
         activator.until_in_flight(0).await;
@@ -87,7 +75,7 @@ async fn an_upload_is_under_the_time_outs_whether_or_not_the_backend_reads_it() 
 }
 
 #[tokio::test]
-async fn an_upload_that_the_backend_gives_up_is_over() {
+async fn backend_disconnect_ends_the_upload() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let (mut client, connection) = early(&backend, &activator, "Content-Length: 10").await;
@@ -98,7 +86,7 @@ async fn an_upload_that_the_backend_gives_up_is_over() {
 }
 
 #[tokio::test]
-async fn an_upload_that_the_client_gives_up_is_over() {
+async fn client_disconnect_ends_the_upload() {
     for reads in [true, false] {
         let backend = Backend::bind().await;
         let activator = start(&[backend.address]);
@@ -107,7 +95,7 @@ async fn an_upload_that_the_client_gives_up_is_over() {
         match reads {
             true => client.send("some").await,
             false => {
-                fill(&mut client).await;
+                client.fill_buffers().await;
                 client.socket.set_zero_linger().unwrap();
             }
         }
@@ -120,7 +108,7 @@ async fn an_upload_that_the_client_gives_up_is_over() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_behind_its_upload_leaves_all_of_it() {
+async fn complete_upload_arrives_after_a_disconnect() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     // More than the buffers between the two take.
@@ -136,7 +124,7 @@ async fn a_client_that_leaves_behind_its_upload_leaves_all_of_it() {
 }
 
 #[tokio::test]
-async fn a_drain_waits_for_an_upload() {
+async fn drain_waits_for_an_upload() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let http = activator.http_addr();
@@ -149,7 +137,7 @@ async fn a_drain_waits_for_an_upload() {
 }
 
 #[tokio::test]
-async fn a_drain_cuts_an_upload_that_does_not_end() {
+async fn drain_timeout_cuts_an_upload() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(200);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use crate::support::activator::{Ask, config, hello, put, queue, start, start_with};
+use crate::support::activator::{Ask, change, config, hello, put, queue, start, start_with};
 use crate::support::backend::{Backend, answering};
 use crate::support::directory::Directory;
 use crate::support::http1::{HELLO, OK, get};
@@ -29,7 +29,7 @@ async fn check_refused(head: &str, status: u16, reason: &str) {
 }
 
 #[tokio::test]
-async fn what_is_refused_is_counted_by_its_reason() {
+async fn refusals_are_counted_by_reason() {
     let get = "GET / HTTP/1.1\r\n";
     check_refused(&format!("{get}Host: nobody\r\n"), 404, "revision_unknown").await;
     check_refused(get, 400, "bad_request").await;
@@ -62,7 +62,7 @@ async fn check_backend(answer: &str, status: u16, reason: &str) {
 }
 
 #[tokio::test]
-async fn what_backends_do_wrong_is_counted_by_its_reason() {
+async fn backend_failures_are_counted_by_reason() {
     check_backend("", 502, "backend_reset").await;
     check_backend("SSH-2.0\r\n\r\n", 502, "backend_bad_response").await;
     let cut = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nabc";
@@ -70,7 +70,7 @@ async fn what_backends_do_wrong_is_counted_by_its_reason() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_is_counted_wherever_its_request_is() {
+async fn client_disconnects_are_counted() {
     let backend = Backend::bind().await;
     let activator = start(&[]);
     drop(queue(&activator, 1).await);
@@ -88,7 +88,7 @@ async fn a_client_that_leaves_is_counted_wherever_its_request_is() {
 }
 
 #[tokio::test]
-async fn time_outs_are_counted_by_their_kind_and_probes_and_good_answers_never() {
+async fn timeouts_are_counted_but_not_probes_or_good_responses() {
     let (address, _requests) = answering(OK).await;
     let activator = start(&[address]);
     for head in ["GET", "HEAD"] {
@@ -101,11 +101,10 @@ async fn time_outs_are_counted_by_their_kind_and_probes_and_good_answers_never()
     activator.until_in_flight(0).await;
     let probe = "GET / HTTP/1.1\r\nHost: a\r\nK-Network-Probe: wrong\r\n";
     assert_eq!(activator.connect().await.ask(probe).await.status(), 400);
-    let before = activator.revisions().config(&hello()).unwrap();
-    let mut limited = (*before).clone();
-    limited.backends.clear();
-    limited.timeouts.response_start = Some(Duration::from_millis(50));
-    activator.revisions().put(limited);
+    change(&activator, |config| {
+        config.backends.clear();
+        config.timeouts.response_start = Some(Duration::from_millis(50));
+    });
     let mut client = activator.connect().await;
     client.send(get("/")).await;
     assert_eq!(client.message().await.status(), 504);
@@ -139,13 +138,13 @@ async fn check_silent(tls: bool) {
 }
 
 #[tokio::test]
-async fn a_backend_that_takes_a_connection_and_then_says_nothing_is_named_and_not_waited_for() {
+async fn silent_backend_times_out_and_is_named() {
     check_silent(false).await;
     check_silent(true).await;
 }
 
 #[tokio::test]
-async fn every_request_is_measured_whichever_way_it_ends_and_no_probe_is() {
+async fn every_request_is_measured_but_no_probe() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;

@@ -28,7 +28,7 @@ fn assert_failed(status: &Status) {
 }
 
 #[tokio::test]
-async fn one_message_and_one_answer() {
+async fn unary_call() {
     let (address, _) = serve().await;
     let activator = start(&[address]);
     let mut client = connect(&activator).await;
@@ -54,7 +54,7 @@ async fn one_message_and_one_answer() {
 }
 
 #[tokio::test]
-async fn many_messages_and_one_answer() {
+async fn client_streaming_call() {
     let (address, _) = serve().await;
     let activator = start(&[address]);
     let mut client = connect(&activator).await;
@@ -67,7 +67,7 @@ async fn many_messages_and_one_answer() {
 }
 
 #[tokio::test]
-async fn an_error_that_comes_while_messages_are_still_to_be_sent() {
+async fn error_during_client_streaming() {
     let (address, open) = serve().await;
     let activator = start(&[address]);
     let mut client = connect(&activator).await;
@@ -82,7 +82,7 @@ async fn an_error_that_comes_while_messages_are_still_to_be_sent() {
 }
 
 #[tokio::test]
-async fn one_message_and_many_answers() {
+async fn server_streaming_call() {
     let (address, _) = serve().await;
     let activator = start(&[address]);
     let mut client = connect(&activator).await;
@@ -114,7 +114,7 @@ fn endless(
 }
 
 #[tokio::test]
-async fn messages_and_answers_in_turns() {
+async fn bidirectional_call() {
     let (address, _) = serve().await;
     let activator = start(&[address]);
     let mut client = connect(&activator).await;
@@ -134,7 +134,7 @@ async fn messages_and_answers_in_turns() {
 }
 
 #[tokio::test]
-async fn a_call_that_is_given_up_ends_at_the_service() {
+async fn cancelled_call_ends_at_the_service() {
     let (address, open) = serve().await;
     let activator = start(&[address]);
     let mut client = connect(&activator).await;

@@ -12,7 +12,7 @@ async fn half_closed(client: &mut Client, requests: &str) {
 }
 
 #[tokio::test]
-async fn a_client_gets_the_responses_to_what_it_has_sent() {
+async fn responses_arrive_after_a_half_close() {
     let get = get("/");
     let post = format!("POST / HTTP/1.1\r\n{HELLO}Content-Length: 5\r\n\r\nhello");
     for (requests, count) in [(&get, 1), (&post, 1), (&(post.clone() + &get), 2)] {
@@ -37,7 +37,7 @@ async fn a_client_gets_the_responses_to_what_it_has_sent() {
 }
 
 #[tokio::test]
-async fn one_that_has_to_wait_is_sent_a_100_unless_it_knows_none() {
+async fn waiting_client_is_sent_a_100_as_a_sign_of_life() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut old = activator.connect().await;
@@ -57,7 +57,7 @@ async fn one_that_has_to_wait_is_sent_a_100_unless_it_knows_none() {
 }
 
 #[tokio::test]
-async fn one_that_waits_for_a_100_of_its_own_gets_no_response_to_half_a_request() {
+async fn half_a_request_gets_no_response() {
     let (backend, activator, mut client) = scene().await;
     let head =
         format!("POST / HTTP/1.1\r\n{HELLO}Content-Length: 5\r\nExpect: 100-continue\r\n\r\n");

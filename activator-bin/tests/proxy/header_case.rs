@@ -22,7 +22,7 @@ fn names(lines: &[String]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn names_pass_as_they_came_in_both_directions() {
+async fn header_case_is_kept_in_both_directions() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = Client::connect(activator.http_addr()).await;
@@ -90,7 +90,7 @@ async fn names_pass_as_they_came_in_both_directions() {
 }
 
 #[tokio::test]
-async fn what_the_activator_says_itself_is_in_canonical_case() {
+async fn own_headers_are_in_canonical_case() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     for (request, expected) in [
@@ -120,7 +120,7 @@ async fn what_the_activator_says_itself_is_in_canonical_case() {
 }
 
 #[tokio::test]
-async fn names_of_pipelined_requests_and_of_heads_in_pieces_are_their_own() {
+async fn header_case_is_kept_for_pipelined_and_split_heads() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = Client::connect(activator.http_addr()).await;

@@ -16,6 +16,7 @@ use crate::support::backend::{Backend, answering};
 use crate::support::http1::{Client, HELLO, OK, get};
 use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request};
 use crate::support::https::{Files, NAME};
+use crate::support::metrics::{metrics, until_line};
 
 fn shown(client: &Client<TlsStream<TcpStream>>) -> CertificateDer<'static> {
     let certificates = client.socket.get_ref().1.peer_certificates().unwrap();
@@ -23,7 +24,7 @@ fn shown(client: &Client<TlsStream<TcpStream>>) -> CertificateDer<'static> {
 }
 
 #[tokio::test]
-async fn requests_over_tls_are_proxied_like_others() {
+async fn requests_are_proxied_over_tls() {
     let (backend, mut requests) = answering(OK).await;
     let files = Files::new();
     let activator = start_with(files.listen(config(&[backend])));
@@ -47,7 +48,7 @@ async fn requests_over_tls_are_proxied_like_others() {
 }
 
 #[tokio::test]
-async fn the_protocol_is_agreed_on_in_tls_and_told_by_the_first_bytes_otherwise() {
+async fn protocol_by_alpn_or_first_bytes() {
     let mut backend = Http2Backend::bind().await;
     let files = Files::new();
     let activator = start_with(files.listen(config(&[backend.address])));
@@ -70,13 +71,12 @@ async fn the_protocol_is_agreed_on_in_tls_and_told_by_the_first_bytes_otherwise(
         let (body, ended) = read(response.body_mut()).await;
         assert_eq!((&*body, ended.unwrap()), ("pong", None));
     }
-    let mut admin = Client::connect(activator.admin_addr()).await;
-    let metrics = admin.ask("GET /metrics HTTP/1.1\r\nHost: x\r\n").await.body;
+    let metrics = metrics(&activator).await;
     assert!(metrics.contains("url_scheme=\"https\""), "{metrics}");
 }
 
 #[tokio::test]
-async fn informational_answers_are_private_as_well() {
+async fn informational_responses_over_tls() {
     let backend = Backend::bind().await;
     let files = Files::new();
     let activator = start_with(files.listen(config(&[backend.address])));
@@ -104,7 +104,7 @@ async fn tls_1_2_is_refused_unless_it_is_configured() {
 }
 
 #[tokio::test]
-async fn new_connections_see_new_files_and_old_ones_go_on() {
+async fn reload_affects_new_connections_only() {
     let (backend, _requests) = answering(OK).await;
     let files = Files::new();
     let activator = start_with(files.listen(config(&[backend])));
@@ -136,27 +136,11 @@ async fn new_connections_see_new_files_and_old_ones_go_on() {
 
 async fn until_loaded(activator: &Activator, good: bool) {
     let metric = "activator_certificate_last_reload_success{section=\"tls\"}";
-    let expected = format!("\n{metric} {}\n", u8::from(good));
-    until_metrics(activator, &expected).await;
-}
-
-/// Waits for a line of `/metrics`.
-async fn until_metrics(activator: &Activator, expected: &str) {
-    let reading = async {
-        loop {
-            let mut admin = Client::connect(activator.admin_addr()).await;
-            let answer = admin.ask("GET /metrics HTTP/1.1\r\nHost: x\r\n").await;
-            if answer.body.contains(expected) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENCE, reading).await.expect(expected);
+    until_line(activator, &format!("{metric} {}", u8::from(good))).await;
 }
 
 #[tokio::test]
-async fn what_is_not_tls_is_told_so_and_counted() {
+async fn plain_http_gets_an_alert_and_is_counted() {
     let files = Files::new();
     let activator = start_with(files.listen(config(&[])));
     let mut client = Client::connect(activator.https_addr().unwrap()).await;
@@ -166,11 +150,11 @@ async fn what_is_not_tls_is_told_so_and_counted() {
     let (rest, end) = client.rest().await;
     assert_eq!(rest, "");
     end.expect("no reset, which could overtake the alert");
-    until_metrics(&activator, "\nactivator_tls_handshake_failures_total 1\n").await;
+    until_line(&activator, "activator_tls_handshake_failures_total 1").await;
 }
 
 #[tokio::test]
-async fn tls_is_not_spoken_on_the_port_without_it() {
+async fn tls_is_refused_on_the_plain_port() {
     let files = Files::new();
     let activator = start_with(files.listen(config(&[])));
     let socket = TcpStream::connect(activator.http_addr()).await.unwrap();
@@ -184,7 +168,7 @@ async fn tls_is_not_spoken_on_the_port_without_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_agrees_is_closed_after_the_time_for_a_head() {
+async fn handshake_timeout_closes_the_connection() {
     let files = Files::new();
     let mut config = files.listen(config(&[]));
     config.limits.header_timeout = Duration::from_millis(50);
@@ -195,11 +179,11 @@ async fn a_client_that_never_agrees_is_closed_after_the_time_for_a_head() {
     // The begin of a record that is announced as longer.
     slow.send([22, 3, 1, 1, 0, 1]).await;
     assert!(slow.is_over().await);
-    until_metrics(&activator, "\nactivator_tls_handshake_failures_total 2\n").await;
+    until_line(&activator, "activator_tls_handshake_failures_total 2").await;
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_while_its_request_is_served_ends_it() {
+async fn client_disconnect_ends_the_request() {
     let backend = Backend::bind().await;
     let files = Files::new();
     let activator = start_with(files.listen(config(&[backend.address])));
@@ -213,7 +197,7 @@ async fn a_client_that_leaves_while_its_request_is_served_ends_it() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_cut_off_is_no_complete_one() {
+async fn truncated_response_ends_without_close_notify() {
     let backend = Backend::bind().await;
     let files = Files::new();
     let activator = start_with(files.listen(config(&[backend.address])));
@@ -236,7 +220,7 @@ async fn an_answer_that_is_cut_off_is_no_complete_one() {
 }
 
 #[tokio::test]
-async fn an_answer_that_meets_its_time_out_is_no_complete_one() {
+async fn timed_out_response_ends_without_close_notify() {
     let backend = Backend::bind().await;
     let files = Files::new();
     let mut config = files.listen(config(&[backend.address]));
@@ -255,7 +239,7 @@ async fn an_answer_that_meets_its_time_out_is_no_complete_one() {
 }
 
 #[tokio::test]
-async fn a_drain_ends_idle_connections_in_an_orderly_way() {
+async fn drain_ends_idle_connections_with_close_notify() {
     let (backend, _requests) = answering(OK).await;
     let files = Files::new();
     let activator = start_with(files.listen(config(&[backend])));
@@ -268,7 +252,7 @@ async fn a_drain_ends_idle_connections_in_an_orderly_way() {
 }
 
 #[tokio::test]
-async fn files_that_are_bad_at_the_start_are_all_named() {
+async fn bad_files_at_startup_are_all_named() {
     let files = Files::new();
     let directory = &files.directory;
     let certificate = directory.write("tls.crt", "no certificate");

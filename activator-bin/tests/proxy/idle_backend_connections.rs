@@ -27,7 +27,7 @@ async fn idle(backend: &Backend, client_count: usize, proxy: SocketAddr) -> Vec<
 }
 
 #[tokio::test]
-async fn connections_to_a_backend_that_is_taken_out_are_closed_at_once() {
+async fn removed_backends_idle_connections_are_closed() {
     let (before, other) = (Backend::bind().await, Backend::bind().await);
     let activator = start(&[before.address]);
     // So many that both workers have some.
@@ -44,7 +44,7 @@ async fn connections_to_a_backend_that_is_taken_out_are_closed_at_once() {
 }
 
 #[tokio::test]
-async fn a_connection_whose_backend_is_taken_out_meanwhile_is_closed_behind_its_response() {
+async fn removed_backends_busy_connection_is_closed_after_its_response() {
     let (before, other) = (Backend::bind().await, Backend::bind().await);
     let activator = start(&[before.address]);
     let mut client = activator.connect().await;
@@ -57,7 +57,7 @@ async fn a_connection_whose_backend_is_taken_out_meanwhile_is_closed_behind_its_
 }
 
 #[tokio::test]
-async fn a_connection_of_http2_to_a_backend_that_is_taken_out_is_closed_at_once() {
+async fn removed_backends_http2_connection_is_closed() {
     let mut before = Http2Backend::bind().await;
     let other = Backend::bind().await;
     let activator = start(&[before.address]);
@@ -73,7 +73,7 @@ async fn a_connection_of_http2_to_a_backend_that_is_taken_out_is_closed_at_once(
 }
 
 #[tokio::test]
-async fn beyond_the_bound_over_all_the_oldest_is_closed() {
+async fn oldest_is_closed_beyond_the_limit() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.workers = 1;
@@ -91,7 +91,7 @@ async fn beyond_the_bound_over_all_the_oldest_is_closed() {
 }
 
 #[tokio::test]
-async fn a_backend_that_serves_one_connection_after_the_other_serves_all_workers() {
+async fn single_connection_backend_serves_all_workers() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut config = config(&[listener.local_addr().unwrap()]);
     config.revisions[0].container_concurrency = 1;

@@ -28,7 +28,7 @@ async fn idle(activator: &Activator) -> Client {
 }
 
 #[tokio::test]
-async fn clients_beyond_max_connections_wait_while_none_is_idle() {
+async fn clients_wait_at_max_connections() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.limits.max_connections = 2;
@@ -66,7 +66,7 @@ async fn clients_beyond_max_connections_wait_while_none_is_idle() {
 }
 
 #[tokio::test]
-async fn the_client_that_has_been_idle_for_longest_makes_room_for_a_further_one() {
+async fn longest_idle_client_is_closed_for_a_newcomer() {
     let activator = start(10).await;
     // The first ones to come are not idle: one has begun a head, one is sending a body.
     let (mut head, mut body) = (idle(&activator).await, activator.connect().await);
@@ -99,7 +99,7 @@ async fn the_client_that_has_been_idle_for_longest_makes_room_for_a_further_one(
 }
 
 #[tokio::test]
-async fn one_that_has_sent_nothing_yet_makes_room_as_well() {
+async fn silent_client_is_closed_for_a_newcomer() {
     let activator = start(1).await;
     let mut silent = activator.connect().await;
     until_line(&activator, "activator_client_connections 1").await;
@@ -109,7 +109,7 @@ async fn one_that_has_sent_nothing_yet_makes_room_as_well() {
 }
 
 #[tokio::test]
-async fn an_idle_client_of_http2_is_told_to_go_and_one_with_requests_is_not() {
+async fn idle_http2_client_is_sent_goaway_for_a_newcomer() {
     let activator = start(2).await;
     let mut busy = activator.connect().await;
     busy.send(upload()).await;

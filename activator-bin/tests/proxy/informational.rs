@@ -7,7 +7,7 @@ const HINTS: &str =
     "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nLink: </b.js>\r\n\r\n";
 
 #[tokio::test]
-async fn they_come_when_the_backend_sends_them_and_before_the_answer() {
+async fn informational_responses_are_forwarded_in_order() {
     let (backend, _activator, mut client) = scene().await;
     client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
@@ -33,7 +33,7 @@ async fn they_come_when_the_backend_sends_them_and_before_the_answer() {
 }
 
 #[tokio::test]
-async fn they_keep_their_place_among_pipelined_answers() {
+async fn order_is_kept_among_pipelined_responses() {
     let (backend, _activator, mut client) = scene().await;
     client.send(get("/").repeat(3)).await;
     let mut connection = backend.accept().await;
@@ -48,7 +48,7 @@ async fn they_keep_their_place_among_pipelined_answers() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_1_0_gets_none() {
+async fn http_1_0_client_gets_none() {
     let (backend, _activator, mut client) = scene().await;
     client.send(format!("GET / HTTP/1.0\r\n{HELLO}\r\n")).await;
     let (mut connection, _) = backend.request().await;
@@ -57,7 +57,7 @@ async fn a_client_of_http_1_0_gets_none() {
 }
 
 #[tokio::test]
-async fn headers_of_one_hop_stay_on_it() {
+async fn hop_by_hop_headers_are_removed() {
     let (backend, _activator, mut client) = scene().await;
     client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
@@ -72,7 +72,7 @@ async fn headers_of_one_hop_stay_on_it() {
 }
 
 #[tokio::test]
-async fn a_switch_may_follow_them() {
+async fn upgrade_may_follow() {
     let (backend, _activator, mut client) = scene().await;
     client
         .send(format!(
@@ -91,7 +91,7 @@ async fn a_switch_may_follow_them() {
 }
 
 #[tokio::test]
-async fn a_client_that_reads_nothing_misses_some_and_not_the_answer() {
+async fn slow_client_misses_some_but_not_the_response() {
     let (backend, _activator, mut client) = scene().await;
     client.send(get("/")).await;
     let (mut connection, _) = backend.request().await;
@@ -119,7 +119,7 @@ fn upload() -> String {
 }
 
 #[tokio::test]
-async fn a_client_is_told_once_to_continue_when_the_backend_says_so() {
+async fn backend_100_is_forwarded_once() {
     let (backend, _activator, mut client) = scene().await;
     client.send(upload()).await;
     let mut connection = backend.accept().await;
@@ -142,7 +142,7 @@ async fn a_client_is_told_once_to_continue_when_the_backend_says_so() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_wait_is_not_waited_for_by_a_silent_backend() {
+async fn body_sent_early_is_forwarded() {
     let (backend, _activator, mut client) = scene().await;
     client.send(upload() + "body").await;
     let (mut connection, request) = backend.request().await;
@@ -153,7 +153,7 @@ async fn a_client_that_does_not_wait_is_not_waited_for_by_a_silent_backend() {
 }
 
 #[tokio::test]
-async fn a_backend_that_answers_at_once_gets_no_body() {
+async fn early_final_response_stops_the_upload() {
     // One that comes at once, and one that takes longer than the patience with silent backends.
     for answer in ["no", &"x".repeat(1 << 16)] {
         let (backend, activator, mut client) = scene().await;
@@ -186,7 +186,7 @@ async fn a_backend_that_answers_at_once_gets_no_body() {
 }
 
 #[tokio::test]
-async fn an_expectation_without_a_body_expects_nothing() {
+async fn expectation_without_a_body_is_ignored() {
     let (backend, _activator, mut client) = scene().await;
     client
         .send(format!(

@@ -11,7 +11,7 @@ use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request}
 use crate::support::metrics::until_counted;
 
 #[tokio::test]
-async fn clients_that_wait_for_a_place_are_served_when_a_drain_begins() {
+async fn clients_waiting_at_the_limit_are_served_in_a_drain() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.limits.max_connections = 1;
@@ -64,7 +64,7 @@ const OWN: usize = 3;
 const MOST: [usize; 3] = [20, 100, 300];
 
 #[tokio::test]
-async fn a_request_may_have_max_headers_and_no_more() {
+async fn max_headers_of_requests() {
     for most in MOST {
         let (address, mut requests) = answering(OK).await;
         let activator = start_with_headers(address, most);
@@ -85,7 +85,7 @@ async fn a_request_may_have_max_headers_and_no_more() {
 }
 
 #[tokio::test]
-async fn an_answer_may_have_max_headers_and_no_more() {
+async fn max_headers_of_responses() {
     for most in MOST {
         let backend = Backend::bind().await;
         let activator = start_with_headers(backend.address, most);
@@ -102,7 +102,7 @@ async fn an_answer_may_have_max_headers_and_no_more() {
 }
 
 #[tokio::test]
-async fn headers_are_counted_over_http2_as_well() {
+async fn max_headers_over_http2() {
     let mut backend = Http2Backend::bind().await;
     let activator = start_with_headers(backend.address, 20);
     let client = Http2Client::connect(&activator).await;

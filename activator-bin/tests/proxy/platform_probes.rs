@@ -15,7 +15,7 @@ async fn check(client: &mut Client, request: &str, status: u16, body: &str, hash
 }
 
 #[tokio::test]
-async fn probes_are_answered_by_the_activator_and_not_counted() {
+async fn probes_get_own_responses_and_are_not_counted() {
     let (address, mut requests) = answering(OK).await;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
@@ -73,7 +73,7 @@ async fn probes_are_answered_by_the_activator_and_not_counted() {
 }
 
 #[tokio::test]
-async fn what_only_looks_like_a_probe_is_passed_on() {
+async fn lookalikes_are_forwarded() {
     let (address, mut requests) = answering(OK).await;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
@@ -92,7 +92,7 @@ async fn what_only_looks_like_a_probe_is_passed_on() {
 }
 
 #[tokio::test]
-async fn the_kubelet_hears_of_a_drain() {
+async fn kubelet_probe_fails_during_a_drain() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let http = activator.http_addr();

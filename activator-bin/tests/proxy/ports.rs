@@ -5,7 +5,7 @@ use crate::support::backend::answering;
 use crate::support::http1::{Client, OK};
 
 #[tokio::test]
-async fn every_port_for_requests_is_served_and_none_is_left_open_by_a_drain() {
+async fn ports_are_served_alike_and_closed_by_a_drain() {
     let (address, _requests) = answering(OK).await;
     let activator = start(&[address]);
     let ports = [activator.http_addr(), activator.http2_addr().unwrap()];
@@ -24,7 +24,7 @@ async fn every_port_for_requests_is_served_and_none_is_left_open_by_a_drain() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_off_takes_nothing_from_the_others() {
+async fn port_can_be_off() {
     let (address, _requests) = answering(OK).await;
     let mut config = config(&[address]);
     config.listen.http2 = None;

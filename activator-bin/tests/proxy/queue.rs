@@ -19,7 +19,7 @@ fn limited(container_concurrency: u32, queue_depth: usize) -> Config {
 }
 
 #[tokio::test]
-async fn requests_wait_for_a_backend_and_are_served_in_order_and_never_above_the_limit() {
+async fn requests_are_served_fifo_within_the_limit() {
     let activator = start_with(limited(1, 100));
     let mut clients = queue(&activator, 10).await;
     assert_eq!(activator.in_flight(), 10);
@@ -43,7 +43,7 @@ async fn requests_wait_for_a_backend_and_are_served_in_order_and_never_above_the
 }
 
 #[tokio::test]
-async fn as_many_are_served_at_once_as_all_backends_take() {
+async fn capacity_is_that_of_all_backends() {
     let activator = start_with(limited(2, 100));
     let mut clients = queue(&activator, 6).await;
     let backends = [Backend::bind().await, Backend::bind().await];
@@ -72,7 +72,7 @@ async fn as_many_are_served_at_once_as_all_backends_take() {
 }
 
 #[tokio::test]
-async fn capacity_is_taken_until_the_answer_has_ended() {
+async fn slot_is_held_until_the_response_ends() {
     let activator = start_with(limited(1, 2));
     let mut clients = queue(&activator, 2).await;
     let backend = Backend::bind().await;
@@ -115,7 +115,7 @@ async fn check_full(config: Config, room: usize, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_request_beyond_a_full_queue_is_told_to_come_again() {
+async fn full_queue_gets_503_with_retry_after() {
     check_full(limited(1, 3), 3, "queue_depth").await;
     check_full(limited(1, 0), 0, "queue_depth").await;
     let mut config = limited(1, 100);
@@ -124,7 +124,7 @@ async fn a_request_beyond_a_full_queue_is_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_the_queue() {
+async fn client_disconnect_leaves_the_queue() {
     let activator = start(&[]);
     let mut clients = queue(&activator, 3).await;
     drop(clients.remove(1));
@@ -145,7 +145,7 @@ async fn a_client_that_goes_away_leaves_the_queue() {
 }
 
 #[tokio::test]
-async fn a_revision_that_is_removed_answers_who_waits_for_it() {
+async fn removed_revision_gets_404_for_queued_requests() {
     let activator = start(&[]);
     let mut clients = queue(&activator, 3).await;
     activator.revisions().remove(&hello());
@@ -163,7 +163,7 @@ async fn a_revision_that_is_removed_answers_who_waits_for_it() {
 }
 
 #[tokio::test]
-async fn a_higher_limit_lets_those_through_who_wait() {
+async fn raised_limit_admits_queued_requests() {
     let activator = start_with(limited(1, 2));
     let mut clients = queue(&activator, 2).await;
     let backend = Backend::bind().await;
@@ -181,7 +181,7 @@ async fn a_higher_limit_lets_those_through_who_wait() {
 }
 
 #[tokio::test]
-async fn requests_that_wait_are_cut_at_the_end_of_a_drain() {
+async fn queued_requests_are_cut_at_the_end_of_a_drain() {
     let mut config = config(&[]);
     config.drain_timeout = Duration::from_millis(200);
     let activator = start_with(config);
@@ -196,7 +196,7 @@ async fn requests_that_wait_are_cut_at_the_end_of_a_drain() {
 }
 
 #[tokio::test]
-async fn capacity_that_is_free_during_a_drain_goes_to_those_who_wait() {
+async fn queued_requests_are_served_during_a_drain() {
     let activator = start_with(limited(1, 100));
     let mut clients = queue(&activator, 2).await;
     let backend = Backend::bind().await;

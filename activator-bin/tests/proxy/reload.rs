@@ -103,7 +103,7 @@ impl Following {
 }
 
 #[tokio::test]
-async fn a_file_that_is_written_in_place_is_followed() {
+async fn write_in_place() {
     let it = Following::plain("in-place", "a");
     it.serves("a", true).await;
     it.write("activator.toml", text("a b"));
@@ -113,7 +113,7 @@ async fn a_file_that_is_written_in_place_is_followed() {
 }
 
 #[tokio::test]
-async fn a_file_that_another_one_is_renamed_over_is_followed_again_and_again() {
+async fn rename_over_the_file() {
     let it = Following::plain("rename", "a");
     for names in ["b", "b c", "c d e"] {
         it.write("new", text(names));
@@ -123,7 +123,7 @@ async fn a_file_that_another_one_is_renamed_over_is_followed_again_and_again() {
 }
 
 #[tokio::test]
-async fn a_mounted_config_map_is_followed() {
+async fn mounted_config_map() {
     let it = Following::start("mounted", |directory| {
         fs::create_dir(directory.join("..v1")).unwrap();
         fs::write(directory.join("..v1/activator.toml"), text("a")).unwrap();
@@ -141,7 +141,7 @@ async fn a_mounted_config_map_is_followed() {
 }
 
 #[tokio::test]
-async fn a_link_that_is_made_anew_is_followed() {
+async fn replaced_symlink() {
     let it = Following::start("link", |directory| {
         fs::write(directory.join("one"), text("a")).unwrap();
         symlink("one", directory.join("activator.toml")).unwrap();
@@ -155,7 +155,7 @@ async fn a_link_that_is_made_anew_is_followed() {
 }
 
 #[tokio::test]
-async fn a_directory_that_is_replaced_as_a_whole_is_followed() {
+async fn replaced_directory() {
     let it = Following::start("directory", |directory| {
         fs::create_dir(directory.join("v")).unwrap();
         fs::write(directory.join("v/activator.toml"), text("a")).unwrap();
@@ -176,7 +176,7 @@ async fn a_directory_that_is_replaced_as_a_whole_is_followed() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_gone_changes_nothing_until_it_is_back() {
+async fn missing_file_changes_nothing() {
     let it = Following::plain("gone", "a");
     it.serves("a", true).await;
     fs::remove_file(it.path("activator.toml")).unwrap();
@@ -186,7 +186,7 @@ async fn a_file_that_is_gone_changes_nothing_until_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_bad_file_changes_nothing_and_is_told_until_there_is_a_good_one() {
+async fn bad_file_changes_nothing() {
     let it = Following::plain("bad", "a");
     it.serves("a", true).await;
     for bad in ["workers = 0\n[[revision]]\n", "[[revision", "\u{0}"] {
@@ -198,7 +198,7 @@ async fn a_bad_file_changes_nothing_and_is_told_until_there_is_a_good_one() {
 }
 
 #[tokio::test]
-async fn a_file_that_was_emptied_changes_nothing() {
+async fn emptied_file_changes_nothing() {
     let it = Following::plain("emptied", "a b");
     it.serves("a b", true).await;
     for blank in ["", "\n\n", "# soon\n \t# more\n"] {
@@ -215,7 +215,7 @@ async fn a_file_that_was_emptied_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_that_says_so_removes_all_revisions() {
+async fn explicitly_empty_list_removes_all_revisions() {
     for (test, none) in [("none", "revision = []\n"), ("settings", "workers = 1\n")] {
         let it = Following::plain(test, "a b");
         it.serves("a b", true).await;
@@ -230,7 +230,7 @@ async fn a_file_that_says_so_removes_all_revisions() {
 }
 
 #[tokio::test]
-async fn what_is_no_file_changes_nothing_until_there_is_a_file_again() {
+async fn what_is_no_regular_file_changes_nothing() {
     let it = Following::plain("no-file", "a");
     it.serves("a", true).await;
     let pipe = |path: &Path| {
@@ -267,7 +267,7 @@ async fn what_is_no_file_changes_nothing_until_there_is_a_file_again() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_being_written_is_not_read_before_its_end() {
+async fn half_written_file_is_not_read() {
     use std::io::Write;
     let it = Following::plain("half", "a b");
     it.serves("a b", true).await;
@@ -285,7 +285,7 @@ async fn a_file_that_is_being_written_is_not_read_before_its_end() {
 }
 
 #[tokio::test]
-async fn what_the_admin_port_set_stays_when_the_file_changes_elsewhere() {
+async fn admin_changes_survive_unrelated_file_changes() {
     let it = Following::plain("admin", "a b");
     it.serves("a b", true).await;
     it.ask("DELETE /v1/revisions/ns/a").await;
@@ -299,7 +299,7 @@ async fn what_the_admin_port_set_stays_when_the_file_changes_elsewhere() {
 }
 
 #[tokio::test]
-async fn many_changes_in_a_row_end_with_the_last_one() {
+async fn last_of_many_changes_wins() {
     let it = Following::plain("many", "a");
     for round in 0..200 {
         it.write("new", text(&format!("r{round}")));
@@ -309,7 +309,7 @@ async fn many_changes_in_a_row_end_with_the_last_one() {
 }
 
 #[tokio::test]
-async fn requests_find_a_revision_as_soon_as_the_file_names_it() {
+async fn new_revision_is_served() {
     let it = Following::plain("requests", "a");
     let mut client = Client::connect(it.activator.http_addr()).await;
     let get = "GET / HTTP/1.1\r\nHost: b.ns.svc.cluster.local\r\n";

@@ -50,7 +50,7 @@ impl StatSink for Sums {
 }
 
 #[tokio::test]
-async fn the_reported_counts_add_up_to_the_requests_made() {
+async fn counts_add_up_over_http1() {
     const CLIENTS: u64 = 20;
     const EACH: u64 = 50;
     let sums = Sums::default();
@@ -77,7 +77,7 @@ async fn the_reported_counts_add_up_to_the_requests_made() {
 }
 
 #[tokio::test]
-async fn the_reported_counts_add_up_when_many_requests_share_a_connection() {
+async fn counts_add_up_over_http2() {
     const CLIENTS: u64 = 5;
     const EACH: u64 = 40;
     let sums = Sums::default();
@@ -102,7 +102,7 @@ async fn the_reported_counts_add_up_when_many_requests_share_a_connection() {
 }
 
 #[tokio::test]
-async fn a_recording_holds_every_request_and_ends_with_the_activator() {
+async fn recording_holds_every_request() {
     let path = std::env::temp_dir().join(format!("activator-history-{}", std::process::id()));
     let (address, _requests) = answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await;
     let options = Options {

@@ -31,7 +31,7 @@ async fn closing() -> (SocketAddr, mpsc::Sender<()>) {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_as_it_is_used_again_fails_no_request_that_may_be_repeated() {
+async fn idempotent_requests_survive_closed_connections() {
     let (backend, activator, mut client) = scene().await;
     client.send(get("/first")).await;
     let (mut connection, _) = backend.request().await;
@@ -71,7 +71,7 @@ async fn a_connection_that_is_closed_as_it_is_used_again_fails_no_request_that_m
 }
 
 #[tokio::test]
-async fn a_port_that_closes_every_connection_takes_nothing_from_a_backend_beside_it() {
+async fn closing_backend_does_not_affect_another() {
     let (closing, _up) = closing().await;
     let (alive, _requests) = answering(OK).await;
     let activator = start(&[closing, alive]);
@@ -83,7 +83,7 @@ async fn a_port_that_closes_every_connection_takes_nothing_from_a_backend_beside
 }
 
 #[tokio::test]
-async fn a_request_waits_until_its_only_backend_keeps_connections() {
+async fn request_waits_until_its_only_backend_is_up() {
     let (address, up) = closing().await;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
@@ -109,7 +109,7 @@ async fn a_request_waits_until_its_only_backend_keeps_connections() {
 }
 
 #[tokio::test]
-async fn a_request_that_may_do_harm_twice_is_told_at_once_and_its_backend_set_aside() {
+async fn post_is_not_retried_and_its_backend_is_set_aside() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let mut client = activator.connect().await;

@@ -23,7 +23,7 @@ async fn check(request: &str, status: u16, text: &str) {
 }
 
 #[tokio::test]
-async fn an_unknown_revision_is_named_in_the_answer() {
+async fn unknown_revision_is_named_in_the_404() {
     let choose = |namespace: &str, revision: &str| {
         format!(
             "GET / HTTP/1.1\r\nHost: x\r\nKnative-Serving-Namespace: {namespace}\r\nKnative-Serving-Revision: {revision}\r\n"
@@ -78,7 +78,7 @@ async fn an_unknown_revision_is_named_in_the_answer() {
 }
 
 #[tokio::test]
-async fn a_name_of_any_length_gives_an_answer_of_bounded_length() {
+async fn long_names_give_short_responses() {
     let (address, _requests) = answering(OK).await;
     let activator = start(&[address]);
     let long = "x".repeat(30_000);
@@ -96,7 +96,7 @@ async fn a_name_of_any_length_gives_an_answer_of_bounded_length() {
 }
 
 #[tokio::test]
-async fn a_host_finds_its_revision() {
+async fn host_selects_the_revision() {
     for host in [
         "hello.default.svc.cluster.local",
         "hello.default.svc.cluster.local:8012",
@@ -115,7 +115,7 @@ async fn a_host_finds_its_revision() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_passed_on_is_refused_and_not_counted() {
+async fn unforwardable_requests_are_refused_and_not_counted() {
     let hello = "Knative-Serving-Namespace: default\r\nKnative-Serving-Revision: hello\r\n";
     for (request, status, text) in [
         (

@@ -84,7 +84,7 @@ async fn revisions_are_shown_set_and_removed() {
 }
 
 #[tokio::test]
-async fn without_the_right_to_write_revisions_are_only_shown() {
+async fn without_admin_write_revisions_are_read_only() {
     let off = "changes over the admin port are off; [admin] write = true turns them on";
     check(
         false,
@@ -98,7 +98,7 @@ async fn without_the_right_to_write_revisions_are_only_shown() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_is_refused_with_all_that_is_wrong_and_changes_nothing() {
+async fn bad_body_is_refused_with_all_errors() {
     let put = "PUT /v1/revisions/default/hello";
     let wrong = r#"{"nam": 1, "name": "other", "service": "A", "probe": "http", "queue_depth": 1.5,
         "container_concurrency": -1, "backends": ["127.0.0.1:80", "x", 7, "127.0.0.1:80", "127.0.0.1:0"]}"#;
@@ -149,7 +149,7 @@ body: service: "A": 'A' at byte 0 is not a lower-case letter, a digit, '-' or '.
 }
 
 #[tokio::test]
-async fn a_body_of_more_than_a_mebibyte_is_refused() {
+async fn body_above_1_mib_is_refused() {
     let large = " ".repeat((1 << 20) + 1);
     let fits = format!("{}{{}}", " ".repeat((1 << 20) - 2));
     let path = "PUT /v1/revisions/ns/new";
@@ -162,7 +162,7 @@ async fn a_body_of_more_than_a_mebibyte_is_refused() {
 }
 
 #[tokio::test]
-async fn requests_follow_what_the_admin_port_says() {
+async fn changes_take_effect_at_once() {
     let (first, mut at_first) = answering(OK).await;
     let (second, mut at_second) = answering(OK).await;
     let activator = start(&[first], true);
@@ -186,7 +186,7 @@ async fn requests_follow_what_the_admin_port_says() {
 }
 
 #[tokio::test]
-async fn a_revision_whose_backends_could_not_be_verified_is_refused() {
+async fn tls_revision_without_a_ca_file_is_refused() {
     let (authority, directory) = (Authority::new("ours"), Directory::new());
     let backend = "127.0.0.1:1".parse().unwrap();
     let mut config = reaching(backend, &directory, &authority, None);
@@ -209,7 +209,7 @@ async fn a_revision_whose_backends_could_not_be_verified_is_refused() {
 }
 
 #[tokio::test]
-async fn a_page_of_another_host_changes_nothing_and_reads_as_ever() {
+async fn foreign_hosts_and_origins_cannot_write() {
     let mut config = config(&[]);
     config.admin.write = true;
     config.admin.hosts = vec!["activator.example".to_owned()];

@@ -8,7 +8,7 @@ use crate::support::activator::{Ask, config, start, start_with};
 use crate::support::http1::HELLO;
 
 #[tokio::test]
-async fn the_echo_server_says_what_it_was_asked_and_returns_what_it_was_sent() {
+async fn echo_server_returns_request_and_body() {
     let mut config = config(&[]);
     config.echo = true;
     let activator = start_with(config);
@@ -25,7 +25,7 @@ async fn the_echo_server_says_what_it_was_asked_and_returns_what_it_was_sent() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named_with_its_setting() {
+async fn taken_port_is_named_with_its_setting() {
     let first = start(&[]);
     // Also when it is another activator that has it, although listeners could share it.
     let http2 = first.http2_addr().unwrap();
@@ -49,7 +49,7 @@ async fn a_port_that_is_taken_is_named_with_its_setting() {
 }
 
 #[tokio::test]
-async fn a_sink_that_cannot_be_opened_is_named() {
+async fn unopenable_sink_is_named() {
     let mut config = config(&[]);
     config.sinks = vec![SinkConfig::JsonLines(JsonLinesConfig {
         path: Some(PathBuf::from("/nowhere/at/all")),
@@ -62,7 +62,7 @@ async fn a_sink_that_cannot_be_opened_is_named() {
 }
 
 #[tokio::test]
-async fn a_sink_in_a_file_is_appended_to() {
+async fn sink_appends_to_its_file() {
     let path = std::env::temp_dir().join(format!("activator-sink-{}", std::process::id()));
     std::fs::write(&path, "before\n").unwrap();
     let mut config = config(&[]);

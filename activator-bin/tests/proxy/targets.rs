@@ -21,7 +21,7 @@ const TARGETS: [(&str, &str); 12] = [
 ];
 
 #[tokio::test]
-async fn they_arrive_as_they_were_sent_among_others_on_one_connection() {
+async fn odd_targets_are_kept() {
     let (address, mut requests) = answering(OK).await;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
@@ -38,7 +38,7 @@ async fn they_arrive_as_they_were_sent_among_others_on_one_connection() {
 }
 
 #[tokio::test]
-async fn they_arrive_as_they_were_sent_one_byte_after_the_other() {
+async fn odd_targets_are_kept_byte_by_byte() {
     let (address, mut requests) = answering(OK).await;
     let activator = start(&[address]);
     let mut client = activator.connect().await;
@@ -54,7 +54,7 @@ async fn they_arrive_as_they_were_sent_one_byte_after_the_other() {
 }
 
 #[tokio::test]
-async fn they_are_as_long_as_heads_may_be() {
+async fn targets_may_be_as_long_as_heads() {
     let (address, mut requests) = answering(OK).await;
     let mut config = config(&[address]);
     config.limits.max_header_size = 256 * 1024;
@@ -74,7 +74,7 @@ async fn they_are_as_long_as_heads_may_be() {
 }
 
 #[tokio::test]
-async fn one_with_a_fragment_goes_to_no_backend() {
+async fn target_with_a_fragment_is_refused() {
     let (address, mut requests) = answering(OK).await;
     let activator = start(&[address]);
     for target in ["/a#.png", "/#", "http://proxy#x", "/?a#b", "/\"#"] {

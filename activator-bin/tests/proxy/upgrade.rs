@@ -8,7 +8,7 @@ use crate::support::upgrade::{OFFER, SWITCH};
 mod tunnel;
 
 #[tokio::test]
-async fn what_is_offered_to_the_backend() {
+async fn upgrade_header_is_forwarded() {
     let (address, mut requests) = answering("HTTP/1.1 204 No Content\r\n\r\n").await;
     let activator = start(&[address]);
     for (version, headers, expected) in [
@@ -49,7 +49,7 @@ async fn what_is_offered_to_the_backend() {
 }
 
 #[tokio::test]
-async fn a_switch_to_what_was_offered_and_no_other() {
+async fn only_offered_protocols_are_accepted() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     for (offered, switch, status) in [
@@ -95,7 +95,7 @@ async fn a_switch_to_what_was_offered_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_client_gets_the_headers_of_the_switch() {
+async fn headers_of_the_101_are_forwarded() {
     let (backend, _activator, mut client) = scene().await;
     client.send(get_with(OFFER)).await;
     let (mut connection, _) = backend.request().await;
@@ -123,7 +123,7 @@ async fn the_client_gets_the_headers_of_the_switch() {
 }
 
 #[tokio::test]
-async fn bytes_right_behind_either_head_arrive() {
+async fn bytes_behind_either_head_arrive() {
     let (backend, _activator, mut client) = scene().await;
     client.send(get_with(OFFER) + "from the client").await;
     let (mut connection, _) = backend.request().await;
@@ -136,7 +136,7 @@ async fn bytes_right_behind_either_head_arrive() {
 }
 
 #[tokio::test]
-async fn bytes_behind_a_refused_offer_are_the_next_request() {
+async fn bytes_behind_a_refused_upgrade_are_the_next_request() {
     let (address, mut requests) =
         answering("HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\nno").await;
     let activator = start(&[address]);
@@ -159,7 +159,7 @@ async fn bytes_behind_a_refused_offer_are_the_next_request() {
 }
 
 #[tokio::test]
-async fn an_offer_beside_a_body_is_dropped_and_the_body_is_not() {
+async fn upgrade_of_a_request_with_a_body_is_dropped() {
     let (address, mut requests) = answering("HTTP/1.1 204 No Content\r\n\r\n").await;
     let activator = start(&[address]);
     for (framing, body) in [
@@ -178,7 +178,7 @@ async fn an_offer_beside_a_body_is_dropped_and_the_body_is_not() {
 }
 
 #[tokio::test]
-async fn a_connection_on_which_an_offer_was_not_taken_is_not_used_again() {
+async fn connection_of_a_refused_upgrade_is_not_reused() {
     for response in [
         "HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n",

@@ -72,7 +72,7 @@ async fn check(client_is_private: bool, backend_is_private: bool) {
 }
 
 #[tokio::test]
-async fn messages_are_echoed_with_tls_on_either_side_or_none() {
+async fn messages_are_echoed_with_and_without_tls() {
     for client_is_private in [false, true] {
         for backend_is_private in [false, true] {
             check(client_is_private, backend_is_private).await;

@@ -114,7 +114,7 @@ fn check(piece: u8, bytes: &[u8]) {
 }
 
 #[test]
-fn every_hostile_message_of_the_cases_keeps_what_must_hold_for_any() {
+fn smuggling_cases_keep_the_property() {
     assert!(SEEDS.len() > 200, "only {} cases", SEEDS.len());
     for seed in SEEDS.iter() {
         // Printed with a failure only.
@@ -125,7 +125,7 @@ fn every_hostile_message_of_the_cases_keeps_what_must_hold_for_any() {
 }
 
 #[test]
-fn every_input_of_the_corpus_keeps_what_must_hold_for_any() {
+fn fuzz_corpus_keeps_the_property() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/requests");
     let files = fs::read_dir(corpus).expect("the corpus is part of the project");
     let paths: Vec<_> = files
@@ -140,17 +140,17 @@ fn every_input_of_the_corpus_keeps_what_must_hold_for_any() {
 
 proptest! {
     #[test]
-    fn damaged_requests_are_served_as_they_read_or_refused(bytes in damaged(), piece: u8) {
+    fn damaged_requests(bytes in damaged(), piece: u8) {
         check(piece, &bytes);
     }
 
     #[test]
-    fn what_is_put_together_is_served_as_it_reads_or_refused(bytes in fragments(0..12), piece: u8) {
+    fn assembled_fragments(bytes in fragments(0..12), piece: u8) {
         check(piece, &bytes);
     }
 
     #[test]
-    fn any_bytes_are_served_as_they_read_or_refused(bytes: Vec<u8>, piece: u8) {
+    fn arbitrary_bytes(bytes: Vec<u8>, piece: u8) {
         check(piece, &bytes);
     }
 }

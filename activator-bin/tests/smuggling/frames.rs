@@ -85,31 +85,31 @@ fn run(script: &Script, activator: SocketAddr, backend: &Backend) -> Outcome {
 }
 
 #[test]
-fn the_head_of_a_request_over_http2_is_what_it_seems_or_is_refused() {
+fn heads() {
     check("heads", 100);
 }
 
 #[test]
-fn the_length_of_a_request_over_http2_is_clear_and_its_trailers_are_none_of_its_headers() {
+fn bodies() {
     check("bodies", 40);
 }
 
 #[test]
-fn frames_that_break_the_rules_end_their_stream_or_their_connection() {
+fn streams() {
     check("streams", 80);
 }
 
 #[test]
-fn compressed_fields_are_what_they_seem_or_end_the_connection() {
+fn fields() {
     check("fields", 20);
 }
 
 #[test]
-fn floods_are_bounded() {
+fn floods() {
     check("floods", 25);
 }
 
 #[test]
-fn a_preface_is_whole_or_the_connection_is_none_of_http2() {
+fn prefaces() {
     check("prefaces", 15);
 }

@@ -2,12 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::activator::PATIENCE;
+
+/// After how long a peer is taken for one that reads no more.
+const STUCK: Duration = Duration::from_millis(300);
 
 /// The headers that choose the revision of most tests.
 pub(crate) const HELLO: &str =
@@ -82,6 +86,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = timeout(PATIENCE, self.socket.write_all(bytes.as_ref())).await;
         sent.expect("the peer reads").unwrap();
+    }
+
+    /// Writes until nothing is taken any more; returns how much was.
+    pub(crate) async fn fill_buffers(&mut self) -> usize {
+        let chunk = vec![b'x'; 1 << 16];
+        let mut written = 0;
+        while let Ok(more) = timeout(STUCK, self.socket.write(&chunk)).await {
+            written += more.unwrap();
+            assert!(written < 64 << 20, "any amount is taken");
+        }
+        written
     }
 
     /// Sends a request with `head` (its lines, without the empty one) and reads the response.

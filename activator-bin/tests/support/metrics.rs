@@ -63,12 +63,13 @@ pub(crate) fn errors(text: &str) -> Vec<String> {
     counted.map(str::to_owned).collect()
 }
 
-/// The series of finished requests, as far as they say how they ended.
+/// The series of finished requests, as far as they say how they ended, sorted: the text has them in no order.
 fn ended(text: &str) -> Vec<String> {
-    let lines = text.lines();
-    let counts =
-        lines.filter_map(|line| line.strip_prefix("http_server_request_duration_seconds_count{"));
-    counts.map(str::to_owned).collect()
+    let name = "http_server_request_duration_seconds_count{";
+    let counts = text.lines().filter_map(|line| line.strip_prefix(name));
+    let mut counts: Vec<_> = counts.map(str::to_owned).collect();
+    counts.sort_unstable();
+    counts
 }
 
 /// A finished request's labels, and how many had them.

@@ -47,7 +47,7 @@ async fn check_timed_out(limits: TimeoutLimits, reason: &str) {
 }
 
 #[tokio::test]
-async fn a_time_out_in_the_middle_of_an_answer_is_counted_once_by_its_kind() {
+async fn timeout_within_a_response_is_counted_once() {
     let defaults = TimeoutLimits::default();
     let total = TimeoutLimits {
         total: LONG,
@@ -83,7 +83,7 @@ impl StatSink for Holding {
 }
 
 #[tokio::test]
-async fn an_answer_that_the_end_of_the_process_cuts_was_stopped_and_its_client_is_not_to_blame() {
+async fn response_cut_by_shutdown_counts_as_stopped() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(100);

@@ -7,7 +7,7 @@ use crate::support::activator::Ask;
 use crate::support::http2::{patiently, read, request};
 
 #[tokio::test]
-async fn a_request_that_is_taken_back_ends_alone() {
+async fn cancelled_request_ends_alone() {
     let (mut backend, activator, client) = scene().await;
     // While the backend thinks, with an upload under way, and in the middle of the answer.
     for (has_body, is_answered) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -51,7 +51,7 @@ async fn a_request_that_is_taken_back_ends_alone() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_takes_all_its_requests_with_it() {
+async fn client_disconnect_ends_all_its_requests() {
     let (mut backend, activator, client) = scene().await;
     let mut held = Vec::new();
     let mut exchanges = Vec::new();
@@ -71,7 +71,7 @@ async fn a_client_that_goes_away_takes_all_its_requests_with_it() {
 }
 
 #[tokio::test]
-async fn an_answer_that_fails_in_the_middle_never_looks_complete() {
+async fn failed_response_never_looks_complete() {
     // What the backend does, and whether other requests of its connection survive that.
     for reset in [Some(Reason::CANCEL), Some(Reason::INTERNAL_ERROR), None] {
         let (mut backend, activator, client) = scene().await;

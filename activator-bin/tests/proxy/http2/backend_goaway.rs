@@ -6,7 +6,7 @@ use crate::support::http2::{Http2Client, patiently, request};
 use crate::support::http2_frames::RawBackend;
 
 #[tokio::test]
-async fn a_request_above_the_last_one_is_sent_again_with_its_body() {
+async fn stream_above_the_last_id_is_retried_with_its_body() {
     let backend = RawBackend::bind().await;
     let activator = start(&[backend.address]);
     let client = Http2Client::connect(&activator).await;
@@ -33,7 +33,7 @@ async fn a_request_above_the_last_one_is_sent_again_with_its_body() {
 }
 
 #[tokio::test]
-async fn a_backend_that_takes_few_requests_per_connection_gets_all_of_a_burst() {
+async fn burst_survives_a_goaway_every_few_requests() {
     let backend = RawBackend::bind().await;
     let activator = start(&[backend.address]);
     let client = Http2Client::connect(&activator).await;

@@ -19,7 +19,7 @@ fn start(backend: SocketAddr, protocol: Protocol) -> Activator {
 }
 
 #[tokio::test]
-async fn a_backend_that_refuses_http2_gets_http1_and_is_not_asked_each_time() {
+async fn auto_falls_back_to_http1_and_remembers() {
     let (address, mut requests) = answering(OK).await;
     let activator = start(address, Protocol::Auto);
     let client = Http2Client::connect(&activator).await;
@@ -50,7 +50,7 @@ async fn a_backend_that_refuses_http2_gets_http1_and_is_not_asked_each_time() {
 }
 
 #[tokio::test]
-async fn a_request_over_http2_goes_over_http1_where_the_revision_says_so() {
+async fn http2_request_over_http1() {
     let (address, mut requests) = answering(OK).await;
     let activator = start(address, Protocol::Http1);
     let client = Http2Client::connect(&activator).await;
@@ -66,7 +66,7 @@ async fn a_request_over_http2_goes_over_http1_where_the_revision_says_so() {
 }
 
 #[tokio::test]
-async fn a_request_over_http1_goes_over_http2_where_the_revision_says_so() {
+async fn http1_request_over_http2() {
     let mut backend = Http2Backend::bind().await;
     let activator = start(backend.address, Protocol::H2c);
     let mut client = activator.connect().await;

@@ -9,7 +9,7 @@ use crate::support::backend::{Backend, answering};
 use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request};
 
 #[tokio::test]
-async fn a_backend_that_speaks_only_http1_is_named_in_the_refusal() {
+async fn http1_backend_is_named_in_the_502() {
     let (address, _requests) = answering("HTTP/1.1 400 Bad Request\r\n\r\n").await;
     let mut config = config(&[address]);
     config.revisions[0].protocol = Protocol::H2c;
@@ -23,7 +23,7 @@ async fn a_backend_that_speaks_only_http1_is_named_in_the_refusal() {
 }
 
 #[tokio::test]
-async fn a_request_for_a_backend_that_is_not_there_is_served_by_another_one() {
+async fn request_for_a_dead_backend_goes_to_another() {
     let gone = Backend::bind().await.address;
     let mut backend = Http2Backend::bind().await;
     let activator = start(&[gone, backend.address]);
@@ -41,7 +41,7 @@ async fn a_request_for_a_backend_that_is_not_there_is_served_by_another_one() {
 }
 
 #[tokio::test]
-async fn requests_share_a_connection_up_to_what_the_backend_allows() {
+async fn streams_share_a_connection_up_to_the_limit() {
     let mut settings = h2::server::Builder::new();
     settings.max_concurrent_streams(2);
     let mut backend = Http2Backend::with(settings).await;
@@ -79,7 +79,7 @@ async fn requests_share_a_connection_up_to_what_the_backend_allows() {
 }
 
 #[tokio::test]
-async fn a_connection_that_said_goodbye_gets_no_further_request_and_ends_those_it_has() {
+async fn connection_after_goaway_only_finishes_its_streams() {
     let mut backend = Http2Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.workers = 1;
@@ -108,7 +108,7 @@ async fn a_connection_that_said_goodbye_gets_no_further_request_and_ends_those_i
 }
 
 #[tokio::test]
-async fn a_request_that_was_refused_unseen_is_tried_again_unless_too_much_of_it_was_sent() {
+async fn refused_stream_is_retried_while_its_body_is_kept() {
     let (mut backend, activator, client) = scene().await;
     let (response, mut upload) = client.send(request("POST", "/"), false).await;
     let mut exchange = backend.request().await;

@@ -28,7 +28,7 @@ async fn check_end(sender: &mut h2::SendStream<Bytes>, body: &mut h2::RecvStream
 }
 
 #[tokio::test]
-async fn a_body_whose_end_comes_in_a_frame_of_its_own_is_complete_then_and_not_before() {
+async fn body_is_complete_only_with_its_last_frame() {
     let (mut backend, activator, client) = scene().await;
     for length in [None, Some("4")] {
         let mut post = request("POST", "/");
@@ -54,7 +54,7 @@ async fn a_body_whose_end_comes_in_a_frame_of_its_own_is_complete_then_and_not_b
 }
 
 #[tokio::test]
-async fn a_body_without_a_byte_may_end_in_a_frame_of_its_own() {
+async fn empty_body_may_end_in_its_own_frame() {
     let (mut backend, activator, client) = scene().await;
     let (response, mut upload) = client.send(request("POST", "/"), false).await;
     let mut exchange = backend.request().await;
@@ -71,7 +71,7 @@ async fn a_body_without_a_byte_may_end_in_a_frame_of_its_own() {
 }
 
 #[tokio::test]
-async fn server_sent_events_arrive_one_by_one() {
+async fn server_sent_events_are_forwarded_at_once() {
     let (mut backend, _activator, client) = scene().await;
     let (response, _) = client.send(request("GET", "/"), true).await;
     let mut exchange = backend.request().await;
@@ -91,7 +91,7 @@ async fn server_sent_events_arrive_one_by_one() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_before_the_end_of_the_request_is_complete() {
+async fn early_response_is_complete() {
     let (mut backend, activator, client) = scene().await;
     for has_body in [true, false] {
         let (response, upload) = client.send(request("POST", "/"), false).await;
@@ -116,7 +116,7 @@ async fn an_answer_that_comes_before_the_end_of_the_request_is_complete() {
 }
 
 #[tokio::test]
-async fn each_piece_arrives_when_it_is_sent_in_both_directions() {
+async fn pieces_are_forwarded_at_once_in_both_directions() {
     let (mut backend, activator, client) = scene().await;
     let (response, mut upload) = client.send(request("POST", "/"), false).await;
     let mut exchange = backend.request().await;
@@ -140,7 +140,7 @@ async fn each_piece_arrives_when_it_is_sent_in_both_directions() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_slows_down_the_other_side_and_nobody_else() {
+async fn slow_reader_slows_its_own_stream_only() {
     let (mut backend, activator, client) = scene().await;
     // More of them than would fit into one connection's window of the default size.
     let mut slow = Vec::new();

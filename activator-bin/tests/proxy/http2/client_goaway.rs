@@ -22,7 +22,7 @@ async fn check(frames: &[u8], reason: &str) {
 }
 
 #[tokio::test]
-async fn who_breaks_the_rules_of_http2_is_counted() {
+async fn protocol_error_is_counted() {
     // A window that grows by nothing, and another protocol.
     for frames in [
         &b"\0\0\x04\x08\0\0\0\0\0\0\0\0\0"[..],
@@ -33,7 +33,7 @@ async fn who_breaks_the_rules_of_http2_is_counted() {
 }
 
 #[tokio::test]
-async fn who_sends_too_much_that_is_no_request_is_counted() {
+async fn flood_of_empty_continuations_is_counted() {
     // A head in frames of nothing.
     let head = b"\0\0\0\x01\0\0\0\0\x01".to_vec();
     check(
@@ -44,7 +44,7 @@ async fn who_sends_too_much_that_is_no_request_is_counted() {
 }
 
 #[tokio::test]
-async fn who_floods_a_connection_is_counted() {
+async fn flood_of_pings_is_counted() {
     check(
         &b"\0\0\x08\x06\0\0\0\0\x0012345678".repeat(20_000),
         "client_flood",

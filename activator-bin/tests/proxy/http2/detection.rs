@@ -14,7 +14,7 @@ use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request}
 const TRICKLE: Duration = Duration::from_millis(2);
 
 #[tokio::test]
-async fn both_protocols_are_told_apart_however_their_first_bytes_come() {
+async fn protocol_is_detected_byte_by_byte() {
     let mut backend = Http2Backend::bind().await;
     let activator = start(&[backend.address]);
     // An empty SETTINGS frame, and a GET that h2 would not encode otherwise.
@@ -68,7 +68,7 @@ async fn both_protocols_are_told_apart_however_their_first_bytes_come() {
 }
 
 #[tokio::test]
-async fn what_begins_like_http2_and_goes_no_further_is_closed_in_time() {
+async fn incomplete_preface_times_out() {
     const HEAD_TIMEOUT: Duration = Duration::from_millis(200);
     let limits = Limits {
         header_timeout: HEAD_TIMEOUT,
@@ -90,7 +90,7 @@ async fn what_begins_like_http2_and_goes_no_further_is_closed_in_time() {
 }
 
 #[tokio::test]
-async fn http1_clients_are_served_beside_those_of_http2() {
+async fn http1_and_http2_share_a_port() {
     let activator = start_with(Config {
         echo: true,
         ..config(&[])

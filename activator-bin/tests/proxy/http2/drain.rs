@@ -37,18 +37,18 @@ async fn check(connect: impl AsyncFn(&Activator, &Files) -> Http2Client) {
 }
 
 #[tokio::test]
-async fn a_drain_says_goodbye_and_lets_what_is_under_way_end() {
+async fn drain_sends_goaway_and_finishes_streams() {
     check(async |activator, _| Http2Client::connect(activator).await).await;
 }
 
 #[tokio::test]
-async fn a_drain_says_goodbye_over_tls_as_well() {
+async fn drain_sends_goaway_over_tls() {
     check(async |activator, files| files.connect_http2(activator).await).await;
 }
 
 /// Whoever comes in the meantime is served, and told likewise.
 #[tokio::test]
-async fn goodbye_is_said_when_the_drain_is_announced_and_not_only_when_it_begins() {
+async fn goaway_is_sent_when_the_drain_delay_begins() {
     let mut backend = Http2Backend::bind().await;
     let mut config = config(&[backend.address]);
     // No part of it passes before this is over.

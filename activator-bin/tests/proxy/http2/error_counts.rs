@@ -27,20 +27,20 @@ async fn check(end: impl FnOnce(&mut SendStream<Bytes>), length: &str, reason: &
 }
 
 #[tokio::test]
-async fn an_upload_that_its_client_cancels_is_no_mistake() {
+async fn cancelled_upload_counts_as_client_gone() {
     for reason in [Reason::CANCEL, Reason::NO_ERROR, Reason::INTERNAL_ERROR] {
         check(|upload| upload.send_reset(reason), "10", "client_gone").await;
     }
 }
 
 #[tokio::test]
-async fn an_upload_that_is_not_as_long_as_it_says_is_a_mistake() {
+async fn upload_of_wrong_length_counts_as_bad_request() {
     let more = |upload: &mut SendStream<Bytes>| upload.send_data("more".into(), false).unwrap();
     check(more, "5", "bad_request").await;
 }
 
 #[tokio::test]
-async fn requests_that_end_with_their_connection_are_no_mistakes() {
+async fn requests_cut_by_a_connection_error_count_as_client_gone() {
     let (mut backend, activator, _client) = scene().await;
     let mut socket = TcpStream::connect(activator.http_addr()).await.unwrap();
     // Two uploads, written by hand, and then a window that grows by nothing, which ends the connection.
@@ -68,7 +68,7 @@ async fn requests_that_end_with_their_connection_are_no_mistakes() {
 
 /// So many at once that some are taken back before anybody has looked at them.
 #[tokio::test]
-async fn a_request_that_was_taken_back_before_it_was_looked_at_is_counted() {
+async fn request_cancelled_before_it_was_read_is_counted() {
     let (_backend, activator, _client) = scene().await;
     let mut socket = TcpStream::connect(activator.http_addr()).await.unwrap();
     let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();

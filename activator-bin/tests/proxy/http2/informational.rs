@@ -32,7 +32,7 @@ fn upload() -> Request<()> {
 }
 
 #[tokio::test]
-async fn they_come_when_the_backend_sends_them_and_before_the_response() {
+async fn informational_responses_are_forwarded_at_once() {
     let (mut backend, activator, client) = scene().await;
     let (mut response, _) = client.send(request("GET", "/"), true).await;
     let mut exchange = backend.request().await;
@@ -55,7 +55,7 @@ async fn they_come_when_the_backend_sends_them_and_before_the_response() {
 }
 
 #[tokio::test]
-async fn a_client_is_told_once_to_continue_when_the_backend_says_so() {
+async fn backend_100_is_forwarded_once() {
     let (mut backend, activator, client) = scene().await;
     let (mut response, mut body) = client.send(upload(), false).await;
     let mut exchange = backend.request().await;
@@ -77,7 +77,7 @@ async fn a_client_is_told_once_to_continue_when_the_backend_says_so() {
 }
 
 #[tokio::test]
-async fn a_client_is_told_to_continue_when_the_backend_says_nothing_at_all() {
+async fn silent_backend_still_gets_100() {
     let (mut backend, activator, client) = scene().await;
     let (mut response, mut body) = client.send(upload(), false).await;
     let mut exchange = backend.request().await;
@@ -90,7 +90,7 @@ async fn a_client_is_told_to_continue_when_the_backend_says_nothing_at_all() {
 }
 
 #[tokio::test]
-async fn a_client_whose_body_is_not_wanted_is_not_told_to_continue() {
+async fn refused_body_gets_no_100() {
     let (mut backend, activator, client) = scene().await;
     let (mut response, _body) = client.send(upload(), false).await;
     let mut exchange = backend.request().await;

@@ -16,7 +16,7 @@ fn with_limits(backend: &Http2Backend, limits: Limits) -> Activator {
 }
 
 #[tokio::test]
-async fn a_backend_that_falls_silent_is_noticed() {
+async fn silent_backend_is_noticed() {
     let mut backend = Http2Backend::bind().await;
     let limits = Limits {
         backend_ping_interval: Duration::from_millis(100),
@@ -33,7 +33,7 @@ async fn a_backend_that_falls_silent_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_client_that_falls_silent_is_noticed() {
+async fn silent_client_is_noticed() {
     let mut backend = Http2Backend::bind().await;
     let limits = Limits {
         http2_ping_interval: Duration::from_millis(100),

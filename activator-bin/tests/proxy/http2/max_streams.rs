@@ -71,7 +71,7 @@ where
 }
 
 #[tokio::test]
-async fn a_backend_that_takes_back_its_allowance_does_not_hoard_connections() {
+async fn lowered_limit_does_not_hoard_connections() {
     let backend = RawBackend::bind().await;
     let activator = start(&backend, Limits::default());
     let count = serve(backend, 100, async |mut connection: Raw| {
@@ -92,7 +92,7 @@ async fn a_backend_that_takes_back_its_allowance_does_not_hoard_connections() {
 }
 
 #[tokio::test]
-async fn a_backend_that_takes_no_request_at_all_is_named_after_a_while() {
+async fn limit_of_zero_times_out() {
     let backend = RawBackend::bind().await;
     let address = backend.address;
     let limits = Limits {
@@ -116,7 +116,7 @@ async fn a_backend_that_takes_no_request_at_all_is_named_after_a_while() {
 }
 
 #[tokio::test]
-async fn a_connection_is_used_again_when_its_allowance_comes_back() {
+async fn raised_limit_reuses_the_connection() {
     let backend = RawBackend::bind().await;
     let activator = start(&backend, Limits::default());
     let client = Http2Client::connect(&activator).await;
@@ -142,7 +142,7 @@ async fn a_connection_is_used_again_when_its_allowance_comes_back() {
 }
 
 #[tokio::test]
-async fn requests_for_which_there_may_be_no_connection_wait_for_a_place() {
+async fn requests_wait_at_the_connection_limit() {
     const MOST: usize = 128;
     const REQUESTS: usize = 200;
     let backend = RawBackend::bind().await;
@@ -174,7 +174,7 @@ async fn requests_for_which_there_may_be_no_connection_wait_for_a_place() {
 }
 
 #[tokio::test]
-async fn any_number_of_downloads_may_be_given_up_on_a_connection() {
+async fn cancelled_downloads_do_not_end_the_connection() {
     let backend = RawBackend::bind().await;
     let activator = start(&backend, Limits::default());
     let client = Http2Client::connect(&activator).await;

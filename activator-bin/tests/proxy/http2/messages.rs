@@ -11,7 +11,7 @@ fn trailers(value: &str) -> HeaderMap {
 }
 
 #[tokio::test]
-async fn a_request_of_http2_goes_to_the_backend_as_such_with_body_and_trailers() {
+async fn request_is_forwarded_with_body_and_trailers() {
     let (mut backend, activator, client) = scene().await;
     let mut post = request("POST", "/path?query=1");
     for (name, value) in [
@@ -72,7 +72,7 @@ async fn a_request_of_http2_goes_to_the_backend_as_such_with_body_and_trailers()
 }
 
 #[tokio::test]
-async fn trailers_that_would_be_taken_for_headers_are_passed_on_in_neither_direction() {
+async fn forbidden_trailers_are_dropped() {
     let (mut backend, activator, client) = scene().await;
     let forbidden = [
         "content-length",
@@ -100,7 +100,7 @@ async fn trailers_that_would_be_taken_for_headers_are_passed_on_in_neither_direc
 }
 
 #[tokio::test]
-async fn a_host_does_in_place_of_an_authority() {
+async fn host_replaces_a_missing_authority() {
     let (mut backend, _activator, client) = scene().await;
     let request = Request::builder()
         .uri("/")
@@ -118,7 +118,7 @@ async fn a_host_does_in_place_of_an_authority() {
 }
 
 #[tokio::test]
-async fn a_request_that_cannot_be_passed_on_is_refused() {
+async fn unforwardable_request_is_refused() {
     let activator = start(&[]);
     let client = Http2Client::connect(&activator).await;
     let connect = Request::builder()
@@ -140,7 +140,7 @@ async fn a_request_that_cannot_be_passed_on_is_refused() {
 }
 
 #[tokio::test]
-async fn a_response_to_head_is_a_head_also_when_it_is_a_refusal() {
+async fn refusal_of_head_has_no_body() {
     let activator = start(&[]);
     let client = Http2Client::connect(&activator).await;
     let nobody = Request::head("http://nobody/").body(()).unwrap();
@@ -153,7 +153,7 @@ async fn a_response_to_head_is_a_head_also_when_it_is_a_refusal() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_long_is_refused() {
+async fn too_long_head_is_refused() {
     let activator = start(&[]);
     let client = Http2Client::connect(&activator).await;
     let mut long = request("GET", "/");

@@ -21,7 +21,7 @@ async fn close_on(method: &str, backend: &RawBackend, client: &Http2Client) -> A
 type Answer = h2::client::ResponseFuture;
 
 #[tokio::test]
-async fn an_idempotent_request_is_sent_again_on_a_new_connection() {
+async fn idempotent_request_is_retried() {
     let backend = RawBackend::bind().await;
     let activator = start(&[backend.address]);
     let client = Http2Client::connect(&activator).await;
@@ -33,7 +33,7 @@ async fn an_idempotent_request_is_sent_again_on_a_new_connection() {
 }
 
 #[tokio::test]
-async fn any_other_request_is_not_sent_twice() {
+async fn other_request_is_not_retried() {
     let backend = RawBackend::bind().await;
     let activator = start(&[backend.address]);
     let client = Http2Client::connect(&activator).await;

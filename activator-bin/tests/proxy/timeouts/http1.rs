@@ -11,7 +11,7 @@ use crate::support::http1::{Client, HELLO, OK, get};
 use crate::support::metrics::until_metric;
 
 #[tokio::test]
-async fn a_request_that_waits_for_capacity_too_long_leaves_the_queue() {
+async fn queued_request_times_out() {
     for limits in [total(SHORT), response_start(SHORT), idle(SHORT)] {
         let activator = start(&[], limits);
         let mut client = activator.connect().await;
@@ -40,7 +40,7 @@ async fn check_left(limits: TimeoutLimits) {
 }
 
 #[tokio::test]
-async fn a_backend_that_does_not_answer_in_time_is_left() {
+async fn slow_backend_times_out() {
     tokio::join!(
         check_left(total(LONG)),
         check_left(response_start(LONG)),
@@ -69,7 +69,7 @@ async fn check_cut(version: &str, answer: &str, expected: &str) {
 }
 
 #[tokio::test]
-async fn an_answer_under_way_never_looks_complete_when_it_is_cut() {
+async fn timed_out_response_never_looks_complete() {
     let chunks = format!("{CHUNKED}3\r\nabc\r\n");
     let sized = "HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nabc";
     tokio::join!(
@@ -88,7 +88,7 @@ async fn send_without_end(mut connection: Client) {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_holds_nothing_beyond_its_time() {
+async fn client_that_does_not_read_times_out() {
     for limits in [total(LONG), idle(LONG)] {
         let backend = Backend::bind().await;
         let activator = start(&[&backend], limits);
@@ -106,7 +106,7 @@ async fn a_client_that_takes_nothing_holds_nothing_beyond_its_time() {
 }
 
 #[tokio::test]
-async fn a_slow_but_steady_answer_outlives_the_idle_time_out_and_a_silent_one_does_not() {
+async fn idle_timeout_is_for_silent_responses_only() {
     let backend = Backend::bind().await;
     let activator = start(&[&backend], idle(LONG));
     let mut client = activator.connect().await;
@@ -128,7 +128,7 @@ async fn a_slow_but_steady_answer_outlives_the_idle_time_out_and_a_silent_one_do
 }
 
 #[tokio::test]
-async fn an_answer_that_has_begun_in_time_may_take_its_time() {
+async fn response_start_timeout_ends_with_the_head() {
     let backend = Backend::bind().await;
     let activator = start(&[&backend], response_start(LONG));
     let mut client = activator.connect().await;
@@ -142,7 +142,7 @@ async fn an_answer_that_has_begun_in_time_may_take_its_time() {
 }
 
 #[tokio::test]
-async fn a_new_limit_is_that_of_the_requests_that_come_after() {
+async fn new_timeout_applies_to_later_requests() {
     let activator = start(&[], TimeoutLimits::default());
     let mut waiting = queue(&activator, 1).await;
     change(&activator, |config| config.timeouts = total(SHORT));
@@ -155,7 +155,7 @@ async fn a_new_limit_is_that_of_the_requests_that_come_after() {
 }
 
 #[tokio::test]
-async fn the_slot_of_a_request_that_is_cut_goes_to_the_next_one() {
+async fn slot_of_a_timed_out_request_is_released() {
     let backend = Backend::bind().await;
     let activator = start(&[&backend], total(LONG));
     let mut client = activator.connect().await;

@@ -79,7 +79,7 @@ async fn check_unanswered(timeouts: TimeoutLimits, reason: &str, is_private: boo
 }
 
 #[tokio::test]
-async fn a_request_of_http2_that_is_not_answered_in_time_is_told_so() {
+async fn slow_backend_times_out_with_504() {
     for is_private in [false, true] {
         tokio::join!(
             check_unanswered(total(LONG), "timeout", is_private),
@@ -115,7 +115,7 @@ async fn check_cut(timeouts: TimeoutLimits, reason: &str, is_private: bool) {
 }
 
 #[tokio::test]
-async fn an_answer_of_http2_under_way_is_reset_when_its_time_is_over() {
+async fn timed_out_response_is_reset() {
     for is_private in [false, true] {
         tokio::join!(
             check_cut(total(LONG), "timeout", is_private),
@@ -150,7 +150,7 @@ async fn check_untaken(timeouts: TimeoutLimits, limits: Limits, reason: &str) {
 }
 
 #[tokio::test]
-async fn an_answer_of_http2_that_its_client_does_not_take_is_reset() {
+async fn unread_response_is_reset() {
     let limits = Limits {
         body_idle_timeout: LONG,
         ..Limits::default()

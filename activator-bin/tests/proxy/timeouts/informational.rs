@@ -34,7 +34,7 @@ async fn check_begun(method: &str, body: &str, sign: &str) {
 }
 
 #[tokio::test]
-async fn an_answer_has_begun_with_the_first_informational_one() {
+async fn informational_response_ends_response_start_timeout() {
     let expecting = "Expect: 100-continue\r\nContent-Length: 2\r\n";
     let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n";
     tokio::join!(
@@ -45,7 +45,7 @@ async fn an_answer_has_begun_with_the_first_informational_one() {
 }
 
 #[tokio::test]
-async fn a_backend_that_says_that_it_is_at_work_is_not_idle_until_it_falls_silent() {
+async fn informational_responses_reset_idle_timeout() {
     let head = format!("GET / HTTP/1.1\r\n{HELLO}");
     let (_activator, mut client, mut connection) = begun(idle(LONG), &head, PROCESSING).await;
     let begin = Instant::now();
@@ -61,7 +61,7 @@ async fn a_backend_that_says_that_it_is_at_work_is_not_idle_until_it_falls_silen
 }
 
 #[tokio::test]
-async fn what_was_said_of_an_earlier_request_is_no_sign_of_the_next_one() {
+async fn earlier_informational_responses_do_not_count() {
     let head = format!("GET / HTTP/1.1\r\n{HELLO}");
     let (_activator, mut client, mut connection) =
         begun(response_start(LONG), &head, PROCESSING).await;

@@ -33,7 +33,7 @@ async fn check_over(activator: &Activator, mut client: Client, mut backend: Clie
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_ends_with_its_total_time_whatever_it_carries() {
+async fn total_timeout_ends_an_upgraded_connection() {
     let backend = Backend::bind().await;
     let activator = start(&[&backend], total(LONG));
     let begin = Instant::now();
@@ -60,12 +60,12 @@ async fn check_idle(client_talks: bool) {
 }
 
 #[tokio::test]
-async fn traffic_in_one_direction_keeps_an_upgraded_connection_and_silence_in_both_ends_it() {
+async fn idle_timeout_needs_silence_in_both_directions() {
     tokio::join!(check_idle(true), check_idle(false));
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_has_begun_to_answer() {
+async fn upgrade_ends_response_start_timeout() {
     let backend = Backend::bind().await;
     let activator = start(&[&backend], response_start(LONG));
     let (mut client, mut connection) = switched(&activator, &backend).await;

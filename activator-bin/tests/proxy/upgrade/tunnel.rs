@@ -11,7 +11,7 @@ use crate::support::http1::{Client, get};
 use crate::support::upgrade::switched;
 
 #[tokio::test]
-async fn an_upgraded_connection_counts_and_keeps_its_slot_until_it_ends() {
+async fn upgraded_connection_is_in_flight_and_holds_its_slot() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.revisions[0].container_concurrency = 1;
@@ -32,7 +32,7 @@ async fn an_upgraded_connection_counts_and_keeps_its_slot_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_side_that_is_closed_in_one_direction_still_has_the_other() {
+async fn half_close_keeps_the_other_direction() {
     for client_first in [true, false] {
         let backend = Backend::bind().await;
         let activator = start(&[backend.address]);
@@ -56,7 +56,7 @@ async fn a_side_that_is_closed_in_one_direction_still_has_the_other() {
 }
 
 #[tokio::test]
-async fn a_side_that_is_gone_ends_the_other() {
+async fn disconnect_ends_the_other_side() {
     for client_first in [true, false] {
         let backend = Backend::bind().await;
         let activator = start(&[backend.address]);
@@ -74,30 +74,19 @@ async fn a_side_that_is_gone_ends_the_other() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_gone_is_noticed_while_the_backend_reads_nothing() {
+async fn client_disconnect_is_noticed_while_the_backend_does_not_read() {
     let backend = Backend::bind().await;
     let activator = start(&[backend.address]);
     let (mut client, connection) = switched(&activator, &backend).await;
-    fill(&mut client).await;
+    client.fill_buffers().await;
     client.socket.set_zero_linger().unwrap();
     drop(client);
     activator.until_in_flight(0).await;
     drop(connection);
 }
 
-/// Writes until nothing is taken any more; answers how much was.
-async fn fill(client: &mut Client) -> usize {
-    let chunk = vec![b'x'; 1 << 16];
-    let mut written = 0;
-    while let Ok(more) = timeout(Duration::from_millis(300), client.socket.write(&chunk)).await {
-        written += more.unwrap();
-        assert!(written < 64 << 20, "any amount is taken");
-    }
-    written
-}
-
 #[tokio::test]
-async fn what_one_side_does_not_read_the_other_cannot_write() {
+async fn backpressure_in_each_direction() {
     for client_first in [true, false] {
         let backend = Backend::bind().await;
         let activator = start(&[backend.address]);
@@ -106,7 +95,7 @@ async fn what_one_side_does_not_read_the_other_cannot_write() {
             true => (client, connection),
             false => (connection, client),
         };
-        let written = fill(&mut writer).await;
+        let written = writer.fill_buffers().await;
         // The other direction is not disturbed by that.
         reader.send("slowly, please").await;
         assert_eq!(writer.bytes(14).await, b"slowly, please");
@@ -117,7 +106,7 @@ async fn what_one_side_does_not_read_the_other_cannot_write() {
 }
 
 #[tokio::test]
-async fn much_goes_both_ways_at_once() {
+async fn bulk_in_both_directions() {
     const MUCH: usize = 10 << 20;
     let bytes = |seed: usize| -> Vec<u8> {
         (0..MUCH)
@@ -146,7 +135,7 @@ async fn much_goes_both_ways_at_once() {
 }
 
 #[tokio::test]
-async fn a_drain_waits_for_an_upgraded_connection() {
+async fn drain_waits_for_an_upgraded_connection() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = PATIENCE;
@@ -166,7 +155,7 @@ async fn a_drain_waits_for_an_upgraded_connection() {
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_ends_with_drain_timeout() {
+async fn drain_timeout_cuts_an_upgraded_connection() {
     let backend = Backend::bind().await;
     let mut config = config(&[backend.address]);
     config.drain_timeout = Duration::from_millis(200);
