@@ -122,9 +122,10 @@ fn line(bytes: &mut &[u8]) -> Result<String, Stop> {
 
 fn body<'a>(head: &Head, bytes: &'a [u8]) -> Result<(Vec<u8>, &'a [u8]), Stop> {
     if head.is_coded {
-        return match head.is_chunked {
-            true => chunks(bytes),
-            false => Err(Stop::Broken),
+        return if head.is_chunked {
+            chunks(bytes)
+        } else {
+            Err(Stop::Broken)
         };
     }
     let digits = |length: &String| !length.is_empty() && length.bytes().all(|b| b.is_ascii_digit());
@@ -158,12 +159,13 @@ fn chunks(mut bytes: &[u8]) -> Result<(Vec<u8>, &[u8]), Stop> {
         let size = usize::from_str_radix(size, 16).map_err(|_| Stop::Broken)?;
         bytes = &rest[1..];
         if size == 0 {
-            let end = match bytes.starts_with(b"\r\n") {
-                true => Some(2),
-                false => bytes
+            let end = if bytes.starts_with(b"\r\n") {
+                Some(2)
+            } else {
+                bytes
                     .windows(4)
                     .position(|part| part == b"\r\n\r\n")
-                    .map(|end| end + 4),
+                    .map(|end| end + 4)
             };
             return Ok((body, &bytes[end.ok_or(Stop::Part)?..]));
         }

@@ -67,9 +67,10 @@ impl Model {
         for parcel in self.parcels.iter_mut().filter(waits) {
             parcel.state = State::Sent(self.frames);
             stat.request_count += parcel.message.stat.request_count;
-            stat.average_concurrent_requests = match parcel.outdated {
-                true => 0.0,
-                false => parcel.message.stat.average_concurrent_requests,
+            stat.average_concurrent_requests = if parcel.outdated {
+                0.0
+            } else {
+                parcel.message.stat.average_concurrent_requests
             };
         }
         StatMessage { key, stat }

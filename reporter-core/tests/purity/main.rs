@@ -30,9 +30,10 @@ fn cargo() -> Command {
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().expect("the toolchain runs");
     let text = |bytes| String::from_utf8(bytes).expect("the toolchain prints UTF-8");
-    match output.status.success() {
-        true => Ok(text(output.stdout)),
-        false => Err(text(output.stderr)),
+    if output.status.success() {
+        Ok(text(output.stdout))
+    } else {
+        Err(text(output.stderr))
     }
 }
 

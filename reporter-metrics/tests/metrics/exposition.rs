@@ -131,16 +131,18 @@ fn unquote(text: &str) -> Result<(String, &str), String> {
 
 fn metric_name(name: &str) -> Result<&str, String> {
     let first = |c: char| c.is_ascii_alphabetic() || c == '_' || c == ':';
-    match name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit()) {
-        true => Ok(name),
-        false => Err(format!("{name:?} is no metric's name")),
+    if name.starts_with(first) && name.chars().all(|c| first(c) || c.is_ascii_digit()) {
+        Ok(name)
+    } else {
+        Err(format!("{name:?} is no metric's name"))
     }
 }
 
 fn label_name(name: &str) -> Result<&str, String> {
-    match metric_name(name).is_ok() && !name.contains(':') && !name.starts_with("__") {
-        true => Ok(name),
-        false => Err(format!("{name:?} is no label's name")),
+    if metric_name(name).is_ok() && !name.contains(':') && !name.starts_with("__") {
+        Ok(name)
+    } else {
+        Err(format!("{name:?} is no label's name"))
     }
 }
 

@@ -82,9 +82,10 @@ impl Plan {
     pub(crate) fn new(seed: u64) -> Self {
         let rng = &mut SmallRng::seed_from_u64(seed);
         let interval = Duration::from_millis(pick(rng, &[50, 250, 1_000, 1_000, 5_000]));
-        let ticks = match rng.random_ratio(1, 8) {
-            true => rng.random_range(20..40),
-            false => rng.random_range(2..10),
+        let ticks = if rng.random_ratio(1, 8) {
+            rng.random_range(20..40)
+        } else {
+            rng.random_range(2..10)
         };
         let quiet_from = interval * ticks;
         let keys = rng.random_range(1..=6);
@@ -106,9 +107,10 @@ impl Plan {
             flush_timeout: Duration::from_millis(rng.random_range(10..10_000)),
             shards: rng.random_range(1..=4),
             keys,
-            max_tracked_keys: match rng.random_ratio(1, 6) {
-                true => rng.random_range(0..keys),
-                false => 1_000,
+            max_tracked_keys: if rng.random_ratio(1, 6) {
+                rng.random_range(0..keys)
+            } else {
+                1_000
             },
             actions,
             sinks: (0..rng.random_range(0..4))
@@ -134,9 +136,12 @@ fn pick<T: Copy>(rng: &mut SmallRng, choices: &[T]) -> T {
 
 fn request(rng: &mut SmallRng, keys: usize, interval: Duration) -> Action {
     let waits: Vec<_> = (0..rng.random_range(0..5))
-        .map(|_| match rng.random_ratio(1, 2) {
-            true => Duration::ZERO,
-            false => within(rng, interval * 2),
+        .map(|_| {
+            if rng.random_ratio(1, 2) {
+                Duration::ZERO
+            } else {
+                within(rng, interval * 2)
+            }
         })
         .collect();
     Action::Request {
@@ -185,9 +190,10 @@ fn sink(rng: &mut SmallRng, interval: Duration, quiet_from: Duration) -> SinkKin
             stall: interval * pick(rng, &[1, 3, 30]),
         },
         _ => SinkKind::Link {
-            latency: match rng.random_ratio(1, 4) {
-                true => 1..interval.as_millis() as u64 * 3,
-                false => 1..10,
+            latency: if rng.random_ratio(1, 4) {
+                1..interval.as_millis() as u64 * 3
+            } else {
+                1..10
             },
             down: (0..rng.random_range(0..3))
                 .map(|_| {

@@ -81,9 +81,10 @@ pub(crate) fn simulated(
             ("lines", lines as _, Promise::ExactlyOnce)
         }
         SinkKind::Link { latency, down } => {
-            let promise = match down.is_empty() {
-                true => Promise::ExactlyOnce,
-                false => Promise::AtLeastOnce,
+            let promise = if down.is_empty() {
+                Promise::ExactlyOnce
+            } else {
+                Promise::AtLeastOnce
             };
             let link = Link::new(start, latency, &down, rng, arrivals);
             let run = move |mailbox| link.run(mailbox, give_up_after);

@@ -77,14 +77,16 @@ impl Traffic {
 
     async fn request(self, key: usize, waits: Vec<Duration>) {
         let guard = self.reporter.track(&self.keys[key]);
-        match guard.is_counted() {
-            true => self.ledger.lock().unwrap().guards[key] += 1,
-            false => self.ledger.lock().unwrap().uncounted_guards += 1,
+        if guard.is_counted() {
+            self.ledger.lock().unwrap().guards[key] += 1
+        } else {
+            self.ledger.lock().unwrap().uncounted_guards += 1
         }
         for wait in waits {
-            match wait.is_zero() {
-                true => tokio::task::yield_now().await,
-                false => tokio::time::sleep(wait).await,
+            if wait.is_zero() {
+                tokio::task::yield_now().await
+            } else {
+                tokio::time::sleep(wait).await
             }
         }
         drop(guard);

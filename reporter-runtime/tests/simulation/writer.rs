@@ -82,9 +82,10 @@ impl AsyncWrite for Writer {
 
     fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let fails = Instant::now() < self.quiet_from && self.rng.random_ratio(1, 16);
-        Poll::Ready(match fails {
-            true => Err(ErrorKind::StorageFull.into()),
-            false => Ok(()),
+        Poll::Ready(if fails {
+            Err(ErrorKind::StorageFull.into())
+        } else {
+            Ok(())
         })
     }
 
