@@ -1,4 +1,4 @@
-//! How requests become stats: what the two ways of accounting share.
+//! How requests become stats: what both accountings share.
 
 use core::fmt;
 use core::str::FromStr;
@@ -46,7 +46,7 @@ impl FromStr for Accounting {
     }
 }
 
-/// A name that is no [`Accounting`].
+/// The name is not that of an [`Accounting`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownAccounting;
 
@@ -58,33 +58,30 @@ impl fmt::Display for UnknownAccounting {
 
 impl core::error::Error for UnknownAccounting {}
 
-/// One tracked revision's books. An entry begins with the first request that starts it.
+/// The counts of one tracked revision, from its first request on.
 pub(crate) trait Ledger {
-    /// Aligned so that an entry, which is a ledger and its key, never straddles two cache lines.
-    type Alignment;
-
-    /// An entry for a key that was not tracked, with nothing in flight yet.
+    /// For a key that was not tracked, with nothing in flight yet.
     fn open(now: Timestamp) -> Self;
 
     /// A request came.
     fn on_in(&mut self, now: Timestamp);
 
-    /// A request went. The caller has seen that one is in flight.
+    /// A request ended. The caller has checked that one is in flight.
     fn on_out(&mut self, now: Timestamp);
 
     /// Requests in flight.
     fn in_flight(&self) -> u64;
 
-    /// Ends the period, which may be the one that the entry began in.
-    fn on_tick(&mut self, now: Timestamp, first_period: bool) -> Closed;
+    /// Ends the period. The first is the one in which the entry was added.
+    fn on_tick(&mut self, now: Timestamp, first_period: bool) -> PeriodEnd;
 }
 
-/// What a ledger says at the end of a period.
-pub(crate) struct Closed {
-    /// For the autoscaler, if there is something to say.
+/// The result of a period.
+pub(crate) struct PeriodEnd {
+    /// For the autoscaler; `None` when there is nothing to report.
     pub(crate) stat: Option<Stat>,
     /// For the metrics backend.
     pub(crate) gauge: f64,
-    /// Whether the key leaves with this tick.
+    /// Whether the key is no longer tracked after this tick.
     pub(crate) forget: bool,
 }

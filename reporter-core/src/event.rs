@@ -1,25 +1,25 @@
-//! What a driver tells the reporter, and how the reporter refuses it.
+//! The events that a driver passes in, and why the reporter refuses one.
 
 use core::fmt;
 
 use crate::RevisionKey;
 use crate::key::Identity;
 
-/// One request seen. When it was seen is the `now` that goes with it.
+/// The start or end of a request. Its time is the `now` that is passed with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReqEvent {
     /// The revision that the request is for.
     pub key: RevisionKey,
-    /// Whether the request came or went.
+    /// Whether the request started or ended.
     pub kind: ReqKind,
 }
 
-/// Whether a request came or went.
+/// Whether a request started or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReqKind {
     /// The request arrived.
     ReqIn,
-    /// The request is over: its response body has ended or its client has gone.
+    /// The request ended: its response body is complete or its client disconnected.
     ReqOut,
 }
 
@@ -43,9 +43,9 @@ impl ReqEvent {
     }
 }
 
-/// What a request that came gets, to go out with: with it the reporter need not look for the key again.
+/// Counts a request out without another look-up of its key.
 ///
-/// Good for the reporter that gave it.
+/// Valid for the reporter that returned it.
 #[must_use = "the request is in flight until its ticket is handed in"]
 #[derive(Debug)]
 pub struct Ticket {
@@ -53,12 +53,12 @@ pub struct Ticket {
     pub(crate) identity: Identity,
 }
 
-/// An event that changed nothing.
+/// Why an event was refused. State is unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// A [`ReqKind::ReqOut`] without its `ReqIn`.
     UnmatchedOut(UnmatchedOut),
-    /// A [`ReqKind::ReqIn`] that would track one key more than the limit.
+    /// A [`ReqKind::ReqIn`] for a new key beyond the limit.
     KeyLimitReached(KeyLimitReached),
 }
 
@@ -68,9 +68,9 @@ pub enum Refused {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnmatchedOut;
 
-/// A `ReqIn` for a new key while as many keys are tracked as may be.
+/// A `ReqIn` for a new key while the key limit is reached.
 ///
-/// The request may go on; its `ReqOut` must then not be reported.
+/// The request may proceed; its `ReqOut` must then not be passed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyLimitReached {
     /// The number of keys that may be tracked.
@@ -94,7 +94,7 @@ impl fmt::Display for UnmatchedOut {
 
 impl fmt::Display for KeyLimitReached {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} keys are tracked, no further one may be", self.limit)
+        write!(f, "the limit of {} tracked keys is reached", self.limit)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The name of a revision, checked once so that nothing behind it has to check again.
+//! The name of a revision, validated once.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -37,7 +37,7 @@ const LABEL_MAX: usize = 63;
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RevisionKey(
-    // `namespace/name`. A slash is in neither part, so the text is as good as the pair, and the
+    // `namespace/name`. Neither part has a slash, so the text stands for the pair, and the
     // derived order, equality and hash are those of the printed form.
     Arc<str>,
 );
@@ -46,7 +46,7 @@ impl RevisionKey {
     /// A key from its two parts.
     ///
     /// # Errors
-    /// Says which part is no DNS label (namespace) or DNS subdomain (name), and why.
+    /// Names the part that is not a DNS label (namespace) or DNS subdomain (name), and why.
     pub fn try_new(namespace: &str, name: &str) -> Result<Self, KeyError> {
         check_namespace(namespace)?;
         check_name(name)?;
@@ -75,7 +75,7 @@ impl RevisionKey {
         &self.0
     }
 
-    /// The key with its hash, for what needs that more than once.
+    /// The key with its hash, computed once.
     #[inline]
     #[must_use]
     pub fn hashed(&self) -> HashedKey<'_> {
@@ -85,13 +85,13 @@ impl RevisionKey {
         }
     }
 
-    /// Whether it is that key. Of clones it need not read the text.
+    /// Whether the keys are equal. Between clones the text is not read.
     #[inline]
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.identity() == other.identity() || self.0 == other.0
     }
 
-    /// The same for clones of one key, and only for those while one of them lives.
+    /// Equal for clones of one key, and only for those while one of them lives.
     pub(crate) fn identity(&self) -> Identity {
         Identity(Arc::as_ptr(&self.0).cast::<u8>() as usize)
     }
@@ -103,7 +103,7 @@ impl RevisionKey {
     }
 }
 
-/// Which key it is, short of reading it.
+/// Identifies a key without its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity(usize);
 
@@ -121,11 +121,11 @@ impl HashedKey<'_> {
         self.key
     }
 
-    /// A number below `shards`, which is a power of two of at most 2^25: where to keep the key when reporters
-    /// share the keys among them. The same on every machine, until this crate's next version.
+    /// A number below `shards`, which is a power of two of at most 2^25: the reporter that counts this key when
+    /// keys are divided among several. The same on every machine for one version of this crate.
     #[must_use]
     pub fn shard(&self, shards: usize) -> usize {
-        // Neither the lowest nor the highest bits: a shard's own table goes by those.
+        // Neither the lowest nor the highest bits: a shard's own table uses those.
         (self.hash >> 32) as usize & (shards - 1)
     }
 }

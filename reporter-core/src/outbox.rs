@@ -1,6 +1,6 @@
-//! What is still to be delivered: batches go in, frames come out, confirmations let go of them.
+//! What is still to be delivered: batches go in, frames come out and are kept until confirmed.
 //!
-//! What must not live here: bytes, sockets and time. When to send, and when to give a link up, is the link's.
+//! What must not live here: bytes, sockets and time. When to send and when to give up a link is the link's decision.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -14,20 +14,19 @@ mod line;
 
 use line::Line;
 
-/// Holds what a receiver has not confirmed, at most one entry per key waiting, for however long it is away.
+/// Holds what a receiver has not confirmed: one waiting entry per key, however long the receiver is unreachable.
 ///
 /// The link that drains it calls [`next_frame`](Self::next_frame) while it is up, [`confirmed`](Self::confirmed)
-/// when the receiver has taken a frame in, and [`link_lost`](Self::link_lost) when it breaks: what was
+/// when the receiver has processed a frame, and [`link_lost`](Self::link_lost) when it breaks: what was
 /// sent and not confirmed then waits again. So every count is delivered at least once, and exactly once
 /// when no link breaks.
 ///
 /// What waits for the same key is merged: counts add up, the average is the newest, and the key keeps
-/// its place in the line. A key that is no longer tracked waits with average 0, so that an old burst
-/// never wakes a service later.
+/// its position. A key that is no longer tracked waits with average 0, so that an old burst never
+/// wakes a service later.
 ///
-/// What is sent and not confirmed is kept frame by frame. How much that may be is the link's choice:
-/// one that stops asking for frames at some number of [`unconfirmed_frames`](Self::unconfirmed_frames)
-/// holds no more than those and one entry per key.
+/// Unconfirmed frames are kept as they are. The link bounds them: one that asks for no more frames
+/// at some number of [`unconfirmed_frames`](Self::unconfirmed_frames) holds those and one entry per key.
 ///
 /// ```
 /// use reporter_core::{Batch, Outbox, Stat, StatMessage};
@@ -49,7 +48,7 @@ pub struct Outbox {
     waiting: Line,
     /// Sent and not confirmed, oldest first.
     unconfirmed: VecDeque<Frame>,
-    /// Frames cut so far. Never reset, so that a late pong of an old link confirms nothing new.
+    /// Frames made so far. Never reset, so that a late pong of an old link confirms nothing new.
     frames: u64,
 }
 
@@ -69,16 +68,16 @@ impl Outbox {
         Self::default()
     }
 
-    /// Takes in what the reporter said, in the reporter's order.
+    /// Adds a batch; batches must come in the reporter's order.
     pub fn push(&mut self, batch: &Batch) {
         for message in &batch.messages {
             self.waiting.push(message.clone());
         }
         for key in &batch.forgotten {
-            self.waiting.quiet(key);
+            self.waiting.zero_average(key);
         }
         if !batch.forgotten.is_empty() {
-            // It has left already; but if the link breaks, it must not come back as a burst.
+            // These are sent; but if the link breaks, they must not come back as a burst.
             let forgotten: IndexSet<_, FixedState> = batch.forgotten.iter().collect();
             for message in self.unconfirmed.iter_mut().flat_map(|f| &mut f.messages) {
                 if forgotten.contains(&message.key) {
@@ -87,11 +86,11 @@ impl Outbox {
             }
         }
         if batch.cause == Cause::Tick {
-            self.waiting.give_memory_back();
+            self.waiting.shrink();
         }
     }
 
-    /// Cuts a frame of at most `limit` (at least one) of the oldest waiting messages, or none when nothing waits.
+    /// Makes a frame of at most `limit` (at least one) of the oldest waiting messages; `None` when nothing waits.
     ///
     /// The frame counts as sent, and its messages are kept until it is confirmed or the link is lost.
     pub fn next_frame(&mut self, limit: usize) -> Option<Frame> {
@@ -108,9 +107,9 @@ impl Outbox {
         Some(frame)
     }
 
-    /// Lets go of the frame with that number and of all before it; answers how many frames those were.
+    /// Drops the frame with that number and all before it; returns how many frames those were.
     ///
-    /// A number that was confirmed before, or never sent on this link, lets go of nothing new.
+    /// A number that was confirmed before, or never sent on this link, drops nothing.
     pub fn confirmed(&mut self, sequence: u64) -> usize {
         if sequence > self.frames {
             return 0;
@@ -122,7 +121,7 @@ impl Outbox {
         done
     }
 
-    /// Puts what was sent and not confirmed back in front of what waits; answers how many frames that were.
+    /// Puts unconfirmed frames back in front of what waits; returns how many those were.
     pub fn link_lost(&mut self) -> usize {
         let mut newer = core::mem::take(&mut self.waiting);
         let unconfirmed = core::mem::take(&mut self.unconfirmed);

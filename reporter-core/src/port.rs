@@ -1,4 +1,4 @@
-//! What the outer crates implement: where gauges go, and who knows the revisions.
+//! What the outer crates implement: the receiver of gauges, and the list of revisions.
 
 use alloc::sync::Arc;
 
@@ -6,7 +6,7 @@ use crate::{Report, RevisionKey};
 
 /// Receives the gauges of each tick.
 ///
-/// Called from the task that cuts reports, never on a request's way; it must not block.
+/// Called from the task that makes reports, never while a request waits; it must not block.
 pub trait MetricsBackend: Send {
     /// Takes a tick's report, for its [gauges](Report::gauges).
     fn on_tick(&mut self, report: &Report);
@@ -15,14 +15,14 @@ pub trait MetricsBackend: Send {
 /// Where a revision comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revision {
-    /// The service it belongs to; empty when it belongs to none.
+    /// Its service; empty when it has none.
     pub service: Arc<str>,
-    /// The configuration that made it.
+    /// Its configuration.
     pub configuration: Arc<str>,
 }
 
 /// Knows the revisions that exist.
 pub trait RevisionLister: Send + Sync {
-    /// The revision with that key, or none when there is no such revision (any more).
+    /// The revision with that key; `None` when it does not exist (any more).
     fn revision(&self, key: &RevisionKey) -> Option<Revision>;
 }

@@ -11,24 +11,24 @@ use crate::{
 
 /// Counts the requests in flight per revision.
 ///
-/// Two calls in a row are always legal, and the same calls give the same answers, order included.
+/// Calls are legal in any order, and the same calls give the same results, order included.
 pub struct Reporter {
-    books: Books,
+    tables: Tables,
     key_limit: usize,
     unmatched_outs: u64,
 }
 
 /// One table per kind of ledger, so that an entry is no larger than its ledger needs.
-enum Books {
+enum Tables {
     Snapshot(Table<Snapshot>),
     Average(Table<Average>),
 }
 
 macro_rules! with_table {
-    ($books:expr, $table:ident => $body:expr) => {
-        match $books {
-            Books::Snapshot($table) => $body,
-            Books::Average($table) => $body,
+    ($tables:expr, $table:ident => $body:expr) => {
+        match $tables {
+            Tables::Snapshot($table) => $body,
+            Tables::Average($table) => $body,
         }
     };
 }
@@ -38,23 +38,23 @@ impl Reporter {
     #[must_use]
     pub fn new(accounting: Accounting) -> Self {
         Self {
-            books: match accounting {
-                Accounting::Snapshot => Books::Snapshot(Table::new()),
-                Accounting::Average => Books::Average(Table::new()),
+            tables: match accounting {
+                Accounting::Snapshot => Tables::Snapshot(Table::new()),
+                Accounting::Average => Tables::Average(Table::new()),
             },
-            key_limit: table::MOST,
+            key_limit: table::MAX_ENTRIES,
             unmatched_outs: 0,
         }
     }
 
-    /// Takes in one event that happened at `now`.
+    /// Applies one event that happened at `now`.
     ///
-    /// Answers the message of a first request, which is to be sent at once. A `now` before that of
+    /// Returns the message of a first request, which is to be sent at once. A `now` before that of
     /// an earlier event counts as no time passed. For a tracked key nothing is allocated.
     ///
     /// # Errors
-    /// The event changed nothing: it was a `ReqOut` for a key with nothing in flight (counted in
-    /// [`unmatched_outs`](Self::unmatched_outs)), or a `ReqIn` for one key too many.
+    /// A `ReqOut` for a key with nothing in flight (counted in
+    /// [`unmatched_outs`](Self::unmatched_outs)), or a `ReqIn` beyond the key limit. State is unchanged.
     pub fn on_event(
         &mut self,
         event: &ReqEvent,
@@ -67,7 +67,7 @@ impl Reporter {
                 Err(error) => Err(Refused::KeyLimitReached(error)),
             },
             ReqKind::ReqOut => {
-                let out = with_table!(&mut self.books, table => on_out(table.get_mut(key), now).map(drop));
+                let out = with_table!(&mut self.tables, table => on_out(table.get_mut(key), now).map(drop));
                 out.map(|()| None).map_err(|error| {
                     self.unmatched_outs += 1;
                     Refused::UnmatchedOut(error)
@@ -76,60 +76,59 @@ impl Reporter {
         }
     }
 
-    /// Takes in a request that comes, as [`on_event`](Self::on_event) does, and answers the ticket that it goes
-    /// out with.
+    /// Counts a request in, as [`on_event`](Self::on_event) does, and returns the ticket to count it out with.
     ///
     /// # Errors
-    /// It was a request for one key too many, and changed nothing.
+    /// The key limit is reached. State is unchanged.
     #[inline]
     pub fn on_in(
         &mut self,
         key: HashedKey<'_>,
         now: Timestamp,
     ) -> Result<(Ticket, Option<StatMessage>), KeyLimitReached> {
-        with_table!(&mut self.books, table => on_in(table, self.key_limit, key, now))
+        with_table!(&mut self.tables, table => on_in(table, self.key_limit, key, now))
     }
 
-    /// Takes in that a request goes; answers the key that it was for.
+    /// Counts a request out and returns its key.
     ///
     /// # Errors
-    /// It was not in flight any more, because a [`ReqKind::ReqOut`] was told for its key.
+    /// It is no longer in flight: a [`ReqKind::ReqOut`] for its key came first.
     #[inline]
     pub fn on_out(&mut self, ticket: Ticket, now: Timestamp) -> Result<&RevisionKey, UnmatchedOut> {
-        let key = with_table!(&mut self.books, table => on_out(table.of_ticket(&ticket), now));
+        let key = with_table!(&mut self.tables, table => on_out(table.by_ticket(&ticket), now));
         if key.is_err() {
             self.unmatched_outs += 1;
         }
         key
     }
 
-    /// Ends the period at `now` and appends what there is to say to `report`.
+    /// Ends the period at `now` and appends the results to `report`.
     ///
     /// Costs time in proportion to the number of tracked keys.
     pub fn on_tick(&mut self, now: Timestamp, report: &mut Report) {
-        with_table!(&mut self.books, table => table.on_tick(now, report));
+        with_table!(&mut self.tables, table => table.on_tick(now, report));
     }
 
-    /// The number of keys that may be tracked at once from now on; further ones are refused.
-    /// Those that are tracked already stay.
+    /// Limits the keys that are tracked at once; requests for further keys are refused.
+    /// Keys that are tracked already stay.
     pub fn set_key_limit(&mut self, limit: usize) {
-        self.key_limit = limit.min(table::MOST);
+        self.key_limit = limit.min(table::MAX_ENTRIES);
     }
 
     /// The number of tracked keys.
     #[must_use]
     pub fn tracked_keys(&self) -> usize {
-        with_table!(&self.books, table => table.len())
+        with_table!(&self.tables, table => table.len())
     }
 
-    /// Requests in flight for `key`; none when the key is not tracked.
+    /// Requests in flight for `key`; `None` when the key is not tracked.
     #[must_use]
     pub fn in_flight(&self, key: &RevisionKey) -> Option<u64> {
         let key = key.hashed();
-        with_table!(&self.books, table => table.get(key).map(|entry| entry.ledger.in_flight()))
+        with_table!(&self.tables, table => table.get(key).map(|entry| entry.ledger.in_flight()))
     }
 
-    /// How many `ReqOut` were refused because nothing was in flight.
+    /// The number of `ReqOut` events that were refused because nothing was in flight.
     #[must_use]
     pub fn unmatched_outs(&self) -> u64 {
         self.unmatched_outs
@@ -160,7 +159,7 @@ fn on_first_request<L: Ledger>(
     key: HashedKey<'_>,
     now: Timestamp,
 ) -> (Ticket, StatMessage) {
-    let entry = table.open(key, L::open(now));
+    let entry = table.insert(key, L::open(now));
     entry.ledger.on_in(now);
     let message = StatMessage {
         key: key.key.clone(),

@@ -1,47 +1,46 @@
-//! What the reporter says: stats, and the batches in which they travel.
+//! What the reporter sends: stats, and the batches that carry them.
 
 use alloc::vec::Vec;
 
 use crate::RevisionKey;
 
-/// What this pod says of one revision.
+/// What this pod reports of one revision.
 ///
-/// The pod's name is the same on every stat, so whoever writes stats down adds it there. The time
-/// is left to the receiver.
+/// Sinks add the pod's name, which is the same on every stat. The receiver adds the time.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stat {
-    /// Requests in flight: on average over the period, or at its end, as [`Accounting`](crate::Accounting) says.
+    /// Requests in flight: on average over the period or at its end, depending on the [`Accounting`](crate::Accounting).
     pub average_concurrent_requests: f64,
-    /// Requests that came in.
+    /// Requests that started.
     pub request_count: u64,
 }
 
-/// A [`Stat`] and the revision it is about.
+/// A [`Stat`] and its revision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatMessage {
     /// The revision.
     pub key: RevisionKey,
-    /// What is said of it.
+    /// Its stat.
     pub stat: Stat,
 }
 
-/// Why a batch was cut.
+/// Why a batch was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// A request came for a revision that was not tracked.
+    /// A request started for a revision that was not tracked.
     FirstRequest,
     /// A reporting period ended.
     Tick,
 }
 
-/// Messages that belong together, in the order in which they were cut.
+/// Messages that belong together, in the order in which they were made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Batch {
-    /// Why it was cut.
+    /// Why it was made.
     pub cause: Cause,
     /// At most one message per key. Empty when there is nothing to send.
     pub messages: Vec<StatMessage>,
-    /// Keys that are tracked no longer; whatever still waits for them must not wake a service.
+    /// Keys that are no longer tracked; stats that still wait for them must not wake a service.
     pub forgotten: Vec<RevisionKey>,
 }
 
@@ -66,7 +65,7 @@ impl Batch {
         }
     }
 
-    /// Whether there is neither a message nor a forgotten key in it.
+    /// Whether it has neither messages nor forgotten keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty() && self.forgotten.is_empty()

@@ -1,4 +1,4 @@
-//! The tracked revisions: found by key or by ticket, kept in the order in which they came.
+//! The tracked revisions: found by key or ticket, in order of their first request.
 //!
 //! What must not live here: rules of counting.
 
@@ -10,15 +10,15 @@ use crate::accounting::Ledger;
 use crate::key::HashedKey;
 use crate::{Report, RevisionKey, Ticket, Timestamp};
 
-/// The most entries that a table can hold: their places have 32 bits.
-pub(crate) const MOST: usize = u32::MAX as usize;
+/// The most entries that a table can hold: indexes have 32 bits.
+pub(crate) const MAX_ENTRIES: usize = u32::MAX as usize;
 
-/// A table of entries that lie beside each other, so that a tick reads them as one stream.
+/// Entries lie beside each other, so that a tick reads them as one stream.
 pub(crate) struct Table<L: Ledger> {
-    /// In the order in which their keys came, so that nothing depends on how they hash.
+    /// In order of insertion, so that nothing depends on hashes.
     entries: Vec<Entry<L>>,
-    /// Where in `entries` each key is.
-    places: HashTable<u32>,
+    /// The index in `entries` of each key.
+    indexes: HashTable<u32>,
     /// The entries from here on are in their first period.
     first_period: usize,
 }
@@ -27,14 +27,13 @@ pub(crate) struct Table<L: Ledger> {
 pub(crate) struct Entry<L: Ledger> {
     key: RevisionKey,
     pub(crate) ledger: L,
-    _aligned: [L::Alignment; 0],
 }
 
 impl<L: Ledger> Table<L> {
     pub(crate) fn new() -> Self {
         Self {
             entries: Vec::new(),
-            places: HashTable::new(),
+            indexes: HashTable::new(),
             first_period: 0,
         }
     }
@@ -45,97 +44,96 @@ impl<L: Ledger> Table<L> {
 
     pub(crate) fn get(&self, key: HashedKey<'_>) -> Option<&Entry<L>> {
         let entries = &self.entries;
-        let is_key = |&place: &u32| entries[place as usize].key.is(key.key);
-        let place = *self.places.find(key.hash, is_key)?;
-        Some(&entries[place as usize])
+        let is_key = |&index: &u32| entries[index as usize].key.is(key.key);
+        let index = *self.indexes.find(key.hash, is_key)?;
+        Some(&entries[index as usize])
     }
 
     #[inline]
     pub(crate) fn get_mut(&mut self, key: HashedKey<'_>) -> Option<&mut Entry<L>> {
         let entries = &self.entries;
-        let is_key = |&place: &u32| entries[place as usize].key.is(key.key);
-        let place = *self.places.find(key.hash, is_key)?;
-        Some(&mut self.entries[place as usize])
+        let is_key = |&index: &u32| entries[index as usize].key.is(key.key);
+        let index = *self.indexes.find(key.hash, is_key)?;
+        Some(&mut self.entries[index as usize])
     }
 
-    /// The entry that the ticket's request came to, as long as it is tracked.
+    /// The entry that the ticket was given for, as long as it is tracked.
     #[inline]
-    pub(crate) fn of_ticket(&mut self, ticket: &Ticket) -> Option<&mut Entry<L>> {
+    pub(crate) fn by_ticket(&mut self, ticket: &Ticket) -> Option<&mut Entry<L>> {
         let entries = &self.entries;
-        let is_it = |&place: &u32| entries[place as usize].key.identity() == ticket.identity;
-        let place = *self.places.find(ticket.hash, is_it)?;
-        Some(&mut self.entries[place as usize])
+        let is_it = |&index: &u32| entries[index as usize].key.identity() == ticket.identity;
+        let index = *self.indexes.find(ticket.hash, is_it)?;
+        Some(&mut self.entries[index as usize])
     }
 
-    /// Adds an entry for a key that has none. The caller has seen that there are fewer than [`MOST`].
-    pub(crate) fn open(&mut self, key: HashedKey<'_>, ledger: L) -> &mut Entry<L> {
+    /// Adds an entry for a key that has none. The caller has checked that there are fewer than [`MAX_ENTRIES`].
+    pub(crate) fn insert(&mut self, key: HashedKey<'_>, ledger: L) -> &mut Entry<L> {
         let Self {
-            entries, places, ..
+            entries, indexes, ..
         } = self;
         if entries.len() == entries.capacity() {
-            // By an eighth, where it would double by itself.
+            // Grows by an eighth; by itself it would double (`memory/average` in BENCHMARKS.md).
             entries.reserve_exact(entries.len() / 8 + 1);
         }
-        let place = u32::try_from(entries.len()).expect("the caller keeps to the most");
-        places.insert_unique(key.hash, place, |&place| hash(entries, place));
+        let index = u32::try_from(entries.len()).expect("the caller keeps to the limit");
+        indexes.insert_unique(key.hash, index, |&index| hash(entries, index));
         entries.push(Entry {
             key: key.key.clone(),
             ledger,
-            _aligned: [],
         });
-        &mut entries[place as usize]
+        &mut entries[index as usize]
     }
 
-    /// Ends every entry's period, and lets go of those that are to be forgotten.
+    /// Ends every entry's period and drops the entries that are to be forgotten.
     pub(crate) fn on_tick(&mut self, now: Timestamp, report: &mut Report) {
-        let (mut place, mut gone) = (0, Vec::new());
+        let (mut index, mut removed) = (0, Vec::new());
         self.entries.retain_mut(|entry| {
-            let first_period = place >= self.first_period;
-            let closed = entry.ledger.on_tick(now, first_period);
-            report.tell(&entry.key, first_period, &closed);
-            if closed.forget {
-                gone.push(place as u32);
+            let first_period = index >= self.first_period;
+            let end = entry.ledger.on_tick(now, first_period);
+            report.add(&entry.key, first_period, &end);
+            if end.forget {
+                removed.push(index as u32);
             }
-            place += 1;
-            !closed.forget
+            index += 1;
+            !end.forget
         });
         self.first_period = self.entries.len();
-        if !gone.is_empty() {
-            self.close_up(&gone);
-            self.give_back();
+        if !removed.is_empty() {
+            self.reindex(&removed);
+            self.shrink();
         }
     }
 
-    /// Lets the places follow their entries, now that those at `gone`, which is sorted, have left.
-    fn close_up(&mut self, gone: &[u32]) {
+    /// Adapts the indexes to the removal of entries; `removed` are their indexes, sorted.
+    fn reindex(&mut self, removed: &[u32]) {
         if self.entries.is_empty() {
-            return self.places.clear();
+            return self.indexes.clear();
         }
-        self.places.retain(|place| match gone.binary_search(place) {
-            Ok(_) => false,
-            Err(before) => {
-                *place -= before as u32;
-                true
-            }
-        });
+        self.indexes
+            .retain(|index| match removed.binary_search(index) {
+                Ok(_) => false,
+                Err(before) => {
+                    *index -= before as u32;
+                    true
+                }
+            });
     }
 
-    /// Gives memory back once three quarters are unused, with slack so that a key that comes and goes moves
-    /// nothing.
-    fn give_back(&mut self) {
+    /// Frees memory once three quarters are unused, with slack so that one key more or less moves nothing.
+    fn shrink(&mut self) {
         let Self {
-            entries, places, ..
+            entries, indexes, ..
         } = self;
         let len = entries.len();
         if entries.capacity() > 8 && len < entries.capacity() / 4 {
             entries.shrink_to(len * 2);
-            places.shrink_to(len * 2, |&place| hash(entries, place));
+            indexes.shrink_to(len * 2, |&index| hash(entries, index));
         }
     }
 }
 
-fn hash<L: Ledger>(entries: &[Entry<L>], place: u32) -> u64 {
-    entries[place as usize].key.hashed().hash
+fn hash<L: Ledger>(entries: &[Entry<L>], index: u32) -> u64 {
+    entries[index as usize].key.hashed().hash
 }
 
 impl<L: Ledger> Entry<L> {
@@ -143,7 +141,7 @@ impl<L: Ledger> Entry<L> {
         &self.key
     }
 
-    /// The ticket of a request that is in flight here. Whoever holds it keeps the entry, and so its key's identity.
+    /// The ticket of a request in flight. Until it is handed in, the entry and so the key's identity stay.
     pub(crate) fn ticket(&self, hash: u64) -> Ticket {
         Ticket {
             hash,
@@ -169,7 +167,7 @@ mod tests {
         let mut table = Table::new();
         for number in 0..len {
             let key = key(number);
-            let entry = table.open(key.hashed(), Snapshot::open(Timestamp::default()));
+            let entry = table.insert(key.hashed(), Snapshot::open(Timestamp::default()));
             if number < busy {
                 entry.ledger.on_in(Timestamp::default());
             }
@@ -178,22 +176,9 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_is_one_cache_line_or_half_of_one() {
-        let sizes = [
-            (
-                size_of::<Entry<Snapshot>>(),
-                align_of::<Entry<Snapshot>>(),
-                32,
-            ),
-            (
-                size_of::<Entry<Average>>(),
-                align_of::<Entry<Average>>(),
-                64,
-            ),
-        ];
-        for (size, align, expected) in sizes {
-            assert_eq!((size, align), (expected, expected));
-        }
+    fn an_entry_is_no_larger_than_a_cache_line_or_half_of_one() {
+        assert_eq!(size_of::<Entry<Snapshot>>(), 32);
+        assert_eq!(size_of::<Entry<Average>>(), 64);
     }
 
     #[test]

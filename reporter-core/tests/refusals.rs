@@ -85,7 +85,7 @@ fn a_refusal_says_what_happened() {
         ),
         (
             Refused::KeyLimitReached(KeyLimitReached { limit: 7 }),
-            "7 keys are tracked, no further one may be",
+            "the limit of 7 tracked keys is reached",
         ),
     ] {
         assert_eq!(refused.to_string(), expected);

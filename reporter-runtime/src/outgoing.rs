@@ -1,4 +1,4 @@
-//! What the shards say, put in an order that tells each key's story as it happened.
+//! The messages of all shards, in an order that keeps each key's.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use crate::Dispatch;
 use crate::shards::{FirstRequest, Shards};
 
-/// The one reader of what the shards say.
+/// The one reader of the shards' messages.
 pub(crate) struct Outgoing {
     shards: Arc<Shards>,
     first_requests: mpsc::UnboundedReceiver<FirstRequest>,
-    /// What the last tick dispatched: the next one is made of it, once every sink is done with it.
+    /// What the last tick dispatched: the next one takes its keys, once every sink is done with it.
     reported: Option<Arc<Dispatch>>,
 }
 
@@ -28,29 +28,30 @@ impl Outgoing {
         }
     }
 
-    /// The next first request; none after the last tick.
+    /// The next first request; `None` after the last tick.
     ///
-    /// Cancel-safe: no message is taken from the channel without being answered.
+    /// Cancel-safe: no message is taken from the channel without being returned.
     pub(crate) async fn first_request(&mut self) -> Option<Arc<Dispatch>> {
         let first = self.first_requests.recv().await?;
         Some(self.dispatch(first))
     }
 
-    /// Ends the period and shows `metrics` the report; answers what is to be dispatched, in order.
+    /// Ends the period and shows `metrics` the report; returns what is to be dispatched, in order.
     pub(crate) fn tick(&mut self, last: bool, metrics: impl FnOnce(&Report)) -> Vec<Arc<Dispatch>> {
         let reported = self.reported.take().and_then(Arc::into_inner);
-        let earlier = reported.map_or_else(Vec::new, |dispatch| dispatch.batch.messages);
-        // Made large enough beforehand, so that hardly ever a shard's lock is held while it grows.
-        let mut report = Report::following(earlier, self.shards.tracked_keys());
+        let messages = reported.map_or_else(Vec::new, |dispatch| dispatch.batch.messages);
+        // Large enough beforehand, so that it hardly ever grows while a shard's lock is held.
+        let mut report = Report::recycling(messages, self.shards.tracked_keys());
         let (ticks, at) = self.shards.on_tick(last, &mut report);
-        // A first request that its shard saw before its cut goes ahead of the tick's batch; one that
-        // came to a shard already cut goes behind.
+        // A first request that came to its shard before the tick goes before the tick's batch, a later
+        // one after it.
         let mut dispatches = Vec::new();
-        let mut behind = Vec::new();
+        let mut after = Vec::new();
         while let Ok(first) = self.first_requests.try_recv() {
-            match first.ticks < ticks {
-                true => dispatches.push(self.dispatch(first)),
-                false => behind.push(self.dispatch(first)),
+            if first.ticks < ticks {
+                dispatches.push(self.dispatch(first));
+            } else {
+                after.push(self.dispatch(first));
             }
         }
         metrics(&report);
@@ -61,7 +62,7 @@ impl Outgoing {
             self.reported = Some(Arc::clone(&dispatch));
             dispatches.push(dispatch);
         }
-        dispatches.append(&mut behind);
+        dispatches.append(&mut after);
         dispatches
     }
 

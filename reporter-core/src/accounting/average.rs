@@ -2,26 +2,22 @@
 
 use crate::{Stat, Timestamp};
 
-use super::{Closed, Ledger};
+use super::{Ledger, PeriodEnd};
 
-/// One key's books in `average` accounting.
+/// The ledger of `average` accounting.
 ///
 /// The area is a whole number of request-nanoseconds. 128 bits hold 2^64 requests in flight for the
-/// 584 years that a [`Timestamp`] lasts, so no window is too long and nothing is rounded before the
+/// 584 years that a [`Timestamp`] lasts, so no period is too long and nothing is rounded before the
 /// one division at the tick.
 pub(crate) struct Average {
     area: u128,
     in_flight: u64,
     requests: u64,
-    /// Where the window began.
-    window_start: Timestamp,
+    /// When the period began.
+    period_start: Timestamp,
     /// The last change. Only ever moves forward.
     last: Timestamp,
 }
-
-/// With its key, a ledger fills a cache line.
-#[repr(align(64))]
-pub(crate) struct Line;
 
 impl Average {
     fn advance(&mut self, now: Timestamp) {
@@ -31,14 +27,12 @@ impl Average {
 }
 
 impl Ledger for Average {
-    type Alignment = Line;
-
     fn open(now: Timestamp) -> Self {
         Self {
             area: 0,
             in_flight: 0,
             requests: 0,
-            window_start: now,
+            period_start: now,
             last: now,
         }
     }
@@ -58,14 +52,14 @@ impl Ledger for Average {
         self.in_flight
     }
 
-    fn on_tick(&mut self, now: Timestamp, first_period: bool) -> Closed {
+    fn on_tick(&mut self, now: Timestamp, first_period: bool) -> PeriodEnd {
         self.advance(now);
-        let covered = self.last.nanos_since(self.window_start);
+        let covered = self.last.nanos_since(self.period_start);
         let average = match covered {
             0 => 0.0,
             _ => self.area as f64 / covered as f64,
         };
-        // The first request's own message has said 1 of both.
+        // The first request's own message has reported 1 of both.
         let credit = u8::from(first_period);
         let stat = Stat {
             average_concurrent_requests: (average - f64::from(credit)).max(0.0),
@@ -75,8 +69,8 @@ impl Ledger for Average {
         let forget = self.area == 0 && self.in_flight == 0;
         self.area = 0;
         self.requests = 0;
-        self.window_start = self.last;
-        Closed {
+        self.period_start = self.last;
+        PeriodEnd {
             stat: Some(stat),
             gauge: average,
             forget,
@@ -98,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_window_with_the_most_requests_does_not_overflow() {
+    fn the_longest_period_with_the_most_requests_does_not_overflow() {
         for (in_flight, nanos) in [
             (1_000_000_000, YEAR),
             (u64::MAX, YEAR),
@@ -107,8 +101,8 @@ mod tests {
             let mut ledger = busy(in_flight);
             ledger.advance(Timestamp::from_nanos(nanos));
             assert_eq!(ledger.area, u128::from(in_flight) * u128::from(nanos));
-            let closed = ledger.on_tick(Timestamp::from_nanos(nanos), false);
-            assert_eq!(closed.gauge, in_flight as f64);
+            let end = ledger.on_tick(Timestamp::from_nanos(nanos), false);
+            assert_eq!(end.gauge, in_flight as f64);
         }
     }
 
@@ -126,8 +120,8 @@ mod tests {
         let mut minute = |start: u64| {
             ledger.on_in(Timestamp::from_nanos(start + 1));
             ledger.on_out(Timestamp::from_nanos(start + MINUTE / 3));
-            let closed = ledger.on_tick(Timestamp::from_nanos(start + MINUTE), false);
-            (closed.stat, closed.gauge.to_bits())
+            let end = ledger.on_tick(Timestamp::from_nanos(start + MINUTE), false);
+            (end.stat, end.gauge.to_bits())
         };
         let first = minute(0);
         for start in (MINUTE..YEAR).step_by(MINUTE as usize) {

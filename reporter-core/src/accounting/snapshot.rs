@@ -2,21 +2,15 @@
 
 use crate::{Stat, Timestamp};
 
-use super::{Closed, Ledger};
+use super::{Ledger, PeriodEnd};
 
-/// One key's books in `snapshot` accounting.
+/// The ledger of `snapshot` accounting.
 pub(crate) struct Snapshot {
     outstanding: u64,
     incoming: u64,
 }
 
-/// With its key, a ledger fills half a cache line.
-#[repr(align(32))]
-pub(crate) struct HalfLine;
-
 impl Ledger for Snapshot {
-    type Alignment = HalfLine;
-
     fn open(_now: Timestamp) -> Self {
         Self {
             outstanding: 0,
@@ -37,11 +31,11 @@ impl Ledger for Snapshot {
         self.outstanding
     }
 
-    fn on_tick(&mut self, _now: Timestamp, _first_period: bool) -> Closed {
+    fn on_tick(&mut self, _now: Timestamp, _first_period: bool) -> PeriodEnd {
         let request_count = core::mem::take(&mut self.incoming);
         let idle = self.outstanding == 0;
         let concurrency = self.outstanding as f64;
-        Closed {
+        PeriodEnd {
             stat: (!idle).then_some(Stat {
                 average_concurrent_requests: concurrency,
                 request_count,

@@ -1,11 +1,11 @@
-//! What is wrong with a text that is no key, in words that help whoever wrote it.
+//! Why a text is not a valid key.
 
 use alloc::string::String;
 use core::fmt;
 
 use super::LABEL_MAX;
 
-/// Why a text is no [`RevisionKey`](crate::RevisionKey).
+/// Why a text is not a [`RevisionKey`](crate::RevisionKey).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -47,14 +47,14 @@ pub enum KeyPartError {
         /// The longest that is allowed, in bytes.
         limit: usize,
     },
-    /// It holds a character that its kind does not have.
+    /// It contains a character that is not allowed.
     BadCharacter {
         /// The character.
         character: char,
         /// Where it starts, in bytes.
         position: usize,
     },
-    /// A label (what stands before, between or behind dots) is empty.
+    /// A label (the text before, between or after dots) is empty.
     EmptyLabel {
         /// Where the label would start, in bytes.
         position: usize,
@@ -117,7 +117,7 @@ impl fmt::Display for KeyError {
 
 impl core::error::Error for KeyError {}
 
-/// Enough of a hostile text to recognise it, so that an error never grows with its input.
+/// The start of the text: an error never grows with its input.
 pub(super) fn excerpt(text: &str) -> String {
     const LIMIT: usize = 80;
     if text.chars().nth(LIMIT).is_none() {

@@ -1,4 +1,4 @@
-//! The line in front of a receiver: who waits in it, and how its memory follows its length.
+//! The stats that wait for a receiver, and how their memory follows their number.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -16,7 +16,7 @@ type Table<V> = IndexMap<RevisionKey, V, FixedState>;
 pub(super) struct Line {
     /// Exactly the keys of `stats`, oldest first.
     keys: VecDeque<RevisionKey>,
-    /// In no order of meaning, so that an entry leaves without the others moving.
+    /// Unordered, so that an entry is removed without moving the others.
     stats: Table<Stat>,
 }
 
@@ -29,19 +29,19 @@ impl Line {
         self.keys.is_empty()
     }
 
-    /// Everything that waits, in no order of meaning.
+    /// Everything that waits, unordered.
     pub(super) fn stats(&self) -> impl Iterator<Item = &Stat> {
         self.stats.values()
     }
 
-    /// What waits for `key` must not wake its service any more.
-    pub(super) fn quiet(&mut self, key: &RevisionKey) {
+    /// Keeps what waits for `key` from waking its service.
+    pub(super) fn zero_average(&mut self, key: &RevisionKey) {
         if let Some(stat) = self.stats.get_mut(key) {
             stat.average_concurrent_requests = 0.0;
         }
     }
 
-    /// Joins the end of the line, or merges a newer stat into what waits for the same key.
+    /// Appends a stat, or merges it into the one that waits for the same key.
     pub(super) fn push(&mut self, newer: StatMessage) {
         match self.stats.entry(newer.key) {
             Entry::Occupied(mut entry) => {
@@ -71,17 +71,17 @@ impl Line {
             .collect()
     }
 
-    /// To be called when the line is at its longest, or the next tick would have to ask for the memory again.
-    pub(super) fn give_memory_back(&mut self) {
-        if give_back(&mut self.stats) {
+    /// To be called when the line is at its longest; otherwise the next tick would have to allocate again.
+    pub(super) fn shrink(&mut self) {
+        if shrink(&mut self.stats) {
             self.keys.shrink_to(self.stats.capacity());
         }
     }
 }
 
-/// Gives memory back once three quarters are unused, with slack so that a key that comes and goes moves
-/// nothing; answers whether it did.
-fn give_back<V>(table: &mut Table<V>) -> bool {
+/// Frees memory once three quarters are unused, with slack so that one key more or less moves nothing; returns
+/// whether it did.
+fn shrink<V>(table: &mut Table<V>) -> bool {
     let len = table.len();
     let much = table.capacity() > 8 && len < table.capacity() / 4;
     if much {
@@ -117,7 +117,7 @@ mod tests {
         ] {
             let mut table = table(capacity, len);
             let keys: Vec<_> = table.keys().cloned().collect();
-            assert_eq!(give_back(&mut table), shrunk != capacity);
+            assert_eq!(shrink(&mut table), shrunk != capacity);
             assert_eq!(table.capacity(), shrunk, "{len} of {capacity}");
             assert!(table.keys().eq(&keys), "the order stays");
         }
