@@ -6,10 +6,10 @@ use reporter_core::Timestamp;
 
 /// The driver's clock. Tests and simulations bring their own.
 pub trait Clock: Send + Sync + 'static {
-    /// Now, since an origin of the clock's choice. Called on each request's way in and out.
+    /// Now, since an origin of the clock's choice. Called at the start and end of each request.
     fn now(&self) -> Timestamp;
 
-    /// The time of day, for those who read reports. Called once per report.
+    /// The time of day, for readers of reports. Called once per report.
     fn time_of_day(&self) -> SystemTime;
 }
 

@@ -4,14 +4,14 @@ use std::time::SystemTime;
 
 use reporter_core::{Batch, Timestamp};
 
-/// What the reporter said, and when.
+/// A batch with its times.
 #[derive(Clone, Debug)]
 pub struct Dispatch {
-    /// When the first request came or the report was cut, on the reporter's [`Clock`](crate::Clock).
+    /// When the first request came or the report was made, on the reporter's [`Clock`](crate::Clock).
     pub at: Timestamp,
-    /// The time of day when the batch was cut.
+    /// The time of day when the batch was made.
     pub time: SystemTime,
-    /// The batch. Its `messages` may be empty: then it only tells which keys are forgotten.
+    /// The batch. Without `messages` it only names forgotten keys.
     pub batch: Batch,
 }
 

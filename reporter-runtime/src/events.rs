@@ -1,12 +1,12 @@
-//! The second way in: a channel of events, for hosts that only have a stream of them.
+//! A channel of events, for hosts that have a stream of them in place of guards.
 
 use reporter_core::ReqEvent;
 use tokio::sync::mpsc;
 
 /// Sends events to the reporter's task, which applies them in order.
 ///
-/// A request that is told this way is timed when the task takes it in. Where the caller's own thread
-/// can count, [`track`](crate::ConcurrencyReporter::track) is cheaper and cannot forget an end.
+/// An event's time is that at which the task applies it. Where the caller's own thread can count,
+/// [`track`](crate::ConcurrencyReporter::track) is cheaper and cannot forget an end.
 #[derive(Clone, Debug)]
 pub struct EventSender {
     sender: mpsc::Sender<ReqEvent>,
@@ -22,7 +22,7 @@ impl EventSender {
         Self { sender }
     }
 
-    /// Hands over one event, waiting for room in the channel.
+    /// Sends one event, waiting for room in the channel.
     ///
     /// A `ReqOut` with nothing in flight is counted in
     /// [`unmatched_outs`](crate::ConcurrencyReporter::unmatched_outs).

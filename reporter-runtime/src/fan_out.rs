@@ -1,4 +1,4 @@
-//! From one stream of dispatches to any number of sinks, none of which can hold it up.
+//! Distributes dispatches to any number of sinks, without waiting for any.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -27,19 +27,19 @@ impl FanOut {
         }
     }
 
-    /// Hands `dispatch` to every sink, without waiting for any.
+    /// Hands `dispatch` to every sink.
     pub(crate) fn dispatch(&mut self, dispatch: &Arc<Dispatch>) {
         for outlet in &mut self.outlets {
             outlet.dispatch(dispatch);
         }
     }
 
-    /// Waits until a sink that fell behind has room again, and gives it what waited; or until a sink ends.
+    /// Waits until a sink that fell behind has room again, and hands it what waited; or until a sink ends.
     ///
-    /// Cancel-safe: a sink's place in the queue for room is kept.
+    /// Cancel-safe: the wait for room goes on with the next call.
     pub(crate) async fn catch_up(&mut self) {
         poll_fn(|cx| {
-            // Every one is polled, or those behind the first would never be woken.
+            // All are polled, so that all wakers are registered.
             let changes = self.outlets.iter_mut().map(|outlet| outlet.poll_change(cx));
             match changes.filter(Poll::is_ready).count() {
                 0 => Poll::Pending,
@@ -49,7 +49,7 @@ impl FanOut {
         .await;
     }
 
-    /// Lets every sink flush until `deadline`; answers for each by name how it ended.
+    /// Lets every sink flush until `deadline`; returns each by name with its outcome.
     ///
     /// Not cancel-safe: what the sinks have not taken yet is lost.
     pub(crate) async fn close(self, deadline: Instant) -> Vec<(String, Result<(), Undelivered>)> {
@@ -57,7 +57,7 @@ impl FanOut {
             let name = outlet.name().to_owned();
             (name, tokio::spawn(outlet.close(deadline)))
         };
-        // All are told before the first is waited for.
+        // All begin before the first is waited for.
         let closing: Vec<_> = self.outlets.into_iter().map(start).collect();
         let mut ends = Vec::new();
         for (name, end) in closing {

@@ -1,4 +1,4 @@
-//! A record of what the reporter was told, in an order that replays to the same answers.
+//! A record of all events and ticks, in an order that replays to the same results.
 
 use std::collections::VecDeque;
 
@@ -7,28 +7,28 @@ use tokio::sync::mpsc;
 
 use crate::sync::Mutex;
 
-/// One thing that the reporter was told.
+/// An event or tick, with its time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HistoryRecord {
-    /// When, on the reporter's clock.
+    /// Its time on the reporter's clock.
     pub at: Timestamp,
-    /// What.
+    /// What happened.
     pub op: HistoryOp,
 }
 
-/// What the reporter was told.
+/// What happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HistoryOp {
-    /// A request came.
+    /// A request started.
     In {
         /// Its number, unique in the history.
         id: u64,
         /// The revision that it is for.
         key: RevisionKey,
     },
-    /// A request went.
+    /// A request ended.
     Out {
-        /// The number that it came with; none when it was not told by a guard.
+        /// The number that it started with; `None` when it was not counted by a guard.
         id: Option<u64>,
         /// The revision that it was for.
         key: RevisionKey,
@@ -41,7 +41,7 @@ pub enum HistoryOp {
 pub struct History {
     receiver: mpsc::Receiver<Recorded>,
     ready: VecDeque<HistoryRecord>,
-    /// Told to shards that the tick under way had already reached: these come after it.
+    /// Of shards that the tick under way had already reached: these come after it.
     held_back: Vec<HistoryRecord>,
     ticks: u64,
 }
@@ -73,7 +73,7 @@ pub(crate) fn recording(capacity: usize) -> (Recorder, History) {
 }
 
 impl History {
-    /// The next record, or none after the last tick.
+    /// The next record; `None` after the last tick.
     ///
     /// A reader that falls further behind than the recording's capacity ends it: it then holds the
     /// exact beginning of the history, and no request has waited for the reader. A reporter that was
@@ -106,7 +106,7 @@ impl History {
 }
 
 impl Recorder {
-    /// Records an arrival and answers its number. To be called under the shard's lock.
+    /// Records a start and returns its number. To be called under the shard's lock.
     pub(crate) fn on_in(&self, ticks: u64, at: Timestamp, key: &RevisionKey) -> u64 {
         let mut open = self.0.lock();
         let id = open.as_mut().map_or(0, |open| {
@@ -141,7 +141,7 @@ fn push(open: &mut Option<Open>, ticks: u64, at: Timestamp, op: HistoryOp) {
     let record = HistoryRecord { at, op };
     if let Err(error) = sender.try_send(Recorded { ticks, record }) {
         if matches!(error, mpsc::error::TrySendError::Full(_)) {
-            tracing::error!("the recording of the history has ended: its reader is too slow");
+            tracing::error!("the recording of the history ended early: its reader is too slow");
         }
         // A history with a hole would replay to something that never was.
         *open = None;

@@ -1,4 +1,4 @@
-//! The guard: while it lives, its request is in flight.
+//! The guard: its request is in flight while it lives.
 
 use std::sync::Arc;
 
@@ -6,14 +6,13 @@ use reporter_core::{RevisionKey, Ticket};
 
 use crate::shards::{Shard, Shards};
 
-/// A request in flight. It is out when this is dropped, wherever that happens.
+/// A request in flight. It is counted out when this is dropped, wherever that happens.
 ///
 /// Move it into whatever lives as long as the request: the response body, the upgraded connection.
-#[must_use = "the request is out as soon as this is dropped"]
+#[must_use = "the request is counted out as soon as this is dropped"]
 pub struct InFlight {
     shard: Arc<Shard>,
-    /// Its ticket, and what a recording calls it. None when the request is not counted, because too many keys
-    /// are tracked.
+    /// Its ticket and its number in a recording. `None` when the request is not counted.
     counted: Option<(Ticket, u64)>,
 }
 
@@ -27,7 +26,7 @@ impl InFlight {
         }
     }
 
-    /// Whether the request is counted: false while too many keys are tracked.
+    /// Whether the request is counted: false when the key limit was reached.
     #[must_use]
     pub fn is_counted(&self) -> bool {
         self.counted.is_some()

@@ -1,4 +1,4 @@
-//! How many keys may be tracked in all. A shard takes room key by key and gives it back at a tick.
+//! The limit of tracked keys over all shards. A shard takes room per key and returns it at a tick.
 
 use reporter_core::RevisionKey;
 
@@ -34,7 +34,7 @@ impl KeyLimit {
             .is_ok()
     }
 
-    /// Gives back the room of that many keys.
+    /// Returns the room of that many keys.
     pub(crate) fn give_back(&self, keys: usize) {
         if keys > 0 {
             self.free.fetch_add(keys, Ordering::Relaxed);
@@ -53,7 +53,7 @@ impl KeyLimit {
             tracing::warn!(
                 %key,
                 limit = self.limit,
-                "as many revisions are tracked as may be: requests for further ones are served but not counted; raise max_tracked_keys"
+                "max_tracked_keys reached: requests to other revisions are served but not counted"
             );
         }
     }
@@ -65,7 +65,7 @@ impl KeyLimit {
         if untracked == before && self.logged.swap(false, Ordering::Relaxed) {
             tracing::info!(
                 untracked,
-                "there is room to track revisions again: every request is counted"
+                "below max_tracked_keys again: every request is counted"
             );
         }
     }

@@ -15,16 +15,16 @@
 //!     .sink(Box::new(lines))
 //!     .spawn();
 //!
-//! // A request comes: its revision was not tracked, so a line says so at once.
+//! // A request for a revision that was not tracked is reported at once.
 //! let hello = "default/hello".parse()?;
 //! let request = reporter.track(&hello);
 //! assert_eq!(reporter.in_flight(&hello), Some(1));
 //!
-//! // It is out when the guard is dropped: at the end of its body, or wherever it was cancelled.
+//! // It is counted out when the guard is dropped: at the end of its body, or wherever it is cancelled.
 //! drop(request);
 //! assert_eq!(reporter.in_flight(&hello), Some(0));
 //!
-//! // The last report is cut, and every sink has flushed.
+//! // The last report is made, and every sink has flushed.
 //! let stopped = task.stop().await;
 //! assert!(stopped.sinks.iter().all(|(_, end)| end.is_ok()));
 //! # Ok(())
@@ -34,17 +34,17 @@
 //! What holds, whatever the sinks do:
 //!
 //! - A request waits for its shard's short lock and for nothing else.
-//! - Each sink hears each key's story in the order in which it happened. One that falls behind hears
-//!   it merged per key ([`StatSink::run`]), with no count missing.
-//! - A stop takes no longer than the flush time-out, and says which sink did not deliver how much.
-//! - With as many keys tracked as may be, further requests go on uncounted
-//!   ([`InFlight::is_counted`]), and [`ConcurrencyReporter::untracked_requests`] says how many.
+//! - Each sink gets each key's messages in order. One that falls behind gets them merged per key
+//!   ([`StatSink::run`]), with no count missing.
+//! - A stop takes no longer than the flush time-out, and returns what each sink did not deliver.
+//! - When the key limit is reached, requests for further keys are not counted
+//!   ([`InFlight::is_counted`]); [`ConcurrencyReporter::untracked_requests`] is their number.
 //!
 //! What must not live here: rules of counting (they are the core's), metrics libraries, configuration.
 
 #![deny(missing_docs)]
 
-// What the models share with `tests/` calls this crate by its name.
+// Files that the models share with `tests/` call this crate by its name.
 #[cfg(test)]
 extern crate self as reporter_runtime;
 

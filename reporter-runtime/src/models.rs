@@ -71,7 +71,7 @@ fn key(name: &str) -> RevisionKey {
     RevisionKey::try_new("default", name).unwrap()
 }
 
-/// Counts a request in and out, as often as told.
+/// Counts a request in and out, `times` times.
 fn requests(shards: &Arc<Shards>, key: &RevisionKey, times: usize) -> thread::JoinHandle<()> {
     let (shards, key) = (Arc::clone(shards), key.clone());
     thread::spawn(move || {
@@ -146,7 +146,7 @@ fn a_request_that_races_the_forgetting_of_its_key_never_loses_its_out() {
     }
 }
 
-/// Threads that each count requests for a key of their own, as often as told, while two ticks go by.
+/// Threads that each count a number of requests for their own key, during two ticks.
 fn check_story(preemptions: usize, threads: &'static [(&'static str, usize)]) {
     for accounting in [Accounting::Snapshot, Accounting::Average] {
         check(preemptions, move || {

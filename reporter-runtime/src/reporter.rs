@@ -1,4 +1,4 @@
-//! The handle that counts, and how a reporter is put together.
+//! The handle that counts, and the builder of a reporter.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use crate::sink::StatSink;
 use crate::task::{Loop, ReporterTask};
 use crate::{Clock, SystemClock};
 
-/// The longest interval or time-out: a longer one could be more than the machine's clock counts to.
+/// The longest interval or time-out: a longer one could overflow the machine's clock.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
-/// Counts requests from any thread. A clone counts for the same reporter.
+/// Counts requests from any thread. Clones share one reporter.
 #[derive(Clone)]
 pub struct ConcurrencyReporter {
     shards: Arc<Shards>,
@@ -51,13 +51,13 @@ impl ConcurrencyReporter {
         InFlight::start(&self.shards, key)
     }
 
-    /// The second way in, for hosts that only have a stream of events.
+    /// The channel of events, for hosts that have a stream of them in place of guards.
     #[must_use]
     pub fn events(&self) -> EventSender {
         self.events.clone()
     }
 
-    /// Requests in flight for `key`; none when the key is not tracked.
+    /// Requests in flight for `key`; `None` when the key is not tracked.
     #[must_use]
     pub fn in_flight(&self, key: &RevisionKey) -> Option<u64> {
         self.shards.in_flight(key)
@@ -69,13 +69,13 @@ impl ConcurrencyReporter {
         self.shards.tracked_keys()
     }
 
-    /// How many `ReqOut` found nothing in flight.
+    /// The number of `ReqOut` events without a request in flight.
     #[must_use]
     pub fn unmatched_outs(&self) -> u64 {
         self.shards.unmatched_outs()
     }
 
-    /// How many requests were not counted because as many keys were tracked as may be.
+    /// The number of requests that were not counted because the key limit was reached.
     #[must_use]
     pub fn untracked_requests(&self) -> u64 {
         self.shards.untracked_requests()
@@ -110,17 +110,15 @@ impl Builder {
         self
     }
 
-    /// The most keys that are tracked at once; 100,000 by default. Requests for further keys are not counted.
+    /// The limit of tracked keys; 100,000 by default. Requests for further keys are not counted.
     #[must_use]
     pub fn max_tracked_keys(mut self, keys: usize) -> Self {
         self.max_tracked_keys = keys;
         self
     }
 
-    /// The number of locks that keys are spread over, rounded up to a power of two. It changes no result.
-    ///
-    /// By default one for every 128 keys that may be tracked, 256 at least and 8,192 at most: a tick holds each
-    /// lock for so few keys that hardly a request notices.
+    /// The number of shards, rounded up to a power of two. For tests, where keys are to share shards.
+    #[doc(hidden)]
     #[must_use]
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
@@ -134,7 +132,7 @@ impl Builder {
         self
     }
 
-    /// Who gets the gauges of each tick; nobody by default.
+    /// The receiver of each tick's gauges; none by default.
     #[must_use]
     pub fn metrics(mut self, metrics: impl MetricsBackend + 'static) -> Self {
         self.metrics = Some(Box::new(metrics));
@@ -148,7 +146,7 @@ impl Builder {
         self
     }
 
-    /// Records what the reporter is told, for a reader that is at most `capacity` records behind.
+    /// Records all events and ticks, for a reader that is at most `capacity` records behind.
     #[must_use]
     pub fn record(mut self, capacity: usize) -> (Self, History) {
         let (recorder, history) = history::recording(capacity);
@@ -166,6 +164,7 @@ impl Builder {
         let (event_sender, events) = mpsc::channel(1_024);
         let shards = Arc::new(Shards::new(
             self.accounting,
+            // A tick holds each lock for at most some 128 keys, so that requests hardly wait.
             self.shards
                 .unwrap_or((self.max_tracked_keys / 128).clamp(256, 8_192)),
             self.max_tracked_keys,

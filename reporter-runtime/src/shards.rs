@@ -1,4 +1,4 @@
-//! The reporters that count: a key belongs to one of them, each is behind a short lock of its own.
+//! The reporters that count: each key belongs to one of them, and each has its own short lock.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::history::Recorder;
 use crate::key_limit::KeyLimit;
 use crate::sync::Mutex;
 
-/// A first request's message on its way to the task that dispatches it.
+/// A first request's message for the task that dispatches it.
 pub(crate) struct FirstRequest {
     pub(crate) at: Timestamp,
     pub(crate) message: StatMessage,
-    /// How many ticks its shard had seen: tells whether it goes before or behind a tick's batch.
+    /// The ticks that its shard had seen: whether it goes before or after a tick's batch.
     pub(crate) ticks: u64,
 }
 
@@ -35,38 +35,38 @@ struct Shared {
     limit: KeyLimit,
 }
 
-/// A shard and the way to what it shares. A request in flight holds on to its shard alone: a count of
-/// references to all of them would be one cache line that every core writes on each request.
+/// A shard. A request in flight refers to its shard alone: a reference count on all shards would be one cache
+/// line that every core writes on each request.
 pub(crate) struct Shard {
-    books: Mutex<Books>,
+    state: Mutex<State>,
     shared: Arc<Shared>,
-    /// So that two cores on neighbouring shards do not share a cache line. An alignment would do that too,
-    /// but part the lock from the count of references, which is written along with it.
-    _apart: [u64; 7],
+    /// Keeps neighbouring shards on different cache lines. An alignment would do that too, but part the lock from
+    /// the reference count, which is written along with it (`two threads to one/snapshot 100 keys` in BENCHMARKS.md).
+    _padding: [u64; 7],
 }
 
-struct Books {
+struct State {
     /// Its key limit is always the number of its keys, so that a new one has to ask for room.
     reporter: Reporter,
     ticks: u64,
-    /// Sent on under the lock, so that the channel's order is the shard's; at most one message per key
-    /// and tick waits in there. None after the last tick: what comes then is counted but told to nobody.
+    /// Used under the lock, so that the channel has the shard's order; at most one message per key and tick
+    /// waits in it. `None` after the last tick: later requests are counted but not reported.
     first_requests: Option<mpsc::UnboundedSender<FirstRequest>>,
 }
 
 impl Shard {
-    /// Counts a request in. Answers its ticket, and the number that a recording gives the request (0 without
-    /// one); or none when it is not counted, because too many keys are tracked.
+    /// Counts a request in. Returns its ticket and its number in a recording (0 without one); `None` when the key
+    /// limit is reached and the request is not counted.
     #[inline]
     pub(crate) fn on_in(&self, key: HashedKey<'_>) -> Option<(Ticket, u64)> {
-        let mut books = self.books.lock();
+        let mut state = self.state.lock();
         // Read under the lock: within a shard time then runs in the order of the events.
         let at = self.shared.clock.now();
-        let counted = match books.reporter.on_in(key, at) {
-            Ok((ticket, message)) => Some((ticket, self.tell(&books, at, key, message))),
-            Err(full) => self.on_new_key(&mut books, at, full, key),
+        let counted = match state.reporter.on_in(key, at) {
+            Ok((ticket, message)) => Some((ticket, self.announce(&state, at, key, message))),
+            Err(full) => self.on_new_key(&mut state, at, full, key),
         };
-        drop(books);
+        drop(state);
         if counted.is_none() {
             self.shared.limit.on_refused(key.key());
         }
@@ -76,7 +76,7 @@ impl Shard {
     #[cold]
     fn on_new_key(
         &self,
-        books: &mut Books,
+        state: &mut State,
         at: Timestamp,
         full: KeyLimitReached,
         key: HashedKey<'_>,
@@ -84,26 +84,26 @@ impl Shard {
         if !self.shared.limit.take() {
             return None;
         }
-        books.reporter.set_key_limit(full.limit + 1);
-        let (ticket, message) = books.reporter.on_in(key, at).ok()?;
-        Some((ticket, self.tell(books, at, key, message)))
+        state.reporter.set_key_limit(full.limit + 1);
+        let (ticket, message) = state.reporter.on_in(key, at).ok()?;
+        Some((ticket, self.announce(state, at, key, message)))
     }
 
-    /// Tells of a request that came; answers what a recording calls it.
+    /// Passes a counted request on; returns its number in a recording.
     #[inline]
-    fn tell(
+    fn announce(
         &self,
-        books: &Books,
+        state: &State,
         at: Timestamp,
         key: HashedKey<'_>,
         message: Option<StatMessage>,
     ) -> u64 {
-        let Some(first_requests) = &books.first_requests else {
+        let Some(first_requests) = &state.first_requests else {
             return 0;
         };
-        let ticks = books.ticks;
+        let ticks = state.ticks;
         if let Some(message) = message {
-            // Nobody listens when the task's handle was dropped.
+            // Fails when the task's handle was dropped.
             let _ = first_requests.send(FirstRequest { at, message, ticks });
         }
         match &self.shared.recorder {
@@ -112,39 +112,39 @@ impl Shard {
         }
     }
 
-    /// Counts a request out that a recording calls `id`.
+    /// Counts a request out; `id` is its number in a recording.
     #[inline]
     pub(crate) fn on_out(&self, ticket: Ticket, id: u64) {
-        let mut books = self.books.lock();
-        let books = &mut *books;
+        let mut state = self.state.lock();
+        let state = &mut *state;
         let at = self.shared.clock.now();
-        match books.reporter.on_out(ticket, at) {
+        match state.reporter.on_out(ticket, at) {
             Ok(key) => {
                 if let Some(recorder) = &self.shared.recorder
-                    && books.first_requests.is_some()
+                    && state.first_requests.is_some()
                 {
-                    recorder.on_out(books.ticks, at, Some(id), key);
+                    recorder.on_out(state.ticks, at, Some(id), key);
                 }
             }
             Err(error) => tracing::debug!(%error),
         }
     }
 
-    /// Counts a request that is told by its key, without a ticket.
+    /// Counts a request by its key, without a ticket.
     pub(crate) fn on_event(&self, event: &ReqEvent) {
         if event.kind == ReqKind::ReqIn {
-            // Whoever tells of requests this way tells of their ends this way.
+            // Its end comes by its key as well, so the ticket is not needed.
             let _ = self.on_in(event.key.hashed());
             return;
         }
-        let mut books = self.books.lock();
+        let mut state = self.state.lock();
         let at = self.shared.clock.now();
-        match books.reporter.on_event(event, at) {
+        match state.reporter.on_event(event, at) {
             Ok(_) => {
                 if let Some(recorder) = &self.shared.recorder
-                    && books.first_requests.is_some()
+                    && state.first_requests.is_some()
                 {
-                    recorder.on_out(books.ticks, at, None, &event.key);
+                    recorder.on_out(state.ticks, at, None, &event.key);
                 }
             }
             Err(error) => tracing::debug!(key = %event.key, %error),
@@ -171,13 +171,13 @@ impl Shards {
             let mut reporter = Reporter::new(accounting);
             reporter.set_key_limit(0);
             Arc::new(Shard {
-                books: Mutex::new(Books {
+                state: Mutex::new(State {
                     reporter,
                     ticks: 0,
                     first_requests: Some(first_requests.clone()),
                 }),
                 shared: Arc::clone(&shared),
-                _apart: [0; 7],
+                _padding: [0; 7],
             })
         };
         Self {
@@ -190,24 +190,24 @@ impl Shards {
         &*self.shared.clock
     }
 
-    /// Ends the period in shard after shard; answers which tick this is, and when it was.
+    /// Ends the period in shard after shard; returns the number of this tick and its time.
     ///
-    /// To be called by one task only. What comes to a shard after its `last` tick is told to nobody.
+    /// To be called by one task only. Requests after a shard's `last` tick are not reported.
     pub(crate) fn on_tick(&self, last: bool, report: &mut Report) -> (u64, Timestamp) {
         let now = self.shared.clock.now();
         let mut ticks = 0;
         for shard in &self.shards {
-            let mut books = shard.books.lock();
-            let room = books.reporter.tracked_keys();
-            books.reporter.on_tick(now, report);
-            books.ticks += 1;
-            ticks = books.ticks;
-            let kept = books.reporter.tracked_keys();
-            books.reporter.set_key_limit(kept);
+            let mut state = shard.state.lock();
+            let room = state.reporter.tracked_keys();
+            state.reporter.on_tick(now, report);
+            state.ticks += 1;
+            ticks = state.ticks;
+            let kept = state.reporter.tracked_keys();
+            state.reporter.set_key_limit(kept);
             if last {
-                books.first_requests = None;
+                state.first_requests = None;
             }
-            drop(books);
+            drop(state);
             self.shared.limit.give_back(room - kept);
         }
         self.shared.limit.on_tick();
@@ -228,13 +228,13 @@ impl Shards {
     pub(crate) fn unmatched_outs(&self) -> u64 {
         let counts = self.shards.iter();
         counts
-            .map(|shard| shard.books.lock().reporter.unmatched_outs())
+            .map(|shard| shard.state.lock().reporter.unmatched_outs())
             .sum()
     }
 
     pub(crate) fn in_flight(&self, key: &RevisionKey) -> Option<u64> {
         let shard = self.shard(key.hashed());
-        shard.books.lock().reporter.in_flight(key)
+        shard.state.lock().reporter.in_flight(key)
     }
 
     /// The shard that counts for `key`.

@@ -1,5 +1,5 @@
-//! The lock and the atomics that threads meet at. In this crate's unit tests they are loom's, so those
-//! tests are models that run under every order of threads; tests with real threads live in `tests/`.
+//! The lock and atomics that threads share. In this crate's unit tests they are loom's, so those
+//! tests are models that run under every order of threads; tests with real threads are in `tests/`.
 //!
 //! What must not live here: anything that needs no model, such as tokio's channels.
 
@@ -15,7 +15,7 @@ pub(crate) use parking_lot::Mutex;
 
 #[cfg(test)]
 mod model {
-    /// loom's lock with `parking_lot`'s face.
+    /// loom's lock with `parking_lot`'s interface.
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 
     impl<T> Mutex<T> {

@@ -1,4 +1,4 @@
-//! The task with the ticks: it hands out reports, and never stands in a request's way.
+//! The task with the ticks: it hands out reports, and no request waits for it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::outgoing::Outgoing;
 use crate::shards::Shards;
 use crate::sink::Undelivered;
 
-/// Events that are applied in one go before anything else gets a turn.
+/// Events that are applied at a time before anything else gets a turn.
 const EVENTS_AT_ONCE: usize = 256;
 
 /// The running reporter. Dropping it stops the task without a last report; the sinks then flush in their own time.
@@ -42,15 +42,15 @@ impl ReporterTask {
 
     /// Cuts a last report, lets the sinks flush for at most the flush time-out, and ends.
     ///
-    /// Guards that are still alive count on, but nobody hears of it any more.
+    /// Guards that are still alive keep counting, but nothing is reported any more.
     ///
     /// Cancelled before its first poll, it stops the task without a last report, as dropping the
-    /// handle does; cancelled later, the stop goes on but nobody learns how it ended.
+    /// handle does; cancelled later, the stop goes on but its outcome is lost.
     ///
     /// # Panics
     /// If the task has panicked, as a metrics backend could make it.
     pub async fn stop(self) -> Stopped {
-        // A task that cannot be told has panicked, which the next line finds.
+        // This fails if the task has panicked, which the next line finds.
         let _ = self.stop.send(Instant::now() + self.flush_timeout);
         match self
             .task
@@ -82,9 +82,9 @@ impl Loop {
         let flush_by = loop {
             tokio::select! {
                 biased;
-                told = &mut stop => match told {
+                stopped = &mut stop => match stopped {
                     Ok(flush_by) => break flush_by,
-                    // The handle is gone: there is nobody to report the end to.
+                    // The handle was dropped.
                     Err(_) => return Stopped { sinks: Vec::new() },
                 },
                 _ = self.interval.tick() => self.tick(false),
@@ -93,8 +93,8 @@ impl Loop {
                 Some(()) = recv_some(&mut self.events, &mut events) => apply(&self.shards, &mut events),
             }
         };
-        // A sender that got room in the channel and has not used it yet is waited for, but it may
-        // be one that nobody polls: the sinks keep half of the time.
+        // Senders that have a permit and have not used it yet are waited for, but they may never be
+        // polled: the sinks keep half of the time.
         self.events.close();
         let half_way = Instant::now() + flush_by.saturating_duration_since(Instant::now()) / 2;
         let rest = async {
@@ -127,7 +127,7 @@ fn apply(shards: &Shards, events: &mut Vec<ReqEvent>) {
     }
 }
 
-/// Takes what waits in the channel; none once it is closed, so that the caller's `select` skips it.
+/// Takes what waits in the channel; `None` once it is closed, so that the caller's `select` skips it.
 ///
 /// Cancel-safe: what is taken is in `buffer`.
 async fn recv_some(

@@ -11,7 +11,7 @@ use crate::Dispatch;
 #[derive(Default)]
 pub(super) struct Backlog {
     merged: Outbox,
-    /// Sorted, so that the same history is told in the same order.
+    /// Sorted, so that the same history gives the same order.
     forgotten: BTreeSet<RevisionKey>,
     span: Option<Span>,
 }
@@ -45,7 +45,7 @@ impl Backlog {
         span.time = *time;
     }
 
-    /// Everything as one dispatch, or none when nothing waited.
+    /// Everything as one dispatch; `None` when nothing waited.
     pub(super) fn take(&mut self) -> Option<Dispatch> {
         let Self {
             mut merged,

@@ -1,4 +1,4 @@
-//! One sink as the fan-out sees it: its mailbox, what did not fit in there, and how it ended.
+//! One sink as the fan-out sees it: its mailbox, the backlog beyond it, and how it ended.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -14,13 +14,13 @@ use super::backlog::Backlog;
 use crate::Dispatch;
 use crate::sink::{StatSink, Undelivered};
 
-/// Dispatches that may wait in a sink's mailbox; what comes on top is merged.
+/// Dispatches that may wait in a sink's mailbox; further ones are merged.
 const MAILBOX: usize = 16;
 
 /// One sink.
 pub(super) struct Outlet {
     name: String,
-    /// None once the sink has ended without being told to.
+    /// `None` once the sink has ended by itself.
     running: Option<Running>,
     backlog: Backlog,
     /// The wait for room in the mailbox, while there is a backlog.
@@ -60,7 +60,7 @@ impl Outlet {
         &self.name
     }
 
-    /// Hands it over, or keeps it until there is room.
+    /// Hands the dispatch over, or keeps it until there is room.
     pub(super) fn dispatch(&mut self, dispatch: &Arc<Dispatch>) {
         if self.room.is_some() {
             self.backlog.push(dispatch);
@@ -135,7 +135,7 @@ impl Outlet {
     }
 
     /// Adds what a sink that ended like this did not deliver of what it had taken, as far as can be
-    /// known; answers in words how it ended.
+    /// known; returns the reason for the log.
     fn on_end(&mut self, end: &Result<Result<(), Undelivered>, JoinError>) -> String {
         match end {
             Ok(Ok(())) => "it returned".to_owned(),
@@ -160,20 +160,20 @@ impl Outlet {
     /// Not cancel-safe: what the sink has not taken yet is lost.
     pub(super) async fn close(mut self, deadline: Instant) -> Result<(), Undelivered> {
         let mut reason = "it had ended before".to_owned();
-        let mut told = None;
+        let mut reported = None;
         if let Some(Running { mailbox, mut task }) = self.running.take() {
             let flush = async {
                 if let Some(room) = self.room.take() {
                     self.hand_over_backlog(room.await);
                 }
-                // The end of its mailbox tells the sink to flush.
+                // The sink flushes when its mailbox ends.
                 drop(mailbox);
                 (&mut task).await
             };
             match timeout_at(deadline, flush).await {
                 Ok(end) => {
                     reason = self.on_end(&end);
-                    told = end.ok().and_then(Result::err);
+                    reported = end.ok().and_then(Result::err);
                 }
                 Err(_) => {
                     task.abort();
@@ -186,7 +186,7 @@ impl Outlet {
             return Ok(());
         };
         // A sink that knows what it lost has logged it.
-        if told != Some(undelivered) {
+        if reported != Some(undelivered) {
             let requests = undelivered.requests;
             tracing::error!(
                 sink = self.name,

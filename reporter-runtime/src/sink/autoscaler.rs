@@ -1,4 +1,4 @@
-//! Batches to Knative's autoscaler: confirmed, in order, over a WebSocket that comes and goes.
+//! Batches to Knative's autoscaler: confirmed, in order, over a WebSocket that reconnects.
 //!
 //! What must not live here: rules of merging and confirming (they are the outbox's), metrics libraries.
 
@@ -36,12 +36,11 @@ pub use tls::TlsError;
 
 /// Delivers every count to an autoscaler at least once, and exactly once while no link breaks.
 ///
-/// Behind each frame goes a ping with the frame's number. The receiver answers it once it has taken
-/// the frame in, and that pong lets go of the frame; what a broken link leaves without a pong is
-/// sent again. While there is no link, reports wait merged per key ([`Outbox`](reporter_core::Outbox)).
+/// After each frame goes a ping with the frame's number. The receiver sends the pong once it has
+/// processed the frame, which confirms it; frames without a pong when a link breaks are sent again.
+/// While there is no link, reports wait merged per key ([`Outbox`](reporter_core::Outbox)).
 ///
-/// The link counts as up from the first pong on, so a peer that takes connections and does nothing
-/// with them never does.
+/// The link counts as up from the first pong on: a peer that only accepts connections is not up.
 ///
 /// ```
 /// use reporter_runtime::sink::autoscaler::{AutoscalerConfig, AutoscalerSink};
@@ -63,7 +62,7 @@ pub struct AutoscalerSink {
 }
 
 impl AutoscalerSink {
-    /// A sink that is called `name` in logs and reports for the pod `pod_name`. It connects once it runs.
+    /// A sink with `name` in logs that reports as the pod `pod_name`. It connects once it runs.
     ///
     /// # Errors
     /// Names every field of `config` that is out of its range.
@@ -92,7 +91,7 @@ impl AutoscalerSink {
         })
     }
 
-    /// Tells `observer` how the link does. `clock` is the reporter's own: first requests are timed by it.
+    /// Passes the link's events to `observer`. `clock` is the reporter's: first requests are timed by it.
     #[must_use]
     pub fn observer(mut self, clock: impl Clock, observer: impl LinkObserver) -> Self {
         self.clock = Box::new(clock);

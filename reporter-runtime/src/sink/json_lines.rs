@@ -1,4 +1,4 @@
-//! Batches as lines of JSON, for people without an autoscaler and for programs that read logs.
+//! Batches as lines of JSON, for use without an autoscaler and for programs that read logs.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -18,16 +18,16 @@ mod opening;
 
 pub use file_writer::{FileWriter, Reopener};
 
-/// How long to wait before a line that could not be written is tried again.
+/// The wait before a line that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Writes one line per batch:
 /// `{"time":"<RFC 3339>","cause":"first_request"|"tick","messages":[{"key":"namespace/name","pod_name":..,"average_concurrent_requests":..,"request_count":..}]}`.
 ///
-/// A line that could not be written is tried again every second, while later batches wait (merged
-/// per key when there are many), and goes on where the writer stopped taking it. That is exact when
-/// the writer answers for each byte it took, as [`FileWriter`] does. The writer's trouble is logged
-/// once per change. After the reporter's stop the first write that fails is the last.
+/// A line that could not be written is tried again every second from where the writer stopped, while
+/// later batches wait (merged per key when there are many). This is exact when the writer reports
+/// each byte that it took, as [`FileWriter`] does. Changes between failing and working are logged.
+/// After the reporter's stop the first write that fails is the last.
 pub struct JsonLines<W> {
     name: String,
     pod_name: Arc<str>,
@@ -35,7 +35,7 @@ pub struct JsonLines<W> {
 }
 
 impl<W: AsyncWrite + Unpin + Send + 'static> JsonLines<W> {
-    /// A sink that writes to `writer` and is called `name` in logs.
+    /// A sink with `name` in logs that writes to `writer`.
     pub fn new(name: impl Into<String>, pod_name: impl Into<Arc<str>>, writer: W) -> Self {
         Self {
             name: name.into(),
@@ -62,7 +62,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> StatSink for JsonLines<W> {
             }
             if let Err(error) = self.write(&dispatch, &mailbox).await {
                 let mut requests = dispatch.requests();
-                // A line behind a torn one would be torn as well.
+                // A line after a torn one would be torn as well.
                 while let Some(dispatch) = mailbox.recv().await {
                     requests += dispatch.requests();
                 }
@@ -80,7 +80,7 @@ impl<W: AsyncWrite + Unpin + Send + 'static> StatSink for JsonLines<W> {
 }
 
 impl<W: AsyncWrite + Unpin> JsonLines<W> {
-    /// Writes the line, however often it takes; gives up only when the reporter has stopped.
+    /// Writes the line, with any number of attempts; gives up only when the reporter has stopped.
     ///
     /// Not cancel-safe: the line is torn.
     async fn write(
@@ -121,7 +121,7 @@ impl<W: AsyncWrite + Unpin> JsonLines<W> {
             },
             messages: messages.collect(),
         })
-        .expect("texts and numbers can always be written as JSON");
+        .expect("strings and numbers can always be written as JSON");
         line.push(b'\n');
         line
     }
@@ -141,7 +141,7 @@ async fn write_rest<W: AsyncWrite + Unpin>(writer: &mut W, rest: &mut &[u8]) -> 
     writer.flush().await
 }
 
-/// The nearest time that RFC 3339 can write: a machine's clock may stand anywhere.
+/// The nearest time that RFC 3339 can write: the machine's clock may be set to anything.
 fn within_rfc3339(time: SystemTime) -> SystemTime {
     const LAST_SECOND_OF_9999: Duration = Duration::from_secs(253_402_300_799);
     time.clamp(

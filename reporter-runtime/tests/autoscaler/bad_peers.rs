@@ -77,15 +77,15 @@ macro_rules! bad_peers {
 }
 
 bad_peers! {
-    a_peer_that_speaks_http_and_no_websocket: HttpOnly, "answered HTTP 404";
+    a_peer_that_speaks_http_and_no_websocket: HttpOnly, "responded with HTTP 404";
     a_peer_that_sends_headers_without_end: EndlessHeaders, "broke the protocol";
     a_peer_that_sends_garbage: Garbage, "broke the protocol";
     a_peer_that_sends_garbage_after_the_handshake: GarbageAfterHandshake, "broke the protocol";
     a_peer_that_sends_a_huge_frame: HugeFrame, "too long: 4611686018427387904 > 4096";
     a_peer_that_sends_a_message_without_end: EndlessMessage, "too long: 4097 > 4096";
     a_peer_that_says_nothing: Silent, "no WebSocket handshake within 1s";
-    a_peer_that_reads_and_answers_nothing: SilentAfterHandshake, "no answer to a ping within 1s";
-    a_peer_that_answers_pings_with_other_numbers: WrongPongs, "no answer to a ping within 1s";
+    a_peer_that_reads_and_answers_nothing: SilentAfterHandshake, "no pong within 1s";
+    a_peer_that_answers_pings_with_other_numbers: WrongPongs, "no pong within 1s";
     a_peer_that_closes_at_once: ClosesAtOnce, "connection";
     a_peer_that_closes_after_the_handshake: ClosesAfterHandshake, "connection";
     a_peer_that_restarts_for_ever: AlwaysRestarts, "the peer closed the link: code 1012";

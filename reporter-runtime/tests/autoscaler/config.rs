@@ -127,6 +127,6 @@ fn a_file_of_certificates_is_read_before_the_start() {
     std::fs::write(empty, "").unwrap();
     assert_eq!(
         error(empty),
-        format!("ca_file = {empty:?}: there is no certificate in it")
+        format!("ca_file = {empty:?}: contains no certificate")
     );
 }

@@ -51,7 +51,7 @@ async fn a_peer_that_stops_reading_is_given_up_and_the_mailbox_never_waits_for_i
     let (rig, stream) = stalled(|config| config).await;
     eventually("given up", || !rig.observer.told().downs.is_empty()).await;
     let told = rig.observer.told();
-    assert_eq!(told.downs, ["the peer did not take a frame within 1s"]);
+    assert_eq!(told.downs, ["the peer did not read a frame within 1s"]);
     assert!(told.requeued > 1, "{told:?}");
     // Nothing was confirmed, so everything waits again, once per key.
     assert_eq!(told.pending_keys, 1_000);
@@ -81,6 +81,6 @@ async fn a_peer_that_pings_without_pause_and_reads_nothing_is_given_up_too() {
     rig.taken().await;
     eventually("given up", || !rig.observer.told().downs.is_empty()).await;
     let told = rig.observer.told();
-    assert_eq!(told.downs, ["the peer did not take a frame within 1s"]);
+    assert_eq!(told.downs, ["the peer did not read a frame within 1s"]);
     flood.await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! How long to wait before the next try to connect. Draws no random numbers of its own.
+//! The wait before the next attempt to connect. The caller draws random numbers.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ pub(super) struct Backoff {
     factor: f64,
     jitter: f64,
     max: Duration,
-    /// None before the first wait.
+    /// `None` before the first wait.
     last: Option<Duration>,
 }
 
@@ -35,13 +35,13 @@ impl Backoff {
         wait.mul_f64(1.0 + self.jitter * chance)
     }
 
-    /// Whether no wait was asked for since the last reset.
+    /// Whether there was no wait since the last reset.
     pub(super) fn is_fresh(&self) -> bool {
         self.last.is_none()
     }
 
-    /// Starts over, once a link has lasted for longer than the longest wait. A link that breaks at
-    /// once must not be a way around the waiting.
+    /// Starts over after a link that lasted longer than the longest wait. A link that breaks at once
+    /// must not reset it.
     pub(super) fn on_link_lasted(&mut self, lasted: Duration) {
         if lasted > self.max {
             self.last = None;

@@ -21,11 +21,11 @@ use super::race;
 use super::tls::Tls;
 use super::wire;
 
-/// A receiver has nothing to say but pongs and a goodbye, both at most 125 bytes.
+/// A receiver sends only pongs and a close frame, both at most 125 bytes.
 const READ_MAX: usize = 4 * 1024;
-/// Room for answers to the peer's pings, on top of a frame.
+/// Room for pongs to the peer's pings, on top of a frame.
 const PONGS_MAX: usize = 16 * 1024;
-/// How long one address is waited for before the next is tried as well (RFC 8305).
+/// The wait for one address before the next is tried as well (RFC 8305).
 const STAGGER: Duration = Duration::from_millis(250);
 
 pub(super) type Socket = WebSocketStream<Box<dyn Transport>>;
@@ -40,7 +40,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 pub(super) struct Connector {
     pub(super) endpoint: Endpoint,
     pub(super) look_up: LookUp,
-    /// How often a connection was made that came to nothing.
+    /// Connections that did not become a WebSocket.
     pub(super) failed: AtomicUsize,
     /// Set for `wss://`.
     pub(super) tls: Option<Tls>,
@@ -56,7 +56,7 @@ impl Connector {
 
     /// Tries once.
     ///
-    /// Cancel-safe: nothing is left of a try that was dropped but a look-up, for which the next one waits.
+    /// Cancel-safe: of a dropped attempt only a look-up remains, for which the next one waits.
     pub(super) async fn connect(&self) -> Result<Socket, LinkFailure> {
         let limit = self.handshake_timeout;
         match timeout(limit, self.try_connect()).await {
@@ -67,7 +67,7 @@ impl Connector {
 
     async fn try_connect(&self) -> Result<Socket, LinkFailure> {
         let tcp = self.connect_tcp().await?;
-        // Unless it comes to something, another address is the first the next time.
+        // If this fails, the next attempt starts with another address.
         let failed = self.failed.fetch_add(1, Relaxed);
         let transport: Box<dyn Transport> = match &self.tls {
             None => Box::new(tcp),
@@ -77,7 +77,7 @@ impl Connector {
             .read_buffer_size(READ_MAX)
             .max_frame_size(Some(READ_MAX))
             .max_message_size(Some(READ_MAX))
-            // A frame and its ping leave in one piece, at the flush.
+            // A frame and its ping are sent together, at the flush.
             .write_buffer_size(self.frame_max + PONGS_MAX)
             .max_write_buffer_size(self.frame_max + 2 * PONGS_MAX);
         let request = self.endpoint.uri.clone();
@@ -94,12 +94,12 @@ impl Connector {
             error,
         })?;
         let addresses = race::order(found, self.failed.load(Relaxed));
-        // Each address has its turn, however little time there is for all.
+        // Each address gets its turn, however short the time-out.
         let shares = u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
         let stagger = STAGGER.min(self.handshake_timeout / shares);
         let tcp = race::connect(addresses, stagger, TcpStream::connect);
         let tcp = tcp.await.map_err(LinkFailure::Connect)?;
-        // A first request's message waits for no other.
+        // A first request's message must not wait for further data.
         tcp.set_nodelay(true).map_err(LinkFailure::Connect)?;
         Ok(tcp)
     }

@@ -1,4 +1,4 @@
-//! The sink at work: what comes in goes to the outbox, and from there over one link after another.
+//! The running sink: dispatches go to the outbox, and from there over one link after another.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ use super::{AutoscalerConfig, AutoscalerSink, LinkFailure, LinkObserver, wire};
 use crate::sink::Undelivered;
 use crate::{Clock, Dispatch};
 
-/// How long a peer that has confirmed everything may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(1);
+/// How long a peer that has confirmed everything may take to close the link.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What the sink's task owns.
 pub(super) struct Delivery {
@@ -29,16 +29,16 @@ pub(super) struct Delivery {
     observer: Box<dyn LinkObserver>,
     up: watch::Sender<bool>,
     mailbox: mpsc::Receiver<Arc<Dispatch>>,
-    /// Set when the mailbox has ended: the time to give up.
+    /// When to give up; set once the mailbox has ended.
     flush_by: Option<Instant>,
     outbox: Outbox,
     first_reports: FirstReports,
-    /// Those in the frame that is being written.
+    /// First requests in the frame that is being written.
     leaving: Cut,
     backoff: Backoff,
     /// Since when the link is up.
     up_since: Option<Instant>,
-    /// An outage is logged once, however many tries it takes.
+    /// An outage is logged once, however many attempts it takes.
     outage_logged: bool,
 }
 
@@ -93,7 +93,7 @@ impl Delivery {
         }
     }
 
-    /// Tries until there is a link; none when there is nothing left to do with one.
+    /// Tries until there is a link; `None` when it is no longer needed.
     async fn connect(&mut self) -> Option<Link> {
         loop {
             let connector = Arc::clone(&self.connector);
@@ -105,7 +105,7 @@ impl Delivery {
         }
     }
 
-    /// Does `work` while mail goes to the outbox; none when there is nothing left to deliver, or no time.
+    /// Does `work` while dispatches go to the outbox; `None` when nothing is left to deliver, or no time.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         let mut work = pin!(work);
         while !self.is_done() {
@@ -118,9 +118,9 @@ impl Delivery {
         None
     }
 
-    /// Uses the link until it breaks, or until there is nothing left to deliver, or no time.
+    /// Uses the link until it breaks, or until nothing is left to deliver, or no time.
     async fn serve(&mut self, mut link: Link) -> Result<(), LinkFailure> {
-        // Its answer is what makes a link count as up.
+        // The link counts as up from its pong on.
         link.keep_alive()?;
         loop {
             if link.is_ready() {
@@ -129,7 +129,8 @@ impl Delivery {
             if let Some(flush_by) = self.flush_by
                 && self.is_done()
             {
-                link.close(flush_by.min(Instant::now() + GOODBYE)).await;
+                link.close(flush_by.min(Instant::now() + CLOSE_TIMEOUT))
+                    .await;
                 return Ok(());
             }
             let deadline = link.deadline();
@@ -175,7 +176,7 @@ impl Delivery {
         }
     }
 
-    /// `mail` is none once the reporter has stopped.
+    /// `mail` is `None` once the reporter has stopped.
     fn on_mail(&mut self, mail: Option<Arc<Dispatch>>) {
         match mail {
             Some(dispatch) => {
@@ -195,7 +196,7 @@ impl Delivery {
         tracing::info!(sink = self.name, url = self.config.url, "the link is up");
     }
 
-    /// The link broke, or there was none; answers how long to wait before the next try.
+    /// The link broke or could not be made; returns the wait before the next attempt.
     fn on_failure(&mut self, why: &LinkFailure) -> Duration {
         let frames = self.outbox.link_lost();
         if frames > 0 {
@@ -222,10 +223,7 @@ impl Delivery {
         }
         let at_once = why.is_restart() && self.backoff.is_fresh();
         let wait = self.backoff.next(rand::random());
-        match at_once {
-            true => Duration::ZERO,
-            false => wait,
-        }
+        if at_once { Duration::ZERO } else { wait }
     }
 
     fn is_done(&self) -> bool {
@@ -233,7 +231,7 @@ impl Delivery {
     }
 }
 
-/// Never comes when there is no such time.
+/// Waits for ever without a deadline.
 async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => sleep_until(deadline).await,

@@ -1,4 +1,4 @@
-//! A `ws://` or `wss://` URL, taken apart once.
+//! A `ws://` or `wss://` URL, parsed once.
 
 use http::Uri;
 
@@ -23,7 +23,7 @@ pub(super) enum EndpointError {
     NoHost,
     #[error("port must be 1 to 65535")]
     Port,
-    #[error("may not hold a user name or a password")]
+    #[error("must not contain a user name or password")]
     UserInfo,
 }
 
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_url_is_told() {
+    fn bad_urls_are_refused_with_a_reason() {
         let check = |url: &str, error| assert_eq!(Endpoint::parse(url), Err(error), "{url}");
         check("", EndpointError::NotAUrl);
         check("ws://", EndpointError::NotAUrl);

@@ -10,75 +10,75 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::tls::TlsError;
 
-/// Why a link could not be made, or broke. What a peer said is escaped, so that it cannot forge a log.
+/// Why a link could not be made, or broke. Text of the peer is escaped, so that it cannot forge log lines.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkFailure {
-    /// The host's name has no address, or nobody could be asked for it.
+    /// The host's name has no address, or the look-up failed.
     #[error("cannot look up {host}: {error}")]
     LookUp {
         /// The name.
         host: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// No address of the host takes connections.
+    /// No address of the host accepts connections.
     #[error("cannot connect: {0}")]
     Connect(io::Error),
     /// The certificates to trust cannot be read any more.
     #[error("ca_file {0}")]
     Trust(#[from] TlsError),
-    /// The peer does not speak TLS, or cannot prove who it is.
+    /// The peer does not speak TLS, or its certificate is not trusted.
     #[error("TLS handshake: {}", excerpt(.0))]
     Tls(io::Error),
-    /// The peer speaks HTTP but is no WebSocket.
-    #[error("the peer answered HTTP {status} and not with a WebSocket")]
+    /// The peer speaks HTTP but not WebSocket.
+    #[error("the peer responded with HTTP {status} in place of a WebSocket")]
     NotAWebSocket {
-        /// The status of its answer.
+        /// The status of its response.
         status: u16,
     },
-    /// The peer did not finish the handshake within the time for it.
+    /// The peer did not complete the handshake in time.
     #[error("no WebSocket handshake within {}", humantime::format_duration(*limit))]
     HandshakeTimeout {
-        /// The time for it.
+        /// The time-out.
         limit: Duration,
     },
     /// The peer closed the link, as it does when it restarts (code 1012).
     #[error("the peer closed the link: {}", close_text(*code, reason))]
     Closed {
-        /// The WebSocket close code; none when the peer gave none.
+        /// The WebSocket close code, if the peer sent one.
         code: Option<u16>,
         /// The reason that came with it.
         reason: String,
     },
-    /// No ping was answered in time.
-    #[error("no answer to a ping within {}", humantime::format_duration(*limit))]
+    /// No pong came in time.
+    #[error("no pong within {}", humantime::format_duration(*limit))]
     Silent {
-        /// The time for an answer.
+        /// The time-out.
         limit: Duration,
     },
-    /// The peer does not read what it is sent.
-    #[error("the peer did not take a frame within {}", humantime::format_duration(*limit))]
+    /// The peer does not read.
+    #[error("the peer did not read a frame within {}", humantime::format_duration(*limit))]
     Stalled {
-        /// The time for a frame.
+        /// The time-out.
         limit: Duration,
     },
-    /// The connection ended without a goodbye, as it does when the peer's process dies.
+    /// The connection ended without a close frame, as when the peer's process dies.
     #[error("the peer ended the connection")]
     Ended,
     /// The connection failed.
     #[error("the connection broke: {0}")]
     Broken(io::Error),
-    /// The peer broke the rules of WebSocket.
+    /// The peer violated the WebSocket protocol.
     #[error("the peer broke the protocol: {}", excerpt(.error))]
     Protocol {
-        /// Which rule.
+        /// How.
         error: String,
     },
 }
 
 impl LinkFailure {
-    /// Whether the peer said that it restarts: it will be there again.
+    /// Whether the peer announced a restart: it will be back.
     pub(super) fn is_restart(&self) -> bool {
         let restart = u16::from(CloseCode::Restart);
         matches!(self, Self::Closed { code: Some(code), .. } if *code == restart)
@@ -105,7 +105,7 @@ impl From<WsError> for LinkFailure {
             ) => Self::Ended,
             // Not as it is: a full buffer carries the frame.
             WsError::WriteBufferFull(_) => Self::Protocol {
-                error: "it sends pings and does not read the answers".into(),
+                error: "it sends pings and does not read the pongs".into(),
             },
             error => Self::Protocol {
                 error: error.to_string(),
@@ -114,16 +114,16 @@ impl From<WsError> for LinkFailure {
     }
 }
 
-/// As much of what came from a peer as belongs into one line.
-fn excerpt(said: &impl ToString) -> String {
-    const MOST: usize = 200;
-    let mut said = said.to_string().replace(char::is_control, " ");
-    if said.len() > MOST {
-        let end = (0..=MOST).rev().find(|&end| said.is_char_boundary(end));
-        said.truncate(end.unwrap_or(0));
-        said.push_str("...");
+/// The start of a peer's text, on one line.
+fn excerpt(text: &impl ToString) -> String {
+    const LIMIT: usize = 200;
+    let mut text = text.to_string().replace(char::is_control, " ");
+    if text.len() > LIMIT {
+        let end = (0..=LIMIT).rev().find(|&end| text.is_char_boundary(end));
+        text.truncate(end.unwrap_or(0));
+        text.push_str("...");
     }
-    said
+    text
 }
 
 fn close_text(code: Option<u16>, reason: &str) -> String {
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_peer_said_is_cut() {
+    fn text_of_a_peer_is_cut() {
         let long = "ä".repeat(10_000);
         let expected = format!("TLS handshake: {}...", "ä".repeat(100));
         let failure = LinkFailure::Tls(io::Error::other(long.clone()));

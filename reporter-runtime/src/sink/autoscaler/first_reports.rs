@@ -1,4 +1,4 @@
-//! When the first requests came whose messages are not on a socket yet.
+//! The times of first requests whose messages are not written to a socket yet.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ pub(super) struct FirstReports {
     waiting: HashMap<RevisionKey, Timestamp, FixedState>,
 }
 
-/// Those whose messages are in one frame.
+/// First requests whose messages are in one frame.
 pub(super) type Cut = Vec<(RevisionKey, Timestamp)>;
 
 impl FirstReports {
@@ -22,7 +22,7 @@ impl FirstReports {
         }
     }
 
-    /// Those that go out with these messages.
+    /// Takes those of these messages.
     pub(super) fn cut(&mut self, messages: &[StatMessage]) -> Cut {
         if self.waiting.is_empty() {
             return Cut::new();
@@ -32,7 +32,7 @@ impl FirstReports {
             .collect()
     }
 
-    /// The link broke before the frame was on the socket.
+    /// The link broke before the frame was written.
     pub(super) fn put_back(&mut self, cut: Cut) {
         self.put(cut);
     }

@@ -1,4 +1,4 @@
-//! One open WebSocket: frames out, pongs in, and the times that both may take.
+//! One open WebSocket: frames out, pongs in, and the time-outs of both.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -20,7 +20,7 @@ use super::{AutoscalerConfig, LinkFailure};
 pub(super) struct Link {
     socket: Socket,
     pulse: Pulse,
-    /// When the write under way began. One at a time: what waits for it waits in the outbox, merged.
+    /// When the current write began. There is one at a time: the rest waits in the outbox, merged.
     writing: Option<Instant>,
     write_timeout: Duration,
     pong_timeout: Duration,
@@ -29,9 +29,9 @@ pub(super) struct Link {
 /// What happened on the socket.
 #[derive(Debug)]
 pub(super) enum LinkEvent {
-    /// All that was sent has left.
+    /// All that was sent is written to the socket.
     Flushed,
-    /// The peer has taken in the frame with that number and all before.
+    /// The peer has processed the frame with that number and all before.
     Pong(u64, Confirmed),
 }
 
@@ -47,7 +47,7 @@ impl Link {
         }
     }
 
-    /// Whether what was sent before has left, so that more may be sent.
+    /// Whether the last write is complete, so that more may be sent.
     pub(super) fn is_ready(&self) -> bool {
         self.writing.is_none()
     }
@@ -74,7 +74,7 @@ impl Link {
         Ok(Pin::new(&mut self.socket).start_send(message)?)
     }
 
-    /// Waits for something to happen; writing never keeps it from reading, nor the other way round.
+    /// Waits for an event. Reading and writing never block each other.
     ///
     /// Cancel-safe.
     pub(super) async fn event(&mut self) -> Result<LinkEvent, LinkFailure> {
@@ -87,7 +87,7 @@ impl Link {
             return Poll::Ready(Ok(LinkEvent::Flushed));
         }
         loop {
-            // Reading on also sends the answers to the peer's own pings.
+            // Reading also sends the pongs to the peer's own pings.
             let message = match std::task::ready!(Pin::new(&mut self.socket).poll_next(cx)?) {
                 None => return Poll::Ready(Err(LinkFailure::closed(None))),
                 Some(message) => message,
@@ -102,7 +102,7 @@ impl Link {
                     }
                 }
                 Message::Close(frame) => {
-                    // The answer to it; the socket is gone either way.
+                    // Sends the close frame; the link is over either way.
                     let _ = Pin::new(&mut self.socket).poll_flush(cx)?;
                     return Poll::Ready(Err(LinkFailure::closed(frame.as_ref())));
                 }
@@ -111,13 +111,13 @@ impl Link {
         }
     }
 
-    /// When [`on_time`](Self::on_time) is to be called, unless something happens before.
+    /// When [`on_time`](Self::on_time) is to be called, unless there is an event before.
     pub(super) fn deadline(&self) -> Instant {
         let written = self.writing.map(|since| since + self.write_timeout);
         match (self.pulse.next(), written) {
             (Beat::Pong(at), Some(written)) => at.min(written),
             (Beat::Pong(at) | Beat::Ping(at), None) => at,
-            // What is being written stands for the ping.
+            // No ping is needed during a write.
             (Beat::Ping(_), Some(written)) => written,
         }
     }
@@ -142,19 +142,19 @@ impl Link {
         }
     }
 
-    /// Says goodbye with code 1000 and waits for the answer until `deadline`.
+    /// Closes the link with code 1000 and waits for the peer's close frame until `deadline`.
     ///
-    /// Not cancel-safe: the link is gone either way.
+    /// Not cancel-safe: the link is over either way.
     pub(super) async fn close(mut self, deadline: Instant) {
-        let goodbye = CloseFrame {
+        let close = CloseFrame {
             code: CloseCode::Normal,
             reason: "".into(),
         };
-        let sent = self.write(Message::Close(Some(goodbye)), Instant::now());
-        let answered = async { while self.event().await.is_ok() {} };
+        let sent = self.write(Message::Close(Some(close)), Instant::now());
+        let closed = async { while self.event().await.is_ok() {} };
         if sent.is_ok() {
-            // Nothing is lost without an answer: everything was confirmed before.
-            let _ = timeout_at(deadline, answered).await;
+            // Without it nothing is lost: everything was confirmed before.
+            let _ = timeout_at(deadline, closed).await;
         }
     }
 }

@@ -6,17 +6,17 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use tokio::sync::Mutex;
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// The look-up that is under way, if any.
+/// The current look-up, if any.
 ///
-/// The system's look-up cannot be stopped: where nobody answers, it takes a thread for as long as the
-/// system is patient. So who gave up on one waits for the same one the next time.
+/// The system's look-up cannot be stopped: without a response it holds a thread until the system's own
+/// time-out. So the next call waits for the same look-up.
 #[derive(Debug, Default)]
 pub(super) struct LookUp(Mutex<Option<JoinHandle<io::Result<Vec<SocketAddr>>>>>);
 
 impl LookUp {
     /// The addresses of `host`, which is the same each time.
     ///
-    /// Cancel-safe: the next call waits for the look-up that is under way.
+    /// Cancel-safe: the next call waits for the current look-up.
     pub(super) async fn addresses(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         if let Ok(address) = host.parse::<IpAddr>() {
             return Ok(vec![(address, port).into()]);
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_gave_up_on_a_look_up_waits_for_the_same_one() {
+    async fn a_look_up_that_was_given_up_is_waited_for_again() {
         let look_up = LookUp::default();
         let (end, ended) = channel();
         let stuck = look_up.share(move || {

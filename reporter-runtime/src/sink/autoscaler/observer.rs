@@ -1,30 +1,30 @@
-//! The port through which a link says how it does. Metrics libraries stay on the other side of it.
+//! The port for the events of a link. Metrics libraries stay on the other side of it.
 
 use std::time::Duration;
 
 use super::LinkFailure;
 
-/// Hears of one link's life, as it happens. Called from the sink's task; must not block.
+/// Receives the events of one link. Called from the sink's task; must not block.
 pub trait LinkObserver: Send + Sync + 'static {
-    /// The peer has answered its first ping on a new link.
+    /// The first pong on a new link came.
     fn link_up(&self);
     /// A link that was up broke.
     fn link_down(&self, why: &LinkFailure);
-    /// A link that was up was closed in good order, at the end.
+    /// A link that was up was closed by this side, at the end.
     fn link_closed(&self);
     /// A link could not be made, or broke before it was up.
     fn connect_failed(&self, why: &LinkFailure);
-    /// The peer has taken a frame in, that long after it was sent. Numbers rise with each frame that is cut.
+    /// The peer has processed a frame, `latency` after it was sent. Numbers rise with each frame.
     fn frame_confirmed(&self, sequence: u64, latency: Duration);
-    /// That many frames were sent and not confirmed when a link broke; what they held waits again.
+    /// A link broke with this many unconfirmed frames; their messages wait again.
     fn frames_requeued(&self, frames: usize);
-    /// That many keys wait in the outbox now.
+    /// The number of keys that wait in the outbox changed.
     fn pending_keys(&self, keys: usize);
-    /// The message of a first request is on the socket, that long after the request came.
+    /// The message of a first request was written to the socket, `latency` after the request came.
     fn first_report(&self, latency: Duration);
 }
 
-/// Nobody listens.
+/// Ignores all events.
 impl LinkObserver for () {
     fn link_up(&self) {}
     fn link_down(&self, _: &LinkFailure) {}

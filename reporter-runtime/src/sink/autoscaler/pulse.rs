@@ -1,4 +1,4 @@
-//! Which pings have no answer yet, when the next one is due, and when the peer counts as gone.
+//! Pings without a pong, when the next one is due, and when the peer counts as dead.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub(super) struct Pulse {
     last_sequence: u64,
     /// When the last ping was sent.
     spoke: Instant,
-    /// When the last ping was answered.
+    /// When the last pong came.
     heard: Instant,
 }
 
@@ -31,7 +31,7 @@ struct Ping {
 /// What the link waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Beat {
-    /// A pong, at the latest then.
+    /// A pong, until then.
     Pong(Instant),
     /// The time for a keep-alive.
     Ping(Instant),
@@ -52,7 +52,7 @@ impl Pulse {
         }
     }
 
-    /// What a keep-alive carries: it confirms again what is confirmed already.
+    /// The number of a keep-alive: its pong confirms nothing new.
     pub(super) fn last_sequence(&self) -> u64 {
         self.last_sequence
     }
@@ -77,7 +77,7 @@ impl Pulse {
         self.spoke = now;
     }
 
-    /// A pong came with that number; none when it answers no ping of this link: that is no sign of life.
+    /// A pong came; `None` when it belongs to no ping of this link, which is no sign of life.
     pub(super) fn on_pong(&mut self, sequence: u64, now: Instant) -> Option<Confirmed> {
         if sequence > self.last_sequence {
             return None;
@@ -99,7 +99,7 @@ impl Pulse {
     /// What comes next.
     pub(super) fn next(&self) -> Beat {
         match self.unanswered.front() {
-            // A slow peer that gets on is not a dead one: the time runs from its last answer.
+            // A slow peer that makes progress is not dead: the time-out runs from its last pong.
             Some(ping) => Beat::Pong(ping.sent.max(self.heard) + self.pong_timeout),
             None => Beat::Ping(self.spoke + self.ping_interval),
         }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_link_is_pinged_and_an_answer_moves_the_next_ping() {
+    fn an_idle_link_is_pinged_and_a_pong_moves_the_next_ping() {
         let (mut pulse, at) = pulse();
         assert_eq!(pulse.next(), Beat::Ping(at(3)));
         pulse.on_keep_alive(at(3));
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_peer_that_gets_on_is_not_dead() {
+    fn a_slow_peer_that_makes_progress_is_not_dead() {
         let (mut pulse, at) = pulse();
         pulse.on_frame(1, at(0));
         pulse.on_frame(2, at(0));

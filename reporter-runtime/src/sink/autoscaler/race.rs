@@ -1,4 +1,4 @@
-//! Connects to the first of several addresses that takes a connection (RFC 8305).
+//! Connects to the first of several addresses that accepts a connection (RFC 8305).
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -9,16 +9,16 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 /// The most addresses that are tried; a name may have any number.
-pub(super) const MOST: usize = 10;
+pub(super) const MAX_ADDRESSES: usize = 10;
 
-/// The addresses to try in this order: one of each family in turns, as many as may be.
+/// The addresses to try, in order: the families take turns.
 ///
-/// `first` of them are left to the end, for those whose hosts take connections and are no good.
-pub(super) fn order(found: impl IntoIterator<Item = SocketAddr>, first: usize) -> Vec<SocketAddr> {
+/// The first `skip` go to the end: their hosts accepted connections and then failed.
+pub(super) fn order(found: impl IntoIterator<Item = SocketAddr>, skip: usize) -> Vec<SocketAddr> {
     let (mut same, mut other) = (Vec::new(), Vec::new());
     let mut family = None;
-    // Those behind are not worth the time it takes to read them.
-    for address in found.into_iter().take(16 * MOST) {
+    // Bounded: a name may have any number.
+    for address in found.into_iter().take(16 * MAX_ADDRESSES) {
         let is_same = *family.get_or_insert(address.is_ipv4()) == address.is_ipv4();
         let list = if is_same { &mut same } else { &mut other };
         if !list.contains(&address) {
@@ -32,21 +32,20 @@ pub(super) fn order(found: impl IntoIterator<Item = SocketAddr>, first: usize) -
         all.extend(other.next());
     }
     all.extend(other);
-    all.truncate(MOST);
+    all.truncate(MAX_ADDRESSES);
     if !all.is_empty() {
-        let first = first % all.len();
-        all.rotate_left(first);
+        let skip = skip % all.len();
+        all.rotate_left(skip);
     }
     all
 }
 
-/// Connects to one after the other, without waiting longer than `stagger` for each, until one takes
-/// the connection.
+/// Connects to one after the other, waiting at most `stagger` before each next one, until one accepts.
 ///
-/// Cancel-safe: nothing is left of the tries.
+/// Cancel-safe: all attempts are dropped.
 ///
 /// # Errors
-/// None does; it is what the last one said.
+/// The error of the last attempt, when all have failed.
 pub(super) async fn connect<T, F>(
     addresses: Vec<SocketAddr>,
     stagger: Duration,
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_first_address_that_takes_a_connection_wins() {
+    async fn the_first_address_that_accepts_a_connection_wins() {
         use Fate::{Connects, Fails, Silent};
         for (fates, expected) in [
             (&[][..], (None, 0, vec![])),

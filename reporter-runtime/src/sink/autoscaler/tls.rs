@@ -1,4 +1,4 @@
-//! Whom a `wss://` link trusts.
+//! The certificate authorities that a `wss://` link trusts.
 
 use std::fs::OpenOptions;
 use std::io::Read;
@@ -12,34 +12,34 @@ use rustls::pki_types::{CertificateDer, pem};
 use rustls::{ClientConfig, RootCertStore};
 
 /// The largest file that is read.
-const MOST_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 64 << 20;
 
-/// The certificates that the autoscaler's is checked against.
+/// The authorities that the autoscaler's certificate is checked against.
 #[derive(Debug)]
 pub(super) enum Tls {
     /// The system's, read once: there are hundreds.
     System(Arc<ClientConfig>),
-    /// A file's, read for each connection: certificate authorities are rotated under running programs.
+    /// A file's, read for each connection: authorities are rotated while the program runs.
     File(PathBuf),
 }
 
-/// Why there is nobody to trust.
+/// Why there are no authorities to trust.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// The file of certificates cannot be read, or is not PEM.
     #[error("cannot be read as PEM certificates: {0}")]
     Unreadable(#[from] pem::Error),
     /// It is a pipe, a device or a directory, or too large: it is read again for each connection.
-    #[error("is not a regular file of at most {} MiB", MOST_BYTES >> 20)]
+    #[error("is not a regular file of at most {} MiB", MAX_BYTES >> 20)]
     NotAFile,
-    /// There is not a certificate in it.
-    #[error("there is no certificate in it")]
+    /// It contains no certificate.
+    #[error("contains no certificate")]
     NoCertificate,
-    /// A certificate in it is broken.
-    #[error("one of its certificates is not valid: {0}")]
+    /// It contains an invalid certificate.
+    #[error("contains an invalid certificate: {0}")]
     BadCertificate(rustls::Error),
-    /// There is no file, and the system has no certificates that can be used.
-    #[error("is not set, and this system has no certificates of its own")]
+    /// There is no file, and the system has no usable certificates.
+    #[error("is not set, and this system has no CA certificates")]
     NoSystemCertificates,
 }
 
@@ -68,7 +68,7 @@ impl Tls {
     }
 }
 
-/// Waits for no writer of a pipe.
+/// Does not wait for the writer of a pipe.
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one of the lower bits");
     let file = OpenOptions::new()
@@ -77,11 +77,11 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
         .open(path);
     let file = file.map_err(pem::Error::Io)?;
     let metadata = file.metadata().map_err(pem::Error::Io)?;
-    if !metadata.is_file() || metadata.len() > MOST_BYTES {
+    if !metadata.is_file() || metadata.len() > MAX_BYTES {
         return Err(TlsError::NotAFile);
     }
     let mut text = Vec::new();
-    let read = file.take(MOST_BYTES).read_to_end(&mut text);
+    let read = file.take(MAX_BYTES).read_to_end(&mut text);
     read.map_err(pem::Error::Io)?;
     Ok(text)
 }
@@ -89,7 +89,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 fn system() -> Result<Arc<ClientConfig>, TlsError> {
     let mut roots = RootCertStore::empty();
     let found = rustls_native_certs::load_native_certs().certs;
-    // A system's store may hold a few that nobody can parse.
+    // A system's store may contain a few that cannot be parsed.
     let (usable, _) = roots.add_parsable_certificates(found);
     match usable {
         0 => Err(TlsError::NoSystemCertificates),
@@ -98,7 +98,7 @@ fn system() -> Result<Arc<ClientConfig>, TlsError> {
 }
 
 fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
-    // The provider is named here, so that this works whatever the process has set for everybody.
+    // Named here, so that this works whatever the process-wide provider is.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_file_is_refused_at_once() {
+    fn only_regular_files_are_read() {
         let pipe = std::env::temp_dir().join(format!("reporter-ca-{}", std::process::id()));
         let made = Command::new("mkfifo").arg(&pipe).status();
         assert!(made.unwrap().success());

@@ -24,7 +24,7 @@ struct WireStatMessage {
     stat: WireStat,
 }
 
-/// Only what an activator sets; what is left out reads as zero. The receiver stamps the time.
+/// Only the fields that an activator sets; the others read as zero. The receiver adds the time.
 #[derive(Message)]
 struct WireStat {
     #[prost(string, tag = "1")]

@@ -1,4 +1,4 @@
-//! A file to write lines to, with nothing buffered in between. No formatting lives here.
+//! A file to write lines to, without a buffer. No formatting lives here.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -19,21 +19,21 @@ use super::opening::Opening;
 /// How long to wait before a pipe without a reader is tried again.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Writes to a file (a pipe, a terminal) on tokio's blocking threads, and answers what the file took.
+/// Writes to a file (a pipe, a terminal) on tokio's blocking threads, and returns what the file took.
 ///
-/// tokio's own `File` and `Stdout` answer a write before it is done: when it then fails, what they
-/// had buffered is gone, and a line with it.
+/// tokio's own `File` and `Stdout` complete a write before it is done: if it then fails, the buffered
+/// bytes are lost, and a line with them.
 ///
-/// A write that was begun is carried out, so its bytes must be offered again until its answer is
-/// there; [`JsonLines`](super::JsonLines) does. While a pipe's reader stalls, the write holds one
-/// blocking thread, which a runtime's shutdown waits for unless it is told how long.
+/// A write that was begun is carried out, so the same bytes must be passed again until it completes;
+/// [`JsonLines`](super::JsonLines) does. While a pipe's reader stalls, the write holds one blocking
+/// thread, which a runtime's shutdown waits for unless it has a time-out.
 pub struct FileWriter {
-    /// None while it is a pipe without a reader; then there is an opening.
+    /// `None` while it is a pipe without a reader; then there is an opening.
     file: Option<Arc<File>>,
     opening: Option<Arc<Opening>>,
-    /// The file that takes the place of the one above between two lines.
+    /// Replaces the file above between two lines.
     next: Arc<Mutex<Option<File>>>,
-    /// Something was written since the last flush, which stands at the end of each line.
+    /// Something was written since the last flush, which ends each line.
     in_a_line: bool,
     writing: Option<JoinHandle<Written>>,
 }
@@ -41,7 +41,7 @@ pub struct FileWriter {
 /// The file, which may have been opened for it, and how much it took.
 type Written = io::Result<(Arc<File>, usize)>;
 
-/// Opens the file of a [`FileWriter`] again, under its name, for one that was moved away.
+/// Opens the file of a [`FileWriter`] again by its name, after it was moved (log rotation).
 #[derive(Clone)]
 pub struct Reopener {
     opening: Arc<Opening>,
@@ -61,9 +61,9 @@ impl FileWriter {
         }
     }
 
-    /// A writer to the end of the file at `path`, which is made when it is not there.
+    /// A writer that appends to the file at `path`, which is created if missing.
     ///
-    /// A pipe that nobody reads is opened once somebody does; until then writes fail.
+    /// A pipe without a reader is opened once it has one; until then writes fail.
     ///
     /// # Errors
     /// The file can't be opened.
@@ -72,7 +72,7 @@ impl FileWriter {
         Self::open(Opening { path, append: true })
     }
 
-    /// A writer to a file at `path` in which there is nothing else; otherwise like [`append`](Self::append).
+    /// A writer that truncates the file at `path`; otherwise like [`append`](Self::append).
     ///
     /// # Errors
     /// The file can't be opened.
@@ -100,7 +100,7 @@ impl FileWriter {
         Ok(Self::new(File::from(descriptor)))
     }
 
-    /// What opens its file again; none when it has no name.
+    /// Opens its file again; `None` when it has no name.
     #[must_use]
     pub fn reopener(&self) -> Option<Reopener> {
         Some(Reopener {
@@ -109,7 +109,7 @@ impl FileWriter {
         })
     }
 
-    /// Waits until somebody reads, where that has to be waited for.
+    /// Waits until a pipe has a reader.
     ///
     /// Cancel-safe.
     ///
@@ -135,10 +135,10 @@ impl Reopener {
         &self.opening.path
     }
 
-    /// Opens the file, or makes it. What is written from the next line on goes there. It blocks.
+    /// Opens or creates the file, to which lines go from the next one on. Blocks.
     ///
     /// # Errors
-    /// The file can't be opened; everything goes where it went before.
+    /// The file can't be opened; lines go on to the old one.
     pub fn reopen(&self) -> io::Result<()> {
         let file = self.opening.open()?.ok_or_else(unread)?;
         *self.next.lock() = Some(file);
@@ -147,7 +147,7 @@ impl Reopener {
 }
 
 fn unread() -> io::Error {
-    io::Error::new(ErrorKind::NotConnected, "nobody reads the pipe")
+    io::Error::new(ErrorKind::NotConnected, "the pipe has no reader")
 }
 
 impl AsyncWrite for FileWriter {
@@ -188,7 +188,7 @@ impl AsyncWrite for FileWriter {
         Poll::Ready(Ok(written))
     }
 
-    /// There is nothing to flush, but it tells where a line ends.
+    /// There is nothing to flush, but a flush marks the end of a line.
     fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.in_a_line = false;
         Poll::Ready(Ok(()))

@@ -1,4 +1,4 @@
-//! How a file to write lines to is opened, also when it is a pipe that nobody reads yet.
+//! Opens a file to write lines to, which may be a pipe without a reader.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -12,23 +12,24 @@ use rustix::io::Errno;
 #[derive(Debug)]
 pub(super) struct Opening {
     pub(super) path: PathBuf,
-    /// What is in it stays.
+    /// Keeps its content.
     pub(super) append: bool,
 }
 
 impl Opening {
-    /// Opens it, or makes it; none when it is a pipe without a reader, for which this does not wait.
+    /// Opens or creates it; `None` when it is a pipe without a reader. Does not wait for one.
     pub(super) fn open(&self) -> io::Result<Option<File>> {
         let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one of the lower bits");
         let mut options = OpenOptions::new();
         options.create(true).custom_flags(nonblock);
-        match self.append {
-            true => options.append(true),
-            false => options.write(true).truncate(true),
-        };
+        if self.append {
+            options.append(true);
+        } else {
+            options.write(true).truncate(true);
+        }
         match options.open(&self.path) {
             Ok(file) => {
-                // Only the opening must not wait: writes have a thread that may.
+                // Only the opening must not wait: writes run on a thread that may.
                 fcntl_setfl(&file, fcntl_getfl(&file)? - OFlags::NONBLOCK)?;
                 Ok(Some(file))
             }
