@@ -1,4 +1,4 @@
-//! Backends: in which state they are, and how their probes end.
+//! Backends by state, and probes by outcome.
 
 use metrics::{Counter, Gauge};
 
@@ -7,13 +7,13 @@ use crate::names;
 use crate::registry::Registry;
 
 label_values! {
-    /// What is known of a backend.
+    /// The state of a backend.
     pub enum BackendState {
-        /// It is new and has not passed a probe yet.
+        /// New: it has not passed a probe yet.
         Probing = "probing",
         /// It gets requests.
         Ready = "ready",
-        /// It got requests and then failed; it is probed again.
+        /// It failed, and gets no requests until a probe passes.
         SetAside = "set_aside",
     }
 }
@@ -31,12 +31,12 @@ label_values! {
         Status = "status",
         /// The response's body was not `queue`.
         Body = "body",
-        /// The activator was out of descriptors or the like: says nothing of the backend.
+        /// The activator was out of descriptors or the like, which is no fault of the backend.
         OutOfDescriptors = "out_of_descriptors",
     }
 }
 
-/// What becomes of the backends. A clone records into the same series.
+/// The backends and their probes. Clones share the same series.
 #[derive(Clone)]
 pub struct BackendMetrics {
     states: [Gauge; BackendState::ALL.len()],
@@ -53,7 +53,7 @@ impl BackendMetrics {
         }
     }
 
-    /// So many backends are in that state now.
+    /// Sets the number of backends in a state.
     pub fn count(&self, state: BackendState, backends: usize) {
         self.states[state as usize].set(backends as f64);
     }

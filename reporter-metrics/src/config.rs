@@ -1,11 +1,11 @@
-//! Whether the running configuration is the one in the file.
+//! Whether the configuration file could be read.
 
 use metrics::Gauge;
 
 use crate::names;
 use crate::registry::Registry;
 
-/// What becomes of the configuration. A clone records into the same series.
+/// The reads of the configuration. Clones share the same series.
 #[derive(Clone)]
 pub struct ConfigMetrics {
     last_reload_success: Gauge,
@@ -18,7 +18,7 @@ impl ConfigMetrics {
         }
     }
 
-    /// The configuration was read, at the start or again, and it was good or not.
+    /// The configuration was read, at the start or again; `good` if it is valid.
     pub fn loaded(&self, good: bool) {
         self.last_reload_success.set(if good { 1.0 } else { 0.0 });
     }

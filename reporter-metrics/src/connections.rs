@@ -5,7 +5,7 @@ use metrics::Gauge;
 use crate::names;
 use crate::registry::Registry;
 
-/// Counts connections while they are open. A clone records into the same series.
+/// Counts connections while they are open. Clones share the same series.
 #[derive(Clone)]
 pub struct ConnectionMetrics {
     open: Gauge,
@@ -18,12 +18,12 @@ impl ConnectionMetrics {
         }
     }
 
-    /// A client's connection was accepted.
+    /// A client connection was accepted.
     pub fn opened(&self) {
         self.open.increment(1.0);
     }
 
-    /// One that was is gone.
+    /// A client connection was closed.
     pub fn closed(&self) {
         self.open.decrement(1.0);
     }

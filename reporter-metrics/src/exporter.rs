@@ -1,6 +1,6 @@
-//! The one object that all metrics belong to: it hands out what records them and writes the text.
+//! The owner of all metrics: hands out the objects that record them, and writes the text.
 //!
-//! What must not live here: what an event means for a metric; that is said where the event is taken.
+//! What must not live here: what an event means for a metric; the recording objects know.
 
 use std::sync::Arc;
 
@@ -22,9 +22,9 @@ use crate::requests::RequestMetrics;
 use crate::revisions::{RevisionGauges, RevisionRequests, Revisions};
 use crate::tls::{CertificateMetrics, HandshakeMetrics};
 
-/// All metrics of one activator. A clone stands for the same metrics.
+/// All metrics of one activator. Clones share the same metrics.
 ///
-/// A metric appears in the text once what records it has been asked for.
+/// A metric appears in the text once the object that records it exists.
 #[derive(Clone)]
 pub struct Exporter {
     registry: Arc<Registry>,
@@ -33,7 +33,7 @@ pub struct Exporter {
 }
 
 impl Exporter {
-    /// Metrics of the version `version`, with the revisions that `lister` knows.
+    /// Metrics of an activator of this version, with the revisions that `lister` knows.
     #[must_use]
     pub fn new(version: &str, lister: Arc<dyn RevisionLister>) -> Self {
         let registry = Registry::default();
@@ -45,8 +45,8 @@ impl Exporter {
         }
     }
 
-    /// The text for `GET /metrics`: metrics in the order of their names. `requests` are those of
-    /// the revisions that are served now, each of them once.
+    /// The text for `GET /metrics`, metrics in the order of their names. `requests` has each revision
+    /// that is served now once.
     ///
     /// Takes time in proportion to the number of revisions and reads `/proc`, so it does not belong
     /// on a thread that must not block. No tick waits for it.
@@ -73,59 +73,59 @@ impl Exporter {
         text
     }
 
-    /// Takes the gauges of each tick, and lets go of revisions that are gone: let the reporter have it.
+    /// The metrics backend of the reporter: takes each tick's gauges and forgets removed revisions.
     #[must_use]
     pub fn revision_gauges(&self) -> RevisionGauges {
         RevisionGauges::new(Arc::clone(&self.revisions), self.requests.clone())
     }
 
-    /// What the reporter says of itself.
+    /// The reporter's own figures.
     pub fn reporter(&self) -> ReporterMetrics {
         ReporterMetrics::new(&self.registry)
     }
 
-    /// What happens on the link to `peer`, which is down until it is said to be up.
+    /// The link to `peer`, which counts as down until it is reported up.
     pub fn link(&self, peer: &str) -> LinkMetrics {
         LinkMetrics::new(&self.registry, peer)
     }
 
-    /// What becomes of log lines.
+    /// The log's own figures.
     pub fn log(&self) -> LogMetrics {
         LogMetrics::new(&self.registry)
     }
 
-    /// What happens in the queues.
+    /// The queues of requests.
     pub fn queue(&self) -> QueueMetrics {
         QueueMetrics::new(&self.registry)
     }
 
-    /// What becomes of the backends.
+    /// The backends and their probes.
     pub fn backends(&self) -> BackendMetrics {
         BackendMetrics::new(&self.registry)
     }
 
-    /// What becomes of the configuration, which is bad until it is said to be good.
+    /// The reads of the configuration, which count as failed until one is reported good.
     pub fn config(&self) -> ConfigMetrics {
         ConfigMetrics::new(&self.registry)
     }
 
-    /// What becomes of the certificate files that `section` of the configuration names, which are
-    /// bad until they are said to be good.
+    /// The reads of the certificate files in `section` of the configuration, which count as failed
+    /// until one is reported good.
     pub fn certificates(&self, section: &str) -> CertificateMetrics {
         CertificateMetrics::new(&self.registry, section)
     }
 
-    /// The connections of clients.
+    /// Client connections.
     pub fn connections(&self) -> ConnectionMetrics {
         ConnectionMetrics::new(&self.registry)
     }
 
-    /// What becomes of connections over TLS before there is a request.
+    /// TLS handshakes of clients.
     pub fn handshakes(&self) -> HandshakeMetrics {
         HandshakeMetrics::new(&self.registry)
     }
 
-    /// Requests that did not end as their backend meant.
+    /// Requests that failed, were refused or were cut short.
     pub fn errors(&self) -> ErrorMetrics {
         ErrorMetrics::new(&self.registry)
     }

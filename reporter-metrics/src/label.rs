@@ -1,4 +1,4 @@
-//! Closed sets of label values, so that no label can take a value that is not written down here in the crate.
+//! Closed sets of label values: a label has no values but those listed in this crate.
 
 /// An enum whose variants are the values of one label.
 macro_rules! label_values {
@@ -10,7 +10,7 @@ macro_rules! label_values {
         }
 
         impl $name {
-            /// All of them, each at its own number.
+            /// All values; each one's index is its discriminant.
             $vis const ALL: [Self; [$($text),*].len()] = [$(Self::$variant),*];
 
             /// The label's value.

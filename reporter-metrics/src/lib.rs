@@ -1,7 +1,7 @@
-//! What is measured, under which names, and how it becomes Prometheus text.
+//! The metrics of the activator: their names, what records them, and the Prometheus text.
 //!
-//! [`METRICS`] is the table of everything there can be. An [`Exporter`] hands out what records
-//! them, one small object per part of the activator with a method per event, and writes the text:
+//! [`METRICS`] is the table of all metrics. An [`Exporter`] hands out the objects that record them,
+//! one per part of the activator with a method per event, and writes the text:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -23,7 +23,7 @@
 //! let exporter = Exporter::new("1.2.3", Arc::new(OneRevision));
 //! exporter.errors().count(ErrorReason::BackendRefused);
 //!
-//! // Whoever drives the reporter calls this at each tick.
+//! // The reporter's driver does this at each tick.
 //! let (mut reporter, now) = (Reporter::new(Accounting::Snapshot), Timestamp::default());
 //! reporter.on_event(&ReqEvent::req_in("default/hello-00001".parse()?), now)?;
 //! let mut report = Report::default();
@@ -41,10 +41,10 @@
 //! ```
 //!
 //! Two rules hold throughout:
-//! - Nothing is global: two exporters share nothing, whatever recorder the process may have.
+//! - Nothing is global: two exporters share nothing.
 //! - Series are bounded. A label's values come from a closed set, from the configuration, or from
-//!   the revisions that the lister knows; the series of a revision leave with it. Nothing that a
-//!   client sends becomes a label.
+//!   the revisions that the lister knows; a removed revision has no series. Nothing that a client
+//!   sends becomes a label value.
 //!
 //! What must not live here: counting (that is the core's), serving (the activator's), and any
 //! knowledge of the runtime.

@@ -1,4 +1,4 @@
-//! The link to a receiver of stats: whether it is up, and what becomes of the frames.
+//! The link to a receiver of stats: whether it is up, and the frames by outcome.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use metrics::{Counter, Gauge, Histogram};
 use crate::names;
 use crate::registry::Registry;
 
-/// What happens on the link to one peer. A clone records into the same series.
+/// The link to one peer. Clones share the same series.
 #[derive(Clone)]
 pub struct LinkMetrics {
     reachable: Gauge,
@@ -38,7 +38,7 @@ impl LinkMetrics {
         self.reachable.set(1.0);
     }
 
-    /// A try to connect failed.
+    /// An attempt to connect failed.
     pub fn connect_failed(&self) {
         self.errors.increment(1);
     }
@@ -49,28 +49,28 @@ impl LinkMetrics {
         self.errors.increment(1);
     }
 
-    /// This side closed the link, which is no error.
+    /// This side closed the link, which is not an error.
     pub fn link_closed(&self) {
         self.reachable.set(0.0);
     }
 
-    /// A frame was confirmed, so long after it had been written.
+    /// A frame was confirmed, `after` it had been written.
     pub fn frame_confirmed(&self, after: Duration) {
         self.confirmed.increment(1);
         self.confirm.record(after);
     }
 
-    /// So many frames went back into the outbox.
+    /// Frames went back into the outbox.
     pub fn frames_requeued(&self, frames: usize) {
         self.requeued.increment(frames as u64);
     }
 
-    /// So many keys wait in the outbox now.
+    /// Sets the number of keys that wait in the outbox.
     pub fn pending_keys(&self, keys: usize) {
         self.pending_keys.set(keys as f64);
     }
 
-    /// The message of a first request is on the socket, so long after the request came.
+    /// The message of a first request was written to the socket, `after` the request came.
     pub fn first_report(&self, after: Duration) {
         self.first_report.record(after);
     }

@@ -1,11 +1,11 @@
-//! What becomes of log lines: a total that is kept elsewhere and copied here before a scrape.
+//! Dropped log lines: a total that is kept elsewhere and copied here before a scrape.
 
 use metrics::Counter;
 
 use crate::names;
 use crate::registry::Registry;
 
-/// The log's own figures. A clone records into the same series.
+/// The log's own figures. Clones share the same series.
 #[derive(Clone)]
 pub struct LogMetrics {
     lines_dropped: Counter,
@@ -18,7 +18,7 @@ impl LogMetrics {
         }
     }
 
-    /// So many lines were dropped, in all. A smaller number than before changes nothing.
+    /// Sets the total of dropped lines. A smaller number than before changes nothing.
     pub fn lines_dropped(&self, total: u64) {
         self.lines_dropped.absolute(total);
     }

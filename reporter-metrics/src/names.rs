@@ -2,10 +2,10 @@
 //!
 //! What must not live here: how a value comes about.
 
-/// Everything that can appear in `/metrics`. What nobody records does not appear.
+/// All metrics of `/metrics`. A metric without series does not appear.
 pub const METRICS: &[Metric] = TABLE;
 
-/// What is known of a metric before anything is recorded.
+/// The description of a metric.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Metric {
     /// Its name in the Prometheus text.
@@ -41,7 +41,7 @@ impl Kind {
     }
 }
 
-/// From a loopback's round trip to the time after which a link counts as dead.
+/// From a round trip on loopback to the time-out of a link.
 const LINK_BUCKETS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,

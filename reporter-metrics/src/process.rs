@@ -1,4 +1,4 @@
-//! What the operating system says of this process.
+//! CPU, memory, descriptors and threads of this process.
 
 use metrics_process::collector::collect;
 

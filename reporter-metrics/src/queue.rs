@@ -1,4 +1,4 @@
-//! The queues of requests that wait for capacity: for how long, and who is turned away.
+//! The queues of requests that wait for capacity: waits, and requests refused.
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use crate::names;
 use crate::registry::Registry;
 
 label_values! {
-    /// The limit that turned a request away, named as in the configuration.
+    /// The limit that was reached, named as in the configuration.
     pub enum QueueLimit {
-        /// That of its revision's queue.
+        /// The limit of the revision's queue.
         Revision = "queue_depth",
-        /// That of all queues together.
+        /// The limit of all queues together.
         Total = "max_queued_requests",
     }
 }
 
-/// What happens in the queues. A clone records into the same series.
+/// The queues of requests. Clones share the same series.
 #[derive(Clone)]
 pub struct QueueMetrics {
     rejections: [Counter; QueueLimit::ALL.len()],
@@ -34,12 +34,12 @@ impl QueueMetrics {
         }
     }
 
-    /// A request was turned away.
+    /// A request was refused.
     pub fn rejected(&self, limit: QueueLimit) {
         self.rejections[limit as usize].increment(1);
     }
 
-    /// A request got capacity, so long after it had come.
+    /// A request got capacity after this wait.
     pub fn waited(&self, wait: Duration) {
         self.wait.record(wait);
     }

@@ -1,11 +1,11 @@
-//! What the reporter says of itself: totals that it keeps and that are copied here before a scrape.
+//! The reporter's own figures: kept by the reporter and copied here before a scrape.
 
 use metrics::{Counter, Gauge};
 
 use crate::names;
 use crate::registry::Registry;
 
-/// The reporter's own figures. A clone records into the same series.
+/// The reporter's own figures. Clones share the same series.
 #[derive(Clone)]
 pub struct ReporterMetrics {
     tracked_keys: Gauge,
@@ -22,17 +22,17 @@ impl ReporterMetrics {
         }
     }
 
-    /// So many keys are tracked now.
+    /// Sets the number of tracked keys.
     pub fn tracked_keys(&self, keys: usize) {
         self.tracked_keys.set(keys as f64);
     }
 
-    /// So many ends of requests found nothing in flight, in all. A smaller number than before changes nothing.
+    /// Sets the total of unmatched request ends. A smaller number than before changes nothing.
     pub fn unmatched_outs(&self, total: u64) {
         self.unmatched_outs.absolute(total);
     }
 
-    /// So many requests were not counted, in all. A smaller number than before changes nothing.
+    /// Sets the total of requests that were not counted. A smaller number than before changes nothing.
     pub fn untracked_requests(&self, total: u64) {
         self.untracked_requests.absolute(total);
     }

@@ -1,4 +1,4 @@
-//! How long requests take, by the few of their properties that are bounded.
+//! The durations of requests, by those of their properties that are bounded.
 //!
 //! Each thread records into a table of its own, so that a request shares no lock with other cores and none with a scrape,
 //! which only takes the tables away, whatever their size. On two cores one table for both is as fast (60 ns a
@@ -19,19 +19,18 @@ use crate::label::label_values;
 use crate::names::REQUEST_BUCKETS;
 use crate::revisions::{self, Revisions};
 
-/// Series per revision before the rest is folded into one: backends choose the status, so they must
-/// not choose the memory.
+/// Series per revision; further ones share one. Backends choose the status, and must not choose the memory.
 const MAX_SERIES: usize = 100;
-/// Revisions that are kept without asking whether they are still there.
+/// Up to this many revisions are kept without asking whether they still exist.
 const MIN_ASKED: usize = 64;
 
-/// A value beyond those that have a name of their own.
+/// The label value for all others.
 const OTHER: &str = "_OTHER";
 
 label_values! {
-    /// How a request came.
+    /// The scheme of a request.
     pub enum Scheme {
-        /// In the clear.
+        /// Without TLS.
         Http = "http",
         /// Over TLS.
         Https = "https",
@@ -39,7 +38,7 @@ label_values! {
 }
 
 label_values! {
-    /// The version of HTTP that a request came with.
+    /// The HTTP version of a request.
     pub enum HttpVersion {
         /// HTTP/1.0.
         Http10 = "1.0",
@@ -50,31 +49,31 @@ label_values! {
     }
 }
 
-/// What is told of a request that is over.
+/// A request that has ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Served<'a> {
     /// Its method; one that HTTP does not define becomes `_OTHER`.
     pub method: &'a str,
-    /// How it came.
+    /// Its scheme.
     pub scheme: Scheme,
-    /// Its version of HTTP.
+    /// Its HTTP version.
     pub version: HttpVersion,
-    /// The status that the client was sent; none when it ended before there was one.
+    /// The status of its response; `None` when there was none.
     pub status: Option<u16>,
-    /// Why it did not end as its backend meant; none when it did.
+    /// Why it failed, was refused or was cut short, if so.
     pub error: Option<ErrorReason>,
-    /// Whose it was; none when nobody's.
+    /// Its revision, if known.
     pub revision: Option<&'a RevisionKey>,
 }
 
-/// How long requests take. A clone stands for the same series.
+/// The durations of requests. Clones share the same series.
 #[derive(Clone, Default)]
 pub struct RequestMetrics {
     recorders: Arc<Mutex<Vec<Arc<Mutex<Table>>>>>,
     total: Arc<Mutex<Total>>,
 }
 
-/// What one thread records.
+/// Records the requests of one thread.
 pub struct RequestRecorder {
     table: Arc<Mutex<Table>>,
 }
@@ -83,7 +82,7 @@ pub struct RequestRecorder {
 struct Table {
     revisions: HashMap<RevisionKey, Vec<Series>, FixedState>,
     /// Requests whose revision is unknown.
-    nobodys: Vec<Series>,
+    unknown: Vec<Series>,
 }
 
 type Series = (Labels, Histogram);
@@ -91,7 +90,7 @@ type Series = (Labels, Histogram);
 #[derive(Default)]
 struct Total {
     table: Table,
-    /// The number of revisions from which on it is asked which of them are still there.
+    /// Beyond this many revisions, those that no longer exist are removed.
     asked_at: usize,
 }
 
@@ -108,7 +107,7 @@ enum Labels {
 }
 
 impl RequestMetrics {
-    /// Takes what one thread records from now on.
+    /// A recorder for one thread.
     #[must_use]
     pub fn recorder(&self) -> RequestRecorder {
         let table = Arc::<Mutex<Table>>::default();
@@ -116,8 +115,8 @@ impl RequestMetrics {
         RequestRecorder { table }
     }
 
-    /// Adds up what was recorded, and forgets revisions that are gone, often enough for memory to
-    /// follow them. While a text is being written nothing happens, as that does the same first.
+    /// Adds up what was recorded, and removes revisions that no longer exist, often enough for memory to
+    /// follow. Does nothing while a text is being written, which begins with the same.
     pub(crate) fn collect(&self, is_known: impl Fn(&RevisionKey) -> bool) {
         if let Some(mut total) = self.total.try_lock() {
             self.collect_to(&mut total, is_known);
@@ -126,9 +125,9 @@ impl RequestMetrics {
 
     fn collect_to(&self, total: &mut Total, is_known: impl Fn(&RevisionKey) -> bool) {
         for recorder in &*self.recorders.lock() {
-            // With one look, however much there is: its thread must not wait.
+            // Taken as a whole, however large: its thread must not wait.
             let table = std::mem::take(&mut *recorder.lock());
-            add(&mut total.table.nobodys, table.nobodys);
+            add(&mut total.table.unknown, table.unknown);
             for (revision, series) in table.revisions {
                 add(total.table.revisions.entry(revision).or_default(), series);
             }
@@ -141,16 +140,16 @@ impl RequestMetrics {
         }
     }
 
-    /// Writes all series there are, those of revisions that are gone left out.
+    /// Writes all series but those of revisions that no longer exist.
     pub(crate) fn write(&self, revisions: &Revisions, block: &mut Block<'_>) {
         let mut total = self.total.lock();
         self.collect_to(&mut total, |key| revisions.is_known(key));
         let Table {
             revisions: served,
-            nobodys,
+            unknown,
         } = &total.table;
         // Empty labels, which to Prometheus are absent ones.
-        write(nobodys, [""; 4], block);
+        write(unknown, [""; 4], block);
         let mut served: Vec<_> = served.iter().collect();
         served.sort_unstable_by_key(|&(key, _)| key);
         for (key, series) in served {
@@ -162,32 +161,32 @@ impl RequestMetrics {
 }
 
 impl RequestRecorder {
-    /// A request is over, so long after its head had come.
+    /// A request ended, `duration` after its head had come.
     ///
-    /// Costs an allocation only for a series of which there was nothing since the last tick.
+    /// Allocates only for a series without requests since the last tick.
     pub fn served(&self, request: Served<'_>, duration: Duration) {
         let labels = Labels::of(&request);
-        let Table { revisions, nobodys } = &mut *self.table.lock();
+        let Table { revisions, unknown } = &mut *self.table.lock();
         let series = match request.revision {
-            None => nobodys,
-            // The usual case first: a look-up without a copy of the key.
+            None => unknown,
+            // The usual case first: a look-up without a clone of the key.
             Some(key) => match revisions.get_mut(key) {
                 Some(series) => series,
                 None => revisions.entry(key.clone()).or_default(),
             },
         };
-        place(series, labels).record(duration.as_secs_f64());
+        histogram_of(series, labels).record(duration.as_secs_f64());
     }
 }
 
 fn add(all: &mut Vec<Series>, more: Vec<Series>) {
     for (labels, histogram) in more {
-        place(all, labels).add(&histogram);
+        histogram_of(all, labels).add(&histogram);
     }
 }
 
-/// Where requests with these labels belong.
-fn place(series: &mut Vec<Series>, labels: Labels) -> &mut Histogram {
+/// The histogram of these labels, or the shared one.
+fn histogram_of(series: &mut Vec<Series>, labels: Labels) -> &mut Histogram {
     let find = |series: &[Series], labels| series.iter().position(|it| it.0 == labels);
     let mut labels = labels;
     let mut found = find(series, labels);

@@ -1,9 +1,9 @@
-//! The concurrency of revisions, as of the last tick that had them.
+//! The concurrency of revisions, as of the last tick with them.
 //!
 //! What must not live here: the text, and how requests are counted.
 //!
-//! A series is what the lister knows *and* what has a value here, both asked at the moment of the
-//! text. So a revision that is gone has no series, and one that came back has only its new labels.
+//! A revision has a series if the lister knows it *and* it has a value here, both at the time of the scrape. So a
+//! removed revision has no series, and one that was created again has only its new labels.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ struct Table {
     ticks: u64,
 }
 
-/// What is known of one revision.
+/// The values of one revision.
 #[derive(Default)]
 struct Values {
-    /// As of the last tick that had it.
+    /// As of the last tick with this revision.
     concurrency: f64,
     /// The number of that tick.
     tick: u64,
@@ -77,12 +77,12 @@ impl Revisions {
         }
     }
 
-    /// Takes the values of a tick, and forgets revisions that are gone.
+    /// Takes the values of a tick, and forgets revisions that neither it nor the lister has.
     fn on_tick<'a>(&self, gauges: impl Iterator<Item = (&'a RevisionKey, f64)>) {
         let Table { revisions, ticks } = &mut *self.table.lock();
         *ticks += 1;
         for (key, concurrency) in gauges {
-            // The usual case first: a look-up without a copy of the key.
+            // The usual case first: a look-up without a clone of the key.
             let values = match revisions.get_mut(key) {
                 Some(values) => values,
                 None => revisions.entry(key.clone()).or_default(),
@@ -91,7 +91,7 @@ impl Revisions {
             values.tick = *ticks;
         }
         revisions.retain(|key, values| values.tick == *ticks || self.is_known(key));
-        // Memory follows the revisions down, with slack so that one that comes and goes moves nothing.
+        // Frees memory, with slack so that one revision more or less moves nothing.
         if revisions.capacity() > 64 && revisions.len() < revisions.capacity() / 4 {
             let room = revisions.len() * 2;
             revisions.shrink_to(room);
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_and_no_tick_has_is_forgotten() {
+    fn an_unknown_revision_without_a_value_is_forgotten() {
         let revisions = Arc::new(Revisions::new(Arc::new(NoRevisions)));
         let mut gauges = RevisionGauges::new(Arc::clone(&revisions), Default::default());
         let key: RevisionKey = "default/a".parse().unwrap();

@@ -1,4 +1,4 @@
-//! TLS: whether the certificates are those in the files, when they expire, and connections that came to nothing.
+//! TLS: whether certificate files could be read, when certificates expire, and failed handshakes.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -8,7 +8,7 @@ use metrics::{Counter, Gauge};
 use crate::names;
 use crate::registry::Registry;
 
-/// What becomes of a section's certificate files. A clone records into the same series.
+/// The certificate files of one section. Clones share the same series.
 #[derive(Clone)]
 pub struct CertificateMetrics {
     registry: Arc<Registry>,
@@ -26,7 +26,7 @@ impl CertificateMetrics {
         }
     }
 
-    /// The certificate that is in use expires then. A section that has none is never asked, and shows none.
+    /// Sets when the certificate in use expires. Without a call there is no series.
     pub fn expires(&self, at: SystemTime) {
         let name = &names::CERTIFICATE_EXPIRATION;
         let since_1970 = at.duration_since(SystemTime::UNIX_EPOCH);
@@ -35,13 +35,13 @@ impl CertificateMetrics {
             .set(since_1970.unwrap_or_default().as_secs_f64());
     }
 
-    /// The files were read, at the start or again, and they were good or not.
+    /// The files were read, at the start or again; `good` if they are valid.
     pub fn loaded(&self, good: bool) {
         self.last_reload_success.set(if good { 1.0 } else { 0.0 });
     }
 }
 
-/// Counts handshakes. A clone records into the same series.
+/// Counts failed TLS handshakes. Clones share the same series.
 #[derive(Clone)]
 pub struct HandshakeMetrics {
     failures: Counter,
@@ -54,7 +54,7 @@ impl HandshakeMetrics {
         }
     }
 
-    /// A client's connection ended before TLS was agreed on.
+    /// A client connection ended during the TLS handshake.
     pub fn failed(&self) {
         self.failures.increment(1);
     }

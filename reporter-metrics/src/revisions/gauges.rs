@@ -1,4 +1,4 @@
-//! Where the gauges of each tick arrive.
+//! Takes the gauges of each tick.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -8,14 +8,13 @@ use reporter_core::{MetricsBackend, Report, RevisionKey};
 use crate::requests::RequestMetrics;
 use crate::revisions::Revisions;
 
-/// Unknown keys that are remembered so as not to be logged again.
+/// Unknown keys that are remembered, so that they are not logged again.
 const MAX_LOGGED: usize = 1_000;
 
 /// Sets `kn_revision_request_concurrency` for every tracked revision that the lister knows.
 ///
-/// A key that the lister does not know is logged once and skipped; it is logged again only after
-/// the lister knew it in between. With 1,000 such keys tracked at once, further ones are skipped
-/// without a word.
+/// A key that the lister does not know is skipped and logged once, and again only after the lister
+/// knew it in between. With 1,000 such keys tracked at once, further ones are not logged.
 pub struct RevisionGauges {
     revisions: Arc<Revisions>,
     requests: RequestMetrics,
@@ -61,7 +60,7 @@ fn log_once(logged: &mut HashSet<RevisionKey>, key: &RevisionKey) {
     if logged.len() < MAX_LOGGED && logged.insert(key.clone()) {
         tracing::warn!(
             %key,
-            "requests are in flight for a revision that does not exist (any more): it has no concurrency gauge"
+            "requests are in flight for a revision that does not exist (any more); it has no concurrency gauge"
         );
     }
 }

@@ -1,10 +1,10 @@
-//! What the requests of a revision do now.
+//! The requests of a revision: waiting, and being proxied.
 
 use reporter_core::RevisionKey;
 
 use crate::block::Block;
 
-/// The requests of one revision, as of the moment of a text.
+/// The requests of one revision at the time of a scrape.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionRequests {
     /// The revision.
