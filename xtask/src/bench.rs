@@ -1,4 +1,4 @@
-//! Performance: what `cargo xtask bench` can measure, and the page that it writes.
+//! The benchmarks of `cargo xtask bench`, and the page that it writes.
 
 mod core;
 mod e2e;

@@ -1,4 +1,4 @@
-//! The scenes: the release build of the activator among programs that are not ours.
+//! The scenes: the release build of the activator among third-party programs.
 
 mod activation;
 mod bad_neighbours;
@@ -28,7 +28,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::command::{self, command};
 
-/// A scene by its name. What it prints is its measurement.
+/// A scene and its name. It prints its measurements.
 type Scene = (&'static str, fn() -> Result<()>);
 
 const SCENES: &[Scene] = &[
@@ -71,7 +71,7 @@ pub(crate) fn run(only: Option<&str>) -> Result<()> {
         );
         passed += 1;
     }
-    ensure!(passed > 0, "no scene is called {only:?}");
+    ensure!(passed > 0, "no scene matches {only:?}");
     println!("{passed} passed, 0 failed");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Tasks of the project's developers: `cargo xtask TASK`. CI runs nothing that is not here.
+//! Developer tasks: `cargo xtask TASK`. CI runs `cargo xtask ci`.
 
 mod bench;
 mod ci;
@@ -23,11 +23,11 @@ struct Cli {
 enum Task {
     /// Formatting, lints and docs.
     Check,
-    /// All that a change must pass: the tests, `check`, `bench instructions` and `e2e`.
+    /// All checks of a change: the tests, `check`, `bench instructions` and `e2e`.
     Ci,
-    /// The activator between real programs: nginx, wrk, curl, and an autoscaler's stand-in in Python.
+    /// The activator among real programs: nginx, wrk, curl, and an autoscaler in Python.
     E2e {
-        /// Run only the scenes whose names contain this.
+        /// Run only scenes whose names contain this.
         scene: Option<String>,
     },
     /// Performance, beside floors and targets.
@@ -37,7 +37,7 @@ enum Task {
     },
     /// Mutation testing of reporter-core (needs cargo-mutants).
     Mutants,
-    /// A release archive of this machine's target in target/dist.
+    /// A release archive for this machine's target, in target/dist.
     Dist,
 }
 

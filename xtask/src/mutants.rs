@@ -1,4 +1,4 @@
-//! Mutation testing: every change to the core that no test notices is a missing test.
+//! Mutation testing: a mutant of the core that passes all tests shows a missing test.
 
 use anyhow::Result;
 

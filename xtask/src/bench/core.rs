@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::page;
 use crate::command::{self, command, output, root};
 
-/// The most that results may be whose names start with the first and end with the second.
+/// Start and end of a name, and the target: the most that its result may be.
 const TARGETS: &[(&str, &str, f64)] = &[
     ("in + out/", " 1 keys", 1.6),
     ("in + out/", " 100 keys", 1.6),
@@ -98,7 +98,7 @@ fn parse(line: &str) -> Option<Measured> {
     })
 }
 
-/// So that 10,000 keys stand behind 100.
+/// Sorts 10,000 keys after 100.
 fn natural(name: &str) -> (String, u64) {
     let number: String = name.chars().filter(char::is_ascii_digit).collect();
     let text = name.chars().filter(|c| !c.is_ascii_digit()).collect();

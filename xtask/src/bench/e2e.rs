@@ -12,9 +12,9 @@ use super::proxies::{Backend, Proxy, Subject};
 use crate::command::{self, command};
 use crate::support::median::median;
 
-/// How often each proxy has its turn at each work. Medians are over these.
+/// Turns of each proxy at each load. Medians are over these.
 const ROUNDS: usize = 3;
-/// How long a turn takes, in seconds, as much as goes through and then at half of that.
+/// The length of a turn in seconds: at full load, then at half of it.
 const SECONDS: u64 = 5;
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -34,7 +34,7 @@ const fn work(http2: bool, connections: usize, body_kib: usize) -> Work {
     }
 }
 
-/// What came of one proxy's turns at one work.
+/// The results of one proxy at one load.
 #[derive(Default)]
 struct Turns {
     requests_per_second: Vec<f64>,
@@ -124,7 +124,7 @@ fn table(text: &mut String, work: &Work, results: &[Turns; 3]) -> Result<()> {
     Ok(())
 }
 
-/// The share of one CPU that the activator takes when nobody asks for anything.
+/// The share of one CPU that the idle activator takes.
 fn idle_cpu(backend: &Backend) -> Result<f64> {
     let proxy = Proxy::start(Subject::Activator, backend)?;
     WORKS[0].saturate(proxy.http1, 1)?;

@@ -1,8 +1,7 @@
 //! Instruction counts of the event and tick paths under valgrind, compared with the committed ones.
 //!
-//! A scene runs twice, with few rounds and with many; the difference is what the rounds cost. That needs
-//! nothing but valgrind, where a benchmark harness for callgrind needs a second program of a matching
-//! version, whose build would take most of the time that the checks may take.
+//! A scene runs twice, with few rounds and with many; the difference is the cost of the rounds. This needs
+//! only valgrind; a benchmark harness for callgrind needs a second program of a matching version.
 
 use std::fs;
 use std::process::Command;
@@ -85,7 +84,7 @@ fn differences(committed: &Table, counts: &Table) -> Result<Vec<String>> {
     Ok(differences)
 }
 
-/// Builds the benchmark and answers where its program is.
+/// Builds the benchmark and returns the path of its program.
 fn build() -> Result<String> {
     let messages = output(&mut command(
         "cargo bench --package reporter-runtime --bench instructions --no-run --message-format json",
@@ -95,7 +94,7 @@ fn build() -> Result<String> {
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
         .filter(|message| message["target"]["name"] == "instructions")
         .find_map(|message| message["executable"].as_str().map(str::to_owned))
-        .context("cargo did not say where the program is")
+        .context("cargo printed no path of the program")
 }
 
 fn count(program: &str, scene: &str, rounds: u64) -> Result<u64> {
@@ -112,7 +111,7 @@ fn count(program: &str, scene: &str, rounds: u64) -> Result<u64> {
     let text = String::from_utf8_lossy(&run.stderr);
     ensure!(run.status.success(), "{scene} failed:\n{text}");
     let Some((_, collected)) = text.split_once("Collected : ") else {
-        bail!("callgrind told no count:\n{text}");
+        bail!("callgrind printed no count:\n{text}");
     };
     let digits = collected.split_whitespace().next().unwrap_or_default();
     Ok(digits.parse()?)

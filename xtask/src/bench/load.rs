@@ -1,4 +1,4 @@
-//! The load: as much as goes through, or at a fixed rate, and what its programs say of it.
+//! The load, at full speed or at a fixed rate, and the reports of its programs.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -9,7 +9,7 @@ use super::proxies::headers;
 use crate::command::output;
 use crate::support::process::Scratch;
 
-/// What is asked of a proxy.
+/// The load on a proxy.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Work {
     pub(super) http2: bool,
@@ -32,11 +32,12 @@ impl Work {
         format!("http://{address}/{}", self.body_kib)
     }
 
-    /// As much as goes through for that long: answers the number of requests. Errors fail it.
+    /// Full load for that long; returns the number of requests. Errors fail it.
     pub(super) fn saturate(&self, address: SocketAddr, seconds: u64) -> Result<f64> {
-        match self.http2 {
-            true => self.saturate_http2(address, seconds),
-            false => self.saturate_http1(address, seconds),
+        if self.http2 {
+            self.saturate_http2(address, seconds)
+        } else {
+            self.saturate_http1(address, seconds)
         }
     }
 
@@ -65,7 +66,7 @@ impl Work {
         succeeded(&report)
     }
 
-    /// `rate` requests a second for that long: answers the latencies in microseconds, in order of size.
+    /// `rate` requests a second for that long; returns the latencies in microseconds, sorted.
     pub(super) fn latencies(
         &self,
         address: SocketAddr,
@@ -82,7 +83,7 @@ impl Work {
         let log = std::fs::read_to_string(log)?;
         let latency = |line: &str| line.split('\t').nth(2).and_then(|it| it.parse().ok());
         let latencies: Option<Vec<u64>> = log.lines().map(latency).collect();
-        let mut latencies = latencies.context("h2load's log is not as it should be")?;
+        let mut latencies = latencies.context("h2load's log is malformed")?;
         ensure!(!latencies.is_empty(), "h2load's log is empty");
         latencies.sort_unstable();
         Ok(latencies)

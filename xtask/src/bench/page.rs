@@ -1,4 +1,4 @@
-//! BENCHMARKS.md: each kind of benchmark has a section of its own between two markers.
+//! BENCHMARKS.md: each kind of benchmark has a section between two markers.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! The proxies that are compared, each set up for the same work: two threads, keep-alive on both sides,
-//! no log, and an own port for HTTP/2 with prior knowledge.
+//! The proxies that are compared, each configured alike: two threads, keep-alive on both sides, no log, and a port
+//! for HTTP/2 with prior knowledge.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::support::activator::{choose, program, revision};
 use crate::support::process::{Process, Scratch, free_address, wait_for_listener};
 
-/// Clock ticks per second in `/proc`: what Linux shows to programs on every architecture.
+/// Clock ticks per second in `/proc`, the same on every architecture of Linux.
 const TICKS: f64 = 100.0;
 
 /// Which proxy.
@@ -33,7 +33,7 @@ impl Subject {
     }
 }
 
-/// The server behind them: nginx, with files of the sizes that are asked for.
+/// The backend: nginx, with files of the sizes that are requested.
 pub(super) struct Backend {
     http1: SocketAddr,
     http2: SocketAddr,
@@ -42,7 +42,7 @@ pub(super) struct Backend {
 }
 
 impl Backend {
-    /// Serves files called after their sizes in KiB.
+    /// Serves files named after their sizes in KiB.
     pub(super) fn start(sizes_kib: &[usize]) -> Result<Self> {
         let scratch = Scratch::new("backend")?;
         for &size in sizes_kib {
@@ -101,7 +101,7 @@ server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=40
         })
     }
 
-    /// CPU time that it has used so far, user and system, in seconds.
+    /// CPU time used so far, user and system, in seconds.
     pub(super) fn cpu(&self) -> Result<f64> {
         self.sum(|process| {
             let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
@@ -116,7 +116,7 @@ server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=40
         })
     }
 
-    /// Resident memory in MiB, what its processes share counted once.
+    /// Resident memory in MiB; pages that its processes share count once.
     pub(super) fn resident_mib(&self) -> Result<f64> {
         self.sum(|process| {
             let rollup = std::fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
@@ -137,7 +137,7 @@ server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=40
     }
 }
 
-/// The release build, with what its defaults have on and its reports written to a file.
+/// The release build with its defaults, and its reports in a file.
 fn activator(
     scratch: &Scratch,
     http1: SocketAddr,

@@ -1,4 +1,4 @@
-//! Requests that wait for a service without instances, and what happens when there are too many.
+//! Requests that wait for a service without instances, also more than the queue takes.
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -64,7 +64,7 @@ pub(crate) fn run() -> Result<()> {
     activator.stop()
 }
 
-/// One at a time, the order of arrival is seen to the letter.
+/// With one at a time, the order of arrival must hold exactly.
 pub(crate) fn run_in_order() -> Result<()> {
     let slow = SlowServer::start()?;
     let activator = Activator::start(&revision(&[], "container_concurrency = 1\n"))?;
@@ -84,7 +84,7 @@ pub(crate) fn run_in_order() -> Result<()> {
     activator.stop()
 }
 
-/// A queue of depth 50 answers 50 of 100 with 503.
+/// A queue of depth 50 refuses 50 of 100 with 503.
 pub(crate) fn run_full() -> Result<()> {
     let slow = SlowServer::start()?;
     let activator = Activator::start(&revision(&[], "queue_depth = 50\n"))?;
@@ -109,9 +109,10 @@ pub(crate) fn run_full() -> Result<()> {
 }
 
 fn revision(backends: &[SocketAddr], more: &str) -> String {
-    let limit = match more.contains("container_concurrency") {
-        true => String::new(),
-        false => format!("container_concurrency = {LIMIT}\n"),
+    let limit = if more.contains("container_concurrency") {
+        String::new()
+    } else {
+        format!("container_concurrency = {LIMIT}\n")
     };
     let revision = crate::support::activator::revision("held", backends);
     format!("{revision}probe = \"knative\"\n{limit}{more}")
@@ -119,7 +120,7 @@ fn revision(backends: &[SocketAddr], more: &str) -> String {
 
 type Pending = thread::JoinHandle<Result<Answer>>;
 
-/// Sends requests, each from a connection of its own, without waiting for answers.
+/// Sends requests, each on its own connection, without waiting for responses.
 fn send(activator: &Activator, ids: Range<u64>, path: &str) -> Vec<Pending> {
     let address = activator.http;
     ids.map(|id| {
@@ -129,7 +130,7 @@ fn send(activator: &Activator, ids: Range<u64>, path: &str) -> Vec<Pending> {
     .collect()
 }
 
-/// Sends requests each of which waits in the queue before the next one is sent.
+/// Sends requests, each once the one before is in the queue.
 fn queue(activator: &Activator, count: u64, path: &str) -> Result<Vec<Pending>> {
     let mut waiting = Vec::new();
     for id in 0..count {

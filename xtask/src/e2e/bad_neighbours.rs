@@ -1,5 +1,5 @@
-//! Everything at once that has hurt others: backends that close, vanish or hoard, a log that nobody reads, scrapers and
-//! idle clients, with few files. A well-behaved revision must not notice.
+//! Many faults at once: backends that close, vanish or stall, a log that is not read, scrapers and idle clients, with
+//! few file descriptors. A well-behaved revision must not notice.
 
 use std::process::Command;
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::command::{root, run as run_command};
 use crate::support::activator::program;
 
-/// `ACTIVATOR_E2E_NEIGHBOURS_SECONDS=300` plays the scene for longer.
+/// `ACTIVATOR_E2E_NEIGHBOURS_SECONDS=300` runs the scene for longer.
 const SECONDS: &str = "ACTIVATOR_E2E_NEIGHBOURS_SECONDS";
 
 pub(crate) fn run() -> Result<()> {

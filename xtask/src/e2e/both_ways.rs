@@ -1,4 +1,4 @@
-//! 2 GiB up and, at the same time, down: what a server echoes comes back whole, and in little memory.
+//! 2 GiB up and down at the same time: an echo comes back complete, and in little memory.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -46,7 +46,7 @@ pub(crate) fn run() -> Result<()> {
     activator.stop()
 }
 
-/// curl sends what it is given here while it prints what comes back.
+/// curl sends its input while it prints what comes back.
 fn curl(activator: &Activator) -> Result<()> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--fail", "--max-time", "300"]);
@@ -79,7 +79,7 @@ fn curl(activator: &Activator) -> Result<()> {
     Ok(())
 }
 
-/// Twice as much as a block, so that each block can begin at a place of its own.
+/// Twice as much as a block, so that each block can begin at a different offset.
 fn noise() -> Result<Vec<u8>> {
     let mut noise = vec![0; 2 * MIB];
     File::open("/dev/urandom")?.read_exact(&mut noise)?;

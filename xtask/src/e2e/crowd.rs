@@ -1,4 +1,4 @@
-//! 10,000 idle connections and 1,000 whose requests never end, beside normal traffic.
+//! 10,000 idle connections and 1,000 with requests that never end, beside normal traffic.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::support::process::Process;
 
 const IDLE: u32 = 10_000;
 const SLOW: u32 = 1_000;
-/// With and without the crowd in turns, so that what else the machine does falls on both.
+/// With and without the crowd in turns, so that other load on the machine affects both.
 const ROUNDS: usize = 3;
-/// Of shorter times the other programs on the machine decide.
+/// Shorter times depend on the other programs on the machine.
 const FLOOR: Duration = Duration::from_millis(10);
-/// What a connection may cost, in memory that the allocator may keep.
+/// The memory per connection that the allocator may keep.
 const KIB_EACH: u64 = 64;
 
 pub(crate) fn run() -> Result<()> {
@@ -39,7 +39,7 @@ pub(crate) fn run() -> Result<()> {
         )?;
         let lines = crowd.lines()?;
         let line = || lines.recv_timeout(Duration::from_secs(60));
-        line().context("the crowd does not stand")?;
+        line().context("the crowd is not connected")?;
         with.push(percentile_99(&activator)?);
         let memory = activator.process.resident_kib()?;
         crowd.signal("TERM")?;
@@ -56,7 +56,7 @@ pub(crate) fn run() -> Result<()> {
     activator.stop()
 }
 
-/// Of 500 requests a second, all of which must succeed.
+/// The latency of 500 requests a second, all of which must succeed.
 fn percentile_99(activator: &Activator) -> Result<Duration> {
     let mut hey = Command::new("hey");
     hey.args(["-z", "5s", "-c", "20", "-q", "25"]);

@@ -1,4 +1,4 @@
-//! curl in every protocol that clients may speak: the same body each time.
+//! curl with every protocol of clients: the same body each time.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use crate::command::{self, output};
 use crate::support::activator::{Activator, choose, revision};
 use crate::support::process::{Scratch, free_address, wait_for_listener};
 
-/// What curl ends with when TLS can't be agreed upon.
+/// curl's exit code when the TLS handshake fails.
 const TLS_FAILED: i32 = 35;
 
 pub(crate) fn run() -> Result<()> {
@@ -74,7 +74,7 @@ fn curl(revision: &str) -> Command {
     curl
 }
 
-/// An authority (`ca.pem`), and a certificate (`leaf.pem`, `leaf.key`) of it for 127.0.0.1.
+/// A CA (`ca.pem`), and its certificate for 127.0.0.1 (`leaf.pem`, `leaf.key`).
 fn make_certificates(scratch: &Scratch) -> Result<()> {
     let request = |name: &str| {
         let mut openssl = Command::new("openssl");

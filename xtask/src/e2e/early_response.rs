@@ -1,4 +1,4 @@
-//! A server of Node's that responds before it has read a body: what comes of that later is never a request.
+//! A Node server that responds before it has read a body: the rest of the body never becomes a request.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -52,7 +52,7 @@ pub(crate) fn run() -> Result<()> {
     activator.stop()
 }
 
-/// What would be a request if it were none of a body.
+/// Body bytes that look like a request.
 fn smuggled() -> String {
     format!(
         "GET /smuggled HTTP/1.1\r\nHost: node\r\n{}\r\n",
@@ -60,7 +60,7 @@ fn smuggled() -> String {
     )
 }
 
-/// Answers whether the connection went on behind the upload. Nothing but responses to what was asked must come.
+/// Returns whether the connection went on after the upload. There must be no response without its request.
 fn upload(http: SocketAddr, idle: u64, pause: u64) -> Result<bool> {
     let mut stream = TcpStream::connect(http)?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
@@ -96,7 +96,7 @@ fn upload(http: SocketAddr, idle: u64, pause: u64) -> Result<bool> {
     }
 }
 
-/// The next response, which ends with what the server responds. None when the connection is closed instead.
+/// The next response, up to the server's body; `None` when the connection is closed.
 fn response(stream: &mut TcpStream) -> Result<Option<String>> {
     let mut text = Vec::new();
     let mut piece = [0; 1_024];
@@ -113,7 +113,7 @@ fn response(stream: &mut TcpStream) -> Result<Option<String>> {
     Ok(Some(String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// An upgrade that is refused by a server which keeps the socket: the requests behind it are responded to.
+/// An upgrade that is refused by a server which keeps the socket: later requests get their responses.
 fn offer(http: SocketAddr) -> Result<()> {
     let chosen = choose("node");
     let offer = format!("{chosen}Upgrade: websocket\r\n");

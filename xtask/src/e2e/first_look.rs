@@ -1,4 +1,4 @@
-//! What the README shows: the program without a configuration, and one request.
+//! The README's first look: the program without a configuration, and one request.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The scenes' programs in Go, which come as source from their authors.
+//! The scenes' programs in Go, built from their authors' source.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::command::{root, run};
 
-/// What `e2e/go/go.mod` names, built.
+/// The programs that `e2e/go/go.mod` names, built.
 pub(crate) struct Go(());
 
 impl Go {

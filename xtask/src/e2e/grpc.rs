@@ -41,7 +41,7 @@ impl Server {
     }
 }
 
-/// Its client, that calls the revision `shapes`.
+/// Its client, which calls the revision `shapes`.
 pub(crate) fn client(
     python: &Python,
     activator: &Activator,

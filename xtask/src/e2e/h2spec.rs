@@ -1,4 +1,4 @@
-//! h2spec, which sends what HTTP/2 does not allow and looks at what becomes of it.
+//! h2spec, which violates HTTP/2 and checks the reaction.
 
 use std::process::Command;
 
@@ -8,13 +8,13 @@ use super::go::Go;
 use super::slow_server::SlowServer;
 use crate::support::activator::{Activator, revision};
 
-/// The port speaks HTTP/1.1, too: whoever begins with something else is told so in HTTP/1.1.
+/// The port also speaks HTTP/1.1, and responds in HTTP/1.1 to anything else.
 const EXPECTED: &str = "Sends invalid connection preface";
 
 /// h2spec cannot send a header that names a revision, so its host does.
 const HOST: &str = "patient.default.svc.cluster.local";
 
-/// What comes behind a request must find it unanswered: a response would end its stream.
+/// Frames after a request must come before its response, which would end the stream.
 const PATH: &str = "/?seconds=0.3";
 
 pub(crate) fn run() -> Result<()> {

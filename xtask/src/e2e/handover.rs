@@ -1,4 +1,4 @@
-//! Restarts by socket handover under load: no client that connects sees any of them.
+//! Restarts by socket handover under load, which no client notices.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! gRPC's own interoperability tests: its client and its server, in Go, with the activator between them.
+//! gRPC's own interoperability tests: client and server in Go, with the activator between them.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ const CASES: [&str; 14] = [
     "custom_metadata",
 ];
 
-/// Long enough for any case.
+/// The time-out of a case.
 const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) fn run() -> Result<()> {

@@ -1,4 +1,4 @@
-//! 200 connections that send all the time: no error while it runs, nothing in flight when it is gone.
+//! 200 connections under constant load: no error, and nothing in flight afterwards.
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::command::output;
 use crate::support::activator::{Activator, choose, revision};
 use crate::support::process::{Process, wait_until};
 
-/// Two ticks, and some time for the question itself.
+/// Two ticks, and some time for the scrape.
 const TWO_TICKS: Duration = Duration::from_millis(2_500);
 
 pub(crate) fn run() -> Result<()> {
@@ -49,7 +49,7 @@ pub(crate) fn run_http2() -> Result<()> {
     ] {
         ensure!(report.contains(faultless), "h2load saw errors");
     }
-    ensure!(!report.contains(" 0 succeeded"), "h2load saw no answer");
+    ensure!(!report.contains(" 0 succeeded"), "h2load saw no response");
     activator.wait_for_idle(TWO_TICKS)?;
     println!("resident memory {} KiB", activator.process.resident_kib()?);
     activator.stop()

@@ -1,4 +1,4 @@
-//! Debian's nginx as the server behind the activator.
+//! Debian's nginx as the backend.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ impl Nginx {
         Self::start_with(address, "")
     }
 
-    /// One that answers the activator's probes, passes `/slow` on to `server`, and logs both.
+    /// One that responds to probes, passes `/slow` on to `server`, and logs both.
     pub(crate) fn start_in_front_of(address: SocketAddr, server: SocketAddr) -> Result<Self> {
         Self::start_with(
             address,
@@ -82,18 +82,18 @@ http {{
         })
     }
 
-    /// Where it keeps the file of that name.
+    /// The path of a file that it serves.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.scratch.path("files").join(name)
     }
 
-    /// Lets it finish what it has, and waits for its end.
+    /// Stops it gracefully and waits for its end.
     pub(crate) fn stop_gracefully(&mut self) -> Result<()> {
         self.process.signal("QUIT")?;
         self.process.wait(Duration::from_secs(10)).map(drop)
     }
 
-    /// When the first probe was answered and when the first request came, since 1970, to the millisecond.
+    /// The times of the first probe's response and of the first request, since 1970, to the millisecond.
     pub(crate) fn first_probe_and_request(&self) -> Result<(Duration, Duration)> {
         let log = std::fs::read_to_string(self.scratch.path("access.log"))?;
         let mut came = Vec::new();

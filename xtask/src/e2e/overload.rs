@@ -1,4 +1,4 @@
-//! The load that kills the original (knative/serving issue 13583): 200 requests a second whose clients
+//! The load of knative/serving issue 13583: 200 requests a second whose clients
 //! give up after 1 s, for a service that can serve two at once.
 
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use super::slow_server::SlowServer;
 use crate::support::activator::{Activator, choose, revision};
 use crate::support::process::Process;
 
-/// `ACTIVATOR_E2E_OVERLOAD_MINUTES=10` plays the scene at full length.
+/// `ACTIVATOR_E2E_OVERLOAD_MINUTES=10` runs the scene at full length.
 const MINUTES: &str = "ACTIVATOR_E2E_OVERLOAD_MINUTES";
 
 pub(crate) fn run() -> Result<()> {

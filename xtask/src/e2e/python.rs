@@ -1,4 +1,4 @@
-//! The scenes' Python programs, and the packages that they need.
+//! The scenes' Python programs and their packages.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::command::{command, root, run};
 
-/// A virtual environment with what `e2e/requirements.txt` names.
+/// A virtual environment with the packages of `e2e/requirements.txt`.
 pub(crate) struct Python(());
 
 impl Python {
@@ -33,7 +33,7 @@ impl Python {
         root().join(".venv/bin/python")
     }
 
-    /// A command that runs `e2e/NAME`; its output is not held back.
+    /// A command that runs `e2e/NAME`; its output is not buffered.
     pub(crate) fn script(&self, name: &str) -> Command {
         let mut command = Command::new(self.program());
         command.arg("-u").arg(root().join("e2e").join(name));

@@ -1,4 +1,4 @@
-//! Three backends are restarted one after another under load, gracefully; no request fails.
+//! Three backends restart gracefully under load, one after another; no request fails.
 
 use std::net::SocketAddr;
 use std::process::Command;

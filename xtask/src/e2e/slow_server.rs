@@ -1,4 +1,4 @@
-//! A Python server whose requests take as long as they are told, and that remembers what it saw.
+//! A Python server whose requests take as long as they ask for, and that records them.
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -17,7 +17,7 @@ pub(crate) struct SlowServer {
 
 /// What it has seen.
 pub(crate) struct Seen {
-    /// Requests that it served at once, at most.
+    /// The most requests that it served at once.
     pub(crate) most_at_once: u64,
     /// The `id` of each request, in the order in which they came.
     pub(crate) ids: Vec<u64>,

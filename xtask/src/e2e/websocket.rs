@@ -1,4 +1,4 @@
-//! A WebSocket with Python's websockets on both sides, held through a drain.
+//! A WebSocket with Python's websockets on both sides, kept open through a drain.
 
 use std::process::Stdio;
 use std::sync::mpsc::Receiver;
@@ -11,7 +11,7 @@ use crate::support::activator::{Activator, revision};
 use crate::support::process::{Process, Scratch, free_address, wait_for_listener, wait_until};
 
 const DRAIN: Duration = Duration::from_secs(6);
-/// Long enough for any program to do what it should do at once.
+/// The time-out for what should happen at once.
 const SOON: Duration = Duration::from_secs(20);
 
 type Lines = Receiver<(Instant, String)>;

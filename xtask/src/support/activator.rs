@@ -1,4 +1,4 @@
-//! The program under test, in front of the revisions that a scene wants.
+//! The program under test, with the revisions of a scene.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,13 +21,13 @@ pub(crate) struct Activator {
 }
 
 impl Activator {
-    /// Starts the release build with `config` (TOML) behind the sections that every scene needs:
-    /// free ports, and batches to nowhere.
+    /// Starts the release build with `config` (TOML) after the sections that every scene needs:
+    /// free ports, and batches that are discarded.
     pub(crate) fn start(config: &str) -> Result<Self> {
         Self::start_with(config, &[])
     }
 
-    /// The same with flags, which go over `config`.
+    /// The same with flags, which override `config`.
     pub(crate) fn start_with(config: &str, flags: &[&str]) -> Result<Self> {
         let scratch = Scratch::new("activator")?;
         let (http, http2, admin) = (free_address()?, free_address()?, free_address()?);
@@ -61,7 +61,7 @@ impl Activator {
     /// The value of every series of a metric, by its labels.
     pub(crate) fn series(&self, metric: &str) -> Result<BTreeMap<String, f64>> {
         let answer = get(self.admin, "/metrics", "")?;
-        ensure!(answer.status == 200, "/metrics answers {}", answer.status);
+        ensure!(answer.status == 200, "/metrics: status {}", answer.status);
         let mut series = BTreeMap::new();
         for line in answer.body.lines() {
             let Some((name, value)) = line.rsplit_once(' ') else {

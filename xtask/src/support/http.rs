@@ -1,4 +1,4 @@
-//! A client of one request, for scenes that must not wait for a program to start.
+//! A client for one request, without the start of a program.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-/// An answer: its status, its head as it came, and its body.
+/// A response: its status, its head as received, and its body.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-/// GETs `path` at `address`, with more header lines if wanted (each ending in `\r\n`).
+/// GETs `path` at `address`, with further header lines (each ending in `\r\n`).
 pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
@@ -25,7 +25,7 @@ pub(crate) fn get(address: SocketAddr, path: &str, headers: &str) -> Result<Answ
     let text = String::from_utf8_lossy(&answer);
     let (head, body) = text
         .split_once("\r\n\r\n")
-        .context("the answer has no head")?;
+        .context("the response has no head")?;
     let status = head.split(' ').nth(1).context("no status")?.parse()?;
     Ok(Answer {
         status,

@@ -1,4 +1,4 @@
-//! The figure in the middle, for what is measured several times.
+//! The median, for repeated measurements.
 
 /// The median; of an even number of figures the upper one of the two.
 ///

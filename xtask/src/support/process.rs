@@ -1,4 +1,4 @@
-//! Other programs that run while a scene plays, and end with it.
+//! Other programs, which run during a scene and end with it.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
@@ -17,7 +17,7 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `command`; a program that is not there is an error that says which package has it.
+    /// Starts `command`. A missing program is an error that names its package.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::null()).spawn().with_context(|| {
@@ -26,7 +26,7 @@ impl Process {
         Ok(Self { name, child })
     }
 
-    /// The lines that it prints on standard output, which must be piped, each with the time when it came.
+    /// The lines of its standard output, which must be piped, each with its time.
     pub(crate) fn lines(&mut self) -> Result<Receiver<(Instant, String)>> {
         let stdout = self.child.stdout.take().context("stdout is piped")?;
         let (sender, lines) = channel();
@@ -53,7 +53,7 @@ impl Process {
         Ok(())
     }
 
-    /// Waits for its end, for at most `limit`.
+    /// Waits at most `limit` for its end.
     pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let name = self.name.clone();
         let what = format!("{name} does not end");
@@ -65,7 +65,7 @@ impl Process {
         self.memory_kib("VmRSS:")
     }
 
-    /// The most resident memory so far, in KiB.
+    /// Peak resident memory so far, in KiB.
     pub(crate) fn peak_kib(&self) -> Result<u64> {
         self.memory_kib("VmHWM:")
     }
@@ -113,7 +113,7 @@ impl Drop for Scratch {
     }
 }
 
-/// Asks again until there is an answer, for at most `limit`.
+/// Polls until `Some`, for at most `limit`.
 pub(crate) fn wait_until<T>(
     what: &str,
     limit: Duration,
@@ -131,7 +131,7 @@ pub(crate) fn wait_until<T>(
     }
 }
 
-/// Waits until somebody listens at `address`.
+/// Waits until a program listens at `address`.
 pub(crate) fn wait_for_listener(address: SocketAddr) -> Result<()> {
     let what = format!("nobody listens at {address}");
     wait_until(&what, Duration::from_secs(10), || {
