@@ -124,7 +124,7 @@ impl Proxy {
     pub(crate) async fn answer(
         &self,
         mut request: Box<Request<Upload>>,
-        client: &Arc<Client>,
+        client: &Rc<Client>,
     ) -> Response<Body> {
         let has_body = !request.body().is_end_stream();
         let mut held = Held::new(client.on_request(request.version(), has_body));
@@ -161,7 +161,7 @@ impl Proxy {
     pub(crate) fn was_taken_back(
         &self,
         request: &Request<()>,
-        client: &Arc<Client>,
+        client: &Rc<Client>,
         reason: ErrorReason,
     ) {
         let mut held = Held::new(client.on_request(request.version(), false));
@@ -173,7 +173,7 @@ impl Proxy {
     async fn pass_on(
         &self,
         mut request: Box<Request<Upload>>,
-        client: &Arc<Client>,
+        client: &Rc<Client>,
         begin: Instant,
         held: &mut Held,
     ) -> Result<(Answer, Deadline<Box<Relay>>), Refusal> {
@@ -217,7 +217,7 @@ impl Proxy {
     async fn forward(
         &self,
         mut request: Box<Request<Upload>>,
-        client: &Arc<Client>,
+        client: &Rc<Client>,
         target: &ServedRevision,
     ) -> Result<Answer, Refusal> {
         let capacity = Capacity::new(target, &self.services.queue);
@@ -272,7 +272,7 @@ impl Proxy {
             false => rewrite::to_client(&mut response),
         }
         if old_client && response.body().size_hint().exact().is_none() {
-            client.answer_ends_with_close();
+            client.output.ends_with_close();
         }
         Ok(Answer {
             response,
@@ -286,7 +286,7 @@ impl Proxy {
         backend: &Arc<Backend>,
         request: Box<Request<Upload>>,
         offer: Option<&Offer>,
-        client: &Arc<Client>,
+        client: &Rc<Client>,
     ) -> Result<(Response<Received>, Lease), Failed> {
         let renew = |copy: &mut Request<Upload>| informational::relay_again(copy, client);
         let (response, mut lease) = self.upstream.send(backend, request, renew).await?;

@@ -21,7 +21,7 @@ use crate::timeouts::{Deadline, TimeoutLimits};
 /// Has what a backend says to `request` before its final answer passed on to `client`.
 ///
 /// HTTP/1.0 has no such answers.
-pub(super) fn relay(request: &mut Request<Upload>, client: &Arc<Client>, held: &mut Held) {
+pub(super) fn relay(request: &mut Request<Upload>, client: &Client, held: &mut Held) {
     let expects_continue = expects_continue(request);
     if let Some(interim) = request.body().interim().cloned() {
         if expects_continue {
@@ -44,7 +44,7 @@ pub(super) fn relay(request: &mut Request<Upload>, client: &Arc<Client>, held: &
 }
 
 /// As [`relay`] does it, for a copy without a body of a request that it was called with.
-pub(super) fn relay_again(copy: &mut Request<Upload>, client: &Arc<Client>) {
+pub(super) fn relay_again(copy: &mut Request<Upload>, client: &Client) {
     if copy.body().interim().is_none() && copy.version() == Version::HTTP_11 {
         relay_http1(copy, client, None);
     }
@@ -52,17 +52,14 @@ pub(super) fn relay_again(copy: &mut Request<Upload>, client: &Arc<Client>) {
 
 fn relay_http1(
     request: &mut Request<Upload>,
-    client: &Arc<Client>,
+    client: &Client,
     want: Option<oneshot::Sender<Wanted>>,
 ) {
     let expects_continue = want.is_some();
     let want = Mutex::new(want);
-    let client = Arc::downgrade(client);
+    let to = Arc::clone(&client.informational);
     hyper::ext::on_informational(request, move |answer| {
-        let Some(client) = client.upgrade() else {
-            return;
-        };
-        client.informational.on_arrival();
+        to.on_arrival();
         if answer.status() == StatusCode::CONTINUE && expects_continue {
             // Hyper passes it on when the body is asked for, and only once.
             if let Some(want) = want.lock().take() {
@@ -72,7 +69,7 @@ fn relay_http1(
         }
         let mut headers = answer.headers().clone();
         informational_to_client(&mut headers);
-        client.informational.send(answer.status(), &headers);
+        to.send(answer.status(), &headers);
     });
 }
 

@@ -70,17 +70,17 @@ pub(super) async fn serve(
         None => Scheme::Http,
     };
     let (read, write) = socket.into_split();
-    let client = Arc::new(Client::new(
+    let client = Rc::new(Client::new(
         peer.ip(),
         write,
         scheme,
         Arc::clone(&held.0.idleness),
     ));
-    let stream = Stream::new(read, Arc::clone(&client), http.limits.body_idle_timeout);
+    let stream = Stream::new(read, Rc::clone(&client), http.limits.body_idle_timeout);
     let mut head = Timer::default();
     let end = match tls {
         None => {
-            let wire = Wire::new(stream, Arc::clone(&client));
+            let wire = Wire::new(stream, Rc::clone(&client));
             speak(
                 wire,
                 Protocol::Detect,
@@ -97,7 +97,7 @@ pub(super) async fn serve(
             match handshake::accept(&tls, stream, draining.clone(), &mut head, limit).await {
                 Ok(stream) => {
                     let protocol = Protocol::agreed(stream.get_ref().1.alpn_protocol());
-                    let wire = Wire::new(stream, Arc::clone(&client));
+                    let wire = Wire::new(stream, Rc::clone(&client));
                     speak(wire, protocol, &http, proxy, &client, draining, head).await
                 }
                 Err(error) => {
@@ -123,7 +123,7 @@ async fn speak<I>(
     protocol: Protocol,
     http: &Http,
     proxy: Rc<Proxy>,
-    client: &Arc<Client>,
+    client: &Rc<Client>,
     mut draining: Draining,
     mut head: Timer,
 ) -> End

@@ -44,10 +44,10 @@ impl<'a> HalfClosed<'a> {
         if setting == HalfClose::Gone || self.broken.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        if self.client.take_written() {
+        if self.client.output.was_written.take() {
             self.timer.disarm();
         }
-        match self.client.sent() {
+        match self.client.output.sent.get() {
             Sent::Nothing if !self.was_asked => {
                 ready!(self.timer.poll(cx, ASK));
                 self.timer.disarm();
@@ -58,7 +58,7 @@ impl<'a> HalfClosed<'a> {
             }
             Sent::Begun => self.timer.poll(cx, SILENCE),
             // What is left of a body is read, or meets a time-out.
-            Sent::Nothing | Sent::NothingOld | Sent::All => Poll::Pending,
+            Sent::Nothing | Sent::NothingOld | Sent::All | Sent::Quiet => Poll::Pending,
         }
     }
 }

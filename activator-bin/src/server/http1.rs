@@ -7,7 +7,6 @@ use std::mem;
 use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Poll, ready};
 
 use bytes::Bytes;
@@ -64,7 +63,7 @@ pub(super) async fn serve<I>(
     mut wire: Wire<I>,
     http: &Http1,
     proxy: Rc<Proxy>,
-    client: &Arc<Client>,
+    client: &Rc<Client>,
     mut draining: Draining,
     mut head: Timer,
 ) -> End
@@ -74,12 +73,12 @@ where
     let tunnel = Rc::new(Cell::new(None));
     let requests = Rc::new(Shared::new(http.limits.max_header_size));
     let mut service = {
-        let (proxy, client) = (Rc::clone(&proxy), Arc::clone(client));
+        let (proxy, client) = (Rc::clone(&proxy), Rc::clone(client));
         let tunnel = Rc::clone(&tunnel);
         let requests = Rc::clone(&requests);
         service_fn(move |mut request: Request<Incoming>| {
             requests.borrow_mut().on_request(&mut request);
-            let (proxy, client) = (Rc::clone(&proxy), Arc::clone(&client));
+            let (proxy, client) = (Rc::clone(&proxy), Rc::clone(&client));
             let (tunnel, requests) = (Rc::clone(&tunnel), Rc::clone(&requests));
             // On the heap, so that those it is handed to need no room for it.
             let request = Box::new(request.map(Upload::from));
@@ -88,7 +87,7 @@ where
                 requests
                     .borrow_mut()
                     .respelling
-                    .set_names(client.take_names());
+                    .set_names(client.output.names.take());
                 tunnel.set(answer.body_mut().take_tunnel());
                 let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
                 if proxy.is_leaving() && !switches {
@@ -114,7 +113,7 @@ where
             break (end, parts.read_buf);
         }
         service = parts.service;
-        client.set_resting(false);
+        client.output.is_resting.set(false);
         wire.put_back(parts.read_buf);
         let moment = idle::until_needed(&mut wire, client, &mut draining).await;
         if moment.is_some_and(|why| client.leaves(why)) {
@@ -142,7 +141,7 @@ where
             }
             End::Closed(end)
         }
-        (End::HeadTimeout, _) if client.is_quiet() && client.phase() == Phase::Head => {
+        (End::HeadTimeout, _) if client.output.is_quiet() && client.phase() == Phase::Head => {
             refuse(Refusal::late(timeout), wire.stream(), &http.errors, client).await;
             End::HeadTimeout
         }
@@ -227,7 +226,7 @@ where
         }
         match client.phase() {
             // What comes behind our end is no head.
-            _ if client.is_closed() => Poll::Pending,
+            _ if client.output.is_closed() => Poll::Pending,
             Phase::New | Phase::Head => {
                 let late = head.poll(cx, http.limits.header_timeout);
                 late.map(|()| ControlFlow::Break(End::HeadTimeout))
@@ -235,14 +234,14 @@ where
             Phase::Request => {
                 head.disarm();
                 // That is inside of a body: behind a request that is complete nothing is read.
-                if client.is_at_end() {
+                if client.input.is_at_end.get() {
                     return Poll::Ready(ControlFlow::Break(End::ClientGone));
                 }
-                if client.take_heard() {
+                if client.input.was_heard.take() {
                     silence.restart(http.limits.body_idle_timeout);
                 }
                 // Behind a request that is complete nobody waits for bytes.
-                if !HEARS_CLOSE || !client.is_silent() {
+                if !HEARS_CLOSE || !client.input.is_silent.get() {
                     return Poll::Pending;
                 }
                 ready!(silence.poll(cx, http.limits.body_idle_timeout));
@@ -263,10 +262,10 @@ where
                 ready!(rest.poll(cx, client));
                 // It is hyper that knows whether the last request was read to its end. If not, the connection ends
                 // behind that: what still comes is never read as a request.
-                client.set_resting(true);
+                client.output.is_resting.set(true);
                 connection.as_mut().graceful_shutdown();
                 let ended = connection.as_mut().poll(cx);
-                client.set_resting(ended.is_ready());
+                client.output.is_resting.set(ended.is_ready());
                 ended.map(|end| match end {
                     Ok(()) => ControlFlow::Continue(()),
                     Err(_) => ControlFlow::Break(End::Closed(end)),

@@ -7,7 +7,6 @@ use std::future::poll_fn;
 use std::mem;
 use std::pin::pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -77,14 +76,14 @@ impl Http2 {
         self: Rc<Self>,
         io: impl AsyncRead + AsyncWrite + Unpin,
         proxy: &Rc<Proxy>,
-        client: &Arc<Client>,
+        client: &Rc<Client>,
     ) -> End {
         let mut gone = pin!(client.gone());
         let mistakes = u32::try_from(self.limits.http2_max_error_resets).unwrap_or(u32::MAX);
         let (io, flood) = Frames::of_server(io, mistakes);
         let mut handshake = pin!(self.settings.handshake(io));
         let shaken = poll_fn(|cx| {
-            if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
+            if !client.output.is_closed() && gone.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Err(End::ClientGone));
             }
             let shaken = handshake.as_mut().poll(cx);
@@ -101,7 +100,7 @@ impl Http2 {
         let mut is_flooded = false;
         poll_fn(|cx| {
             // Behind our own end that is what is waited for.
-            if !client.is_closed() && gone.as_mut().poll(cx).is_ready() {
+            if !client.output.is_closed() && gone.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::ClientGone);
             }
             // Once is enough to be woken.
@@ -132,7 +131,7 @@ impl Http2 {
                         let stream = Stream {
                             http: Rc::clone(&self),
                             proxy: Rc::clone(proxy),
-                            client: Arc::clone(client),
+                            client: Rc::clone(client),
                         };
                         tokio::task::spawn_local(stream.serve(request, respond));
                     }

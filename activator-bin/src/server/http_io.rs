@@ -4,7 +4,6 @@ use std::cell::RefMut;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -25,7 +24,7 @@ const NONSENSE: &[u8] = b"\0\n\n";
 /// Both directions of a connection.
 pub(super) struct Wire<I> {
     stream: I,
-    client: Arc<Client>,
+    client: Rc<Client>,
     /// What was read before whoever reads now.
     unread: BytesMut,
     /// What is read, while it is HTTP/1.
@@ -34,7 +33,7 @@ pub(super) struct Wire<I> {
 }
 
 impl<I> Wire<I> {
-    pub(super) fn new(stream: I, client: Arc<Client>) -> Self {
+    pub(super) fn new(stream: I, client: Rc<Client>) -> Self {
         Self {
             stream,
             client,
@@ -124,7 +123,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
                 ready!(Pin::new(&mut *stream).poll_read(cx, buf))?;
                 let read = &mut buf.filled_mut()[before..];
                 if read.is_empty() {
-                    client.on_end();
+                    client.input.is_at_end.set(true);
                 }
                 let (Some(requests), false) = (&mut requests, read.is_empty()) else {
                     return Poll::Ready(Ok(()));
@@ -181,7 +180,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
             requests,
             ..
         } = &mut *self;
-        if client.is_quiet() {
+        if client.output.is_quiet() {
             // Its refusals say no reason.
             let status = bufs.first().and_then(|head| head.get(9..12));
             self.refused = status.and_then(|status| StatusCode::from_bytes(status).ok());
@@ -228,7 +227,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The client is still to be told why, or nothing ends for it.
-        if self.refused.is_some() || self.client.is_resting() {
+        if self.refused.is_some() || self.client.output.is_resting.get() {
             return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.stream).poll_shutdown(cx)

@@ -24,7 +24,7 @@ impl Rest {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<()> {
         while self.0.poll(cx, REST).is_ready() {
             self.0.disarm();
-            if !client.take_use() && client.is_quiet() {
+            if !client.input.was_used.take() && client.output.is_quiet() {
                 return Poll::Ready(());
             }
         }

@@ -3,7 +3,7 @@
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ const LINGER: Duration = Duration::from_secs(2);
 /// Both directions of a connection.
 pub(super) struct Stream {
     read: OwnedReadHalf,
-    client: Arc<Client>,
+    client: Rc<Client>,
     /// Since our side was closed.
     lingering: Option<Pin<Box<Sleep>>>,
     /// Since the client has taken no bytes, while it takes none.
@@ -32,7 +32,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Writing fails when the client has taken nothing for as long as `patience`.
-    pub(super) fn new(read: OwnedReadHalf, client: Arc<Client>, patience: Duration) -> Self {
+    pub(super) fn new(read: OwnedReadHalf, client: Rc<Client>, patience: Duration) -> Self {
         Self {
             read,
             client,
@@ -43,8 +43,7 @@ impl Stream {
     }
 
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
-        if !self.client.is_blocked() {
-            self.client.set_blocked(true);
+        if self.client.output.on_blocked() {
             self.blocked.restart(self.patience);
         }
         ready!(self.blocked.poll(cx, self.patience));
@@ -62,7 +61,7 @@ impl AsyncRead for Stream {
         let before = buf.filled().len();
         let read = Pin::new(&mut self.read).poll_read(cx, buf);
         if read.is_pending() {
-            self.client.on_silence();
+            self.client.input.is_silent.set(true);
         }
         ready!(read)?;
         if buf.filled().len() > before {
@@ -94,8 +93,7 @@ impl AsyncWrite for Stream {
             match self.client.socket().try_write_vectored(bufs) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 written => {
-                    self.client.set_blocked(false);
-                    self.client.on_written();
+                    self.client.output.on_written();
                     return Poll::Ready(written);
                 }
             }
@@ -117,7 +115,7 @@ impl AsyncWrite for Stream {
         if self.lingering.is_none() {
             SockRef::from(self.client.socket()).shutdown(Shutdown::Write)?;
             self.lingering = Some(Box::pin(sleep(LINGER)));
-            self.client.on_close();
+            self.client.output.on_close();
         }
         let Self {
             read,

@@ -43,7 +43,7 @@ impl KeepAlive {
     pub(super) fn poll_silent(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            let pause = match client.take_heard() {
+            let pause = match client.input.was_heard.take() {
                 true => {
                     self.is_asked = false;
                     self.interval

@@ -28,7 +28,7 @@ use crate::proxy::Proxy;
 pub(super) struct Stream {
     pub(super) http: Rc<Http2>,
     pub(super) proxy: Rc<Proxy>,
-    pub(super) client: Arc<Client>,
+    pub(super) client: Rc<Client>,
 }
 
 impl Stream {
@@ -81,7 +81,7 @@ impl Stream {
     fn inform(&self, to: &mut SendResponse<Bytes>, interim: &Interim, cx: &mut Context<'_>) {
         while let Poll::Ready(all) = interim.poll_next(cx) {
             for early in all {
-                if !self.client.is_blocked() {
+                if !self.client.output.is_blocked() {
                     // An error means that there is nobody to send it to.
                     let _ = to.send_informational(early);
                 }
