@@ -204,12 +204,6 @@ impl Client {
         Exchange::new(self)
     }
 
-    /// The final response comes next.
-    pub(crate) fn on_response(&self) {
-        self.informational.end();
-        self.output.sent.set(Sent::Begun);
-    }
-
     /// Hyper has written all that it held.
     pub(crate) fn on_flush(&self) {
         if self.requests.get() == 0 && !self.is_http2.get() {

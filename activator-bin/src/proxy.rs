@@ -2,6 +2,7 @@
 //!
 //! What must not live here: bytes on connections, in either direction.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ pub(crate) use response_body::{Body, BodyError};
 
 use attempts::Attempts;
 use capacity::Capacity;
-use held::Held;
+use held::{Accepted, Held, RequestBody};
 use outcome::{Observer, Outcome};
 use refusal::Refusal;
 use relay::Relay;
@@ -127,15 +128,26 @@ impl Proxy {
         client: &Rc<Client>,
     ) -> Response<Body> {
         let has_body = !request.body().is_end_stream();
-        let mut held = Held::new(client.on_request(request.version(), has_body));
+        let exchange = client.on_request(request.version(), has_body);
         if let Some(probe) = platform_probe::take(request.headers_mut()) {
-            return probe.answer(&self.services.readiness, held);
+            return probe.answer(&self.services.readiness, Held::uncounted(exchange));
         }
         let begin = Instant::now();
-        held.observe(Outcome::new(&self.observer, &request, client.scheme, begin));
-        let outcome = self.pass_on(request, client, begin, &mut held).await;
-        client.on_response();
-        match outcome {
+        let outcome = Outcome::new(&self.observer, &request, client.scheme, begin);
+        let accepted = Accepted::new(exchange, outcome);
+        let valid = validate::check(&request, &self.services.limits);
+        let target = match valid.and_then(|()| self.find(&request)) {
+            Ok(target) => target,
+            Err(refusal) => return refusal.into_response(accepted),
+        };
+        let in_flight = self.services.reporter.track(&target.key);
+        let body = RequestBody {
+            over: informational::relay(&mut request, client),
+            is_too_large: self.bound(&mut request),
+        };
+        let accepted = accepted.counted(&target.key, in_flight, body);
+        let passed = self.pass_on(request, client, begin, &target, &accepted);
+        match passed.await {
             Ok((
                 Answer {
                     mut response,
@@ -144,8 +156,7 @@ impl Proxy {
                 },
                 deadline,
             )) => {
-                held.occupy(slot);
-                held.answer(response.status());
+                let held = accepted.responded(slot, response.status());
                 if upgrade::is_switch(&response) {
                     let backend = hyper::upgrade::on(&mut response);
                     return response.map(|_| Body::switched(backend, lease, held, deadline));
@@ -153,7 +164,7 @@ impl Proxy {
                 let relay = |body| Box::new(Relay::new(body, lease, held));
                 response.map(|body| Body::relayed(relay(body), deadline))
             }
-            Err(refusal) => refusal.into_response(held),
+            Err(refusal) => refusal.into_response(accepted),
         }
     }
 
@@ -164,37 +175,28 @@ impl Proxy {
         client: &Rc<Client>,
         reason: ErrorReason,
     ) {
-        let mut held = Held::new(client.on_request(request.version(), false));
-        let begin = Instant::now();
-        held.observe(Outcome::new(&self.observer, request, client.scheme, begin));
-        held.fail(reason);
+        let exchange = client.on_request(request.version(), false);
+        let outcome = Outcome::new(&self.observer, request, client.scheme, Instant::now());
+        Accepted::new(exchange, outcome).lost(reason);
     }
 
     async fn pass_on(
         &self,
-        mut request: Box<Request<Upload>>,
+        request: Box<Request<Upload>>,
         client: &Rc<Client>,
         begin: Instant,
-        held: &mut Held,
+        target: &ServedRevision,
+        accepted: &Accepted,
     ) -> Result<(Answer, Deadline<Box<Relay>>), Refusal> {
-        validate::check(&request, &self.services.limits)?;
-        let target = self.find(&request)?;
-        held.count(&target.key, self.services.reporter.track(&target.key));
         let limits = target.timeouts();
         let deadline = self.timeouts.begin(&limits, begin);
-        informational::relay(&mut request, client, held);
         let interim = request.body().interim().cloned();
-        let most = self.services.limits.max_request_body;
-        if let Some(most) = most
-            && request.body().size_hint().exact().is_none()
-        {
-            held.bound(request.body_mut().bound(most));
-        }
         tokio::select! {
             biased;
-            answer = self.forward(request, client, &target) => {
+            answer = self.forward(request, client, target) => {
+                let most = self.services.limits.max_request_body;
                 let answer = answer.map_err(|refusal| match most {
-                    Some(most) if held.is_too_large() => validate::body_too_large(most),
+                    Some(most) if accepted.is_too_large() => validate::body_too_large(most),
                     _ => refusal,
                 })?;
                 deadline.on_start();
@@ -209,6 +211,14 @@ impl Proxy {
                 Err(Refusal::new(ErrorReason::ClientTimeout, why))
             }
         }
+    }
+
+    /// Has a body whose length is not known fail when it is larger than it may be. The flag tells that.
+    fn bound(&self, request: &mut Request<Upload>) -> Option<Rc<Cell<bool>>> {
+        let most = self.services.limits.max_request_body?;
+        let body = request.body_mut();
+        let is_open = body.size_hint().exact().is_none();
+        is_open.then(|| body.bound(most))
     }
 
     /// Waits for capacity and for the head of the backend's answer.

@@ -20,6 +20,14 @@ impl Exchange {
         }
     }
 
+    /// The final response comes next.
+    pub(crate) fn on_response(&self) {
+        if let Some(client) = self.client.upgrade() {
+            client.informational.end();
+            client.output.sent.set(Sent::Begun);
+        }
+    }
+
     /// The response is not to be finished, although the client may still read it. Whoever drives the connection has
     /// to be woken. Over HTTP/2 the stream sees to it.
     pub(crate) fn cut(&self) {

@@ -1,4 +1,7 @@
 //! What a request holds until it is over: its slot, its count, and what is known of its outcome.
+//!
+//! It is [`Accepted`] until its response begins, and then [`Held`] by that response's body. Whoever drops either, and
+//! whenever, gives all of it back.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,76 +17,115 @@ use crate::client::Exchange;
 use crate::message::request_body::AnswerOver;
 use crate::throttle::Slot;
 
-/// What a request holds until it is over.
+/// What a request holds whose response has not begun.
+pub(super) struct Accepted(Held);
+
+/// What a request holds whose response has begun.
 pub(crate) struct Held {
+    /// None of one of our own.
     slot: Option<Slot>,
+    /// None when it belongs to no revision.
     in_flight: Option<InFlight>,
-    /// None where nobody asks how it ended.
+    /// None when nobody asks how it ended.
     outcome: Option<Outcome>,
-    /// Of use to an upload that the backend did not want.
-    answering: Option<oneshot::Sender<AnswerOver>>,
-    /// Set by an upload that is larger than it may be.
-    is_too_large: Option<Rc<Cell<bool>>>,
+    body: RequestBody,
     exchange: Exchange,
 }
 
+/// What a response and the body of its request tell each other.
+#[derive(Default)]
+pub(super) struct RequestBody {
+    /// Dropped when the response is complete. Of use to a body that the backend did not want.
+    pub(super) over: Option<oneshot::Sender<AnswerOver>>,
+    /// Set by a body that is larger than it may be.
+    pub(super) is_too_large: Option<Rc<Cell<bool>>>,
+}
+
+impl Accepted {
+    pub(super) fn new(exchange: Exchange, outcome: Outcome) -> Self {
+        let mut held = Held::uncounted(exchange);
+        held.outcome = Some(outcome);
+        Self(held)
+    }
+
+    /// It is in flight for a revision.
+    pub(super) fn counted(
+        mut self,
+        revision: &RevisionKey,
+        in_flight: InFlight,
+        body: RequestBody,
+    ) -> Self {
+        self.0.with_outcome(|outcome| outcome.belong_to(revision));
+        self.0.in_flight = Some(in_flight);
+        self.0.body = body;
+        self
+    }
+
+    /// Whether the request's body is larger than it may be.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.0.is_too_large()
+    }
+
+    /// A backend on which it has `slot` sends a response.
+    pub(super) fn responded(mut self, slot: Slot, status: StatusCode) -> Held {
+        self.0.slot = Some(slot);
+        self.0.begin(status)
+    }
+
+    /// The response is one of our own.
+    pub(super) fn refused(mut self, reason: ErrorReason, status: StatusCode) -> Held {
+        self.0.fail(reason);
+        self.0.begin(status)
+    }
+
+    /// It is over without a response.
+    pub(super) fn lost(mut self, reason: ErrorReason) {
+        self.0.fail(reason);
+    }
+}
+
 impl Held {
-    /// By a request that is not counted yet.
-    pub(crate) fn new(exchange: Exchange) -> Self {
+    /// The request is answered here and counted nowhere.
+    pub(super) fn uncounted(exchange: Exchange) -> Self {
         Self {
             slot: None,
             in_flight: None,
             outcome: None,
-            answering: None,
-            is_too_large: None,
+            body: RequestBody::default(),
             exchange,
         }
     }
 
-    /// The backend that answers has this slot taken by the request.
-    pub(crate) fn occupy(&mut self, slot: Slot) {
-        self.slot = Some(slot);
+    fn begin(mut self, status: StatusCode) -> Self {
+        self.exchange.on_response();
+        self.with_outcome(|outcome| outcome.answer(status));
+        self
     }
 
-    /// Somebody waits for the end of the answer.
-    pub(crate) fn announce_end(&mut self, answering: oneshot::Sender<AnswerOver>) {
-        self.answering = Some(answering);
-    }
-
-    /// The request's body may turn out to be larger than it may be.
-    pub(crate) fn bound(&mut self, is_too_large: Rc<Cell<bool>>) {
-        self.is_too_large = Some(is_too_large);
-    }
-
-    /// Whether it has.
-    pub(crate) fn is_too_large(&self) -> bool {
-        self.is_too_large.as_ref().is_some_and(|flag| flag.get())
-    }
-
-    pub(crate) fn count(&mut self, revision: &RevisionKey, in_flight: InFlight) {
-        self.in_flight = Some(in_flight);
+    fn with_outcome(&mut self, tell: impl FnOnce(&mut Outcome)) {
         if let Some(outcome) = &mut self.outcome {
-            outcome.belong_to(revision);
+            tell(outcome);
         }
     }
 
-    pub(crate) fn observe(&mut self, outcome: Outcome) {
-        self.outcome = Some(outcome);
+    /// Whether the request's body is larger than it may be.
+    pub(super) fn is_too_large(&self) -> bool {
+        let flag = self.body.is_too_large.as_ref();
+        flag.is_some_and(|flag| flag.get())
     }
 
-    pub(crate) fn answer(&mut self, status: StatusCode) {
-        if let Some(outcome) = &mut self.outcome {
-            outcome.answer(status);
-        }
+    /// The response does not end as it should.
+    pub(super) fn fail(&mut self, reason: ErrorReason) {
+        self.with_outcome(|outcome| outcome.fail(reason));
     }
 
-    pub(crate) fn fail(&mut self, reason: ErrorReason) {
-        if let Some(outcome) = &mut self.outcome {
-            outcome.fail(reason);
-        }
+    /// All of the response is there.
+    pub(super) fn complete(&mut self) {
+        self.body.over = None;
+        self.with_outcome(Outcome::complete);
     }
 
-    /// The answer is not to be finished: see [`Exchange::cut`].
+    /// The response is not to be finished: see [`Exchange::cut`].
     pub(super) fn cut(&self) {
         self.exchange.cut();
     }
@@ -91,14 +133,6 @@ impl Held {
     /// Ready when the client's connection breaks off: see [`Exchange::on_response_end`].
     pub(super) fn on_response_end(&self) -> impl Future<Output = ()> + use<> {
         self.exchange.on_response_end()
-    }
-
-    /// All of the response is there.
-    pub(crate) fn complete(&mut self) {
-        self.answering = None;
-        if let Some(outcome) = &mut self.outcome {
-            outcome.complete();
-        }
     }
 }
 

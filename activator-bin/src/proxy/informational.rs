@@ -10,37 +10,33 @@ use http_body::Body as _;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::held::Held;
 use super::relay::Relay;
 use crate::client::Client;
 use crate::message::hop_by_hop::informational_to_client;
 use crate::message::interim::{Interim, Wanted};
-use crate::message::request_body::Upload;
+use crate::message::request_body::{AnswerOver, Upload};
 use crate::timeouts::{Deadline, TimeoutLimits};
 
 /// Has what a backend says to `request` before its final answer passed on to `client`.
 ///
-/// HTTP/1.0 has no such answers.
-pub(super) fn relay(request: &mut Request<Upload>, client: &Client, held: &mut Held) {
-    let expects_continue = expects_continue(request);
-    if let Some(interim) = request.body().interim().cloned() {
-        if expects_continue {
-            let (wanted, answering) = request.body_mut().close_gate();
-            interim.expect(wanted);
-            held.announce_end(answering);
-        }
-        return;
+/// HTTP/1.0 has no such answers. Where the client waits to be told to send the body, what is returned is to be kept
+/// until the answer is over.
+pub(super) fn relay(
+    request: &mut Request<Upload>,
+    client: &Client,
+) -> Option<oneshot::Sender<AnswerOver>> {
+    let interim = request.body().interim().cloned();
+    if interim.is_none() && request.version() != Version::HTTP_11 {
+        return None;
     }
-    if request.version() != Version::HTTP_11 {
-        return;
+    let gate = expects_continue(request).then(|| request.body_mut().close_gate());
+    let (want, over) = gate.unzip();
+    match (interim, want) {
+        (Some(interim), Some(want)) => interim.expect(want),
+        (Some(_), None) => {}
+        (None, want) => relay_http1(request, client, want),
     }
-    let mut want = None;
-    if expects_continue {
-        let (wanted, answering) = request.body_mut().close_gate();
-        want = Some(wanted);
-        held.announce_end(answering);
-    }
-    relay_http1(request, client, want);
+    over
 }
 
 /// As [`relay`] does it, for a copy without a body of a request that it was called with.

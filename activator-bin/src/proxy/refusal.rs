@@ -6,7 +6,7 @@ use http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS
 use http::{HeaderValue, Response, StatusCode};
 use reporter_metrics::ErrorReason;
 
-use super::held::Held;
+use super::held::{Accepted, Held};
 use super::response_body::Body;
 
 /// Why a request is not served.
@@ -22,11 +22,10 @@ impl Refusal {
         Self { reason, text }
     }
 
-    pub(super) fn into_response(self, mut held: Held) -> Response<Body> {
+    pub(super) fn into_response(self, accepted: Accepted) -> Response<Body> {
         use ErrorReason as Why;
         let status = status(self.reason);
-        held.fail(self.reason);
-        held.answer(status);
+        let held = accepted.refused(self.reason, status);
         let mut response = text(status, self.text, held);
         let headers = response.headers_mut();
         match self.reason {
