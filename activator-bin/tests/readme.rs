@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use config::for_tests;
 
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+const ARCHITECTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md");
 const METRICS_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
 
 /// Two tests may want to write the same page.
@@ -99,6 +100,22 @@ fn settings_tables_match_the_code() {
         &table(&AutoscalerConfig::settings()),
     );
     check(CONFIGURATION, "revision", &table(&Draft::settings()));
+}
+
+#[test]
+fn a_function_that_the_architecture_names_is_in_that_file() {
+    let page = std::fs::read_to_string(ARCHITECTURE).expect("the page exists");
+    let code = page.split('`').skip(1).step_by(2);
+    let named: Vec<_> = code.filter_map(|code| code.split_once(".rs::")).collect();
+    assert!(!named.is_empty());
+    for (file, function) in named {
+        let path = format!("{}/src/{file}.rs", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            text.contains(&format!("fn {function}")),
+            "{file}.rs::{function}"
+        );
+    }
 }
 
 #[tokio::test]
