@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_that_only_tells_of_a_forgotten_key_is_not_empty() {
+    fn a_batch_with_only_a_forgotten_key_is_not_empty() {
         let key = RevisionKey::try_new("default", "hello").unwrap();
         let stat = Stat {
             average_concurrent_requests: 0.0,

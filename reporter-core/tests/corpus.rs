@@ -1,4 +1,4 @@
-//! The fuzz targets' corpus as an ordinary test: what was worth keeping once is tried on every run.
+//! The fuzz targets' corpus as an ordinary test.
 
 #[path = "../../fuzz/properties/keys.rs"]
 mod keys;
@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
-fn every_key_of_the_corpus_keeps_what_must_hold_for_any() {
+fn every_key_of_the_corpus_has_the_properties() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/keys");
     let mut inputs = 0;
     for entry in fs::read_dir(corpus).unwrap() {

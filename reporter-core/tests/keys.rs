@@ -1,4 +1,4 @@
-//! Which texts are keys, and what is said of those that are not.
+//! Valid keys, and the errors of invalid ones.
 
 use proptest::prelude::*;
 use reporter_core::{KeyError, KeyPart, KeyPartError, RevisionKey};
@@ -35,7 +35,7 @@ fn names_of_the_dns_are_keys() {
 }
 
 #[test]
-fn what_is_no_name_of_the_dns_is_refused_with_the_reason() {
+fn invalid_dns_names_are_refused_with_the_reason() {
     let long = "a".repeat(64);
     let label = "a".repeat(63);
     let too_long = [&*label, &label, &label, &label[..62]].join(".");
@@ -167,7 +167,7 @@ fn an_error_never_grows_with_its_input() {
 }
 
 #[test]
-fn a_short_text_is_shown_whole_and_a_long_one_from_its_start() {
+fn long_texts_are_cut_in_errors() {
     let shown = |length: usize| {
         let text = "_".repeat(length);
         match text.parse::<RevisionKey>().unwrap_err() {

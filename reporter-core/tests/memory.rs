@@ -1,4 +1,4 @@
-//! What the core asks of the allocator: nothing on a request's way, little per key, all of it back.
+//! Allocations of the core: none per request, few bytes per key, all freed.
 
 use allocation_counter::{AllocationInfo, measure};
 use reporter_core::{
@@ -136,7 +136,7 @@ fn memory_is_given_back_when_keys_go() {
 }
 
 #[test]
-fn an_outbox_gives_back_what_an_outage_took() {
+fn an_outbox_frees_memory_after_an_outage() {
     let keys = keys(10_000);
     let mut outbox = Outbox::new();
     let outage = measure(|| {

@@ -12,7 +12,7 @@ fn key(number: usize) -> RevisionKey {
 }
 
 #[test]
-fn beyond_the_limit_a_new_key_is_refused_until_a_tracked_one_goes() {
+fn beyond_the_limit_a_new_key_is_refused_until_one_is_forgotten() {
     for accounting in [Accounting::Snapshot, Accounting::Average] {
         let full = Err(Refused::KeyLimitReached(KeyLimitReached { limit: 2 }));
         let mut reporter = Reporter::new(accounting);
@@ -46,7 +46,7 @@ fn beyond_the_limit_a_new_key_is_refused_until_a_tracked_one_goes() {
 }
 
 #[test]
-fn a_limit_below_what_is_tracked_forgets_nobody() {
+fn a_limit_below_the_tracked_keys_forgets_none() {
     let mut reporter = Reporter::new(Accounting::Snapshot);
     for number in 0..3 {
         assert!(

@@ -1,4 +1,4 @@
-//! The shared conformance histories: what the reference implementations emitted, this core emits.
+//! The shared conformance histories: the core's output equals that of the reference implementations.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
-//! The worked examples of the reporter's specification, one line each, and further ones for its fine print.
+//! The worked examples of the reporter's specification, one line each, and further ones for details.
 //!
 //! A history is a list of steps: `0 in A` is a request for `A` at 0 ms, `out` its end, `tick` the end of a
-//! period. What was said reads `A 1/1` for average and count, `g A 0` for a gauge, `- A` for a forgotten key.
+//! period. Results read `A 1/1` for average and count, `g A 0` for a gauge, `- A` for a forgotten key.
 
 use reporter_core::{Accounting, Report, Reporter, ReqEvent, RevisionKey, StatMessage, Timestamp};
 

@@ -1,6 +1,6 @@
-//! What is logged of revisions that the lister does not know.
+//! The log of revisions that the lister does not know.
 //!
-//! Alone in its process: a line that a thread without a subscriber comes to first may be off for all threads.
+//! In its own process: a log line that is first reached without a subscriber may be off for all threads.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -112,7 +112,7 @@ fn an_unknown_revision_is_logged_once_until_it_was_known() {
 }
 
 #[test]
-fn a_flood_of_unknown_revisions_is_logged_in_part_and_leaves_room_when_it_is_over() {
+fn logged_unknown_revisions_are_bounded_and_make_room_again() {
     let mut fixture = Fixture::new();
     let flood: Vec<String> = (0..3_000).map(|n| format!("default/flood-{n}")).collect();
     assert_eq!(fixture.tick(&[], &flood), flood[..1_000]);

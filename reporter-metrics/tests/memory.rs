@@ -1,4 +1,4 @@
-//! What metrics may take of memory. Alone in its process, so that nothing else moves the figure.
+//! The memory of metrics. In its own process, so that nothing else changes the figure.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ fn resident_bytes(exporter: &Exporter) -> f64 {
 }
 
 #[test]
-fn observations_take_no_memory_while_ticks_come_and_nobody_scrapes() {
+fn observations_take_no_memory_between_scrapes() {
     let exporter = Exporter::new("1.2.3", Arc::new(NoRevisions));
     let queue = exporter.queue();
     let mut revision_gauges = exporter.revision_gauges();

@@ -1,4 +1,4 @@
-//! What the runtime asks of the allocator on a request's way: nothing, once the key is known.
+//! Allocations of the runtime per request: none, once the key is known.
 
 use allocation_counter::measure;
 use reporter_core::{Accounting, RevisionKey};

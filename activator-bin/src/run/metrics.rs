@@ -1,4 +1,4 @@
-//! Where the parts that know figures and the metrics meet: neither knows the other.
+//! Feeds the metrics with the figures of the other parts; neither knows the other.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,12 +10,12 @@ use crate::admin::Make;
 use crate::logging;
 use crate::revision::{Revisions, ServedRevision};
 
-/// The revisions for the metrics, which have to be there first: probes are counted from the start.
+/// The revisions as the metrics see them. The metrics come first: probes are counted from the start.
 #[derive(Default)]
 pub(super) struct LateLister(OnceLock<Arc<Revisions>>);
 
 impl LateLister {
-    /// These are the revisions. The first word counts.
+    /// Sets the revisions, once.
     pub(super) fn set(&self, revisions: &Arc<Revisions>) {
         self.0.get_or_init(|| Arc::clone(revisions));
     }
@@ -27,7 +27,7 @@ impl RevisionLister for LateLister {
     }
 }
 
-/// The text of `/metrics`, with all figures as of the moment when it is asked for.
+/// Makes the text of `/metrics`, with all figures at the time of the scrape.
 pub(super) fn render(
     exporter: Exporter,
     reporter: ConcurrencyReporter,

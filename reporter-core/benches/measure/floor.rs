@@ -1,4 +1,4 @@
-//! The floor of a request: what nobody who times and counts it can do without.
+//! The floor of a request: the least that timing and counting takes.
 
 use std::hint::black_box;
 use std::sync::atomic::{AtomicU64, Ordering};

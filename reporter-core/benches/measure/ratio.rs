@@ -1,5 +1,5 @@
-//! Criterion with a ratio in place of a time: what is measured and its floor run in turns, so that a machine
-//! that is slow for a while is slow for both.
+//! Criterion with a ratio in place of a time: what is measured and its floor run in turns, so that a
+//! temporarily slow machine is slow for both.
 
 use std::time::{Duration, Instant};
 

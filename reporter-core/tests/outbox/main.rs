@@ -1,4 +1,4 @@
-//! The outbox under random pushes, cuts, confirmations and broken links, against a model that merges nothing.
+//! The outbox under random pushes, frames, confirmations and broken links, against a model that merges nothing.
 
 mod model;
 
@@ -199,7 +199,7 @@ fn tick(messages: &[StatMessage], forgotten: &[usize]) -> Batch {
 }
 
 #[test]
-fn a_key_that_is_forgotten_while_it_waits_wakes_nobody() {
+fn a_key_forgotten_while_waiting_has_average_0() {
     let mut outbox = Outbox::new();
     outbox.push(&Batch::first_request(message(0, 1, 1)));
     outbox.push(&tick(&[message(0, 4, 3)], &[]));
@@ -208,7 +208,7 @@ fn a_key_that_is_forgotten_while_it_waits_wakes_nobody() {
 }
 
 #[test]
-fn a_key_that_is_forgotten_after_it_was_sent_comes_back_without_its_burst() {
+fn a_key_forgotten_after_sending_is_sent_again_with_average_0() {
     let mut outbox = Outbox::new();
     outbox.push(&tick(&[message(0, 4, 3)], &[]));
     assert_eq!(only_message(&mut outbox), (4.0, 3));

@@ -1,6 +1,6 @@
-//! The outbox as a heap of parcels: every message that was ever pushed, and how far it has come.
+//! The outbox as a list of parcels: every message ever pushed, and its state.
 //!
-//! Nothing is merged or moved here. What a frame must hold is worked out anew from all parcels.
+//! Nothing is merged or moved here. The content of a frame is computed from all parcels.
 
 use std::collections::BTreeMap;
 

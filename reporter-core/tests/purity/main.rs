@@ -1,6 +1,6 @@
-//! The core needs nothing from its host: no `std` in it or below it, and nothing below it but what is named here.
+//! The core needs nothing from its host: no `std`, and only the dependencies named here.
 //!
-//! Both checks build and ask for the core alone: another member of the workspace may well turn on the `std` feature
+//! Both checks build and ask for the core alone: another member of the workspace may turn on the `std` feature
 //! of a crate that the core uses too.
 
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Not a test of its own: `purity` compiles this against the core as a crate that has no `std`.
 //!
-//! A program has one panic handler. This is it, so the compiler refuses the crate as soon as
-//! anything in the core's dependency tree brings `std`, which has one too.
+//! A program has one panic handler. This crate has it, so it does not compile if anything in the core's
+//! dependency tree brings `std`, which has one too.
 #![no_std]
 
 #[cfg(spoiled)]

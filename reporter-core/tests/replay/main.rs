@@ -1,4 +1,4 @@
-//! Both ledgers against a naive replay of the whole history, and the laws that any history must keep.
+//! Both ledgers against a naive replay of the whole history, and the properties of any history.
 
 mod history;
 mod naive;

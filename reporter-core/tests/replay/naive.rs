@@ -1,4 +1,4 @@
-//! The rules, applied anew to the whole history at each step. It keeps nothing but the history and what it said.
+//! The rules, applied to the whole history at each step. Keeps only the history and its own output.
 
 use reporter_core::{
     Accounting, KeyLimitReached, Refused, RevisionKey, Stat, StatMessage, UnmatchedOut,

@@ -1,4 +1,4 @@
-//! What each event does to the text.
+//! The effect of each event on the text.
 
 use std::time::{Duration, SystemTime};
 
@@ -50,7 +50,7 @@ fn the_link_is_reachable_from_its_connect_to_its_end() {
 }
 
 #[test]
-fn what_has_not_happened_yet_shows_as_0() {
+fn events_that_have_not_happened_yet_show_as_0() {
     let (exporter, _lister) = exporter();
     exporter.link("autoscaler");
     exporter.errors();
@@ -230,7 +230,7 @@ fn the_last_reading_of_each_sections_certificates_counts() {
 }
 
 #[test]
-fn a_certificate_shows_when_it_expires_and_what_has_none_shows_nothing() {
+fn a_section_without_a_certificate_has_no_expiry() {
     let (exporter, _lister) = exporter();
     let listener = exporter.certificates("tls");
     let _backends = exporter.certificates("backend_tls");

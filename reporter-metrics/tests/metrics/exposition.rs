@@ -1,4 +1,4 @@
-//! A strict reader of the Prometheus text format: what it takes, any scraper takes.
+//! A strict parser of the Prometheus text format: what it accepts, any scraper accepts.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! The concurrency gauges: which there are after ticks and changes of what the lister knows.
+//! The concurrency gauges after ticks and changes of the lister.
 
 use reporter_core::MetricsBackend;
 

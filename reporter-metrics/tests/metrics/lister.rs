@@ -1,4 +1,4 @@
-//! Revisions that come and go as a test says.
+//! Revisions that a test adds and removes.
 
 use std::collections::HashMap;
 use std::sync::Arc;

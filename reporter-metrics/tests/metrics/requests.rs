@@ -1,4 +1,4 @@
-//! Queued and active requests, and what goes on while texts are made.
+//! Queued and active requests, and changes during scrapes.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,7 +20,7 @@ fn requests(key: &str, queued: usize, active: usize) -> RevisionRequests {
 }
 
 #[test]
-fn each_text_has_the_requests_that_it_is_made_of_and_no_others() {
+fn each_text_has_only_the_requests_of_its_scrape() {
     let (exporter, _lister) = exporter();
     let check = |all: Vec<RevisionRequests>, expected: &[&str]| {
         let text = exporter.render(all);

@@ -1,4 +1,4 @@
-//! Requests that were served: how they are told apart, and how many ways there can be.
+//! Requests that were served: their labels, and the bound on series.
 
 use std::sync::{Arc, Barrier, OnceLock, mpsc};
 use std::thread::{self, ThreadId};
@@ -28,7 +28,7 @@ fn counts(exporter: &Exporter) -> Vec<String> {
 }
 
 #[test]
-fn requests_are_told_apart_by_bounded_labels_only() {
+fn requests_are_distinguished_by_bounded_labels_only() {
     let check_labels = |served: Served<'_>, expected: &str| {
         let (exporter, _lister) = exporter();
         exporter.requests().recorder().served(served, MS);
@@ -54,7 +54,7 @@ fn requests_are_told_apart_by_bounded_labels_only() {
 }
 
 #[test]
-fn a_hostile_backend_does_not_choose_the_number_of_series() {
+fn a_backend_cannot_choose_the_number_of_series() {
     let (exporter, _lister) = exporter();
     let recorder = exporter.requests().recorder();
     recorder.served(GET, MS);
@@ -72,7 +72,7 @@ fn a_hostile_backend_does_not_choose_the_number_of_series() {
 }
 
 #[test]
-fn what_threads_record_adds_up_over_texts_and_ticks() {
+fn records_of_threads_add_up_over_scrapes_and_ticks() {
     use reporter_core::MetricsBackend;
     let (exporter, _lister) = exporter();
     let mut gauges = exporter.revision_gauges();
@@ -90,7 +90,7 @@ fn what_threads_record_adds_up_over_texts_and_ticks() {
 }
 
 #[test]
-fn the_series_of_a_revision_have_its_labels_and_leave_with_it() {
+fn series_of_a_revision_have_its_labels_and_end_with_it() {
     let (exporter, lister) = exporter();
     lister.insert("default/a", "service", "configuration");
     let recorder = exporter.requests().recorder();

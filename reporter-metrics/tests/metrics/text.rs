@@ -67,7 +67,7 @@ fn named(text: &str) -> BTreeMap<String, Family> {
 }
 
 #[test]
-fn what_the_text_shows_is_what_the_table_says() {
+fn the_text_agrees_with_the_table() {
     let (exporter, _lister) = exporter_with_everything();
     let families = named(&exporter.render(idle()));
     let table: BTreeMap<String, &Metric> = METRICS
@@ -107,7 +107,7 @@ fn the_table_keeps_to_the_conventions_of_prometheus() {
 }
 
 #[test]
-fn a_metric_that_nobody_records_does_not_appear() {
+fn a_metric_that_is_not_recorded_does_not_appear() {
     let (exporter, _lister) = exporter();
     let mut expected: Vec<&str> = METRICS
         .iter()
@@ -189,7 +189,7 @@ fn label_values_of_special_characters_are_read_back_as_they_were() {
 }
 
 #[test]
-fn label_sets_with_the_same_values_in_other_places_are_different_series() {
+fn label_sets_with_swapped_values_are_different_series() {
     let (exporter, lister) = exporter();
     let mut expected = Vec::new();
     let names = ["a", "b", "c", "d"];

@@ -1,4 +1,4 @@
-//! What happens to the receiver, drawn at random.
+//! Random disturbances of the receiver.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The receiver's process: started, signalled, and asked what it took in.
+//! The receiver's process: its start, signals, and sums.
 
 use std::collections::BTreeMap;
 use std::fs;

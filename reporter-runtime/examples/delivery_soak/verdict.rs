@@ -1,4 +1,4 @@
-//! What must hold at the end, and what is printed about it.
+//! The checks at the end, and their report.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

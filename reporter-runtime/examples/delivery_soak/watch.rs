@@ -1,4 +1,4 @@
-//! What the run says of itself: the link's observer, and the memory of this process.
+//! Observation of the run: the link's events, and the memory of this process.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,5 +1,5 @@
-//! Peers that do not do what a receiver does: the counting goes on, the log has a line per change of
-//! state, tries are rare, and once the peer has come to its senses nothing is missing.
+//! Peers that misbehave: counting goes on, the log has a line per change of state, attempts are rare,
+//! and once the peer behaves nothing is missing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -92,7 +92,7 @@ bad_peers! {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_refuses_is_tried_about_twice_a_second_for_as_long_as_it_takes() {
+async fn a_refusing_peer_is_tried_twice_a_second_without_end() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -114,7 +114,7 @@ async fn a_peer_that_refuses_is_tried_about_twice_a_second_for_as_long_as_it_tak
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_knows_is_one_line_in_the_log() {
+async fn an_unknown_host_is_logged_once() {
     let rig = Rig::start(config("ws://no-such-host.invalid:8080"));
     eventually("failed twice", || rig.observer.told().failures.len() >= 2).await;
     rig.tick(&[("a", 1.0, 5)]).await;

@@ -1,4 +1,4 @@
-//! What is said of a configuration that is out of range.
+//! The errors of a configuration out of range.
 
 use std::time::Duration;
 

@@ -76,7 +76,7 @@ async fn a_large_batch_goes_in_several_frames() {
 }
 
 #[tokio::test]
-async fn what_a_broken_link_leaves_unconfirmed_is_sent_again() {
+async fn unconfirmed_frames_of_a_broken_link_are_sent_again() {
     // The peer never sees the second frame; what the pong would have confirmed comes once more.
     let peer = Peer::start(Behaviour::BreaksBeforePong(2)).await;
     let mut rig = Rig::start(config(peer.url()));
@@ -94,7 +94,7 @@ async fn what_a_broken_link_leaves_unconfirmed_is_sent_again() {
 }
 
 #[tokio::test]
-async fn while_the_peer_is_away_reports_are_merged_and_forgotten_keys_wake_nobody() {
+async fn during_an_outage_reports_are_merged_and_forgotten_keys_have_average_0() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -202,7 +202,7 @@ async fn an_idle_link_is_pinged() {
 }
 
 #[tokio::test]
-async fn a_first_request_is_timed_when_it_leaves_and_only_once() {
+async fn a_first_report_is_timed_once_when_it_is_written() {
     let peer = Peer::start(Behaviour::BreaksBeforePong(1)).await;
     let rig = Rig::start(config(peer.url()));
     let stat = Stat {

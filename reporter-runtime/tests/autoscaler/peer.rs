@@ -1,4 +1,4 @@
-//! A peer on loopback that behaves as it is told, connection by connection.
+//! A peer on loopback with a scripted behaviour per connection.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! A sink with its mailbox, what it told its observer, and what it logged.
+//! A sink with its mailbox, its observer's events, and its log.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! The end: what was accepted is drained and confirmed, or counted as lost.
+//! The shutdown: accepted dispatches are confirmed, or counted as lost.
 
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ async fn a_sink_with_nothing_to_deliver_ends_at_once_without_a_peer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_an_absent_peer_does_not_confirm_is_counted_before_the_flush_timeout() {
+async fn undelivered_requests_are_counted_before_the_flush_timeout() {
     let rig = Rig::start(AutoscalerConfig {
         flush_timeout: Duration::from_secs(5),
         ..config(nobody().await)

@@ -47,7 +47,7 @@ fn small_listener() -> (TcpListener, String) {
 }
 
 #[tokio::test]
-async fn a_peer_that_stops_reading_is_given_up_and_the_mailbox_never_waits_for_it() {
+async fn a_peer_that_stops_reading_is_given_up_without_delay_to_the_mailbox() {
     let (rig, stream) = stalled(|config| config).await;
     eventually("given up", || !rig.observer.told().downs.is_empty()).await;
     let told = rig.observer.told();
@@ -60,7 +60,7 @@ async fn a_peer_that_stops_reading_is_given_up_and_the_mailbox_never_waits_for_i
 }
 
 #[tokio::test]
-async fn a_stalled_peer_that_closes_is_heard_at_once() {
+async fn the_close_of_a_stalled_peer_is_noticed_at_once() {
     let (rig, mut stream) = stalled(|config| AutoscalerConfig {
         write_timeout: Duration::from_secs(600),
         ..config
@@ -73,7 +73,7 @@ async fn a_stalled_peer_that_closes_is_heard_at_once() {
 }
 
 #[tokio::test]
-async fn a_peer_that_pings_without_pause_and_reads_nothing_is_given_up_too() {
+async fn a_peer_that_only_pings_is_given_up() {
     let (rig, mut stream) = stalled(|config| config).await;
     let flood =
         tokio::spawn(async move { while wire::write(&mut stream, PING, &[7; 125]).await {} });

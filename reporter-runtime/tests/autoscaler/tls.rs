@@ -1,4 +1,4 @@
-//! `wss://`: whom the sink trusts.
+//! `wss://`: the certificates that the sink trusts.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,7 +86,7 @@ impl Drop for CaFile {
 }
 
 #[tokio::test]
-async fn a_peer_with_a_certificate_of_the_own_authority_is_trusted() {
+async fn a_peer_with_a_certificate_of_the_ca_file_is_trusted() {
     let authority = Authority::new("own");
     let (peer, url) = authority.peer().await;
     let file = CaFile::new("own", &authority);
@@ -102,7 +102,7 @@ async fn a_peer_with_a_certificate_of_the_own_authority_is_trusted() {
 }
 
 #[tokio::test]
-async fn a_peer_of_another_authority_is_refused_until_the_file_names_that_one() {
+async fn the_ca_file_is_read_for_each_connection() {
     let (known, other) = (Authority::new("known"), Authority::new("other"));
     let (peer, url) = other.peer().await;
     let file = CaFile::new("rotated", &known);

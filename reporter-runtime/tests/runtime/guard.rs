@@ -1,4 +1,4 @@
-//! The guard gives its slot back wherever it is dropped.
+//! The guard counts its request out wherever it is dropped.
 
 use reporter_core::Accounting;
 use reporter_runtime::InFlight;
@@ -7,7 +7,7 @@ use tokio::task::yield_now;
 use crate::scene::{Scene, key};
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_cancelled_at_any_await_gives_its_slot_back() {
+async fn a_request_cancelled_at_any_await_counts_out() {
     const AWAITS: usize = 5;
     let scene = Scene::start(Accounting::Snapshot);
     let name = key("a");
@@ -39,7 +39,7 @@ async fn a_request_that_is_cancelled_at_any_await_gives_its_slot_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_whose_handler_panics_gives_its_slot_back() {
+async fn a_request_whose_handler_panics_counts_out() {
     let scene = Scene::start(Accounting::Snapshot);
     let reporter = scene.reporter.clone();
     let request = tokio::spawn(async move {
@@ -60,7 +60,7 @@ async fn a_guard_may_be_dropped_on_another_thread() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_guard_that_outlives_ticks_is_out_when_it_is_dropped() {
+async fn a_guard_that_outlives_ticks_counts_out_when_dropped() {
     let mut scene = Scene::start(Accounting::Snapshot);
     let guard = scene.track("a");
     scene.reach(2_500).await;

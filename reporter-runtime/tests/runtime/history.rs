@@ -1,4 +1,4 @@
-//! A recorded history replays through the pure core to what the sinks have seen.
+//! A recorded history replays through the pure core to the dispatches of the sinks.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ fn spell(records: &[HistoryRecord]) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_history_tells_what_came_up_to_the_last_tick() {
+async fn a_history_ends_with_the_last_tick() {
     let mut history = None;
     let scene = Scene::with(Accounting::Snapshot, |builder| {
         let (builder, recorded) = builder.max_tracked_keys(2).record(100);
@@ -62,7 +62,7 @@ async fn a_history_tells_what_came_up_to_the_last_tick() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_is_too_slow_holds_the_exact_beginning_and_delays_nothing() {
+async fn a_slow_reader_gets_the_exact_beginning_and_delays_nothing() {
     let log = Log::collect(Level::WARN);
     let mut history = None;
     let scene = Scene::with(Accounting::Snapshot, |builder| {

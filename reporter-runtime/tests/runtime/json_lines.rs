@@ -129,7 +129,7 @@ const TWO_LINES: &str = concat!(
 );
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_is_a_line_and_one_without_messages_is_none() {
+async fn batches_with_messages_become_lines() {
     let writer = Writer::default();
     let [first, tick] = two_dispatches();
     let empty = dispatch(Cause::Tick, SystemTime::UNIX_EPOCH, &[]);
@@ -156,7 +156,7 @@ async fn a_writer_that_fails_anywhere_and_recovers_leaves_no_torn_or_lost_line()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_writer_that_takes_no_bytes_is_one_that_fails() {
+async fn a_writer_that_takes_no_bytes_fails() {
     let log = Log::collect(Level::INFO);
     let writer = Writer::steps([Step::Take(7), Step::Take(0)]);
     assert_eq!(write(writer.clone(), two_dispatches()).await, Ok(()));
@@ -227,7 +227,7 @@ async fn a_reporter_writes_lines_at_once_and_flushes_at_its_stop() {
 }
 
 #[tokio::test]
-async fn a_file_writer_answers_what_the_file_took() {
+async fn a_file_writer_returns_what_the_file_took() {
     let path = std::env::temp_dir().join(format!("reporter-lines-{}", std::process::id()));
     let file = std::fs::File::create(&path).unwrap();
     let sink = JsonLines::new("lines", "activator-0", FileWriter::new(file));

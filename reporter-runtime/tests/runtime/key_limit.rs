@@ -1,4 +1,4 @@
-//! With as many keys tracked as may be, further ones are served, not counted, and logged once.
+//! Beyond the key limit, requests are served, not counted, and logged once.
 
 use reporter_core::{Accounting, ReqEvent};
 use tokio::sync::{mpsc, oneshot};
@@ -82,7 +82,7 @@ async fn nothing_is_tracked_with_a_limit_of_zero() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_for_a_stalled_sink_is_one_message_per_key_however_long_the_flood() {
+async fn the_backlog_of_a_stalled_sink_has_one_message_per_key() {
     const LIMIT: usize = 50;
     const KEYS: usize = 200;
     let (go_on, told) = oneshot::channel();

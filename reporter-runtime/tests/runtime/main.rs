@@ -1,4 +1,4 @@
-//! The runtime by its public face: in virtual time, or with real threads where the file says so.
+//! The runtime through its public API: in virtual time, or with real threads where the file says so.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 #[path = "../support/clock.rs"]

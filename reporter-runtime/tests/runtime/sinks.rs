@@ -28,7 +28,7 @@ fn stalled() -> (
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_stalled_sink_missed_is_merged_per_key() {
+async fn dispatches_for_a_stalled_sink_are_merged_per_key() {
     let (sink, go_on, mut seen) = stalled();
     let mut scene = Scene::with(Accounting::Snapshot, |builder| builder.sink(sink));
     // Two first requests and 14 ticks fill the mailbox.
@@ -122,7 +122,7 @@ async fn check_early_end(sink: Box<dyn StatSink>, lost: u64, reason: &str) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_comes_after_a_sinks_early_end_is_counted_as_lost() {
+async fn dispatches_after_a_sinks_early_end_count_as_lost() {
     let ends = sink("ends", |mut mailbox| async move {
         mailbox.recv().await;
         Ok(())
@@ -131,7 +131,7 @@ async fn what_comes_after_a_sinks_early_end_is_counted_as_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_gives_up_adds_to_what_is_lost() {
+async fn a_sink_that_gives_up_counts_what_it_lost() {
     let ends = sink("ends", |mut mailbox| async move {
         let requests = mailbox.recv().await.unwrap().requests();
         Err(Undelivered { requests })
@@ -140,7 +140,7 @@ async fn a_sink_that_gives_up_adds_to_what_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_panicking_sink_had_in_its_hands_is_lost() {
+async fn dispatches_taken_by_a_panicking_sink_count_as_lost() {
     let ends = sink("ends", |mut mailbox| async move {
         mailbox.recv().await;
         panic!("a bug in a sink");
@@ -149,7 +149,7 @@ async fn what_a_panicking_sink_had_in_its_hands_is_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waited_for_a_sink_that_ends_is_lost() {
+async fn the_backlog_of_a_sink_that_ends_counts_as_lost() {
     let (end, told) = oneshot::channel();
     let ends = sink("ends", |mailbox| async move {
         told.await.unwrap();

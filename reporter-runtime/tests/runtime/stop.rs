@@ -1,4 +1,4 @@
-//! How a reporter ends: a last report, a bounded flush, and what could not be delivered.
+//! How a reporter ends: a last report, a bounded flush, and undelivered counts.
 
 use std::future::{pending, poll_fn};
 use std::pin::pin;
@@ -43,7 +43,7 @@ async fn events_that_were_sent_before_the_stop_are_in_the_last_report() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn guards_count_on_after_the_stop_and_nobody_hears_of_it() {
+async fn guards_keep_counting_after_the_stop_without_reports() {
     let scene = Scene::start(Accounting::Snapshot);
     let reporter = scene.reporter.clone();
     let guard = scene.track("a");
@@ -109,7 +109,7 @@ async fn check_stuck(taken: usize, lost: u64) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_never_flushes_is_dropped_and_what_it_had_not_finished_is_lost() {
+async fn a_sink_that_never_flushes_is_dropped_and_its_rest_is_lost() {
     // Whether the last one in its hands is done cannot be known.
     for (taken, lost) in [(0, 1 + 3 + 1), (1, 1 + 3 + 1), (2, 3 + 1)] {
         check_stuck(taken, lost).await;
@@ -117,7 +117,7 @@ async fn a_sink_that_never_flushes_is_dropped_and_what_it_had_not_finished_is_lo
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_outside_a_full_mailbox_counts_as_lost() {
+async fn the_backlog_of_a_full_mailbox_counts_as_lost() {
     let stuck = sink("stuck", |mailbox| async move {
         let _mailbox = mailbox;
         pending().await
@@ -132,7 +132,7 @@ async fn what_waits_outside_a_full_mailbox_counts_as_lost() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sender_that_was_given_room_and_does_not_use_it_cannot_hold_up_the_stop() {
+async fn an_unused_permit_cannot_delay_the_stop() {
     let scene = Scene::start(Accounting::Snapshot);
     let events = scene.reporter.events();
     for _ in 0..1_024 {
@@ -155,7 +155,7 @@ async fn a_sender_that_was_given_room_and_does_not_use_it_cannot_hold_up_the_sto
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_longest_times_there_are_can_be_asked_for() {
+async fn the_longest_durations_are_accepted() {
     let scene = Scene::with(Accounting::Snapshot, |builder| {
         builder.interval(Duration::MAX).flush_timeout(Duration::MAX)
     });
@@ -216,7 +216,7 @@ async fn a_panic_in_the_metrics_backend_comes_out_of_the_stop() {
 }
 
 #[test]
-fn a_stop_after_the_end_of_its_runtime_answers_nothing() {
+fn a_stop_after_the_end_of_its_runtime_returns_no_sinks() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -1,4 +1,4 @@
-//! What is dispatched when.
+//! The times and order of dispatches.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -77,7 +77,7 @@ async fn late_ticks_do_not_pile_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn first_requests_go_ahead_of_a_tick_that_is_due_with_them() {
+async fn first_requests_go_before_a_tick_that_is_due_at_the_same_time() {
     let mut scene = Scene::start(Accounting::Snapshot);
     tokio::time::advance(Duration::from_millis(999)).await;
     let guards = ["a", "b", "c"].map(|name| scene.track(name));

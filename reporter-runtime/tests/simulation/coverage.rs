@@ -1,4 +1,4 @@
-//! Proof that the seeds get to the situations that the rules are about.
+//! Proof that the seeds reach the situations of the rules.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

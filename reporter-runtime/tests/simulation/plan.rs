@@ -1,4 +1,4 @@
-//! What is to happen in a run: everything that is random is drawn here, from the seed alone.
+//! The plan of a run: all random choices, from the seed alone.
 
 use std::ops::Range;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Simulated sinks, and what arrives at the far end of each.
+//! Simulated sinks, and what each delivers.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

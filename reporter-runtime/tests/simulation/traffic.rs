@@ -1,4 +1,4 @@
-//! The world outside: requests and events as planned, and how many there were of each.
+//! The traffic: requests and events as planned, and their numbers.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;

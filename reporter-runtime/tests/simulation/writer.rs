@@ -1,4 +1,4 @@
-//! A file that fails, stalls and takes bits of lines.
+//! A file that fails, stalls and takes parts of lines.
 
 use std::io::{self, ErrorKind};
 use std::pin::Pin;

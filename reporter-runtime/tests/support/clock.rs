@@ -1,4 +1,4 @@
-//! A clock that follows tokio's time, and jumps when told to.
+//! A clock that follows tokio's time, and can jump.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,4 +1,4 @@
-//! Everything that comes before an end, with a bound on the wait for that end.
+//! All items of a channel up to its end, with a bound on the wait.
 
 use std::sync::Arc;
 use std::time::Duration;

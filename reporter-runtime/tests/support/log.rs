@@ -1,4 +1,4 @@
-//! What is logged on this thread, as data.
+//! The log lines of this thread, as data.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! How a sink that fell behind hears a key's story: neighbours merged, nothing missing.
+//! The messages of one key for a sink that fell behind: neighbours merged, nothing missing.
 
 use reporter_core::Stat;
 

@@ -1,4 +1,4 @@
-//! The pure core as the judge: what it answers to a recorded history.
+//! The pure core as reference: its output for a recorded history.
 
 use reporter_core::{Accounting, Batch, Cause, Report, Reporter, ReqEvent, RevisionKey, Stat};
 use reporter_runtime::{HistoryOp, HistoryRecord};

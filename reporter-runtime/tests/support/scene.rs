@@ -1,4 +1,4 @@
-//! A running reporter in virtual time with one healthy sink, and what that sink has seen as text.
+//! A running reporter in virtual time with one healthy sink, and that sink's dispatches as text.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Sinks whose behaviour a test writes down as an async block.
+//! Sinks whose behaviour is an async block.
 
 use std::future::Future;
 use std::pin::Pin;

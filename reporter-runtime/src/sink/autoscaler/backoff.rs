@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn jitter_draws_a_wait_out_and_does_not_add_up() {
+    fn jitter_lengthens_a_wait_and_does_not_accumulate() {
         let mut backoff = Backoff::new(&AutoscalerConfig::new("ws://a"));
         assert_eq!(waits(&mut backoff, 3, 1.0), [150, 195, 253]);
     }

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_message_is_as_long_as_is_said() {
+    fn the_longest_message_has_the_stated_length() {
         let namespace = "n".repeat(63);
         let name = [
             "m".repeat(63),
