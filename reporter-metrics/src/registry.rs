@@ -58,8 +58,10 @@ impl Registry {
     }
 }
 
-/// By the metric's name, then by label values.
-struct Series<T>(Mutex<BTreeMap<&'static str, BTreeMap<Vec<String>, Arc<T>>>>);
+/// By the metric's name.
+struct Series<T>(Mutex<BTreeMap<&'static str, ByLabels<T>>>);
+
+type ByLabels<T> = BTreeMap<Vec<String>, Arc<T>>;
 
 impl<T> Default for Series<T> {
     fn default() -> Self {

@@ -78,15 +78,15 @@ impl Traffic {
     async fn request(self, key: usize, waits: Vec<Duration>) {
         let guard = self.reporter.track(&self.keys[key]);
         if guard.is_counted() {
-            self.ledger.lock().unwrap().guards[key] += 1
+            self.ledger.lock().unwrap().guards[key] += 1;
         } else {
-            self.ledger.lock().unwrap().uncounted_guards += 1
+            self.ledger.lock().unwrap().uncounted_guards += 1;
         }
         for wait in waits {
             if wait.is_zero() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             } else {
-                tokio::time::sleep(wait).await
+                tokio::time::sleep(wait).await;
             }
         }
         drop(guard);
