@@ -19,9 +19,9 @@ use tracing_subscriber::{Layer, fmt, registry};
 
 pub(crate) mod excerpt;
 mod flood;
+pub(crate) mod health_log;
 mod line;
 mod queue;
-pub(crate) mod told;
 
 use crate::settings::{Value, settings};
 use flood::Flood;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::client::Client;
 use crate::limits::Limits;
-use crate::message::request_body::Upload;
+use crate::message::request_body::RequestBody;
 use crate::readiness::Readiness;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, ServedRevision};
@@ -24,7 +24,7 @@ use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
 use crate::upstream::backend::Backend;
 use crate::upstream::protocol::Protocol;
-use crate::upstream::{Failed, Lease, Received, Upstream, UpstreamError};
+use crate::upstream::{BackendBody, Failed, Lease, Upstream, UpstreamError};
 
 mod attempts;
 mod capacity;
@@ -40,11 +40,11 @@ mod tunnel;
 mod upgrade;
 mod validate;
 
-pub(crate) use response_body::{Body, BodyError};
+pub(crate) use response_body::{BodyError, ResponseBody};
 
 use attempts::Attempts;
 use capacity::Capacity;
-use held::{Accepted, Held, RequestBody};
+use held::{Accepted, Held, UploadSignals};
 use outcome::{Observer, Outcome};
 use refusal::Refusal;
 use relay::Relay;
@@ -73,8 +73,8 @@ pub(crate) struct Proxy {
 }
 
 /// An answer of a backend, and what it holds.
-struct Answer {
-    response: Response<Received>,
+struct BackendResponse {
+    response: Response<BackendBody>,
     lease: Lease,
     slot: Slot,
 }
@@ -124,9 +124,9 @@ impl Proxy {
     /// it, and the connection to the backend is closed.
     pub(crate) async fn answer(
         &self,
-        mut request: Box<Request<Upload>>,
+        mut request: Box<Request<RequestBody>>,
         client: &Rc<Client>,
-    ) -> Response<Body> {
+    ) -> Response<ResponseBody> {
         let has_body = !request.body().is_end_stream();
         let exchange = client.on_request(request.version(), has_body);
         if let Some(probe) = platform_probe::take(request.headers_mut()) {
@@ -141,7 +141,7 @@ impl Proxy {
             Err(refusal) => return refusal.into_response(accepted),
         };
         let in_flight = self.services.reporter.track(&target.key);
-        let body = RequestBody {
+        let body = UploadSignals {
             over: informational::relay(&mut request, client),
             is_too_large: self.bound(&mut request),
         };
@@ -149,7 +149,7 @@ impl Proxy {
         let passed = self.pass_on(request, client, begin, &target, &accepted);
         match passed.await {
             Ok((
-                Answer {
+                BackendResponse {
                     mut response,
                     lease,
                     slot,
@@ -159,10 +159,11 @@ impl Proxy {
                 let held = accepted.responded(slot, response.status());
                 if upgrade::is_switch(&response) {
                     let backend = hyper::upgrade::on(&mut response);
-                    return response.map(|_| Body::switched(backend, lease, held, deadline));
+                    return response
+                        .map(|_| ResponseBody::switched(backend, lease, held, deadline));
                 }
                 let relay = |body| Box::new(Relay::new(body, lease, held));
-                response.map(|body| Body::relayed(relay(body), deadline))
+                response.map(|body| ResponseBody::relayed(relay(body), deadline))
             }
             Err(refusal) => refusal.into_response(accepted),
         }
@@ -182,12 +183,12 @@ impl Proxy {
 
     async fn pass_on(
         &self,
-        request: Box<Request<Upload>>,
+        request: Box<Request<RequestBody>>,
         client: &Rc<Client>,
         begin: Instant,
         target: &ServedRevision,
         accepted: &Accepted,
-    ) -> Result<(Answer, Deadline<Box<Relay>>), Refusal> {
+    ) -> Result<(BackendResponse, Deadline<Box<Relay>>), Refusal> {
         let limits = target.timeouts();
         let deadline = self.timeouts.begin(&limits, begin);
         let interim = request.body().interim().cloned();
@@ -214,7 +215,7 @@ impl Proxy {
     }
 
     /// Has a body whose length is not known fail when it is larger than it may be. The flag tells that.
-    fn bound(&self, request: &mut Request<Upload>) -> Option<Rc<Cell<bool>>> {
+    fn bound(&self, request: &mut Request<RequestBody>) -> Option<Rc<Cell<bool>>> {
         let most = self.services.limits.max_request_body?;
         let body = request.body_mut();
         let is_open = body.size_hint().exact().is_none();
@@ -226,10 +227,10 @@ impl Proxy {
     /// Cancellation leaves the queue, or closes the connection to the backend.
     async fn forward(
         &self,
-        mut request: Box<Request<Upload>>,
+        mut request: Box<Request<RequestBody>>,
         client: &Rc<Client>,
         target: &ServedRevision,
-    ) -> Result<Answer, Refusal> {
+    ) -> Result<BackendResponse, Refusal> {
         let capacity = Capacity::new(target, &self.services.queue);
         let mut attempts = Attempts::new(target, capacity).await?;
         let old_client = request.version() < Version::HTTP_11;
@@ -284,7 +285,7 @@ impl Proxy {
         if old_client && response.body().size_hint().exact().is_none() {
             client.output.ends_with_close();
         }
-        Ok(Answer {
+        Ok(BackendResponse {
             response,
             lease,
             slot,
@@ -294,11 +295,11 @@ impl Proxy {
     async fn exchange(
         &self,
         backend: &Arc<Backend>,
-        request: Box<Request<Upload>>,
+        request: Box<Request<RequestBody>>,
         offer: Option<&Offer>,
         client: &Rc<Client>,
-    ) -> Result<(Response<Received>, Lease), Failed> {
-        let renew = |copy: &mut Request<Upload>| informational::relay_again(copy, client);
+    ) -> Result<(Response<BackendBody>, Lease), Failed> {
+        let renew = |copy: &mut Request<RequestBody>| informational::relay_again(copy, client);
         let (response, mut lease) = self.upstream.send(backend, request, renew).await?;
         if offer.is_some() {
             // Unless the backend switches now: it may have left HTTP all the same, or read none any more.
@@ -318,7 +319,7 @@ impl Proxy {
         }
     }
 
-    fn find(&self, request: &Request<Upload>) -> Result<Arc<ServedRevision>, Refusal> {
+    fn find(&self, request: &Request<RequestBody>) -> Result<Arc<ServedRevision>, Refusal> {
         let naming = Naming::of(request.uri(), request.headers());
         let domain = &*self.services.cluster_domain;
         let name = naming.name(domain);

@@ -42,7 +42,7 @@ mod timer;
 
 pub(crate) use accept::Listener;
 
-use connection_limit::Places;
+use connection_limit::ConnectionLimit;
 use connections::Connections;
 
 /// How often it is looked for connections that have been idle for too long.
@@ -52,7 +52,7 @@ const SWEEP: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) proxy: proxy::Services,
-    pub(crate) places: Arc<Places>,
+    pub(crate) connection_limit: Arc<ConnectionLimit>,
     pub(crate) handshakes: HandshakeMetrics,
 }
 

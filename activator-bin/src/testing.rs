@@ -10,5 +10,5 @@ pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
 pub use crate::run::{Activator, Options};
 pub use crate::source::FileSource;
 pub use crate::throttle::{
-    Complaint, Limits as ThrottleLimits, QueueBound, QueueBudget, Slot, Throttle, ThrottleError,
+    Complaint, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
 };

@@ -33,7 +33,7 @@ use self::shared::{Shared, Waiter};
 
 /// What a revision allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
+pub struct ThrottleLimits {
     /// The most requests that a backend gets at once; 0 is no limit.
     pub container_concurrency: u32,
     /// The most requests that wait.
@@ -56,8 +56,8 @@ pub struct Throttle {
 impl Throttle {
     /// A throttle without backends. Those who wait take up room in `budget`.
     #[must_use]
-    pub fn new(limits: Limits, budget: Arc<QueueBudget>) -> Self {
-        let Limits {
+    pub fn new(limits: ThrottleLimits, budget: Arc<QueueBudget>) -> Self {
+        let ThrottleLimits {
             container_concurrency,
             queue_depth,
         } = limits;
@@ -104,7 +104,7 @@ impl Throttle {
     }
 
     /// Changes the limits. Requests in flight above a lower limit end in their own time, and those who wait stay.
-    pub fn set_limits(&self, limits: Limits) {
+    pub fn set_limits(&self, limits: ThrottleLimits) {
         self.shared.change(|breaker| {
             breaker.set_container_concurrency(limits.container_concurrency);
             breaker.set_queue_depth(limits.queue_depth);

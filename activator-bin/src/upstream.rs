@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::limits::Limits;
 use crate::message::head::Names;
-use crate::message::request_body::Upload;
+use crate::message::request_body::RequestBody;
 use crate::message::target::Target;
 use crate::throttle::Complaint;
 use crate::tls::BackendTls;
@@ -32,8 +32,8 @@ mod line;
 mod pool;
 pub(crate) mod protocol;
 mod recall;
-mod received;
 mod request_line;
+mod response_body;
 mod wire;
 mod written;
 
@@ -43,7 +43,7 @@ use recall::Call;
 
 pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use recall::Recall;
-pub(crate) use received::{ReceiveError, Received};
+pub(crate) use response_body::{BackendBody, ReceiveError};
 
 /// How long a new connection to a backend that serves few at once may be silent before idle ones are closed for it.
 /// One for which that was in vain so often may be slow rather than busy with them.
@@ -73,7 +73,7 @@ pub(crate) type Plain = wire::Wire<line::Line<TcpStream>>;
 /// so that the backend notices.
 pub(crate) enum Lease {
     /// All of it.
-    Http1(pool::Lease),
+    Http1(pool::Checkout),
     /// One of its streams.
     Http2(http2::Stream),
 }
@@ -153,9 +153,9 @@ impl Upstream {
     pub(crate) async fn send(
         &self,
         backend: &Arc<Backend>,
-        mut request: Box<Request<Upload>>,
-        renew: impl Fn(&mut Request<Upload>),
-    ) -> Result<(Response<Received>, Lease), Failed> {
+        mut request: Box<Request<RequestBody>>,
+        renew: impl Fn(&mut Request<RequestBody>),
+    ) -> Result<(Response<BackendBody>, Lease), Failed> {
         let endpoint = &backend.endpoint;
         if request.version() == Version::HTTP_2 {
             // On the heap: one of HTTP/1 would have room for it, too.
@@ -178,8 +178,8 @@ impl Upstream {
     async fn send_on_new(
         &self,
         backend: &Arc<Backend>,
-        request: Box<Request<Upload>>,
-    ) -> Result<(Response<Received>, Lease), Failed> {
+        request: Box<Request<RequestBody>>,
+    ) -> Result<(Response<BackendBody>, Lease), Failed> {
         let target = request.extensions().get::<Target>().cloned();
         let connecting = connect::connect(
             &self.http,
@@ -234,8 +234,8 @@ impl Upstream {
         }
     }
 
-    fn lease(&self, backend: &Arc<Backend>, connection: pool::Connection) -> pool::Lease {
-        pool::Lease::new(Rc::clone(&self.pool), Arc::clone(backend), connection)
+    fn lease(&self, backend: &Arc<Backend>, connection: pool::Connection) -> pool::Checkout {
+        pool::Checkout::new(Rc::clone(&self.pool), Arc::clone(backend), connection)
     }
 
     /// Closes what has been idle for too long, and what others need the room of.
@@ -278,15 +278,15 @@ impl Upstream {
 }
 
 /// Gives a request that is sent again the extensions that it had.
-type Renew<'a> = dyn Fn(&mut Request<Upload>) + 'a;
+type Renew<'a> = dyn Fn(&mut Request<RequestBody>) + 'a;
 
 /// Sends `request` on one connection and waits for the head of the response. A used one may be closed just then, so
 /// that it has to be cheap to have the request again, which `renew` gives its extensions then.
 async fn exchange(
-    mut lease: pool::Lease,
-    request: Box<Request<Upload>>,
+    mut lease: pool::Checkout,
+    request: Box<Request<RequestBody>>,
     renew: Option<&Renew<'_>>,
-) -> Result<(Response<Received>, Lease), Failed> {
+) -> Result<(Response<BackendBody>, Lease), Failed> {
     let spare = match request.method().is_idempotent() {
         true if renew.is_some() && request.body().is_end_stream() => {
             request.body().again().map_or(Spare::None, Spare::Recorded)
@@ -296,7 +296,7 @@ async fn exchange(
     };
     let is_recorded = matches!(spare, Spare::Recorded(_));
     let mut failed = match lease.send(*request, is_recorded).await {
-        Ok(response) => return Ok((response.map(Received::Http1), Lease::Http1(lease))),
+        Ok(response) => return Ok((response.map(BackendBody::Http1), Lease::Http1(lease))),
         Err(failed) => failed,
     };
     let unsent = failed.take_message().map(Box::new);
@@ -324,11 +324,11 @@ async fn exchange(
 enum Spare {
     None,
     /// The connection records its head. A copy would be a good part of what a request costs.
-    Recorded(Upload),
-    Whole(Box<Request<Upload>>),
+    Recorded(RequestBody),
+    Whole(Box<Request<RequestBody>>),
 }
 
-fn copy(request: &Request<Upload>) -> Option<Box<Request<Upload>>> {
+fn copy(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
     let body = request.body().again()?;
     let mut copy = Request::new(body);
     *copy.method_mut() = request.method().clone();

@@ -31,7 +31,7 @@ pub(super) struct Connections {
     most: usize,
     /// How many wait for us.
     served: AtomicUsize,
-    /// Told when one has left.
+    /// HealthLog when one has left.
     left: Notify,
 }
 
@@ -51,7 +51,7 @@ struct State {
 }
 
 /// A connection's place, until it is dropped.
-pub(super) struct Place {
+pub(super) struct Permit {
     all: Arc<Connections>,
     pub(super) connection: Arc<Connection>,
 }
@@ -76,7 +76,7 @@ impl Connections {
     /// disconnected; those who wait for us are not, but they don't wait for long.
     ///
     /// Cancel-safe.
-    pub(super) async fn enter(self: &Arc<Self>) -> Place {
+    pub(super) async fn enter(self: &Arc<Self>) -> Permit {
         loop {
             let left = self.left.notified();
             {
@@ -84,7 +84,7 @@ impl Connections {
                 if all.len() < self.most {
                     let connection = Arc::new(Connection::new());
                     all.push(Arc::clone(&connection));
-                    return Place {
+                    return Permit {
                         all: Arc::clone(self),
                         connection,
                     };
@@ -171,7 +171,7 @@ impl Connection {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         let mut all = self.all.all.lock();
         all.retain(|it| !Arc::ptr_eq(it, &self.connection));

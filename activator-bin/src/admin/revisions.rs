@@ -44,9 +44,9 @@ pub(crate) struct Access {
 }
 
 /// An answer that is no success: a sentence a line.
-struct Refused(StatusCode, String);
+struct ErrorResponse(StatusCode, String);
 
-type Answer = Result<Response, Refused>;
+type ResponseResult = Result<Response, ErrorResponse>;
 type Parts = Path<(String, String)>;
 
 pub(super) fn router(access: Access, connections: &Arc<Connections>) -> Router {
@@ -75,7 +75,7 @@ async fn list(
     answer(texts.next(&connection).await, JSON)
 }
 
-async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> Answer {
+async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> ResponseResult {
     let key = key(&parts)?;
     let config = access.revisions.config(&key);
     let config = config.ok_or_else(|| not_found(&key))?;
@@ -88,30 +88,30 @@ async fn put(
     target: Uri,
     headers: HeaderMap,
     body: Body,
-) -> Answer {
+) -> ResponseResult {
     access.check_write(&target, &headers)?;
     let key = key(&parts)?;
     let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await;
     let body = body.map_err(|_| {
         let why = format!("the body did not come within {BODY_TIMEOUT:?}");
-        Refused(StatusCode::REQUEST_TIMEOUT, why)
+        ErrorResponse(StatusCode::REQUEST_TIMEOUT, why)
     })?;
     let body = body.map_err(|error| {
-        let broken = Refused(StatusCode::BAD_REQUEST, format!("body: {error}"));
+        let broken = ErrorResponse(StatusCode::BAD_REQUEST, format!("body: {error}"));
         let large = "the body is larger than 1 MiB".to_owned();
         match std::error::Error::source(&error) {
             Some(cause) if cause.is::<http_body_util::LengthLimitError>() => {
-                Refused(StatusCode::PAYLOAD_TOO_LARGE, large)
+                ErrorResponse(StatusCode::PAYLOAD_TOO_LARGE, large)
             }
             _ => broken,
         }
     })?;
     let config = RevisionSpec::from_json(&key, &body, &access.inherited);
     let config =
-        config.map_err(|problems| Refused(StatusCode::BAD_REQUEST, problems.to_string()))?;
+        config.map_err(|problems| ErrorResponse(StatusCode::BAD_REQUEST, problems.to_string()))?;
     if config.tls && !access.backend_tls {
         let why = "body: tls: needs ca_file in [backend_tls], and there was none at the start";
-        return Err(Refused(StatusCode::BAD_REQUEST, why.to_owned()));
+        return Err(ErrorResponse(StatusCode::BAD_REQUEST, why.to_owned()));
     }
     let shown = config.to_json();
     let status = match access.revisions.put(config) {
@@ -127,7 +127,7 @@ async fn delete(
     Path(parts): Parts,
     target: Uri,
     headers: HeaderMap,
-) -> Answer {
+) -> ResponseResult {
     access.check_write(&target, &headers)?;
     let key = key(&parts)?;
     match access.revisions.remove(&key) {
@@ -140,25 +140,25 @@ async fn delete(
 }
 
 impl Access {
-    fn check_write(&self, target: &Uri, headers: &HeaderMap) -> Result<(), Refused> {
+    fn check_write(&self, target: &Uri, headers: &HeaderMap) -> Result<(), ErrorResponse> {
         let outcome = match self.admin.write {
             true => origin::check(target, headers, &self.admin.hosts),
             false => Err(
                 "changes over the admin port are off; [admin] write = true turns them on".into(),
             ),
         };
-        outcome.map_err(|why| Refused(StatusCode::FORBIDDEN, why))
+        outcome.map_err(|why| ErrorResponse(StatusCode::FORBIDDEN, why))
     }
 }
 
-fn key((namespace, name): &(String, String)) -> Result<RevisionKey, Refused> {
+fn key((namespace, name): &(String, String)) -> Result<RevisionKey, ErrorResponse> {
     RevisionKey::try_new(namespace, name)
-        .map_err(|error| Refused(StatusCode::BAD_REQUEST, format!("path: {error}")))
+        .map_err(|error| ErrorResponse(StatusCode::BAD_REQUEST, format!("path: {error}")))
 }
 
-fn not_found(key: &RevisionKey) -> Refused {
+fn not_found(key: &RevisionKey) -> ErrorResponse {
     let why = format!("there is no revision {key}");
-    Refused(StatusCode::NOT_FOUND, why)
+    ErrorResponse(StatusCode::NOT_FOUND, why)
 }
 
 fn json(status: StatusCode, json: &Json) -> Response {
@@ -166,7 +166,7 @@ fn json(status: StatusCode, json: &Json) -> Response {
     (status, headers, format!("{json}\n")).into_response()
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
         let Self(status, why) = self;
         (status, format!("{why}\n")).into_response()

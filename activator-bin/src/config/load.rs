@@ -207,15 +207,15 @@ fn read_file(
 }
 
 /// The name of a setting, and its value.
-type Listener = (&'static str, SocketAddr);
+type ListenAddress = (&'static str, SocketAddr);
 
 /// The pairs of listeners that would take the same port of the same address.
-fn meeting(listen: &Listen) -> Vec<(Listener, Listener)> {
+fn meeting(listen: &Listen) -> Vec<(ListenAddress, ListenAddress)> {
     let meet = |a: SocketAddr, b: SocketAddr| {
         let same_ip = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
         same_ip && a.port() == b.port() && a.port() != 0
     };
-    let all: Vec<Listener> = listen.addresses().collect();
+    let all: Vec<ListenAddress> = listen.addresses().collect();
     let behind = |index: usize| all[index + 1..].iter().map(move |second| (index, second));
     (0..all.len())
         .flat_map(behind)

@@ -41,7 +41,7 @@ enum Expectation {
     Open(oneshot::Sender<Wanted>),
     /// The backend has, or nobody waits for that any more.
     Wanted,
-    Told,
+    HealthLog,
 }
 
 impl Interim {
@@ -65,15 +65,18 @@ impl Interim {
                 }
             }
             // It is told when the body is asked for, and only once.
-            Expectation::Wanted | Expectation::Told => {}
+            Expectation::Wanted | Expectation::HealthLog => {}
         }
     }
 
     /// The body is asked for: a client that waits to be told is told.
     pub(crate) fn go_on(&self) {
         let mut state = self.state.lock();
-        if !matches!(state.expectation, Expectation::None | Expectation::Told) {
-            state.expectation = Expectation::Told;
+        if !matches!(
+            state.expectation,
+            Expectation::None | Expectation::HealthLog
+        ) {
+            state.expectation = Expectation::HealthLog;
             state.add(StatusCode::CONTINUE, HeaderMap::new());
         }
     }
@@ -82,7 +85,7 @@ impl Interim {
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         if let Expectation::Open(_) = state.expectation {
-            state.expectation = Expectation::Told;
+            state.expectation = Expectation::HealthLog;
         }
     }
 

@@ -32,7 +32,7 @@ const PART: usize = 64;
 
 /// The body of one attempt to send a request.
 #[derive(Debug)]
-pub(crate) struct Upload {
+pub(crate) struct RequestBody {
     /// None when there is nothing to upload.
     shared: Option<Rc<RefCell<Shared>>>,
     turn: Turn,
@@ -73,13 +73,13 @@ enum Part {
     Trailers(Box<HeaderMap>),
 }
 
-impl From<Incoming> for Upload {
+impl From<Incoming> for RequestBody {
     fn from(from: Incoming) -> Self {
         Self::new((!from.is_end_stream()).then(|| from.into()), None)
     }
 }
 
-impl Upload {
+impl RequestBody {
     fn new(from: Option<Source>, interim: Option<Arc<Interim>>) -> Self {
         let shared = |from| Shared {
             from,
@@ -162,7 +162,7 @@ impl Upload {
     }
 }
 
-impl Drop for Upload {
+impl Drop for RequestBody {
     fn drop(&mut self) {
         if let (Turn::Spare, Some(shared)) = (self.turn, &self.shared) {
             shared.borrow_mut().on_spare_gone();
@@ -249,7 +249,7 @@ impl Part {
     }
 }
 
-impl Body for Upload {
+impl Body for RequestBody {
     type Data = Bytes;
     type Error = Failure;
 

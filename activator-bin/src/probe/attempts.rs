@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::exchange::Exchange;
 use super::schedule::{Class, Owner};
 use super::{ProbeOutcome, ProbeSettings, Probes};
-use crate::logging::told::Told;
+use crate::logging::health_log::HealthLog;
 
 /// How long a probe with a short time-out runs at least before its room goes to a first one that has none.
 const FAIR_SHARE: Duration = Duration::from_millis(40);
@@ -25,7 +25,7 @@ pub(super) struct Attempts {
     pub(super) owner: Owner,
     pub(super) backend: SocketAddr,
     /// What the log was told of it.
-    pub(super) told: Arc<Mutex<Told>>,
+    pub(super) told: Arc<Mutex<HealthLog>>,
     pub(super) exchange: Exchange,
     pub(super) settings: ProbeSettings,
     pub(super) probes: Arc<Probes>,

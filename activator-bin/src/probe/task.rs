@@ -16,7 +16,7 @@ use super::exchange::Exchange;
 use super::schedule::Owner;
 use super::trust::Trust;
 use super::{BackendCounts, Probe, ProbeSettings, Probes};
-use crate::logging::told::{self, Told};
+use crate::logging::health_log::{self, HealthLog};
 use crate::throttle::{Complaint, Throttle};
 
 /// What the owner of a prober wants.
@@ -56,7 +56,7 @@ struct Known {
 struct Record {
     trust: Trust,
     /// What the log was told of it, by this task and the one that probes it.
-    told: Arc<Mutex<Told>>,
+    told: Arc<Mutex<HealthLog>>,
 }
 
 enum State {
@@ -248,7 +248,7 @@ impl Task {
             let failures = Some(failures).filter(|&failures| failures > 0);
             tracing::info!(revision = %self.revision, %backend, failures, "backend is ready");
         } else if is_owed {
-            self.tell_at.get_or_insert(now + told::PAUSE);
+            self.tell_at.get_or_insert(now + health_log::PAUSE);
         }
     }
 

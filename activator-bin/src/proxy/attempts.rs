@@ -7,7 +7,7 @@ use http::Request;
 use super::capacity::Capacity;
 use super::refusal::Refusal;
 use super::rewrite;
-use crate::message::request_body::Upload;
+use crate::message::request_body::RequestBody;
 use crate::revision::ServedRevision;
 use crate::throttle::{Complaint, Slot};
 use crate::upstream::backend::{Backend, Health};
@@ -73,7 +73,7 @@ impl<'a> Attempts<'a> {
     pub(super) async fn fail(
         self,
         failed: Failed,
-    ) -> Result<(Self, Box<Request<Upload>>), Refusal> {
+    ) -> Result<(Self, Box<Request<RequestBody>>), Refusal> {
         let Failed {
             error,
             again,

@@ -28,13 +28,13 @@ pub(crate) struct Held {
     in_flight: Option<InFlight>,
     /// None when nobody asks how it ended.
     outcome: Option<Outcome>,
-    body: RequestBody,
+    body: UploadSignals,
     exchange: Exchange,
 }
 
 /// What a response and the body of its request tell each other.
 #[derive(Default)]
-pub(super) struct RequestBody {
+pub(super) struct UploadSignals {
     /// Dropped when the response is complete. Of use to a body that the backend did not want.
     pub(super) over: Option<oneshot::Sender<AnswerOver>>,
     /// Set by a body that is larger than it may be.
@@ -53,7 +53,7 @@ impl Accepted {
         mut self,
         revision: &RevisionKey,
         in_flight: InFlight,
-        body: RequestBody,
+        body: UploadSignals,
     ) -> Self {
         self.0.with_outcome(|outcome| outcome.belong_to(revision));
         self.0.in_flight = Some(in_flight);
@@ -91,7 +91,7 @@ impl Held {
             slot: None,
             in_flight: None,
             outcome: None,
-            body: RequestBody::default(),
+            body: UploadSignals::default(),
             exchange,
         }
     }

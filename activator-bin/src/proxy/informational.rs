@@ -14,7 +14,7 @@ use super::relay::Relay;
 use crate::client::Client;
 use crate::message::hop_by_hop::informational_to_client;
 use crate::message::interim::{Interim, Wanted};
-use crate::message::request_body::{AnswerOver, Upload};
+use crate::message::request_body::{AnswerOver, RequestBody};
 use crate::timeouts::{Deadline, TimeoutLimits};
 
 /// Has what a backend says to `request` before its final answer passed on to `client`.
@@ -22,7 +22,7 @@ use crate::timeouts::{Deadline, TimeoutLimits};
 /// HTTP/1.0 has no such answers. Where the client waits to be told to send the body, what is returned is to be kept
 /// until the answer is over.
 pub(super) fn relay(
-    request: &mut Request<Upload>,
+    request: &mut Request<RequestBody>,
     client: &Client,
 ) -> Option<oneshot::Sender<AnswerOver>> {
     let interim = request.body().interim().cloned();
@@ -40,14 +40,14 @@ pub(super) fn relay(
 }
 
 /// As [`relay`] does it, for a copy without a body of a request that it was called with.
-pub(super) fn relay_again(copy: &mut Request<Upload>, client: &Client) {
+pub(super) fn relay_again(copy: &mut Request<RequestBody>, client: &Client) {
     if copy.body().interim().is_none() && copy.version() == Version::HTTP_11 {
         relay_http1(copy, client, None);
     }
 }
 
 fn relay_http1(
-    request: &mut Request<Upload>,
+    request: &mut Request<RequestBody>,
     client: &Client,
     want: Option<oneshot::Sender<Wanted>>,
 ) {
@@ -91,7 +91,7 @@ pub(super) async fn heed(
 }
 
 /// Whether the client will be told 100 (Continue) when the body is asked for: over HTTP/1 by hyper.
-fn expects_continue(request: &Request<Upload>) -> bool {
+fn expects_continue(request: &Request<RequestBody>) -> bool {
     let expectations = request.headers().get_all(EXPECT);
     let last = expectations.iter().next_back();
     last.is_some_and(|last| last.as_bytes().eq_ignore_ascii_case(b"100-continue"))

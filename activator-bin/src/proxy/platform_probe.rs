@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::held::Held;
 use super::refusal;
-use super::response_body::Body;
+use super::response_body::ResponseBody;
 use crate::readiness::Readiness;
 
 const KUBELET_PROBE: HeaderName = HeaderName::from_static("k-kubelet-probe");
@@ -49,15 +49,15 @@ pub(super) fn take(headers: &mut HeaderMap) -> Option<OutsideProbe> {
 }
 
 impl OutsideProbe {
-    pub(super) fn answer(self, readiness: &Readiness, held: Held) -> Response<Body> {
+    pub(super) fn answer(self, readiness: &Readiness, held: Held) -> Response<ResponseBody> {
         let refuse = |status, why: &str, held| refusal::text(status, format!("{why}\n"), held);
         match self {
             Self::Health => match readiness.check() {
-                Ok(()) => Response::new(Body::whole("", held)),
+                Ok(()) => Response::new(ResponseBody::whole("", held)),
                 Err(why) => refuse(StatusCode::INTERNAL_SERVER_ERROR, why.trim_end(), held),
             },
             Self::Network(Some(hash)) => {
-                let mut response = Response::new(Body::whole("", held));
+                let mut response = Response::new(ResponseBody::whole("", held));
                 response.headers_mut().insert(NETWORK_HASH, hash);
                 response
             }
@@ -66,7 +66,7 @@ impl OutsideProbe {
                 refuse(StatusCode::BAD_REQUEST, why, held)
             }
             Self::Component(name) if name == "activator" => {
-                Response::new(Body::whole("activator", held))
+                Response::new(ResponseBody::whole("activator", held))
             }
             Self::Component(name) => {
                 let name = escaped(&String::from_utf8_lossy(name.as_bytes()));

@@ -7,7 +7,7 @@ use http::{HeaderValue, Response, StatusCode};
 use reporter_metrics::ErrorReason;
 
 use super::held::{Accepted, Held};
-use super::response_body::Body;
+use super::response_body::ResponseBody;
 
 /// Why a request is not served.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl Refusal {
         Self { reason, text }
     }
 
-    pub(super) fn into_response(self, accepted: Accepted) -> Response<Body> {
+    pub(super) fn into_response(self, accepted: Accepted) -> Response<ResponseBody> {
         use ErrorReason as Why;
         let status = status(self.reason);
         let held = accepted.refused(self.reason, status);
@@ -74,8 +74,8 @@ fn status(reason: ErrorReason) -> StatusCode {
 }
 
 /// An answer in words.
-pub(super) fn text(status: StatusCode, text: String, held: Held) -> Response<Body> {
-    let mut response = Response::new(Body::whole(text, held));
+pub(super) fn text(status: StatusCode, text: String, held: Held) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(text, held));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(

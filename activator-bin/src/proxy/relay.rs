@@ -10,13 +10,13 @@ use reporter_metrics::ErrorReason;
 use super::held::Held;
 use crate::message::trailers;
 use crate::timeouts::{Deadline, TimeoutKind};
-use crate::upstream::{Lease, ReceiveError, Received};
+use crate::upstream::{BackendBody, Lease, ReceiveError};
 
 mod late_upload;
 
 /// What a backend sends, as it comes, and all that its request holds.
 pub(crate) struct Relay {
-    from: Received,
+    from: BackendBody,
     lease: Lease,
     held: Held,
     is_complete: bool,
@@ -24,7 +24,7 @@ pub(crate) struct Relay {
 
 impl Relay {
     /// What comes from a backend, over a connection that is given back at the end.
-    pub(crate) fn new(from: Received, lease: Lease, held: Held) -> Self {
+    pub(crate) fn new(from: BackendBody, lease: Lease, held: Held) -> Self {
         let mut relay = Self {
             from,
             lease,

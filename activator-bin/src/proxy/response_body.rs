@@ -15,7 +15,7 @@ use crate::timeouts::Deadline;
 use crate::upstream::{Lease, ReceiveError};
 
 /// The body of an answer.
-pub(crate) struct Body(Content);
+pub(crate) struct ResponseBody(Content);
 
 enum Content {
     /// All of it, or nothing any more.
@@ -85,7 +85,7 @@ pub(crate) enum BodyError {
     TimedOut,
 }
 
-impl Body {
+impl ResponseBody {
     pub(crate) fn whole(text: impl Into<Bytes>, mut held: Held) -> Self {
         let text = text.into();
         held.complete();
@@ -149,7 +149,7 @@ impl Body {
     }
 }
 
-impl http_body::Body for Body {
+impl http_body::Body for ResponseBody {
     type Data = Bytes;
     type Error = BodyError;
 

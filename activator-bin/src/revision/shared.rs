@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::spec::RevisionSpec;
 use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
-use crate::throttle::{Limits, QueueBudget, Throttle};
+use crate::throttle::{QueueBudget, Throttle, ThrottleLimits};
 use crate::upstream::Recall;
 
 /// How it is shared.
@@ -30,7 +30,7 @@ pub(crate) struct Shared {
     probe: ProbeSettings,
     /// Where probers run, whoever adds a revision.
     runtime: Handle,
-    /// Told when backends are taken out.
+    /// HealthLog when backends are taken out.
     pub(super) recall: Recall,
 }
 
@@ -85,8 +85,8 @@ impl Shared {
     }
 }
 
-pub(super) fn limits(config: &RevisionSpec) -> Limits {
-    Limits {
+pub(super) fn limits(config: &RevisionSpec) -> ThrottleLimits {
+    ThrottleLimits {
         container_concurrency: config.container_concurrency,
         queue_depth: config.queue_depth,
     }

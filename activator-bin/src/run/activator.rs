@@ -23,7 +23,7 @@ use crate::proxy;
 use crate::readiness::Readiness;
 use crate::revision::{Revisions, Shared, SharedSettings};
 use crate::run::echo;
-use crate::server::connection_limit::Places;
+use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
 use crate::source::{self, RevisionSource};
 
@@ -145,7 +145,10 @@ impl Activator {
         let services = server::Services {
             proxy,
             handshakes: exporter.handshakes(),
-            places: Places::new(config.limits.max_connections, exporter.connections()),
+            connection_limit: ConnectionLimit::new(
+                config.limits.max_connections,
+                exporter.connections(),
+            ),
         };
         let hands = ports.deal(config.workers)?.into_iter().enumerate();
         let workers = hands.map(|(index, listeners)| {

@@ -52,12 +52,12 @@ pub(super) async fn accept(
                     },
                 };
                 let stream = moved.unwrap_or(stream);
-                let place = tokio::select! {
+                let permit = tokio::select! {
                     biased;
-                    place = connections.places.wait() => place,
-                    _ = draining.begun() => connections.places.beyond(),
+                    permit = connections.connection_limit.wait() => permit,
+                    _ = draining.begun() => connections.connection_limit.beyond(),
                 };
-                connections.serve(stream, peer, place, tls.as_deref());
+                connections.serve(stream, peer, permit, tls.as_deref());
             }
             // It was closed again before anybody looked.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -65,7 +65,7 @@ pub(super) async fn accept(
                 if open_files::is_scarcity(&error) {
                     connections.proxy.on_scarcity();
                 }
-                connections.places.on_scarcity(port, &error).await;
+                connections.connection_limit.on_scarcity(port, &error).await;
             }
         }
     }
@@ -87,7 +87,7 @@ async fn unreserved(stream: &TcpStream, port: &str, connections: &Connections) -
             Ok(stream) => return stream,
             Err(error) => {
                 connections.proxy.on_scarcity();
-                connections.places.on_scarcity(port, &error).await;
+                connections.connection_limit.on_scarcity(port, &error).await;
             }
         }
     }
@@ -116,8 +116,8 @@ fn accept_rest(
         match listener.accept() {
             Ok((socket, peer)) => {
                 socket.set_nonblocking(true)?;
-                let place = connections.places.beyond();
-                connections.serve(TcpStream::from_std(socket)?, peer, place, tls);
+                let permit = connections.connection_limit.beyond();
+                connections.serve(TcpStream::from_std(socket)?, peer, permit, tls);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

@@ -17,13 +17,13 @@ use crate::limits::Limits;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Why no request could be read. It ends the connection.
-pub(super) struct Refusal {
+pub(super) struct BadHead {
     pub(super) reason: ErrorReason,
     status: StatusCode,
     why: String,
 }
 
-impl Refusal {
+impl BadHead {
     /// The head did not come in time.
     pub(super) fn late(limit: Duration) -> Self {
         Self {

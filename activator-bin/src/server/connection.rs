@@ -11,16 +11,16 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
-use super::bad_head::Refusal;
-use super::connection_limit::Place;
+use super::bad_head::BadHead;
+use super::connection_limit::Permit;
 use super::detect::detect;
 use super::end::End;
 use super::handshake;
-use super::http_io::Wire;
+use super::http_io::HttpIo;
 use super::http1::{self, Http1};
 use super::http2::{self, Http2};
-use super::protocol::Protocol;
-use super::socket::Stream;
+use super::protocol::ClientProtocol;
+use super::socket::Socket;
 use super::timer::Timer;
 use crate::client::{Client, Phase};
 use crate::drain::Draining;
@@ -59,7 +59,7 @@ impl Http {
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
-    held: (Place, mpsc::Sender<Infallible>),
+    held: (Permit, mpsc::Sender<Infallible>),
     tls: Option<TlsAcceptor>,
     http: Rc<Http>,
     proxy: Rc<Proxy>,
@@ -76,14 +76,14 @@ pub(super) async fn serve(
         scheme,
         Arc::clone(&held.0.idleness),
     ));
-    let stream = Stream::new(read, Rc::clone(&client), http.limits.body_idle_timeout);
+    let stream = Socket::new(read, Rc::clone(&client), http.limits.body_idle_timeout);
     let mut head = Timer::default();
     let end = match tls {
         None => {
-            let wire = Wire::new(stream, Rc::clone(&client));
+            let wire = HttpIo::new(stream, Rc::clone(&client));
             speak(
                 wire,
-                Protocol::Detect,
+                ClientProtocol::Detect,
                 &http,
                 proxy,
                 &client,
@@ -96,8 +96,8 @@ pub(super) async fn serve(
             let limit = http.limits.header_timeout;
             match handshake::accept(&tls, stream, draining.clone(), &mut head, limit).await {
                 Ok(stream) => {
-                    let protocol = Protocol::agreed(stream.get_ref().1.alpn_protocol());
-                    let wire = Wire::new(stream, Rc::clone(&client));
+                    let protocol = ClientProtocol::agreed(stream.get_ref().1.alpn_protocol());
+                    let wire = HttpIo::new(stream, Rc::clone(&client));
                     speak(wire, protocol, &http, proxy, &client, draining, head).await
                 }
                 Err(error) => {
@@ -119,8 +119,8 @@ pub(super) async fn serve(
 
 /// Serves requests over `wire`; the time of the first one's head may have begun.
 async fn speak<I>(
-    mut wire: Wire<I>,
-    protocol: Protocol,
+    mut wire: HttpIo<I>,
+    protocol: ClientProtocol,
     http: &Http,
     proxy: Rc<Proxy>,
     client: &Rc<Client>,
@@ -132,18 +132,20 @@ where
 {
     let timeout = http.limits.header_timeout;
     let spoken = match protocol {
-        Protocol::Http1 => Ok(Protocol::Http1),
+        ClientProtocol::Http1 => Ok(ClientProtocol::Http1),
         // Also bounds the wait for what HTTP/2 begins with when that is already agreed on.
         _ => detect(&mut wire, client, &mut draining, &mut head, timeout).await,
     };
     match spoken {
-        Err(End::HeadTimeout) if protocol != Protocol::Http2 && client.phase() == Phase::Head => {
-            let refusal = Refusal::late(timeout);
+        Err(End::HeadTimeout)
+            if protocol != ClientProtocol::Http2 && client.phase() == Phase::Head =>
+        {
+            let refusal = BadHead::late(timeout);
             http1::refuse(refusal, wire.stream(), &http.errors, client).await;
             End::HeadTimeout
         }
         Err(end) => end,
-        Ok(Protocol::Http1) if protocol != Protocol::Http2 => {
+        Ok(ClientProtocol::Http1) if protocol != ClientProtocol::Http2 => {
             http1::serve(wire, &http.http1, proxy, client, draining, head).await
         }
         Ok(_) => {

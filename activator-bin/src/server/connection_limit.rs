@@ -14,28 +14,28 @@ use super::crowd::Crowd;
 use crate::client::idleness::Idleness;
 use crate::os::listen::ACCEPT_PAUSE;
 
-/// How often a client that waits for a place has an idle one asked to leave: there may be none at first, since one
+/// How often a client that waits for a permit has an idle one asked to leave: there may be none at first, since one
 /// counts as idle only some 20 ms after its response.
 const ASK: Duration = Duration::from_millis(25);
 
 /// How long it is not said again that there are no descriptors.
 const SAID: Duration = Duration::from_secs(10);
 
-/// The places of all connections.
-pub(crate) struct Places {
+/// The connection_limit of all connections.
+pub(crate) struct ConnectionLimit {
     free: Arc<Semaphore>,
     most: usize,
     is_full: AtomicBool,
     scarcity_said: Mutex<Option<Instant>>,
     open: ConnectionMetrics,
     crowd: Crowd,
-    /// Told when a connection has left.
+    /// HealthLog when a connection has left.
     left: Notify,
 }
 
-/// A connection's place, until it is dropped.
-pub(crate) struct Place {
-    all: Arc<Places>,
+/// A connection's permit, until it is dropped.
+pub(crate) struct Permit {
+    all: Arc<ConnectionLimit>,
     /// None of one beyond the limit.
     permit: Option<OwnedSemaphorePermit>,
     /// Of the connection, from now to its end.
@@ -43,7 +43,7 @@ pub(crate) struct Place {
     key: usize,
 }
 
-impl Places {
+impl ConnectionLimit {
     pub(crate) fn new(most: usize, open: ConnectionMetrics) -> Arc<Self> {
         Arc::new(Self {
             free: Arc::new(Semaphore::new(most)),
@@ -56,10 +56,10 @@ impl Places {
         })
     }
 
-    /// Waits for a free place, which an idle connection is asked to leave.
+    /// Waits for a permit; an idle connection is asked to leave for it.
     ///
     /// Cancelling it loses the turn.
-    pub(super) async fn wait(self: &Arc<Self>) -> Place {
+    pub(super) async fn wait(self: &Arc<Self>) -> Permit {
         let free = || Arc::clone(&self.free);
         let permit = match free().try_acquire_owned() {
             Ok(permit) => permit,
@@ -74,18 +74,18 @@ impl Places {
                 }
             }
         };
-        self.place(Some(permit))
+        self.permit(Some(permit))
     }
 
-    /// A place for a client that cannot wait.
-    pub(super) fn beyond(self: &Arc<Self>) -> Place {
-        self.place(None)
+    /// A permit for a client that cannot wait.
+    pub(super) fn beyond(self: &Arc<Self>) -> Permit {
+        self.permit(None)
     }
 
-    fn place(self: &Arc<Self>, permit: Option<OwnedSemaphorePermit>) -> Place {
+    fn permit(self: &Arc<Self>, permit: Option<OwnedSemaphorePermit>) -> Permit {
         self.open.opened();
         let (idleness, key) = self.crowd.enter();
-        Place {
+        Permit {
             all: Arc::clone(self),
             permit,
             idleness,
@@ -124,7 +124,7 @@ impl Places {
         if !self.is_full.swap(true, Ordering::Relaxed) {
             let most = self.most;
             tracing::warn!(
-                "{most} clients are connected, as many as limits.max_connections allows: further ones take the places of idle ones, or wait"
+                "{most} clients are connected, as many as limits.max_connections allows: further ones take the connection_limit of idle ones, or wait"
             );
         }
     }
@@ -140,7 +140,7 @@ impl Places {
     }
 }
 
-impl Drop for Place {
+impl Drop for Permit {
     fn drop(&mut self) {
         self.all.crowd.leave(self.key);
         self.permit = None;

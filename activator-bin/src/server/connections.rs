@@ -11,7 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::Services;
 use super::connection::{self, Http};
-use super::connection_limit::{Place, Places};
+use super::connection_limit::{ConnectionLimit, Permit};
 use crate::drain::Draining;
 use crate::proxy::Proxy;
 use crate::tls::{Current, Pair};
@@ -20,7 +20,7 @@ use crate::tls::{Current, Pair};
 pub(super) struct Connections {
     http: Rc<Http>,
     pub(super) proxy: Rc<Proxy>,
-    pub(super) places: Arc<Places>,
+    pub(super) connection_limit: Arc<ConnectionLimit>,
     draining: Draining,
     /// Every connection holds a clone.
     alive: mpsc::Sender<Infallible>,
@@ -35,13 +35,13 @@ impl Connections {
         let (alive, last_gone) = mpsc::channel(1);
         let Services {
             proxy,
-            places,
+            connection_limit,
             handshakes,
         } = services;
         let errors = proxy.errors.clone();
         let connections = Self {
             http: Rc::new(Http::new(&proxy.limits, &draining, handshakes, errors)),
-            places,
+            connection_limit,
             proxy: Rc::new(Proxy::new(proxy)),
             draining,
             alive,
@@ -51,7 +51,8 @@ impl Connections {
 
     /// Has connections leave that have been idle for too long. To be called every [`SWEEP`](super::SWEEP).
     pub(super) fn sweep(&self) {
-        self.places.sweep(self.http.limits.client_idle_timeout);
+        self.connection_limit
+            .sweep(self.http.limits.client_idle_timeout);
     }
 
     /// Sees to the connections to backends for as long as it is polled.
@@ -63,13 +64,13 @@ impl Connections {
         &self,
         socket: TcpStream,
         peer: SocketAddr,
-        place: Place,
+        permit: Permit,
         tls: Option<&Current<Pair>>,
     ) {
         let tls = tls.map(|pair| TlsAcceptor::from(pair.content()));
         let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
-        let held = (place, alive);
+        let held = (permit, alive);
         let serving = connection::serve(socket, peer, held, tls, http, proxy, draining);
         // Not from within another future, which would have room for all of that as well.
         tokio::task::spawn_local(serving);

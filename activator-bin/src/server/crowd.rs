@@ -1,5 +1,5 @@
 //! The clients' connections over all workers, of which the idle ones can be asked to leave: the one that has been
-//! idle for longest when there is no place for a further client, and those that have been idle for too long.
+//! idle for longest when there is no room for a further client, and those that have been idle for too long.
 //!
 //! What must not live here: how a connection ends.
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 
 use super::end::{End, LAST_HEAD};
-use super::http_io::Wire;
-use super::protocol::Protocol;
+use super::http_io::HttpIo;
+use super::protocol::ClientProtocol;
 use super::timer::Timer;
 use crate::client::Client;
 use crate::client::leave::Leave;
@@ -17,12 +17,12 @@ use crate::drain::Draining;
 
 /// Waits for the first bytes, which tell the protocol. `head` starts when they don't come at once.
 pub(super) async fn detect(
-    wire: &mut Wire<impl AsyncRead + Unpin>,
+    wire: &mut HttpIo<impl AsyncRead + Unpin>,
     client: &Client,
     draining: &mut Draining,
     head: &mut Timer,
     head_timeout: Duration,
-) -> Result<Protocol, End> {
+) -> Result<ClientProtocol, End> {
     let mut gone = pin!(client.gone());
     let told = draining.clone();
     // On the heap, so that a connection at rest needs no room for it.

@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::end::LAST_HEAD;
-use super::socket::Stream;
+use super::socket::Socket;
 use super::timer::Timer;
 use crate::drain::Draining;
 
@@ -23,11 +23,11 @@ use crate::drain::Draining;
 /// Dropping the future closes the connection.
 pub(super) async fn accept(
     acceptor: &TlsAcceptor,
-    stream: Stream,
+    stream: Socket,
     mut draining: Draining,
     head: &mut Timer,
     limit: Duration,
-) -> io::Result<Box<TlsStream<Stream>>> {
+) -> io::Result<Box<TlsStream<Socket>>> {
     // On the heap, so that connections without TLS need no room for it.
     let accepting = Box::pin(acceptor.accept(stream).into_fallible());
     let drained = async {

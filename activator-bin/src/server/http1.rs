@@ -19,18 +19,18 @@ use hyper_util::rt::TokioIo;
 use reporter_metrics::ErrorMetrics;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
-use super::bad_head::Refusal;
+use super::bad_head::BadHead;
 use super::end::{End, LAST_HEAD};
 use super::half_close::HalfClosed;
-use super::http_io::Wire;
-use super::idle::{self, Rest};
+use super::http_io::HttpIo;
+use super::idle::{self, IdleWatch};
 use super::requests::Shared;
 use super::timer::Timer;
 use crate::client::leave::Leave;
 use crate::client::{Client, HEARS_CLOSE, Phase};
 use crate::drain::Draining;
 use crate::limits::Limits;
-use crate::message::request_body::Upload;
+use crate::message::request_body::RequestBody;
 use crate::proxy::Proxy;
 
 /// How all connections are served.
@@ -60,7 +60,7 @@ impl Http1 {
 
 /// Serves requests over `wire` until either side ends it; the time of the first one's head may have begun.
 pub(super) async fn serve<I>(
-    mut wire: Wire<I>,
+    mut wire: HttpIo<I>,
     http: &Http1,
     proxy: Rc<Proxy>,
     client: &Rc<Client>,
@@ -81,7 +81,7 @@ where
             let (proxy, client) = (Rc::clone(&proxy), Rc::clone(&client));
             let (tunnel, requests) = (Rc::clone(&tunnel), Rc::clone(&requests));
             // On the heap, so that those it is handed to need no room for it.
-            let request = Box::new(request.map(Upload::from));
+            let request = Box::new(request.map(RequestBody::from));
             async move {
                 let mut answer = proxy.answer(request, &client).await;
                 requests
@@ -131,8 +131,8 @@ where
                 (Err(error), Some(status)) => {
                     let fault = requests.borrow_mut().fault();
                     let refusal = match fault {
-                        Some(fault) => Refusal::of(fault, &http.limits),
-                        None => Refusal::unreadable(status, error, &http.limits),
+                        Some(fault) => BadHead::of(fault, &http.limits),
+                        None => BadHead::unreadable(status, error, &http.limits),
                     };
                     refuse(refusal, wire.stream(), &http.errors, client).await;
                 }
@@ -142,7 +142,7 @@ where
             End::Closed(end)
         }
         (End::HeadTimeout, _) if client.output.is_quiet() && client.phase() == Phase::Head => {
-            refuse(Refusal::late(timeout), wire.stream(), &http.errors, client).await;
+            refuse(BadHead::late(timeout), wire.stream(), &http.errors, client).await;
             End::HeadTimeout
         }
         (end, _) => end,
@@ -151,7 +151,7 @@ where
 
 /// Says why no request could be read, and closes.
 pub(super) async fn refuse(
-    refusal: Refusal,
+    refusal: BadHead,
     stream: &mut (impl AsyncWrite + Unpin),
     errors: &ErrorMetrics,
     client: &Client,
@@ -173,7 +173,11 @@ async fn run<I, S>(
 ) -> ControlFlow<End>
 where
     I: AsyncRead + AsyncWrite + Unpin,
-    S: hyper::service::HttpService<Incoming, ResBody = crate::proxy::Body, Error = Infallible>,
+    S: hyper::service::HttpService<
+            Incoming,
+            ResBody = crate::proxy::ResponseBody,
+            Error = Infallible,
+        >,
 {
     let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
@@ -182,7 +186,7 @@ where
     let mut drain_begun = pin!(draining.begun());
     let mut is_watching = false;
     let mut last_head = Timer::default();
-    let mut rest = Rest::default();
+    let mut idle = IdleWatch::default();
     let mut silence = Timer::default();
     let (mut is_draining, mut is_last) = (false, false);
     let mut half_closed = None;
@@ -259,7 +263,7 @@ where
             Phase::Idle => {
                 head.disarm();
                 silence.disarm();
-                ready!(rest.poll(cx, client));
+                ready!(idle.poll(cx, client));
                 // It is hyper that knows whether the last request was read to its end. If not, the connection ends
                 // behind that: what still comes is never read as a request.
                 client.output.is_resting.set(true);

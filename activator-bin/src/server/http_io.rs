@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::StatusCode;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::protocol::{PREFACE, Protocol};
+use super::protocol::{ClientProtocol, PREFACE};
 use super::requests::{Requests, Shared, Taken};
 use crate::client::Client;
 
@@ -22,7 +22,7 @@ const FIRST: usize = 512;
 const NONSENSE: &[u8] = b"\0\n\n";
 
 /// Both directions of a connection.
-pub(super) struct Wire<I> {
+pub(super) struct HttpIo<I> {
     stream: I,
     client: Rc<Client>,
     /// What was read before whoever reads now.
@@ -32,7 +32,7 @@ pub(super) struct Wire<I> {
     refused: Option<StatusCode>,
 }
 
-impl<I> Wire<I> {
+impl<I> HttpIo<I> {
     pub(super) fn new(stream: I, client: Rc<Client>) -> Self {
         Self {
             stream,
@@ -64,18 +64,18 @@ impl<I> Wire<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> Wire<I> {
+impl<I: AsyncRead + Unpin> HttpIo<I> {
     /// Reads until the first bytes tell what the client speaks; whoever reads on gets them again.
     ///
     /// A connection that ends or fails before that is one of HTTP/1, which then hears of it.
-    pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<Protocol> {
+    pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<ClientProtocol> {
         loop {
             if self.unread.starts_with(&PREFACE) {
-                return Poll::Ready(Protocol::Http2);
+                return Poll::Ready(ClientProtocol::Http2);
             }
             let is_preface = PREFACE.starts_with(&self.unread);
             if !is_preface || !ready!(self.poll_more(cx)) {
-                return Poll::Ready(Protocol::Http1);
+                return Poll::Ready(ClientProtocol::Http1);
             }
         }
     }
@@ -98,7 +98,7 @@ impl<I: AsyncRead + Unpin> Wire<I> {
     }
 }
 
-impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
+impl<I: AsyncRead + Unpin> AsyncRead for HttpIo<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -160,7 +160,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Wire<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Wire<I> {
+impl<I: AsyncWrite + Unpin> AsyncWrite for HttpIo<I> {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
-use super::http_io::Wire;
+use super::http_io::HttpIo;
 use super::timer::Timer;
 use crate::client::Client;
 use crate::client::leave::Leave;
 use crate::drain::Draining;
 
 /// How long a connection is idle before it rests; it may be up to twice as long.
-pub(super) const REST: Duration = Duration::from_secs(5);
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Tells when a connection has been idle for long. It looks now and then, so that a request costs nothing.
 #[derive(Default)]
-pub(super) struct Rest(Timer);
+pub(super) struct IdleWatch(Timer);
 
-impl Rest {
+impl IdleWatch {
     /// Ready when the connection, which is idle now, was idle at the last look, too.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<()> {
-        while self.0.poll(cx, REST).is_ready() {
+        while self.0.poll(cx, LOOK_INTERVAL).is_ready() {
             self.0.disarm();
             if !client.input.was_used.take() && client.output.is_quiet() {
                 return Poll::Ready(());
@@ -37,7 +37,7 @@ impl Rest {
 ///
 /// Cancel-safe.
 pub(super) async fn until_needed(
-    wire: &mut Wire<impl AsyncRead + Unpin>,
+    wire: &mut HttpIo<impl AsyncRead + Unpin>,
     client: &Client,
     draining: &mut Draining,
 ) -> Option<Leave> {

@@ -7,14 +7,14 @@ pub(super) const PREFACE: [u8; 24] = *b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Protocol {
+pub(crate) enum ClientProtocol {
     /// Either of the others; the first bytes tell.
     Detect,
     Http1,
     Http2,
 }
 
-impl Protocol {
+impl ClientProtocol {
     /// The one that was agreed on in TLS, as ALPN calls it.
     pub(super) fn agreed(name: Option<&[u8]>) -> Self {
         match name {

@@ -19,7 +19,7 @@ use crate::client::Client;
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Both directions of a connection.
-pub(super) struct Stream {
+pub(super) struct Socket {
     read: OwnedReadHalf,
     client: Rc<Client>,
     /// Since our side was closed.
@@ -30,7 +30,7 @@ pub(super) struct Stream {
     patience: Duration,
 }
 
-impl Stream {
+impl Socket {
     /// Writing fails when the client has taken nothing for as long as `patience`.
     pub(super) fn new(read: OwnedReadHalf, client: Rc<Client>, patience: Duration) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -71,7 +71,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for Socket {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

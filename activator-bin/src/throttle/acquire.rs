@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::breaker::{Grant, Refused, Ticket, Turn};
+use super::breaker::{Grant, NotQueued, Ticket, Turn};
 use super::complaint::Complaint;
 use super::error::{QueueBound, ThrottleError};
 use super::shared::{Shared, Waiter};
@@ -51,8 +51,8 @@ impl<'a> Acquire<'a> {
         }
         match breaker.may_wait() {
             Ok(()) => {}
-            Err(Refused::Closed) => return Poll::Ready(Err(ThrottleError::RevisionGone)),
-            Err(Refused::QueueFull) => {
+            Err(NotQueued::Closed) => return Poll::Ready(Err(ThrottleError::RevisionGone)),
+            Err(NotQueued::QueueFull) => {
                 let bound = QueueBound::QueueDepth;
                 return Poll::Ready(Err(ThrottleError::QueueFull(bound)));
             }
@@ -72,7 +72,7 @@ impl<'a> Acquire<'a> {
         complaint: Option<Complaint>,
         cx: &mut Context<'_>,
     ) -> Outcome {
-        let waiter = Waiter::new(cx.waker().clone(), self.shared.budget.place_beyond());
+        let waiter = Waiter::new(cx.waker().clone(), self.shared.budget.permit_beyond_limit());
         let mut breaker = self.shared.breaker.lock();
         let is_aside = complaint.is_some_and(|complaint| breaker.set_aside(&grant, complaint));
         let ticket = match breaker.retry(grant, waiter) {

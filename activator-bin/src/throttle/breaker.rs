@@ -53,7 +53,7 @@ pub(super) enum Turn<'a, W> {
 
 /// Why a request may not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum NotQueued {
     /// As many wait as may.
     QueueFull,
     /// The breaker was closed.
@@ -90,10 +90,10 @@ impl<W> Breaker<W> {
     }
 
     /// Whether a newcomer may wait.
-    pub(super) fn may_wait(&self) -> Result<(), Refused> {
+    pub(super) fn may_wait(&self) -> Result<(), NotQueued> {
         match self.waiting.len() < self.queue_depth {
-            _ if !self.open => Err(Refused::Closed),
-            false => Err(Refused::QueueFull),
+            _ if !self.open => Err(NotQueued::Closed),
+            false => Err(NotQueued::QueueFull),
             true => Ok(()),
         }
     }

@@ -12,7 +12,7 @@ pub struct QueueBudget {
 
 /// Room for one waiting request, given back when it is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct QueuePermit {
     budget: Arc<QueueBudget>,
 }
 
@@ -33,26 +33,26 @@ impl QueueBudget {
     }
 
     /// A newcomer's place; none beyond the bound.
-    pub(super) fn place(self: &Arc<Self>) -> Option<Place> {
+    pub(super) fn place(self: &Arc<Self>) -> Option<QueuePermit> {
         let one_more = |taken| (taken < self.limit).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
             .ok()?;
-        Some(Place {
+        Some(QueuePermit {
             budget: Arc::clone(self),
         })
     }
 
     /// A place for a request that was admitted before, bound or not.
-    pub(super) fn place_beyond(self: &Arc<Self>) -> Place {
+    pub(super) fn permit_beyond_limit(self: &Arc<Self>) -> QueuePermit {
         self.taken.fetch_add(1, Ordering::Relaxed);
-        Place {
+        QueuePermit {
             budget: Arc::clone(self),
         }
     }
 }
 
-impl Drop for Place {
+impl Drop for QueuePermit {
     fn drop(&mut self) {
         self.budget.taken.fetch_sub(1, Ordering::Relaxed);
     }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_request_that_was_admitted_before_waits_beyond_the_bound() {
         let budget = QueueBudget::new(0);
-        let again = budget.place_beyond();
+        let again = budget.permit_beyond_limit();
         assert_eq!(budget.queued(), 1);
         drop(again);
         assert_eq!(budget.queued(), 0);

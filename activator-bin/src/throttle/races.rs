@@ -64,7 +64,7 @@ fn backend(number: u8) -> SocketAddr {
 }
 
 fn throttle(container_concurrency: u32, backends: u8) -> Throttle {
-    let limits = Limits {
+    let limits = ThrottleLimits {
         container_concurrency,
         queue_depth: 1_000,
     };
@@ -287,7 +287,7 @@ fn refusals_arrivals_and_cancels_keep_every_slot() {
 fn the_bound_over_all_revisions_holds_in_every_order() {
     check_all_orders(|| {
         let budget = QueueBudget::new(1);
-        let limits = Limits {
+        let limits = ThrottleLimits {
             container_concurrency: 1,
             queue_depth: 10,
         };

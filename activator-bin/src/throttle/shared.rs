@@ -9,7 +9,7 @@ use std::task::Waker;
 use tokio::sync::Notify;
 
 use super::breaker::{Breaker, Grant, Ticket};
-use super::budget::{Place, QueueBudget};
+use super::budget::{QueueBudget, QueuePermit};
 use super::lock::Lock;
 
 /// Waiters that are granted under one hold of the lock.
@@ -19,7 +19,7 @@ pub(super) const BATCH: usize = 64;
 pub(super) struct Shared {
     pub(super) breaker: Lock<Breaker<Waiter>>,
     pub(super) budget: Arc<QueueBudget>,
-    /// Told when a backend was set aside.
+    /// HealthLog when a backend was set aside.
     pub(super) set_aside: Notify,
 }
 
@@ -27,11 +27,11 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) waker: Waker,
-    place: Place,
+    place: QueuePermit,
 }
 
 impl Waiter {
-    pub(super) fn new(waker: Waker, place: Place) -> Self {
+    pub(super) fn new(waker: Waker, place: QueuePermit) -> Self {
         Self { waker, place }
     }
 

@@ -10,8 +10,8 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::protocol::Refusal;
-use crate::logging::told::{self, Told};
+use super::protocol::Http2Refusal;
+use crate::logging::health_log::{self, HealthLog};
 
 /// Where an instance is, and how it is reached there. A connection to one is no connection to another.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -29,7 +29,7 @@ pub(crate) struct Backend {
     /// One of [`Health`].
     health: AtomicU8,
     /// What the log was told of its requests.
-    told: Mutex<Told>,
+    told: Mutex<HealthLog>,
     /// Whether that is that they fail.
     is_told_failing: AtomicBool,
     /// When the log was told last of one of its connections.
@@ -42,7 +42,7 @@ pub(crate) struct Backend {
     /// closed, and [`FOR_GOOD`].
     unkept: AtomicU32,
     /// Whether it has refused HTTP/2.
-    pub(crate) refusal: Refusal,
+    pub(crate) refusal: Http2Refusal,
 }
 
 /// A reason that stays not to keep idle connections.
@@ -82,7 +82,7 @@ impl Backend {
             serves_few: AtomicBool::new(false),
             closed_in_vain: AtomicU32::new(0),
             unkept: AtomicU32::new(0),
-            refusal: Refusal::none(),
+            refusal: Http2Refusal::none(),
         }
     }
 
@@ -117,7 +117,7 @@ impl Backend {
     /// Whether the log may be told what became of one of its connections: it was not for some seconds.
     pub(crate) fn may_tell(&self) -> bool {
         let (mut last, now) = (self.told_of_connection.lock(), Instant::now());
-        let may_tell = last.is_none_or(|last| now - last >= told::PAUSE);
+        let may_tell = last.is_none_or(|last| now - last >= health_log::PAUSE);
         if may_tell {
             *last = Some(now);
         }
@@ -202,7 +202,7 @@ mod tests {
     async fn the_ends_of_its_connections_are_told_every_few_seconds() {
         let backend = backend();
         assert_eq!([(); 3].map(|()| backend.may_tell()), [true, false, false]);
-        tokio::time::advance(told::PAUSE).await;
+        tokio::time::advance(health_log::PAUSE).await;
         assert_eq!([(); 2].map(|()| backend.may_tell()), [true, false]);
     }
 

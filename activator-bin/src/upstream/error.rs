@@ -8,7 +8,7 @@ use http::Request;
 use reporter_metrics::ErrorReason;
 
 use crate::logging::excerpt::Excerpt;
-use crate::message::request_body::Upload;
+use crate::message::request_body::RequestBody;
 use crate::throttle::Complaint;
 
 /// Why there is no answer.
@@ -88,7 +88,7 @@ pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
     /// The request, when it may be sent again: nothing of it was sent, or not a byte of a response
     /// has come and to be sent twice does no harm.
-    pub(crate) again: Option<Box<Request<Upload>>>,
+    pub(crate) again: Option<Box<Request<RequestBody>>>,
     /// What speaks against sending further requests to this backend.
     pub(crate) complaint: Option<Complaint>,
 }
@@ -107,7 +107,7 @@ impl Failed {
     /// The request, when it may be sent on a new connection.
     ///
     /// A backend closes idle connections as it likes: only a new one shows what is the matter with it.
-    pub(super) fn on_used_connection(mut self) -> Result<Box<Request<Upload>>, Self> {
+    pub(super) fn on_used_connection(mut self) -> Result<Box<Request<RequestBody>>, Self> {
         self.complaint = self.complaint.filter(|it| *it != Complaint::Closed);
         match self.again.take_if(|_| self.complaint.is_none()) {
             Some(request) => Ok(request),

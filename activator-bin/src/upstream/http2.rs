@@ -23,10 +23,10 @@ use tokio::time::timeout;
 use super::error::{Failed, UpstreamError};
 use super::pool::Pool;
 use super::recall::Recall;
-use super::received::Received;
+use super::response_body::BackendBody;
 use crate::limits::Limits;
 use crate::message::hop_by_hop::informational_to_client;
-use crate::message::request_body::Upload;
+use crate::message::request_body::RequestBody;
 use crate::message::target::Target;
 use crate::os::open_files;
 use crate::throttle::Complaint;
@@ -35,11 +35,11 @@ use crate::upstream::backend::{Backend, Endpoint};
 
 mod attempts;
 mod connection;
-mod upload;
+mod send_body;
 
 use attempts::Attempts;
-use connection::{Connection, NotOpened, Place};
-use upload::Uploading;
+use connection::{Connection, NotOpened, StreamPermit};
+use send_body::SendBody;
 
 /// How many connections a worker has to one backend; what is more waits.
 const MOST_PER_BACKEND: usize = 128;
@@ -78,7 +78,7 @@ type Count = Rc<()>;
 
 /// What there is for a request.
 enum Found {
-    Place(Place),
+    StreamPermit(StreamPermit),
     Opening(Opening),
     Full(Rc<Notify>),
 }
@@ -106,7 +106,7 @@ type Opening = Rc<OnceCell<Result<Rc<Connection>, NotOpened>>>;
 pub(crate) struct Stream {
     /// Goes on beside the answer.
     upload: Option<JoinHandle<()>>,
-    _place: Place,
+    _place: StreamPermit,
 }
 
 impl Stream {
@@ -156,8 +156,8 @@ impl Http2 {
     pub(super) async fn send(
         &self,
         backend: &Arc<Backend>,
-        request: Box<Request<Upload>>,
-    ) -> Result<(Response<Received>, Stream), Failed> {
+        request: Box<Request<RequestBody>>,
+    ) -> Result<(Response<BackendBody>, Stream), Failed> {
         let (mut head, mut body) = request.into_parts();
         if let Some(target) = head.extensions.get::<Target>() {
             // Hyper knows it in disguise only.
@@ -183,7 +183,7 @@ impl Http2 {
                 }
                 Err(Unanswered::ByBackend(failure)) => failure,
             };
-            let spare = spare.filter(Upload::is_whole);
+            let spare = spare.filter(RequestBody::is_whole);
             if failure.is_unprocessed() {
                 match spare {
                     Some(spare) if attempts.pause().await => body = spare,
@@ -214,12 +214,12 @@ impl Http2 {
     }
 
     /// A place on a connection; opens one when all are full, and waits when there may be no more of them.
-    async fn place(&self, backend: &Arc<Backend>) -> Result<Place, UpstreamError> {
+    async fn place(&self, backend: &Arc<Backend>) -> Result<StreamPermit, UpstreamError> {
         let Backend { endpoint, .. } = &**backend;
         let mut useless = 0;
         loop {
             let opening = match self.find(backend, useless < USELESS) {
-                Found::Place(place) => return Ok(place),
+                Found::StreamPermit(place) => return Ok(place),
                 Found::Opening(opening) => opening,
                 Found::Full(freed) => {
                     let waiting = timeout(self.limits.connect_timeout, freed.notified());
@@ -275,7 +275,7 @@ impl Http2 {
         connections.tidy();
         // The first ones, so that the last ones can expire.
         if let Some(place) = connections.open.iter().find_map(Connection::place) {
-            return Found::Place(place);
+            return Found::StreamPermit(place);
         }
         if let Some(opening) = &connections.opening {
             return Found::Opening(Rc::clone(opening));
@@ -368,7 +368,7 @@ fn most_in_all() -> usize {
 
 /// Why a request got no answer.
 enum Unanswered {
-    ByClient(upload::Failure),
+    ByClient(send_body::Failure),
     ByBackend(Failure),
 }
 
@@ -391,10 +391,10 @@ impl Failure {
 }
 
 async fn exchange(
-    place: Place,
+    place: StreamPermit,
     head: &Parts,
-    body: Upload,
-) -> Result<(Response<Received>, Stream), Unanswered> {
+    body: RequestBody,
+) -> Result<(Response<BackendBody>, Stream), Unanswered> {
     let request = Request::from_parts(head.clone(), ());
     let sent = place.requests().send_request(request, body.is_end_stream());
     let (mut answer, sender) = match sent {
@@ -409,7 +409,7 @@ async fn exchange(
     };
     let mut has_begun = false;
     let interim = body.interim().cloned();
-    let mut upload = Uploading::new(body, sender);
+    let mut upload = SendBody::new(body, sender);
     let answered = poll_fn(|cx| {
         let uploaded = upload.poll(cx);
         if let Poll::Ready(Err(failure)) = uploaded {
@@ -434,7 +434,7 @@ async fn exchange(
                 upload,
                 _place: place,
             };
-            Ok((Received::http2(response), stream))
+            Ok((BackendBody::http2(response), stream))
         }
         Err(Ok(failure)) => Err(Unanswered::ByClient(failure)),
         Err(Err(error)) => Err(Unanswered::ByBackend(Failure {

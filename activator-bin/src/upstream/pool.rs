@@ -21,12 +21,12 @@ use super::written;
 use crate::limits::Limits;
 use crate::message::head::Names;
 use crate::message::hop_by_hop::informational_to_client;
-use crate::message::request_body::Upload;
+use crate::message::request_body::RequestBody;
 use crate::upstream::backend::{Backend, Endpoint};
 
 /// An open connection of HTTP/1, ready for one request at a time.
 pub(crate) struct Connection {
-    requests: SendRequest<Upload>,
+    requests: SendRequest<RequestBody>,
     /// Hyper's part, a task of the current worker. By itself it never ends while the backend takes nothing.
     driver: AbortHandle,
     traffic: Arc<Traffic>,
@@ -35,7 +35,7 @@ pub(crate) struct Connection {
 
 impl Connection {
     pub(super) fn new(
-        requests: SendRequest<Upload>,
+        requests: SendRequest<RequestBody>,
         driver: AbortHandle,
         traffic: Arc<Traffic>,
         heads: Arc<Heads>,
@@ -194,14 +194,14 @@ impl Pool {
 }
 
 /// A connection while its request is served. Dropping it before it was given back closes the connection.
-pub(crate) struct Lease {
+pub(crate) struct Checkout {
     pool: Rc<Pool>,
     backend: Arc<Backend>,
     connection: Option<Connection>,
     is_last: bool,
 }
 
-impl Lease {
+impl Checkout {
     pub(super) fn new(pool: Rc<Pool>, backend: Arc<Backend>, connection: Connection) -> Self {
         Self {
             pool,
@@ -218,9 +218,9 @@ impl Lease {
     /// With the request, when nothing of it was sent.
     pub(super) async fn send(
         &mut self,
-        mut request: Request<Upload>,
+        mut request: Request<RequestBody>,
         is_recorded: bool,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         relay_to_http2(&mut request);
         let connection = self.connection.as_mut();
         let connection = connection.expect("a lease is given back behind its request");
@@ -242,7 +242,7 @@ impl Lease {
     }
 
     /// The request that was sent, with this body, if its head was recorded.
-    pub(super) fn read_back(&self, body: Upload) -> Option<Request<Upload>> {
+    pub(super) fn read_back(&self, body: RequestBody) -> Option<Request<RequestBody>> {
         let traffic = &self.connection.as_ref()?.traffic;
         traffic.recorded(|head| written::read_back(head, body))
     }
@@ -283,7 +283,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for Checkout {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
             connection.driver.abort();
@@ -292,7 +292,7 @@ impl Drop for Lease {
 }
 
 /// Has what hyper tells of a backend of HTTP/1 passed on, when the client of `request` speaks HTTP/2.
-fn relay_to_http2(request: &mut Request<Upload>) {
+fn relay_to_http2(request: &mut Request<RequestBody>) {
     let Some(interim) = request.body().interim().cloned() else {
         return;
     };

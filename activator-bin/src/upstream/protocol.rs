@@ -19,7 +19,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// The version for a request of a client that speaks `client`.
-    pub(crate) fn version(self, client: Version, refusal: &Refusal) -> Version {
+    pub(crate) fn version(self, client: Version, refusal: &Http2Refusal) -> Version {
         match self {
             Self::H2c => Version::HTTP_2,
             Self::Auto if client == Version::HTTP_2 && !refusal.is_recent(Instant::now()) => client,
@@ -29,13 +29,13 @@ impl Protocol {
 }
 
 /// Since when an instance is known to speak HTTP/1.1 only.
-pub(crate) struct Refusal {
+pub(crate) struct Http2Refusal {
     born: Instant,
     /// In milliseconds since then; 0 is never.
     at: AtomicU64,
 }
 
-impl Refusal {
+impl Http2Refusal {
     /// How long it is believed: there may be another program by then.
     const BELIEVED: Duration = Duration::from_secs(60);
 
@@ -69,7 +69,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_believed_for_a_minute() {
-        let refusal = Refusal::none();
+        let refusal = Http2Refusal::none();
         let begin = Instant::now();
         assert!(!refusal.is_recent(begin));
         refusal.remember(begin);
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn the_version_is_the_clients_unless_the_revision_or_the_instance_says_otherwise() {
         use Version as V;
-        let refusal = Refusal::none();
+        let refusal = Http2Refusal::none();
         let versions = |protocol: Protocol, refusal| {
             [V::HTTP_10, V::HTTP_11, V::HTTP_2].map(|client| protocol.version(client, refusal))
         };

@@ -14,7 +14,7 @@ use super::*;
 use crate::upstream::backend::Endpoint;
 
 /// A request without a body, as it comes from a client.
-async fn request(method: Method) -> Box<Request<Upload>> {
+async fn request(method: Method) -> Box<Request<RequestBody>> {
     let (mut client, server) = tokio::io::duplex(1_024);
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let (sender, mut requests) = mpsc::unbounded_channel();
@@ -29,7 +29,7 @@ async fn request(method: Method) -> Box<Request<Upload>> {
         _ = serving => unreachable!("the service never answers"),
     };
     *request.method_mut() = method;
-    Box::new(request.map(Upload::from))
+    Box::new(request.map(RequestBody::from))
 }
 
 /// Accepts a connection, reads a request, and says something.

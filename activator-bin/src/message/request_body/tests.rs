@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 /// An upload of what is written to the stream behind `head`, as it comes from a client.
-async fn upload(head: &str) -> (DuplexStream, Upload) {
+async fn upload(head: &str) -> (DuplexStream, RequestBody) {
     let (mut client, server) = tokio::io::duplex(1024 * 1024);
     client.write_all(head.as_bytes()).await.unwrap();
     let (sender, mut requests) = mpsc::unbounded_channel();
@@ -25,21 +25,21 @@ async fn upload(head: &str) -> (DuplexStream, Upload) {
     (client, request.into_body().into())
 }
 
-async fn fixed(length: usize) -> (DuplexStream, Upload) {
+async fn fixed(length: usize) -> (DuplexStream, RequestBody) {
     let head = format!("PUT / HTTP/1.1\r\nContent-Length: {length}\r\n\r\n");
     upload(&head).await
 }
 
-async fn data(upload: &mut Upload) -> Bytes {
+async fn data(upload: &mut RequestBody) -> Bytes {
     let frame = upload.frame().await.unwrap().unwrap();
     frame.into_data().unwrap()
 }
 
-fn all(upload: Upload) -> Collect<Upload> {
+fn all(upload: RequestBody) -> Collect<RequestBody> {
     upload.collect()
 }
 
-fn is_kept(upload: &Upload) -> bool {
+fn is_kept(upload: &RequestBody) -> bool {
     !upload.shared.as_ref().unwrap().borrow().kept.is_empty()
 }
 

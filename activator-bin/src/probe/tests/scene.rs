@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::probe::exchange::Exchange;
 use crate::probe::*;
-use crate::throttle::{Limits, QueueBudget, Slot};
+use crate::throttle::{QueueBudget, Slot, ThrottleLimits};
 
 pub(super) const HOUR: Duration = Duration::from_secs(3_600);
 
@@ -91,7 +91,7 @@ impl Scene {
     }
 
     fn of(start: Instant, settings: ProbeSettings, probes: Arc<Probes>, seen: Arc<Seen>) -> Self {
-        let limits = Limits {
+        let limits = ThrottleLimits {
             container_concurrency: 1,
             queue_depth: 1_000,
         };

@@ -12,7 +12,7 @@ use reporter_metrics::ErrorReason;
 use tokio::time::sleep;
 
 use super::Http2;
-use crate::proxy::{Body, BodyError};
+use crate::proxy::{BodyError, ResponseBody};
 use crate::server::timer::Timer;
 use crate::upstream::ReceiveError;
 
@@ -21,7 +21,7 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Passes a body on.
 pub(super) struct Sending {
-    body: Body,
+    body: ResponseBody,
     to: SendStream<Bytes>,
     /// What the client has no room for yet.
     waiting: Bytes,
@@ -37,7 +37,7 @@ pub(super) struct Sending {
 
 impl Sending {
     pub(super) fn new(
-        body: Body,
+        body: ResponseBody,
         to: SendStream<Bytes>,
         may_have_body: bool,
         http: Rc<Http2>,

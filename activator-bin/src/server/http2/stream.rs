@@ -20,9 +20,9 @@ use super::sending::Sending;
 use crate::client::Client;
 use crate::message::h2_body::H2Body;
 use crate::message::interim::Interim;
-use crate::message::request_body::Upload;
-use crate::proxy::Body;
+use crate::message::request_body::RequestBody;
 use crate::proxy::Proxy;
+use crate::proxy::ResponseBody;
 
 /// What serves a request.
 pub(super) struct Stream {
@@ -46,7 +46,7 @@ impl Stream {
             return;
         }
         let interim = Arc::new(Interim::default());
-        let upload = Upload::http2(body, Arc::clone(&interim));
+        let upload = RequestBody::http2(body, Arc::clone(&interim));
         // On the heap, so that those it is handed to need no room for it.
         let request = Box::new(Request::from_parts(head, upload));
         let response = {
@@ -93,7 +93,7 @@ impl Stream {
     fn begin(
         &self,
         to: &mut SendResponse<Bytes>,
-        response: Response<Body>,
+        response: Response<ResponseBody>,
         is_head: bool,
     ) -> Option<Sending> {
         let (head, body) = response.into_parts();

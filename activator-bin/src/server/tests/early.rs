@@ -6,13 +6,13 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use super::scene::{ANSWER, PATIENCE, Scene, ask, connect, read_answer, serve};
-use crate::server::idle::REST;
+use crate::server::idle::LOOK_INTERVAL;
 
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";
 
 /// Enough to come to rest, also for a connection that was looked at just now.
-const A_REST: Duration = REST.saturating_add(Duration::from_secs(1));
+const A_REST: Duration = LOOK_INTERVAL.saturating_add(Duration::from_secs(1));
 
 /// Less than the header timeout and the idle timeout of bodies, and more than half of them.
 const A_MINUTE: Duration = Duration::from_secs(58);

@@ -4,12 +4,12 @@ use std::io::{Read, Write};
 use std::time::Duration;
 
 use super::scene::{REQUEST, Scene, ask, backend, connect, read_answer};
-use crate::server::idle::REST;
+use crate::server::idle::LOOK_INTERVAL;
 
 const COUNT: usize = 100;
 
 /// Longer than a look at an idle connection is away.
-const A_LOOK: Duration = REST.saturating_add(Duration::from_secs(1));
+const A_LOOK: Duration = LOOK_INTERVAL.saturating_add(Duration::from_secs(1));
 
 #[track_caller]
 fn check(what: &str, bytes: i64, at_most: usize) {

@@ -22,7 +22,7 @@ use crate::probe::Probe;
 use crate::proxy;
 use crate::readiness::Readiness;
 use crate::revision::{RevisionSpec, Revisions, Shared};
-use crate::server::connection_limit::Places;
+use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{Listener, Services, prepare, run};
 use crate::timeouts::TimeoutLimits;
 
@@ -86,7 +86,7 @@ impl Scene {
         let services = Services {
             proxy,
             handshakes: exporter.handshakes(),
-            places: Places::new(1_000, exporter.connections()),
+            connection_limit: ConnectionLimit::new(1_000, exporter.connections()),
         };
         drop(entered);
         let any_port = ([127, 0, 0, 1], 0).into();

@@ -177,8 +177,10 @@ impl Both {
             return;
         }
         let expected = match self.model.closed {
-            true => Err(Refused::Closed),
-            false if self.model.waiting.len() >= self.model.queue_depth => Err(Refused::QueueFull),
+            true => Err(NotQueued::Closed),
+            false if self.model.waiting.len() >= self.model.queue_depth => {
+                Err(NotQueued::QueueFull)
+            }
             false => Ok(()),
         };
         assert_eq!(self.breaker.may_wait(), expected);

@@ -87,11 +87,11 @@ fn a_waiter_that_goes_away_after_it_was_granted_passes_the_slot_on() {
 fn a_full_queue_refuses_until_one_is_out() {
     let mut breaker = Breaker::new(1, 2);
     let [first, _] = ['a', 'b'].map(|name| breaker.enqueue(name));
-    assert_eq!(breaker.may_wait(), Err(Refused::QueueFull));
+    assert_eq!(breaker.may_wait(), Err(NotQueued::QueueFull));
     assert_eq!(breaker.cancel(first), Some('a'));
     assert_eq!(breaker.may_wait(), Ok(()));
     breaker.set_queue_depth(0);
-    assert_eq!(breaker.may_wait(), Err(Refused::QueueFull));
+    assert_eq!(breaker.may_wait(), Err(NotQueued::QueueFull));
     assert_eq!(breaker.queued(), 1);
 }
 
@@ -169,7 +169,7 @@ fn a_closed_breaker_answers_all_and_keeps_what_is_taken() {
     assert_eq!(breaker.grant_next(draw), Some('a'));
     assert_eq!(breaker.close().collect::<Vec<_>>(), ['b']);
     assert!(matches!(breaker.turn(waits), Turn::Closed));
-    assert_eq!(breaker.may_wait(), Err(Refused::Closed));
+    assert_eq!(breaker.may_wait(), Err(NotQueued::Closed));
     let grant = granted(&mut breaker, granted_before);
     assert_eq!(retry_elsewhere(&mut breaker, grant, 'a'), Err('a'));
     assert_eq!((breaker.queued(), breaker.active()), (0, 0));

@@ -48,7 +48,7 @@ pub(super) struct Connection {
 }
 
 /// One request's place on a connection, until it is dropped.
-pub(super) struct Place(Rc<Connection>);
+pub(super) struct StreamPermit(Rc<Connection>);
 
 /// Why there is no connection, for all who have waited for it.
 #[derive(Clone, Debug)]
@@ -201,11 +201,11 @@ impl Connection {
         matches!(ready, Poll::Ready(Ok(())))
     }
 
-    pub(super) fn place(self: &Rc<Self>) -> Option<Place> {
+    pub(super) fn place(self: &Rc<Self>) -> Option<StreamPermit> {
         let taken = self.under_way.get();
         (taken < *self.most.borrow()).then(|| {
             self.under_way.set(taken + 1);
-            Place(Rc::clone(self))
+            StreamPermit(Rc::clone(self))
         })
     }
 
@@ -236,7 +236,7 @@ impl Drop for Connection {
     }
 }
 
-impl Place {
+impl StreamPermit {
     pub(super) fn requests(&self) -> SendRequest<Bytes> {
         self.0.requests.clone()
     }
@@ -252,7 +252,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for StreamPermit {
     fn drop(&mut self) {
         self.0.under_way.set(self.0.under_way.get() - 1);
         self.0.sweeps_idle.set(0);

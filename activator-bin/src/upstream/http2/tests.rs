@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::*;
 
 /// A request without a body, as the proxy would have it sent.
-async fn request(backend: SocketAddr) -> Request<Upload> {
+async fn request(backend: SocketAddr) -> Request<RequestBody> {
     let (mut client, server) = tokio::io::duplex(1_024);
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
     let (sender, mut requests) = mpsc::unbounded_channel();
@@ -28,7 +28,7 @@ async fn request(backend: SocketAddr) -> Request<Upload> {
     };
     *request.version_mut() = Version::HTTP_2;
     *request.uri_mut() = format!("http://{backend}/").parse().unwrap();
-    request.map(Upload::from)
+    request.map(RequestBody::from)
 }
 
 /// Answers every request of one connection, until that ends.

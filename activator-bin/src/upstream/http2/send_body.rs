@@ -10,22 +10,22 @@ use h2::{Reason, SendStream};
 use http_body::Body;
 use tokio::task::JoinHandle;
 
-use crate::message::request_body::Upload;
+use crate::message::request_body::RequestBody;
 
 /// Why the client's side has failed.
 pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
 /// Passes a body on, as fast as the backend takes it.
-pub(super) struct Uploading {
-    body: Upload,
+pub(super) struct SendBody {
+    body: RequestBody,
     to: SendStream<Bytes>,
     /// What the backend has no room for yet.
     waiting: Bytes,
     is_over: bool,
 }
 
-impl Uploading {
-    pub(super) fn new(body: Upload, to: SendStream<Bytes>) -> Self {
+impl SendBody {
+    pub(super) fn new(body: RequestBody, to: SendStream<Bytes>) -> Self {
         let is_over = body.is_end_stream();
         Self {
             body,

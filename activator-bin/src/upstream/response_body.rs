@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use crate::message::h2_body::H2Body;
 
 /// A body as it comes.
-pub(crate) enum Received {
+pub(crate) enum BackendBody {
     Http1(Incoming),
     Http2(H2Body),
 }
@@ -29,7 +29,7 @@ pub(crate) enum ReceiveError {
     Cut,
 }
 
-impl Received {
+impl BackendBody {
     pub(super) fn http2(response: Response<RecvStream>) -> Response<Self> {
         let (head, stream) = response.into_parts();
         let body = H2Body::new(&head.headers, stream);
@@ -37,7 +37,7 @@ impl Received {
     }
 }
 
-impl Body for Received {
+impl Body for BackendBody {
     type Data = Bytes;
     type Error = ReceiveError;
 

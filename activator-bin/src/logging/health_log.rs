@@ -11,7 +11,7 @@ pub(crate) const PAUSE: Duration = Duration::from_secs(5);
 
 /// What the log was told of one peer.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct HealthLog {
     /// Whether the last line said that it fails; none before the first one.
     failing: Option<bool>,
     /// When it was last said that it is well, and that it fails.
@@ -20,7 +20,7 @@ pub(crate) struct Told {
     failures: u64,
 }
 
-impl Told {
+impl HealthLog {
     /// It has failed once more. With the failures since the last line, this one included, when that is to be logged.
     pub(crate) fn on_failure(&mut self, now: Instant) -> Option<u64> {
         self.failures = self.failures.saturating_add(1);
@@ -57,7 +57,7 @@ mod tests {
 
     /// The lines of a history in which each letter is a ms: `x` a failure, `.` a success, ` ` nothing.
     fn check(history: &str, expected: &[(&str, u64)]) {
-        let (mut told, start) = (Told::default(), Instant::now());
+        let (mut told, start) = (HealthLog::default(), Instant::now());
         let mut lines = Vec::new();
         for (at, event) in (0..).zip(history.bytes()) {
             let now = start + at * MS;
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_success_that_came_too_early_is_told_later() {
-        let (mut told, start) = (Told::default(), Instant::now());
+        let (mut told, start) = (HealthLog::default(), Instant::now());
         assert_eq!(told.on_success(start), Some(0));
         assert_eq!(told.on_failure(start), Some(1));
         assert_eq!(told.on_success(start + MS), None);
