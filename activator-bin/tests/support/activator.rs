@@ -12,7 +12,7 @@ use super::config::for_tests;
 use super::http1::{Client, get};
 use super::metrics::until_metric;
 
-/// Longer than anything here takes; whoever waits longer has failed.
+/// The timeout of every wait: nothing here takes as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A configuration with free ports and `default/hello` on `backends`.
@@ -57,7 +57,7 @@ pub(crate) async fn scene() -> (Backend, Activator, Client) {
     (backend, activator, client)
 }
 
-/// `default/hello` is otherwise from now on.
+/// Changes `default/hello`.
 pub(crate) fn change(activator: &Activator, change: impl FnOnce(&mut RevisionSpec)) {
     let before = activator.revisions().config(&hello()).unwrap();
     let mut config = RevisionSpec::clone(&before);
@@ -65,12 +65,12 @@ pub(crate) fn change(activator: &Activator, change: impl FnOnce(&mut RevisionSpe
     activator.revisions().put(config);
 }
 
-/// `default/hello` has these backends from now on.
+/// Replaces the backends of `default/hello`.
 pub(crate) fn put(activator: &Activator, backends: &[SocketAddr]) {
     change(activator, |config| config.backends = backends.to_vec());
 }
 
-/// Clients whose requests `/0`, `/1`, ... wait, in this order.
+/// Clients whose requests `/0`, `/1`, ... are queued in this order.
 pub(crate) async fn queue(activator: &Activator, count: usize) -> Vec<Client> {
     let mut clients = Vec::new();
     for index in 0..count {
@@ -86,7 +86,7 @@ pub(crate) async fn queue(activator: &Activator, count: usize) -> Vec<Client> {
 pub(crate) trait Ask {
     async fn connect(&self) -> Client;
     fn in_flight(&self) -> u64;
-    /// Waits for so many requests in flight: they come and go on other threads.
+    /// Waits until exactly `count` requests are in flight.
     async fn until_in_flight(&self, count: u64);
 }
 
@@ -104,7 +104,7 @@ impl Ask for Activator {
     }
 }
 
-/// Polls for something that happens on another thread without telling anybody.
+/// Polls until `is_so` holds: for what happens on other threads without a notification.
 pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let polling = async {
         while !is_so() {
@@ -115,7 +115,7 @@ pub(crate) async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     assert!(in_time.is_ok(), "not within {PATIENCE:?}: {what}");
 }
 
-/// From outside there is no other way to see that the drain has begun on every worker.
+/// Waits until connections are refused: the only sign from outside that every worker drains.
 pub(crate) async fn until_refused(http: SocketAddr) {
     let refused = tokio::time::timeout(PATIENCE, async {
         while TcpStream::connect(http).await.is_ok() {

@@ -1,4 +1,4 @@
-//! Backends that do exactly what a test wants.
+//! HTTP/1 backends whose every step a test decides.
 
 use std::net::SocketAddr;
 use std::task::{Context, Waker};
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::activator::PATIENCE;
 use super::http1::{Client, Message};
 
-/// A backend whose connections the test serves itself, in the order in which they are accepted.
+/// A backend whose connections the test serves itself, in order of accepting.
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     listener: TcpListener,
@@ -36,7 +36,7 @@ impl Backend {
         Client::new(accepted.expect("the proxy connects").unwrap().0)
     }
 
-    /// Whether nobody connects, without waiting.
+    /// Whether no connection is pending. Does not wait.
     pub(crate) fn is_silent(&self) -> bool {
         let mut accept = std::pin::pin!(self.listener.accept());
         let mut cx = Context::from_waker(Waker::noop());
@@ -51,7 +51,7 @@ impl Backend {
     }
 }
 
-/// A backend that answers every request with `answer`; the requests come out of the receiver.
+/// A backend that sends `answer` to every request. The receiver yields the requests.
 pub(crate) async fn answering(
     answer: &'static str,
 ) -> (SocketAddr, mpsc::UnboundedReceiver<Message>) {
@@ -74,7 +74,7 @@ pub(crate) async fn answering(
     (address, requests)
 }
 
-/// A listener that takes no more connections: the kernel lets those who try wait.
+/// A listener with a full queue: further connection attempts hang.
 pub(crate) struct FullListener {
     pub(crate) address: SocketAddr,
     _listener: Socket,

@@ -2,7 +2,7 @@
 
 use activator_bin::testing::{Config, Sources};
 
-/// What `file` says, and the defaults elsewhere, on free ports.
+/// The settings in `file` (TOML), the defaults for all others, and free ports.
 pub(crate) fn for_tests(file: &str) -> Config {
     let ports = ["listen.http", "listen.http2", "listen.admin"];
     let sources = Sources {

@@ -22,7 +22,7 @@ impl Directory {
         self.0.join(name)
     }
 
-    /// Puts a file there in one step, whether or not there is one.
+    /// Writes a file atomically, by renaming.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         let new = self.path(&format!("{name}.new"));

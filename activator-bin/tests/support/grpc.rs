@@ -66,7 +66,7 @@ impl Decoder for Text {
 #[derive(Clone, Default)]
 struct Echo(Open);
 
-/// How many calls the service has under way.
+/// How many calls are open at the service.
 #[derive(Clone, Default)]
 pub(crate) struct Open(Arc<AtomicUsize>);
 
@@ -100,7 +100,7 @@ fn checked(text: &str) -> Result<(), Status> {
     Err(status)
 }
 
-/// Says which metadata the request had, in the answer's.
+/// Copies some of the request's metadata to the response.
 fn answer<T, M>(request: &Request<T>, message: M) -> Response<M> {
     let mut response = Response::new(message);
     for name in ["x-asked", "grpc-timeout"] {
@@ -176,7 +176,7 @@ impl StreamingService<String> for Echo {
     type ResponseStream = Answers;
     type Future = BoxFuture<Response<Answers>, Status>;
 
-    /// Each message, when it comes.
+    /// Echoes each message as it arrives.
     fn call(&mut self, request: Request<Streaming<String>>) -> Self::Future {
         let call = self.0.call();
         let response = answer(&request, ());
@@ -223,7 +223,7 @@ async fn answer_to(request: http::Request<Incoming>, echo: Echo) -> http::Respon
     }
 }
 
-/// What the client sends its requests over.
+/// The client's connection.
 #[derive(Clone)]
 pub(crate) struct Channel(SendRequest<Body>);
 

@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes it is told to, and one message parser for both sides.
+//! One end of an HTTP/1 connection: sends exactly the given bytes, and parses messages for both sides.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::activator::PATIENCE;
 
-/// After how long a peer is taken for one that reads no more.
+/// A peer that has read nothing for this long has stopped reading.
 const STUCK: Duration = Duration::from_millis(300);
 
-/// The headers that choose the revision of most tests.
+/// The headers that select `default/hello`.
 pub(crate) const HELLO: &str =
     "Host: proxy\r\nKnative-Serving-Namespace: default\r\nKnative-Serving-Revision: hello\r\n";
 
@@ -21,12 +21,12 @@ pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
 /// The last response on a connection.
 pub(crate) const LAST: &str = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok";
 
-/// A request without a body.
+/// A GET request.
 pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\n{HELLO}\r\n")
 }
 
-/// One with further header lines.
+/// A GET request with further header lines.
 pub(crate) fn get_with(headers: &str) -> String {
     format!("GET / HTTP/1.1\r\n{HELLO}{headers}\r\n")
 }
@@ -41,13 +41,13 @@ pub(crate) struct Client<S = TcpStream> {
 #[derive(Debug, Default)]
 pub(crate) struct Message {
     pub(crate) first_line: String,
-    /// As they came, names in lower case.
+    /// In their order, names in lower case.
     pub(crate) headers: Vec<String>,
     pub(crate) body: String,
 }
 
 impl Message {
-    /// The value of a header that comes once.
+    /// The value of a header. Panics if it occurs twice.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter_map(|line| {
             let (found, value) = line.split_once(": ")?;
@@ -69,7 +69,7 @@ impl Client {
         Self::new(TcpStream::connect(address).await.unwrap())
     }
 
-    /// Whether the peer has closed, without waiting.
+    /// Whether the peer has closed. Does not wait.
     pub(crate) fn is_closed(&mut self) -> bool {
         !matches!(self.socket.try_read_buf(&mut self.buffer), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
@@ -88,7 +88,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         sent.expect("the peer reads").unwrap();
     }
 
-    /// Writes until nothing is taken any more; returns how much was.
+    /// Writes until every buffer on the way is full; returns how many bytes were taken.
     pub(crate) async fn fill_buffers(&mut self) -> usize {
         let chunk = vec![b'x'; 1 << 16];
         let mut written = 0;
@@ -105,7 +105,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.message().await
     }
 
-    /// Sends a request without a body and reads the response.
+    /// Sends a GET request and reads the response.
     pub(crate) async fn get(&mut self, path: &str) -> Message {
         self.send(get(path)).await;
         self.message().await
@@ -173,7 +173,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// Reads so many bytes.
+    /// Reads exactly `count` bytes.
     pub(crate) async fn bytes(&mut self, count: usize) -> Vec<u8> {
         while self.buffer.len() < count {
             let read = self.fill().await.unwrap();
@@ -187,7 +187,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.buffer.is_empty() && !matches!(self.fill().await, Ok(1..))
     }
 
-    /// Reads until the peer closes; answers what came, and how it ended.
+    /// Reads until the peer closes; returns what came, and how it ended.
     pub(crate) async fn rest(&mut self) -> (String, io::Result<()>) {
         loop {
             match self.fill().await {

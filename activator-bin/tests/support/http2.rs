@@ -1,4 +1,4 @@
-//! Clients and backends of HTTP/2 that do exactly what a test wants.
+//! HTTP/2 clients and backends whose every step a test decides, on the h2 crate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::activator::PATIENCE;
 /// A client's connection.
 pub(crate) struct Http2Client {
     requests: SendRequest<Bytes>,
-    /// Dropped with everything else, the connection is closed.
+    /// Runs the connection, until the client is dropped.
     pub(crate) driver: JoinHandle<Result<(), h2::Error>>,
 }
 
@@ -65,7 +65,7 @@ impl Http2Client {
         ready.unwrap().send_request(request, is_last).unwrap()
     }
 
-    /// The answer to a request without a body.
+    /// Sends a GET request and waits for the response.
     pub(crate) async fn get(&self, path: &str) -> Response<RecvStream> {
         let (response, _) = self.send(request("GET", path), true).await;
         patiently(response).await.unwrap()
@@ -86,22 +86,22 @@ impl Exchange {
         self.respond.send_response(response, false).unwrap()
     }
 
-    /// A whole answer.
+    /// Sends a complete response.
     pub(crate) fn finish(&mut self, body: &'static str) {
         let mut sender = self.answer(200);
         sender.send_data(body.into(), true).unwrap();
     }
 }
 
-/// A backend whose requests the test answers, in the order in which they come.
+/// A backend whose requests the test serves itself, in order of arrival.
 pub(crate) struct Http2Backend {
     pub(crate) address: SocketAddr,
     exchanges: mpsc::UnboundedReceiver<Exchange>,
-    /// Has every connection say goodbye.
+    /// Makes a connection send GOAWAY.
     pub(crate) go_away: Arc<Notify>,
-    /// Has every connection fall silent, but stay open.
+    /// Makes a connection fall silent, but stay open.
     pub(crate) freeze: Arc<Notify>,
-    /// Told when a connection was closed.
+    /// Notified when a connection was closed.
     closed: Arc<Notify>,
     _accepting: AbortOnDrop,
 }

@@ -1,4 +1,4 @@
-//! A backend that speaks HTTP/2 frame by frame, and says what no library would.
+//! A backend that speaks HTTP/2 frame by frame, and sends what no library would.
 
 use std::net::SocketAddr;
 
@@ -28,7 +28,7 @@ impl RawBackend {
         Self { address, listener }
     }
 
-    /// The next connection, to which so many requests are allowed.
+    /// Accepts a connection and allows it `most` concurrent streams.
     pub(crate) async fn accept(&self, most: u32) -> Raw {
         let (socket, _) = patiently(self.listener.accept()).await.unwrap();
         let mut raw = Raw {
@@ -55,7 +55,7 @@ impl Raw {
         self.socket.write_all(&frame.bytes()).await.unwrap();
     }
 
-    /// So many requests at once from now on.
+    /// Allows `most` concurrent streams from now on.
     pub(crate) async fn allow(&mut self, most: u32) {
         let setting = [&[0, 3][..], &most.to_be_bytes()].concat();
         self.unsettled += 1;
@@ -69,7 +69,7 @@ impl Raw {
             .await;
     }
 
-    /// The next frame; none at the connection's end. Settings and pings are replied to.
+    /// The next frame, or `None` at the end of the connection. Acknowledges settings and pings.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
         loop {
             let frame = self.any_frame().await?;
@@ -93,7 +93,7 @@ impl Raw {
         }
     }
 
-    /// Waits until the other side goes by what it was allowed. No request comes meanwhile.
+    /// Waits until the other side has acknowledged all settings. Panics if a request comes first.
     pub(crate) async fn settle(&mut self) {
         while self.unsettled > 0 {
             let frame = self.any_frame().await.expect("the connection is open");

@@ -1,4 +1,4 @@
-//! A listener for TLS: the files that it shows, and clients that know who vouches for them.
+//! The TLS listener: its files, and clients that trust them.
 
 use std::io;
 
@@ -17,7 +17,7 @@ use super::tls::{Authority, Certified};
 
 pub(crate) const NAME: &str = "proxy.example";
 
-/// The files that an activator shows, and who vouches for them.
+/// The certificate files of an activator, and their authority.
 pub(crate) struct Files {
     pub(crate) directory: Directory,
     pub(crate) authority: Authority,
@@ -42,7 +42,7 @@ impl Files {
         self.directory.write("tls.key", &certified.key);
     }
 
-    /// `config` with a listener that shows them.
+    /// `config` with a TLS listener that uses them.
     pub(crate) fn listen(&self, mut config: Config) -> Config {
         config.listen.https = Some("127.0.0.1:0".parse().unwrap());
         config.tls = TlsConfig {
@@ -70,7 +70,7 @@ impl Files {
         self.try_connect(activator, ALL_VERSIONS).await.unwrap()
     }
 
-    /// A connection on which a client offers these protocols, as ALPN calls them.
+    /// A connection that offers these protocols by ALPN.
     pub(crate) async fn offer(
         &self,
         activator: &Activator,

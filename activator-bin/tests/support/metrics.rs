@@ -22,7 +22,7 @@ pub(crate) async fn metrics_at(admin: SocketAddr) -> String {
         .body
 }
 
-/// Waits for a line in `/metrics`: what it shows changes on other threads.
+/// Waits for a line in `/metrics`.
 pub(crate) async fn until_line(activator: &Activator, line: &str) {
     let begin = Instant::now();
     loop {
@@ -35,7 +35,7 @@ pub(crate) async fn until_line(activator: &Activator, line: &str) {
     }
 }
 
-/// Waits for so many requests of `default/hello` that are `queued` or `active`.
+/// Waits until `count` requests of `default/hello` are `queued` or `active`.
 pub(crate) async fn until_metric(activator: &Activator, state: &str, count: usize) {
     let labels = r#"{k8s_namespace_name="default",kn_revision_name="hello"}"#;
     until_line(
@@ -45,7 +45,7 @@ pub(crate) async fn until_metric(activator: &Activator, state: &str, count: usiz
     .await;
 }
 
-/// Waits until as many requests have ended for this reason, and none for another.
+/// Waits until `count` requests have failed for this reason; none has for another.
 pub(crate) async fn until_counted(activator: &Activator, reason: &str, count: usize) {
     let line =
         |reason: &str, count| format!(r#"activator_errors_total{{reason="{reason}"}} {count}"#);
@@ -54,7 +54,7 @@ pub(crate) async fn until_counted(activator: &Activator, reason: &str, count: us
     assert_eq!(errors(&text), [line(reason, count)]);
 }
 
-/// The lines of the reasons for which requests ended.
+/// The lines of `activator_errors_total` that are not 0.
 pub(crate) fn errors(text: &str) -> Vec<String> {
     let lines = text
         .lines()
@@ -63,7 +63,7 @@ pub(crate) fn errors(text: &str) -> Vec<String> {
     counted.map(str::to_owned).collect()
 }
 
-/// The series of finished requests, as far as they say how they ended, sorted: the text has them in no order.
+/// Labels and counts of the duration histogram, sorted: the text has series in no particular order.
 fn ended(text: &str) -> Vec<String> {
     let name = "http_server_request_duration_seconds_count{";
     let counts = text.lines().filter_map(|line| line.strip_prefix(name));
@@ -72,7 +72,7 @@ fn ended(text: &str) -> Vec<String> {
     counts
 }
 
-/// A finished request's labels, and how many had them.
+/// One of these series.
 pub(crate) fn series(
     method: &str,
     status: &str,
@@ -90,7 +90,7 @@ pub(crate) fn series(
     )
 }
 
-/// As many requests ended in these ways, and none in others.
+/// Waits until the duration histogram has exactly these series.
 pub(crate) async fn until_measured(admin: SocketAddr, expected: &[String]) {
     let begin = Instant::now();
     loop {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Pid;
 
-/// Longer than anything here takes; whoever waits longer has failed.
+/// The timeout of every wait: nothing here takes as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The program itself.
@@ -18,12 +18,12 @@ pub(crate) const ACTIVATOR: &str = env!("CARGO_BIN_EXE_activator");
 /// A port that the system chooses.
 pub(crate) const FREE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// The program on a free port for requests, with this admin port.
+/// The program on a free port for requests, with the given admin port.
 pub(crate) fn activator(admin: SocketAddr) -> Command {
     listening(Command::new(ACTIVATOR), admin)
 }
 
-/// The same, in the place of a shell that has run `script`.
+/// The same, started by a shell after `script`.
 pub(crate) fn activator_after(script: &str, admin: SocketAddr) -> Command {
     let mut command = Command::new("sh");
     let script = format!("{script}; exec \"$@\"");
@@ -39,7 +39,7 @@ fn listening(mut command: Command, admin: SocketAddr) -> Command {
     command
 }
 
-/// The program with two sockets of these names, as systemd starts it.
+/// The program with two inherited sockets of these names, as systemd starts it.
 pub(crate) fn activator_with_sockets(
     names: &str,
     third: impl Into<OwnedFd>,
@@ -65,7 +65,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// Starts `command`, which may become the program only later.
+    /// Starts `command`, which may be a shell that becomes the program.
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -80,7 +80,7 @@ impl Program {
         Self { process, log }
     }
 
-    /// The next line of the log, if it comes in time. What probes find comes at a time of its own, and is left out.
+    /// The next line of the log, if it comes in time. Skips those of probes, which come at any time.
     fn line(&self, until: Instant) -> Result<String, RecvTimeoutError> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
@@ -91,18 +91,18 @@ impl Program {
         }
     }
 
-    /// All lines of the log since the last one that was looked at.
+    /// All lines of the log that were not read yet. Does not wait.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.try_iter().collect()
     }
 
-    /// The next line of the log says where it serves requests.
+    /// Expects the line that says where requests are served; returns the address.
     #[track_caller]
     pub(crate) fn serves(&self) -> SocketAddr {
         http_address(&self.logs("serving, try: "))
     }
 
-    /// The next line of the log has this in it; returns the line.
+    /// Expects the next line to contain `expected`; returns the line.
     #[track_caller]
     pub(crate) fn logs(&self, expected: &str) -> String {
         let line = self.line(Instant::now() + PATIENCE);
@@ -111,8 +111,7 @@ impl Program {
         line
     }
 
-    /// A line with this in it comes, behind whatever else is logged: for where two tasks log, or
-    /// nobody knows how often. Returns the line.
+    /// Skips lines up to one that contains `expected`; returns that line. For logs whose order is not determined.
     #[track_caller]
     pub(crate) fn logs_at_last(&self, expected: &str) -> String {
         let until = Instant::now() + PATIENCE;
@@ -141,7 +140,7 @@ impl Program {
         assert!(status.unwrap().success());
     }
 
-    /// It ends by itself, with this exit code and without another word.
+    /// Expects the end of the process, with this exit code and without another line.
     #[track_caller]
     pub(crate) fn ends(mut self, code: i32) {
         let last = self.line(Instant::now() + PATIENCE);
@@ -149,7 +148,7 @@ impl Program {
         assert_eq!(self.process.wait().unwrap().code(), Some(code));
     }
 
-    /// SIGTERM and an end in peace.
+    /// Ends it by SIGTERM and expects a graceful shutdown.
     #[track_caller]
     pub(crate) fn stop(self) {
         self.signal("TERM");
@@ -160,7 +159,7 @@ impl Program {
     }
 }
 
-/// Where the line says that requests are served.
+/// The address in the line that says where requests are served.
 pub(crate) fn http_address(serving: &str) -> SocketAddr {
     let (_, address) = serving.rsplit_once(" http://").unwrap();
     address.trim_end_matches('/').parse().unwrap()

@@ -1,4 +1,4 @@
-//! A backend that writes down every byte: a connection for each request, closed after the response.
+//! A backend that records every byte. Each connection serves one request and is closed after the response.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use super::strict;
 
-/// Longer than anything here takes.
+/// The timeout of every wait: nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// What no activator sends.
+/// Marks the last connection of a call of `saw`; no activator sends it.
 const FENCE: &[u8] = b"\0fence";
 
 /// The backend of a revision.
@@ -29,7 +29,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     response: Vec<u8>,
-    /// What came on each connection, in the order of accepting.
+    /// The bytes of each connection, in order of accepting.
     saw: Vec<Vec<u8>>,
     open: usize,
 }
@@ -63,7 +63,7 @@ impl Recorder {
         self.shared.state.lock().unwrap().response = response.to_vec();
     }
 
-    /// What came on each connection since the last call, once all of them are closed.
+    /// The bytes of each connection since the last call. Waits until all of them are closed.
     pub(crate) fn saw(&self) -> Vec<Vec<u8>> {
         // The last one in the queue, so that all others have been accepted before it.
         let mut fence = TcpStream::connect(self.address).unwrap();

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use crate::program::PATIENCE;
 
-/// The host of the revision that a program without a file has.
+/// The host of the embedded revision.
 pub(crate) const HELLO: &str = "hello.default.svc.cluster.local";
 
 pub(crate) fn listener() -> (TcpListener, SocketAddr) {
@@ -20,7 +20,7 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Asks `host` for `path`; the whole response, behind which the connection closes.
+/// Sends a GET request with `Connection: close`; returns the whole response.
 pub(crate) fn ask(mut stream: impl Read + Write, host: &str, path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();

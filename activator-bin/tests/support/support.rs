@@ -1,4 +1,4 @@
-//! Both sides of an activator in this process: clients that send, and backends that respond, exactly what a test says.
+//! Clients and backends on both sides of an activator in this process.
 
 pub(crate) mod activator;
 pub(crate) mod backend;

@@ -14,10 +14,10 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use super::activator::config;
 use super::directory::Directory;
 
-/// The name of backends.
+/// The name in a backend's certificate.
 pub(crate) const BACKEND: &str = "data-plane.example";
 
-/// Who vouches for names.
+/// A certificate authority.
 pub(crate) struct Authority {
     pub(crate) pem: String,
     issuer: Issuer<'static, KeyPair>,
@@ -51,12 +51,12 @@ impl Authority {
         }
     }
 
-    /// A client that trusts this authority and speaks these versions, and HTTP/1.1.
+    /// A client that trusts this authority, with these TLS versions and HTTP/1.1.
     pub(crate) fn connector(&self, versions: &[&'static SupportedProtocolVersion]) -> TlsConnector {
         self.connector_for(versions, &["http/1.1"])
     }
 
-    /// One that speaks these protocols, as ALPN calls them.
+    /// A client that offers these protocols by ALPN.
     pub(crate) fn connector_for(
         &self,
         versions: &[&'static SupportedProtocolVersion],
@@ -80,7 +80,7 @@ impl Certified {
         CertificateDer::from_pem_slice(self.certificate.as_bytes()).unwrap()
     }
 
-    /// A server that shows it.
+    /// A server with this certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -94,7 +94,7 @@ impl Certified {
     }
 }
 
-/// `default/hello` on `backend`, which `authority` vouches for, by `name` or by its address.
+/// `default/hello` on `backend` over TLS, checked against `authority` and `name`, or its address.
 pub(crate) fn reaching(
     backend: SocketAddr,
     directory: &Directory,

@@ -1,4 +1,4 @@
-//! Connections that leave HTTP.
+//! Upgraded connections.
 
 use activator_bin::testing::Activator;
 
@@ -10,7 +10,7 @@ pub(crate) const OFFER: &str = "Connection: Upgrade\r\nUpgrade: chat\r\n";
 pub(crate) const SWITCH: &str =
     "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: chat\r\n\r\n";
 
-/// A client and a backend that have left HTTP.
+/// A client and a backend after an upgrade.
 pub(crate) async fn switched(activator: &Activator, backend: &Backend) -> (Client, Client) {
     let mut client = activator.connect().await;
     client.send(get_with(OFFER)).await;
