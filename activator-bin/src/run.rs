@@ -15,11 +15,13 @@ use crate::os::open_files;
 use crate::source::{FileSource, RevisionSource};
 
 mod activator;
+mod control;
 mod echo;
 mod error;
 mod metrics;
 mod ports;
 mod recording;
+mod reporting;
 mod sinks;
 mod tls;
 

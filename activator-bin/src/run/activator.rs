@@ -7,28 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reporter_metrics::Exporter;
-use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped, SystemClock};
-use tokio::runtime::{self, Runtime};
+use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::ports::Ports;
+use super::control::Control;
+use super::ports::{Port, Ports};
+use super::reporting::Reporting;
 use super::tls::Tls;
-use super::{Handover, StartError, metrics, recording, sinks};
+use super::{Handover, StartError, echo, metrics};
 use crate::admin::{self, Admin};
 use crate::config::{Config, ReadyWhen};
-use crate::drain::Drain;
+use crate::drain::{Drain, Draining};
 use crate::probe::ProbeSettings;
 use crate::proxy;
 use crate::readiness::Readiness;
 use crate::revision::{Revisions, Shared, SharedSettings};
-use crate::run::echo;
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
 use crate::source::{self, RevisionSource};
-
-/// How long a write that blocks may hold up the end.
-const CONTROL_STOP: Duration = Duration::from_secs(1);
 
 /// What is not configuration; the default is what production wants.
 #[derive(Default)]
@@ -82,34 +79,11 @@ impl Activator {
         }
         let late = Arc::new(metrics::LateLister::default());
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&late) as _);
-        let backends = exporter.backends();
-        let shared = Shared::new(&shared_settings(&config), move |outcome| {
-            backends.probed(outcome)
-        });
-        let revisions = Revisions::new(std::mem::take(&mut config.revisions), shared);
-        let revisions = Arc::new(revisions);
+        let specs = std::mem::take(&mut config.revisions);
+        let revisions = Arc::new(Revisions::new(specs, shared(&config, &exporter)));
         late.set(&revisions);
         tls.follow(&exporter);
-        let settings = &config.reporter;
-        let clock = SystemClock::new();
-        let mut sinks = sinks::open(&config, clock, &exporter)?;
-        sinks.reopen_at_hangup()?;
-        let mut builder = ConcurrencyReporter::builder(settings.accounting)
-            .clock(clock)
-            .interval(settings.interval)
-            .max_tracked_keys(settings.max_tracked_keys)
-            .flush_timeout(settings.flush_timeout)
-            .metrics(exporter.revision_gauges());
-        for sink in sinks.sinks.into_iter().chain(options.sinks) {
-            builder = builder.sink(sink);
-        }
-        let mut recording = None;
-        if let Some(path) = options.record {
-            let (recorded, writing) = recording::start(builder, path)?;
-            builder = recorded;
-            recording = Some(writing);
-        }
-        let (reporter, reporter_task) = builder.spawn();
+        let reporting = Reporting::start(&config, &exporter, options.sinks, options.record)?;
 
         let (drain, draining) = Drain::new();
         let config_metrics = exporter.config();
@@ -118,19 +92,20 @@ impl Activator {
             let revisions = Arc::clone(&revisions);
             tokio::spawn(source::follow(source, revisions, config_metrics));
         }
-        let access = admin::Access {
-            revisions: Arc::clone(&revisions),
-            admin: config.admin,
-            inherited: config.throttle.clone(),
-            backend_tls: tls.backends.is_some(),
-        };
         let readiness = Readiness {
             draining: draining.clone(),
             links: match config.readiness {
                 ReadyWhen::Serving => Vec::new(),
-                ReadyWhen::Autoscaler => sinks.links,
+                ReadyWhen::Autoscaler => reporting.links,
             },
         };
+        let access = admin::Access {
+            revisions: Arc::clone(&revisions),
+            admin: config.admin.clone(),
+            inherited: config.throttle.clone(),
+            backend_tls: tls.backends.is_some(),
+        };
+        let reporter = reporting.reporter;
         let proxy = proxy::Services {
             revisions: Arc::clone(&revisions),
             reporter: reporter.clone(),
@@ -142,33 +117,13 @@ impl Activator {
             backend_tls: tls.backends,
             limits: config.limits,
         };
-        let services = server::Services {
-            proxy,
-            handshakes: exporter.handshakes(),
-            connection_limit: ConnectionLimit::new(
-                config.limits.max_connections,
-                exporter.connections(),
-            ),
-        };
-        let hands = ports.deal(config.workers)?.into_iter().enumerate();
-        let workers = hands.map(|(index, listeners)| {
-            Worker::start(index, listeners, services.clone(), draining.clone())
-        });
-        let workers = workers.collect::<io::Result<_>>()?;
+        let workers = serve(&config, &ports, proxy, &exporter, &draining)?;
         let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions));
-        let admin = Admin::new(metrics, readiness, access);
-        for listener in ports.admin.sockets {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let serving = admin.clone().serve(listener);
-            let mut draining = draining.clone();
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = serving => {}
-                    // Whoever asks from now on asks the successor.
-                    _ = draining.begun(), if ports.admin.handed_over => {}
-                }
-            });
-        }
+        administer(
+            &Admin::new(metrics, readiness, access),
+            &ports.admin,
+            &draining,
+        )?;
         drop(entered);
         Ok(Self {
             http: ports.http.address,
@@ -182,8 +137,8 @@ impl Activator {
             workers,
             revisions,
             reporter,
-            reporter_task,
-            recording,
+            reporter_task: reporting.task,
+            recording: reporting.recording,
             control,
         })
     }
@@ -254,48 +209,9 @@ impl Activator {
     }
 }
 
-/// The runtime of everything that is not on a request's way.
-struct Control(Option<Runtime>);
-
-impl Control {
-    fn start() -> io::Result<Self> {
-        // Two threads, so that a report of very many revisions holds up neither health nor a first request's message.
-        let runtime = runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .thread_name("control")
-            .enable_all()
-            .build()?;
-        Ok(Self(Some(runtime)))
-    }
-
-    /// Waits until its tasks are gone, and their sockets with them.
-    async fn stop(mut self) {
-        if let Some(runtime) = self.0.take() {
-            let stopping = move || runtime.shutdown_timeout(CONTROL_STOP);
-            // An error means that the caller's own runtime is going down.
-            let _ = tokio::task::spawn_blocking(stopping).await;
-        }
-    }
-
-    fn enter(&self) -> runtime::EnterGuard<'_> {
-        self.0
-            .as_ref()
-            .expect("it is taken only by the drop")
-            .enter()
-    }
-}
-
-impl Drop for Control {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            // Waiting for it is forbidden where other tasks run.
-            runtime.shutdown_background();
-        }
-    }
-}
-
-fn shared_settings(config: &Config) -> SharedSettings {
-    SharedSettings {
+fn shared(config: &Config, exporter: &Exporter) -> Shared {
+    let backends = exporter.backends();
+    let settings = SharedSettings {
         max_queued_requests: config.throttle.max_queued_requests,
         max_parallel_probes: config.probe.max_parallel,
         probe: ProbeSettings {
@@ -305,5 +221,46 @@ fn shared_settings(config: &Config) -> SharedSettings {
             ..ProbeSettings::default()
         },
         workers: config.workers,
+    };
+    Shared::new(&settings, move |outcome| backends.probed(outcome))
+}
+
+/// Starts the workers, each with one socket per port.
+fn serve(
+    config: &Config,
+    ports: &Ports,
+    proxy: proxy::Services,
+    exporter: &Exporter,
+    draining: &Draining,
+) -> io::Result<Vec<Worker>> {
+    let most = config.limits.max_connections;
+    let services = server::Services {
+        proxy,
+        handshakes: exporter.handshakes(),
+        connection_limit: ConnectionLimit::new(most, exporter.connections()),
+    };
+    let hands = ports.deal(config.workers)?.into_iter().enumerate();
+    hands
+        .map(|(index, listeners)| {
+            Worker::start(index, listeners, services.clone(), draining.clone())
+        })
+        .collect()
+}
+
+/// Serves the admin port.
+fn administer(admin: &Admin, port: &Port, draining: &Draining) -> io::Result<()> {
+    let handed_over = port.handed_over;
+    for socket in &port.sockets {
+        let listener = tokio::net::TcpListener::from_std(socket.try_clone()?)?;
+        let serving = admin.clone().serve(listener);
+        let mut draining = draining.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = serving => {}
+                // New requests are the next process's.
+                _ = draining.begun(), if handed_over => {}
+            }
+        });
     }
+    Ok(())
 }
