@@ -27,7 +27,7 @@ pub use reporter_metrics::ProbeOutcome;
 use self::exchange::{Network, Tcp};
 use self::lanes::Lanes;
 use self::schedule::Owner;
-use self::task::{Targets, Task};
+use self::task::{Named, Targets, Task};
 use crate::throttle::Throttle;
 
 /// How a backend shows that it is ready.
@@ -157,12 +157,17 @@ impl Prober {
     /// The revision's backends from now on. Those that were there before stay as they are.
     ///
     /// A backend that is gone has left the capacity when this returns, a new one joins it when it is
-    /// ready. Named twice it counts once.
+    /// ready: by then as well with [`Probe::None`], so that nobody waits for that. Named twice it counts once.
     pub fn set_backends(&self, backends: Vec<SocketAddr>) {
+        let mut ready = Vec::new();
         self.targets.send_modify(|targets| {
             let before = std::mem::take(&mut targets.backends);
             targets.lists += 1;
-            let named = |backend| (backend, *before.get(&backend).unwrap_or(&targets.lists));
+            let new = Named {
+                list: targets.lists,
+                is_ready: targets.settings.probe == Probe::None,
+            };
+            let named = |backend| (backend, *before.get(&backend).unwrap_or(&new));
             targets.backends = backends.into_iter().map(named).collect();
             // Within the change, which the task's own look at the list cannot overlap.
             for &gone in before
@@ -171,7 +176,14 @@ impl Prober {
             {
                 self.throttle.remove_backend(gone);
             }
+            let is_new = |named: &Named| named.list == new.list && new.is_ready;
+            let added = targets.backends.iter().filter(|it| is_new(it.1));
+            ready.extend(added.map(|(backend, _)| *backend));
         });
+        // Not within the change: it may wake those who wait.
+        for backend in ready {
+            self.throttle.add_backend(backend);
+        }
     }
 
     /// Changes how backends are probed that are not ready. Those that are stay so.

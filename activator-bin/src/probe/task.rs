@@ -23,10 +23,18 @@ use crate::throttle::{Complaint, Throttle};
 #[derive(Clone, Debug)]
 pub(super) struct Targets {
     pub(super) settings: ProbeSettings,
-    /// Each with the number of the list that named it first: one that was gone meanwhile is another one.
-    pub(super) backends: BTreeMap<SocketAddr, u64>,
+    pub(super) backends: BTreeMap<SocketAddr, Named>,
     /// How many lists there were.
     pub(super) lists: u64,
+}
+
+/// A backend as a list names it; one that was gone meanwhile is another one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    /// The number of the list that named it first.
+    pub(super) list: u64,
+    /// It was made part of the throttle's capacity then.
+    pub(super) is_ready: bool,
 }
 
 pub(super) struct Task {
@@ -37,7 +45,7 @@ pub(super) struct Task {
     targets: watch::Receiver<Targets>,
     settings: ProbeSettings,
     /// Those of the list that the task knows.
-    named: BTreeMap<SocketAddr, u64>,
+    named: BTreeMap<SocketAddr, Named>,
     backends: BTreeMap<SocketAddr, Known>,
     /// A task for each backend that is being probed, which ends when that is ready.
     probing: JoinSet<()>,
@@ -99,6 +107,8 @@ impl Task {
     pub(super) async fn run(mut self) {
         loop {
             tokio::select! {
+                // The list first: what is set aside may be in no other.
+                biased;
                 changed = self.targets.changed() => match changed {
                     Ok(()) => self.take_targets(),
                     Err(_) => return,
@@ -130,15 +140,14 @@ impl Task {
             self.settings = settings;
             self.probe_anew();
         }
-        let is_new = |backend: &&SocketAddr| !self.backends.contains_key(*backend);
-        for backend in self
-            .named
-            .keys()
-            .filter(is_new)
-            .copied()
-            .collect::<Vec<_>>()
-        {
-            self.start(backend, Record::default(), false, Duration::ZERO);
+        let is_new = |(backend, _): &(&SocketAddr, &Named)| !self.backends.contains_key(*backend);
+        let new = self.named.iter().filter(is_new);
+        let new: Vec<_> = new.map(|(backend, named)| (*backend, *named)).collect();
+        for (backend, named) in new {
+            match named.is_ready {
+                true => self.is_ready(backend, Record::default()),
+                false => self.start(backend, Record::default(), false, Duration::ZERO),
+            }
         }
     }
 
@@ -226,14 +235,19 @@ impl Task {
     }
 
     fn ready(&mut self, backend: SocketAddr, record: Record) {
-        let since = Instant::now();
         // There may be a newer list than the task's: what is gone must not come back.
         let targets = self.targets.borrow();
         if targets.backends.get(&backend) == self.named.get(&backend) {
             self.throttle.add_backend(backend);
         }
         drop(targets);
+        self.is_ready(backend, record);
+    }
+
+    /// It is part of the capacity.
+    fn is_ready(&mut self, backend: SocketAddr, record: Record) {
         self.tell_ready(backend, &record);
+        let since = Instant::now();
         let state = State::Ready { since };
         self.backends.insert(backend, Known { state, record });
     }
