@@ -1,12 +1,12 @@
 //! The revisions that are served, and how a request finds its own. Nothing here passes requests on.
+//!
+//! Nearly all revisions of a cluster sleep: they are known, and nothing else is there of them. The first request
+//! wakes one, which is then probed at once, and it falls asleep again when it has had none for
+//! [some minutes](usage).
 
-use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use foldhash::fast::FixedState;
-use indexmap::{Equivalent, IndexMap};
 use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 
@@ -14,34 +14,47 @@ use crate::upstream::Recall;
 
 mod backends;
 pub(crate) mod name;
+mod owner;
 mod served;
 mod shared;
+mod sleep;
 mod spec;
+mod table;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+pub(crate) mod usage;
 
+pub use owner::Owner;
 pub(crate) use served::ServedRevision;
 pub(crate) use shared::{Shared, SharedSettings};
 pub use spec::RevisionSpec;
 
 use name::Name;
+use table::{Put, Table};
 
-/// The table of revisions. Readers never wait: a change replaces the table as a whole.
+/// The table of revisions. A reader finds the table of one moment, without a wait or an allocation; a change swaps
+/// it for another one, at a cost that hardly depends on how many revisions there are.
 ///
-/// Per revision the latest word counts, whoever said it. The source says something of a revision
-/// only where its set differs from its set before; so what the admin port set stays until the source
-/// changes that very revision. Nothing is kept beyond the process: a start knows the source alone.
+/// Per revision the latest word counts, whoever said it and [may say it](Owner). Nothing is kept beyond the process:
+/// a start knows the source alone.
 pub struct Revisions {
     shared: Shared,
     table: ArcSwap<Table>,
-    /// What the source said last. Whoever changes anything holds this lock.
-    source: Mutex<BTreeMap<RevisionKey, Arc<RevisionSpec>>>,
+    /// Held for a short time by whoever swaps the table: for a change, and to wake a revision or put it to sleep.
+    swapping: Mutex<()>,
 }
 
-type Table = IndexMap<TableKey, Arc<ServedRevision>, FixedState>;
+/// What is said of a revision.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is like this.
+    Put(Arc<RevisionSpec>),
+    /// There is no such revision any more.
+    Remove(RevisionKey),
+}
 
 /// What became of the revisions.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
     /// Served from now on.
     pub added: usize,
@@ -49,92 +62,81 @@ pub struct Changes {
     pub changed: usize,
     /// Not served any more.
     pub removed: usize,
+    /// Left as they are, since another source owns them.
+    pub refused: Vec<(RevisionKey, Owner)>,
 }
 
 impl Revisions {
-    /// A table of these revisions, the source's first set; of two with the same key the later one counts.
+    /// An empty table.
     #[must_use]
-    pub(crate) fn new(revisions: Vec<RevisionSpec>, shared: Shared) -> Self {
-        let new = Self {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self {
             shared,
             table: ArcSwap::default(),
-            source: Mutex::default(),
-        };
-        new.replace(revisions);
-        new
+            swapping: Mutex::default(),
+        }
     }
 
-    /// Takes the set that the source has now. A revision of which it says nothing new stays untouched.
-    pub fn replace(&self, revisions: Vec<RevisionSpec>) -> Changes {
-        let arc = |config: RevisionSpec| (config.key.clone(), Arc::new(config));
-        let now: BTreeMap<_, _> = revisions.into_iter().map(arc).collect();
-        let mut source = self.source.lock();
-        let before = std::mem::replace(&mut *source, now);
-        let news = source
-            .iter()
-            .filter(|(key, config)| before.get(*key) != Some(config));
-        let gone = before.keys().filter(|key| !source.contains_key(*key));
-        self.change(news.map(|(_, config)| config), gone)
+    /// Makes these changes as one, each for the whole of a revision. Who wakes a revision meanwhile waits.
+    pub fn change(&self, by: Owner, changes: impl IntoIterator<Item = Change>) -> Changes {
+        let mut done = Changes::default();
+        let mut removed = Vec::new();
+        let swapping = self.swapping.lock();
+        let mut table = Table::clone(&self.table.load());
+        for change in changes {
+            match change {
+                Change::Put(spec) => match table.put(by, &spec) {
+                    Ok(Put::Added) => done.added += 1,
+                    Ok(Put::Changed(served)) => {
+                        done.changed += 1;
+                        if let Some(served) = served {
+                            served.apply(&spec, &self.shared);
+                        }
+                    }
+                    Ok(Put::Same) => {}
+                    Err(owner) => done.refused.push((spec.key.clone(), owner)),
+                },
+                Change::Remove(key) => {
+                    if let Some(served) = table.remove(by, &key) {
+                        done.removed += 1;
+                        removed.extend(served);
+                    }
+                }
+            }
+        }
+        self.table.store(Arc::new(table));
+        drop(swapping);
+        // Only now: nobody may find a revision that is closed.
+        for served in removed {
+            served.close(&self.shared);
+        }
+        done
     }
 
-    /// Serves the revision as `config` says; true when it was not served before.
-    pub fn put(&self, config: RevisionSpec) -> bool {
-        let _source = self.source.lock();
-        self.change([&Arc::new(config)], []).added > 0
+    /// Serves the revision as `spec` says, by the word of the admin port; true when it was not served before.
+    pub fn put(&self, spec: RevisionSpec) -> bool {
+        let put = Change::Put(Arc::new(spec));
+        self.change(Owner::ADMIN_PORT, [put]).added > 0
     }
 
-    /// Serves the revision no longer, and answers those who wait for it; false when it was not served.
+    /// Serves the revision no longer, by the word of the admin port, and answers those who wait for it; false when
+    /// it was not served.
     pub fn remove(&self, key: &RevisionKey) -> bool {
-        let _source = self.source.lock();
-        self.change([], [key]).removed > 0
+        let remove = Change::Remove(key.clone());
+        self.change(Owner::ADMIN_PORT, [remove]).removed > 0
     }
 
     /// The revision as it is served.
     #[must_use]
     pub fn config(&self, key: &RevisionKey) -> Option<Arc<RevisionSpec>> {
-        let table = self.table.load();
-        table.get(&name_of(key)).map(|target| target.config())
+        self.table.load().spec(key.as_str()).cloned()
     }
 
     /// All revisions as they are served at one moment, in the order of their keys.
     #[must_use]
     pub fn configs(&self) -> Vec<Arc<RevisionSpec>> {
-        let source = self.source.lock();
-        let mut configs: Vec<_> = self.table.load().values().map(|it| it.config()).collect();
-        drop(source);
-        configs.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        configs
-    }
-
-    /// Makes one change of many; the caller holds the lock.
-    fn change<'a>(
-        &self,
-        put: impl IntoIterator<Item = &'a Arc<RevisionSpec>>,
-        remove: impl IntoIterator<Item = &'a RevisionKey>,
-    ) -> Changes {
-        let mut changes = Changes::default();
-        let mut table = Table::clone(&self.table.load());
-        for config in put {
-            match table.get(&name_of(&config.key)) {
-                Some(target) => changes.changed += usize::from(target.apply(config, &self.shared)),
-                None => {
-                    let target = Arc::new(ServedRevision::new(config, &self.shared));
-                    table.insert(TableKey(config.key.clone()), target);
-                    changes.added += 1;
-                }
-            }
-        }
-        let remove = remove.into_iter();
-        let removed: Vec<_> = remove
-            .filter_map(|key| table.swap_remove(&name_of(key)))
-            .collect();
-        changes.removed = removed.len();
-        self.table.store(Arc::new(table));
-        // Only now: nobody may find a revision that is closed.
-        for target in removed {
-            target.close(&self.shared);
-        }
-        changes
+        // Not under the guard that requests use: it would take a while.
+        self.table.load_full().specs().cloned().collect()
     }
 
     /// What tells the workers that backends were taken out.
@@ -142,50 +144,43 @@ impl Revisions {
         &self.shared.recall
     }
 
-    /// All that are served now, in no order.
-    pub(crate) fn targets(&self) -> Vec<Arc<ServedRevision>> {
-        self.table.load().values().cloned().collect()
+    /// All that are awake now, in no order.
+    pub(crate) fn awake(&self) -> Vec<Arc<ServedRevision>> {
+        self.table.load_full().all_awake().cloned().collect()
     }
 
-    /// The revision that goes by `name`.
+    /// The revision that goes by `name`, for a request. One that sleeps is woken.
     pub(crate) fn find(&self, name: &Name<'_>) -> Option<Arc<ServedRevision>> {
-        self.table.load().get(name).cloned()
+        let mut room = [0; _];
+        let key = name.key(&mut room)?;
+        let table = self.table.load();
+        if let Some(served) = table.awake(key) {
+            served.usage.on_request();
+            return Some(Arc::clone(served));
+        }
+        table.spec(key)?;
+        drop(table);
+        self.wake(key)
+    }
+
+    fn wake(&self, key: &str) -> Option<Arc<ServedRevision>> {
+        let _swapping = self.swapping.lock();
+        let table = self.table.load();
+        // Another request may have been faster, and so may a removal.
+        if let Some(served) = table.awake(key) {
+            served.usage.on_request();
+            return Some(Arc::clone(served));
+        }
+        let served = Arc::new(ServedRevision::new(table.spec(key)?, &self.shared));
+        let mut table = Table::clone(&table);
+        table.wake(Arc::clone(&served));
+        self.table.store(Arc::new(table));
+        Some(served)
     }
 }
 
 impl RevisionLister for Revisions {
     fn revision(&self, key: &RevisionKey) -> Option<Revision> {
         self.config(key).map(|config| config.revision.clone())
-    }
-}
-
-/// A key as the table hashes it: like the [`Name`] that it is looked up by, so that nothing is copied for a look-up.
-#[derive(Clone)]
-struct TableKey(RevisionKey);
-
-fn name_of(key: &RevisionKey) -> Name<'_> {
-    Name {
-        namespace: key.namespace(),
-        name: key.name(),
-    }
-}
-
-impl Hash for TableKey {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        name_of(&self.0).hash(state);
-    }
-}
-
-impl PartialEq for TableKey {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-
-impl Eq for TableKey {}
-
-impl Equivalent<TableKey> for Name<'_> {
-    fn equivalent(&self, key: &TableKey) -> bool {
-        *self == name_of(&key.0)
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::borrow::Borrow;
 use core::fmt;
 use core::hash::BuildHasher;
 use core::str::FromStr;
@@ -127,6 +128,13 @@ impl HashedKey<'_> {
     pub fn shard(&self, shards: usize) -> usize {
         // Neither the lowest nor the highest bits: a shard's own table uses those.
         (self.hash >> 32) as usize & (shards - 1)
+    }
+}
+
+/// Its printed form, by which a map of keys is searched without making one.
+impl Borrow<str> for RevisionKey {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -73,10 +73,10 @@ table! {
         "Concurrent requests, queued ones included, as of the last tick.";
     REVISION_QUEUED: Kind::Gauge, "kn_revision_request_queued"
         ["k8s_namespace_name", "kn_revision_name"],
-        "Requests in the queue.";
+        "Requests in the queue, of revisions that are awake.";
     REVISION_ACTIVE: Kind::Gauge, "kn_revision_request_active"
         ["k8s_namespace_name", "kn_revision_name"],
-        "Requests being proxied.";
+        "Requests being proxied, of revisions that are awake.";
 
     TRACKED_KEYS: Kind::Gauge, "activator_tracked_keys" [],
         "Revisions tracked by the reporter.";
@@ -105,7 +105,7 @@ table! {
     BACKEND_PROBES: Kind::Counter, "activator_backend_probes_total" ["outcome"],
         "Probes of backends by outcome.";
     BACKENDS: Kind::Gauge, "activator_backends" ["state"],
-        "Backends by state.";
+        "Backends by state, of revisions that are awake: they had a request within the last minutes.";
 
     CONNECTIONS: Kind::Gauge, "activator_client_connections" [],
         "Open client connections; limits.max_connections bounds them.";

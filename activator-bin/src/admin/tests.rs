@@ -25,7 +25,7 @@ const LARGE: usize = 32 << 20;
 async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAddr {
     let metrics: Make = Arc::new(metrics);
     let config = Config::embedded();
-    let revisions = Revisions::new(Vec::new(), Shared::for_tests());
+    let revisions = Revisions::new(Shared::for_tests());
     let access = Access {
         revisions: Arc::new(revisions),
         admin: config.admin,

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use reporter_core::{Revision, RevisionKey};
 
@@ -75,13 +76,16 @@ impl Draft {
 
     /// The revision, with what it does not say as `[throttle]` says; none when it has no name.
     pub(super) fn finish(self, inherited: &ThrottleConfig) -> Option<RevisionSpec> {
-        let service = self.service.as_deref().unwrap_or_default();
-        let configuration = self.configuration.as_deref().unwrap_or(service);
+        let service: Arc<str> = self.service.as_deref().unwrap_or_default().into();
+        let configuration = match self.configuration.as_deref() {
+            Some(own) if *own != *service => own.into(),
+            _ => Arc::clone(&service),
+        };
         Some(RevisionSpec {
             key: self.key()?,
             revision: Revision {
-                service: service.into(),
-                configuration: configuration.into(),
+                service,
+                configuration,
             },
             container_concurrency: self.container_concurrency,
             queue_depth: self.queue_depth.unwrap_or(inherited.queue_depth),

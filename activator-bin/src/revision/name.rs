@@ -10,10 +10,29 @@ use reporter_core::RevisionKey;
 use crate::message::headers::{NAMESPACE, REVISION};
 
 /// What a request says; neither checked nor known to exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
+}
+
+/// Room for the longest key: a namespace of 63 bytes, a slash, a name of 253.
+pub(super) type KeyRoom = [u8; 63 + 1 + 253];
+
+impl Name<'_> {
+    /// The printed form of the key that goes by this name, if there is one.
+    ///
+    /// Of two names only one can be a key's: a key has one slash.
+    pub(super) fn key<'r>(&self, room: &'r mut KeyRoom) -> Option<&'r str> {
+        let (namespace, name) = (self.namespace.as_bytes(), self.name.as_bytes());
+        let slash = namespace.len();
+        let end = slash + 1 + name.len();
+        let text = room.get_mut(..end)?;
+        text[..slash].copy_from_slice(namespace);
+        text[slash] = b'/';
+        text[slash + 1..].copy_from_slice(name);
+        str::from_utf8(text).ok()
+    }
 }
 
 /// Everything in a request's head that may name a revision.
@@ -179,5 +198,23 @@ mod tests {
         ] {
             host(nothing, ("", ""));
         }
+    }
+
+    #[test]
+    fn a_name_has_the_text_of_its_key_if_there_is_one() {
+        let key = |namespace: &str, name: &str| {
+            let mut room = [0; _];
+            let name = Name { namespace, name };
+            name.key(&mut room).map(str::to_owned)
+        };
+        assert_eq!(key("ns", "rev").as_deref(), Some("ns/rev"));
+        assert_eq!(key("", "").as_deref(), Some("/"));
+        let (longest, longer) = ("n".repeat(253), "n".repeat(254));
+        let namespace = "n".repeat(63);
+        assert_eq!(
+            key(&namespace, &longest),
+            Some(format!("{namespace}/{longest}"))
+        );
+        assert_eq!(key(&namespace, &longer), None);
     }
 }

@@ -1,4 +1,4 @@
-//! A revision that is served: one object for as long as it is, whatever changes about it.
+//! A revision that is awake: one object for as long as it is, whatever changes about it.
 
 use std::sync::Arc;
 
@@ -8,18 +8,20 @@ use reporter_core::RevisionKey;
 use super::backends::Backends;
 use super::shared::{Shared, limits};
 use super::spec::RevisionSpec;
+use super::usage::Usage;
 use crate::probe::Prober;
 use crate::throttle::Throttle;
 use crate::timeouts::TimeoutLimits;
 use crate::upstream::protocol::Protocol;
 
-/// A revision that is served. Requests hold on to it, so that what they share outlives every change.
+/// A revision that is awake. Requests hold on to it, so that what they share outlives every change.
 pub(crate) struct ServedRevision {
     pub(crate) key: RevisionKey,
     /// Where its requests wait.
     pub(crate) throttle: Throttle,
     pub(crate) prober: Prober,
     pub(crate) backends: Backends,
+    pub(super) usage: Usage,
     config: ArcSwap<RevisionSpec>,
 }
 
@@ -31,11 +33,13 @@ impl ServedRevision {
             prober: shared.prober(config, throttle.clone()),
             throttle,
             backends: Backends::new(&config.backends, tls(config), config.container_concurrency),
+            usage: Usage::new(),
             config: ArcSwap::new(Arc::clone(config)),
         }
     }
 
     /// What it was told last.
+    #[cfg(test)]
     pub(super) fn config(&self) -> Arc<RevisionSpec> {
         self.config.load_full()
     }
@@ -58,10 +62,10 @@ impl ServedRevision {
         }
     }
 
-    /// Becomes what `config` says, of the same key; false when it is that already.
+    /// Becomes what `config` says, of the same key.
     ///
     /// For one caller at a time.
-    pub(super) fn apply(&self, config: &Arc<RevisionSpec>, shared: &Shared) -> bool {
+    pub(super) fn apply(&self, config: &Arc<RevisionSpec>, shared: &Shared) {
         let before = self.config.swap(Arc::clone(config));
         if limits(&before) != limits(config) {
             self.throttle.set_limits(limits(config));
@@ -79,7 +83,6 @@ impl ServedRevision {
         if before.backends != config.backends {
             self.prober.set_backends(config.backends.clone());
         }
-        before != *config
     }
 }
 

@@ -1,9 +1,14 @@
-//! What becomes of the table when the source and the admin port take turns.
+//! What a revision is to those who find it, while it is changed, removed, put to sleep and woken.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::usage::LOOKS;
 use super::*;
+use crate::throttle::ThrottleError;
 
 /// `name` or `name=backends`, to a revision in one namespace with backends at these ports.
-fn revision(text: &str) -> RevisionSpec {
+pub(crate) fn revision(text: &str) -> RevisionSpec {
     let (name, ports) = text.split_once('=').unwrap_or((text, ""));
     let address = |port: &str| format!("127.0.0.1:{port}").parse().unwrap();
     let ports = ports.split('+').filter(|port| !port.is_empty());
@@ -23,147 +28,189 @@ fn revision(text: &str) -> RevisionSpec {
     }
 }
 
-/// Revisions whose probers never get to run.
-fn served(text: &str) -> Revisions {
-    let shared = Shared::for_tests();
-    Revisions::new(file(text), shared)
-}
-
-fn key(name: &str) -> RevisionKey {
+pub(crate) fn key(name: &str) -> RevisionKey {
     RevisionKey::try_new("ns", name).unwrap()
 }
 
-fn file(text: &str) -> Vec<RevisionSpec> {
-    text.split_whitespace().map(revision).collect()
+/// Finds it as a request does.
+pub(crate) fn find(revisions: &Revisions, name: &str) -> Option<Arc<ServedRevision>> {
+    let namespace = "ns";
+    revisions.find(&Name { namespace, name })
 }
 
-/// The whole table, written as above.
-fn state(revisions: &Revisions) -> String {
-    let text = |config: &Arc<RevisionSpec>| {
-        let ports: Vec<String> = config
-            .backends
-            .iter()
-            .map(|backend| backend.port().to_string())
-            .collect();
-        let found = revisions.find(&name_of(&config.key)).unwrap();
-        assert!(Arc::ptr_eq(&found.config(), config));
-        match ports.is_empty() {
-            true => config.key.name().to_owned(),
-            false => format!("{}={}", config.key.name(), ports.join("+")),
-        }
-    };
-    let all: Vec<String> = revisions.configs().iter().map(text).collect();
-    all.join(" ")
-}
-
-/// Steps and the table after each: `file ...` is a new set of the file, `put ...` and `remove ...`
-/// are the admin port's.
-#[track_caller]
-fn check(steps: &[(&str, &str)]) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    let _entered = runtime.enter();
-    let revisions = served("");
-    for (index, (step, expected)) in steps.iter().enumerate() {
-        let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
-        match verb {
-            "file" => drop(revisions.replace(file(rest))),
-            "put" => drop(revisions.put(revision(rest))),
-            "remove" => drop(revisions.remove(&key(rest))),
-            _ => panic!("{step}"),
-        }
-        assert_eq!(state(&revisions), *expected, "step {index}: {step}");
+/// Revisions whose probers never get to run.
+fn served(text: &str) -> Revisions {
+    let revisions = Revisions::new(Shared::for_tests());
+    for text in text.split_whitespace() {
+        assert!(revisions.put(revision(text)));
     }
+    revisions
 }
 
-#[test]
-fn the_source_replaces_its_own_set() {
-    check(&[
-        ("file a=1 b=2", "a=1 b=2"),
-        ("file b=2 c", "b=2 c"),
-        ("file b=3+4 c", "b=3+4 c"),
-        ("file", ""),
-    ]);
-}
-
-#[test]
-fn what_the_admin_port_set_stays_until_the_source_changes_that_revision() {
-    check(&[
-        ("file a=1 b=2", "a=1 b=2"),
-        ("put a=9", "a=9 b=2"),
-        ("put d=4", "a=9 b=2 d=4"),
-        ("file a=1 b=3", "a=9 b=3 d=4"),
-        ("file a=2 b=3", "a=2 b=3 d=4"),
-        ("put a=9", "a=9 b=3 d=4"),
-        ("file b=3", "b=3 d=4"),
-        ("file b=3 d=5", "b=3 d=5"),
-    ]);
-}
-
-#[test]
-fn what_the_admin_port_removed_is_back_when_the_source_changes_it() {
-    check(&[
-        ("file a=1 b=2", "a=1 b=2"),
-        ("remove a", "b=2"),
-        ("remove a", "b=2"),
-        ("file a=1 b=3", "b=3"),
-        ("file a=2 b=3", "a=2 b=3"),
-    ]);
-}
-
-#[tokio::test]
-async fn each_change_is_counted_once_and_none_is_none() {
-    let changes = |added, changed, removed| Changes {
-        added,
-        changed,
-        removed,
-    };
-    let revisions = served("a=1 b=2");
-    assert_eq!(revisions.replace(file("b=2 a=1")), changes(0, 0, 0));
-    assert_eq!(revisions.replace(file("a=2 c d")), changes(2, 1, 1));
-    assert!(!revisions.put(revision("a=3")));
-    assert!(revisions.put(revision("e")));
-    assert!(revisions.remove(&key("a")) && !revisions.remove(&key("a")));
-    assert_eq!(revisions.replace(Vec::new()), changes(0, 0, 2));
+/// As many looks as let a revision without requests fall asleep.
+fn looks(revisions: &Revisions) {
+    (0..=LOOKS).for_each(|_| revisions.look());
 }
 
 #[tokio::test]
 async fn a_revision_that_stays_is_the_same_object_and_one_that_comes_back_is_another() {
     let revisions = served("a=1 b=1");
-    let find = |name| {
-        revisions.find(&Name {
-            namespace: "ns",
-            name,
-        })
-    };
-    let (a, b) = (find("a").unwrap(), find("b").unwrap());
+    let find = |name| find(&revisions, name).unwrap();
+    let (a, b) = (find("a"), find("b"));
     let backend = |port: u16| b.backends.at(([127, 0, 0, 1], port).into());
     let (kept, unknown) = (backend(1), backend(2));
-    revisions.replace(file("a=1 b=1+2"));
-    assert!(Arc::ptr_eq(&a, &find("a").unwrap()));
-    assert!(Arc::ptr_eq(&b, &find("b").unwrap()));
+    revisions.put(revision("b=1+2"));
+    assert!(Arc::ptr_eq(&a, &find("a")));
+    assert!(Arc::ptr_eq(&b, &find("b")));
+    assert!(Arc::ptr_eq(
+        &b.config(),
+        &revisions.config(&key("b")).unwrap()
+    ));
     assert!(Arc::ptr_eq(&kept, &backend(1)));
     assert!(!Arc::ptr_eq(&unknown, &backend(2)) && Arc::ptr_eq(&backend(2), &backend(2)));
-    revisions.replace(file("a=1"));
-    revisions.replace(file("a=1 b=1"));
-    assert!(!Arc::ptr_eq(&b, &find("b").unwrap()));
+    revisions.remove(&key("b"));
+    revisions.put(revision("b=1"));
+    assert!(!Arc::ptr_eq(&b, &find("b")));
 }
 
 #[tokio::test]
 async fn a_revision_that_is_removed_takes_no_requests_any_more() {
-    use crate::throttle::ThrottleError;
     let revisions = served("a b");
-    let find = |name| revisions.find(&name_of(&key(name))).unwrap();
+    let find = |name| find(&revisions, name).unwrap();
     let (a, b) = (find("a"), find("b"));
     revisions.remove(&key("a"));
     assert_eq!(
         a.throttle.acquire().await.err(),
         Some(ThrottleError::RevisionGone)
     );
-    revisions.replace(Vec::new());
+    revisions.change(Owner::ADMIN_PORT, [Change::Remove(key("b"))]);
     assert_eq!(
         b.throttle.acquire().await.err(),
         Some(ThrottleError::RevisionGone)
     );
+}
+
+#[tokio::test]
+async fn a_revision_sleeps_until_its_first_request_and_again_when_it_has_had_none_for_long() {
+    let revisions = served("a=1 b=2");
+    let awake = || revisions.awake().len();
+    assert_eq!(awake(), 0);
+    assert!(find(&revisions, "c").is_none());
+    drop(find(&revisions, "a"));
+    assert_eq!(awake(), 1);
+    for _ in 0..LOOKS {
+        revisions.look();
+        assert_eq!(awake(), 1);
+    }
+    drop(find(&revisions, "a"));
+    for _ in 0..LOOKS {
+        revisions.look();
+        assert_eq!(awake(), 1);
+    }
+    revisions.look();
+    assert_eq!(awake(), 0);
+    revisions.put(revision("a=3"));
+    let a = find(&revisions, "a").unwrap();
+    assert_eq!(
+        a.config().backends[0].port(),
+        3,
+        "it wakes as it is configured now"
+    );
+}
+
+#[tokio::test]
+async fn a_revision_that_somebody_holds_or_waits_for_or_is_served_by_stays_awake() {
+    let revisions = served("held waited active");
+    let find = |name| find(&revisions, name).unwrap();
+    let held = find("held");
+    let mut waiting = Box::pin({
+        let waited = find("waited").throttle.clone();
+        async move { waited.acquire().await }
+    });
+    assert!(futures_util::poll!(&mut waiting).is_pending());
+    let active = find("active");
+    let throttle = active.throttle.clone();
+    throttle.add_backend("127.0.0.1:1".parse().unwrap());
+    let slot = throttle.try_acquire().unwrap();
+    let pointer = Arc::downgrade(&active);
+    drop(active);
+    looks(&revisions);
+    assert_eq!(revisions.awake().len(), 3);
+    assert!(Arc::ptr_eq(&held, &find("held")));
+    assert!(pointer.ptr_eq(&Arc::downgrade(&find("active"))));
+    drop((held, waiting, slot));
+    looks(&revisions);
+    assert_eq!(revisions.awake().len(), 0);
+}
+
+#[tokio::test]
+async fn connections_to_the_backends_of_a_revision_that_sleeps_are_not_kept() {
+    let revisions = served("a=1");
+    let backend = {
+        let a = find(&revisions, "a").unwrap();
+        a.backends.at("127.0.0.1:1".parse().unwrap())
+    };
+    let mut recalled = revisions.recall().listen();
+    assert!(backend.is_kept());
+    looks(&revisions);
+    assert!(!backend.is_kept());
+    assert!(recalled.next().await.unkept);
+}
+
+#[tokio::test]
+async fn a_source_is_refused_what_another_one_has_until_that_has_removed_it() {
+    let revisions = served("");
+    let (one, two) = (Owner::source("one"), Owner::source("two"));
+    let put = |by, text| {
+        let put = Change::Put(Arc::new(revision(text)));
+        let refused = revisions.change(by, [put]).refused;
+        refused.first().map(|(_, owner)| owner.to_string())
+    };
+    let remove = |by| revisions.change(by, [Change::Remove(key("a"))]).removed;
+    let ports = || revisions.config(&key("a")).map(|it| it.backends[0].port());
+    assert_eq!(put(one, "a=1"), None);
+    assert_eq!(put(two, "a=2").as_deref(), Some("one"));
+    assert_eq!((remove(two), ports()), (0, Some(1)));
+    assert_eq!(put(Owner::ADMIN_PORT, "a=3"), None);
+    assert_eq!(put(two, "a=2").as_deref(), Some("one"));
+    assert_eq!((remove(one), ports()), (1, None));
+    assert_eq!(put(Owner::ADMIN_PORT, "a=3"), None);
+    assert_eq!(put(two, "a=2"), None);
+    assert_eq!(put(one, "a=1").as_deref(), Some("two"));
+    assert_eq!((remove(Owner::ADMIN_PORT), ports()), (1, None));
+}
+
+/// Whoever has found a revision finds it again for as long as he holds it, however often it is about to fall asleep.
+#[test]
+fn nobody_loses_what_he_holds_to_sleep() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _entered = runtime.enter();
+    let revisions = served("a b");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for worker in 0..2 {
+            let (revisions, is_over) = (&revisions, &is_over);
+            scope.spawn(move || {
+                let mut round = worker;
+                while !is_over.load(Ordering::Relaxed) {
+                    round += 1;
+                    let name = ["a", "b"][round % 2];
+                    let first = find(revisions, name).unwrap();
+                    for _ in 0..round % 7 {
+                        assert!(Arc::ptr_eq(&first, &find(revisions, name).unwrap()));
+                    }
+                }
+            });
+        }
+        let begin = std::time::Instant::now();
+        let mut slept = 0;
+        while begin.elapsed().as_millis() < 300 {
+            for name in ["a", "b"] {
+                slept += usize::from(revisions.fall_asleep(&key(name)).is_some());
+                revisions.put(revision(&format!("other={}", slept % 9 + 1)));
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        assert!(slept > 0);
+    });
 }

@@ -22,17 +22,17 @@ use crate::drain::{Drain, Draining};
 use crate::probe::ProbeSettings;
 use crate::proxy;
 use crate::readiness::Readiness;
-use crate::revision::{Revisions, Shared, SharedSettings};
+use crate::revision::{Owner, Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
-use crate::source::{self, RevisionSource};
+use crate::source::{self, Feed, RevisionSource, Said};
 
 /// What is not configuration; the default is what production wants.
 #[derive(Default)]
 pub struct Options {
     /// Sinks besides those in the configuration.
     pub sinks: Vec<Box<dyn StatSink>>,
-    /// Where new sets of revisions come from; nowhere by default.
+    /// Who says what becomes of the revisions; nobody by default.
     pub source: Option<Box<dyn RevisionSource>>,
     /// Sockets to serve instead of ones that are bound here; none by default.
     pub sockets: Handover,
@@ -79,8 +79,9 @@ impl Activator {
         }
         let late = Arc::new(metrics::LateLister::default());
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&late) as _);
-        let specs = std::mem::take(&mut config.revisions);
-        let revisions = Arc::new(Revisions::new(specs, shared(&config, &exporter)));
+        let revisions = Arc::new(Revisions::new(shared(&config, &exporter)));
+        let mut feed = Feed::new(Arc::clone(&revisions), Owner::FILE);
+        feed.take(Said::All(std::mem::take(&mut config.revisions)));
         late.set(&revisions);
         tls.follow(&exporter);
         let reporting = Reporting::start(&config, &exporter, options.sinks, options.record)?;
@@ -89,9 +90,10 @@ impl Activator {
         let config_metrics = exporter.config();
         config_metrics.loaded(true);
         if let Some(source) = options.source {
-            let revisions = Arc::clone(&revisions);
-            tokio::spawn(source::follow(source, revisions, config_metrics));
+            tokio::spawn(source::follow(source, feed, config_metrics));
         }
+        let sleeping = Arc::clone(&revisions);
+        tokio::spawn(async move { sleeping.keep_asleep().await });
         let readiness = Readiness {
             draining: draining.clone(),
             links: match config.readiness {

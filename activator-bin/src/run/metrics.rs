@@ -41,7 +41,7 @@ pub(super) fn render(
         figures.tracked_keys(reporter.tracked_keys());
         figures.unmatched_outs(reporter.unmatched_outs());
         figures.untracked_requests(reporter.untracked_requests());
-        let targets = revisions.targets();
+        let targets = revisions.awake();
         count_backends(&backends, &targets);
         exporter.render(targets.iter().map(|target| requests(target)))
     })

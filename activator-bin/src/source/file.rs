@@ -10,12 +10,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::RevisionSource;
+use super::{RevisionSource, Said};
 use crate::config::{Config, Problems, ReloadError, Sources};
 use crate::os::file_retry::Pause;
 use crate::os::file_watch::Watch;
 use crate::os::regular_file;
-use crate::revision::RevisionSpec;
 
 /// How long a reading may take before that is told; a file system that hangs holds one thread.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -165,7 +164,7 @@ impl FileSource {
 
 #[async_trait]
 impl RevisionSource for FileSource {
-    async fn changed(&mut self) -> Result<Vec<RevisionSpec>, Problems> {
+    async fn changed(&mut self) -> Result<Said, Problems> {
         let mut reason = Reason::Change;
         let mut stale = 0;
         loop {
@@ -189,7 +188,7 @@ impl RevisionSource for FileSource {
                     self.problems = None;
                     self.has_revisions = !config.revisions.is_empty();
                     self.tell_restart(&config);
-                    return Ok(config.revisions);
+                    return Ok(Said::All(config.revisions));
                 }
                 Err(ReloadError::Unread(problems)) => {
                     self.pause.on_failure();

@@ -64,8 +64,8 @@ impl Scene {
             tls: false,
             backends: vec![backend],
         };
-        let shared = Shared::for_tests();
-        let revisions = Arc::new(Revisions::new(vec![revision], shared));
+        let revisions = Arc::new(Revisions::new(Shared::for_tests()));
+        revisions.put(revision);
         let exporter = Exporter::new("", Arc::clone(&revisions) as _);
         let (reporter, _) = ConcurrencyReporter::builder(Accounting::Average).spawn();
         let (drain, draining) = Drain::new();

@@ -1,0 +1,152 @@
+//! What becomes of the table when a source and the admin port take turns.
+
+use super::*;
+use crate::revision::Shared;
+use crate::revision::tests::{key, revision};
+
+fn file(text: &str) -> Said {
+    Said::All(text.split_whitespace().map(revision).collect())
+}
+
+/// A table, and the way of the file to it.
+fn feed() -> (Arc<Revisions>, Feed) {
+    let revisions = Arc::new(Revisions::new(Shared::for_tests()));
+    let feed = Feed::new(Arc::clone(&revisions), Owner::FILE);
+    (revisions, feed)
+}
+
+/// The whole table, written as `revision` reads it.
+fn state(revisions: &Revisions) -> String {
+    let text = |config: &Arc<RevisionSpec>| {
+        let ports: Vec<String> = config
+            .backends
+            .iter()
+            .map(|backend| backend.port().to_string())
+            .collect();
+        match ports.is_empty() {
+            true => config.key.name().to_owned(),
+            false => format!("{}={}", config.key.name(), ports.join("+")),
+        }
+    };
+    let all: Vec<String> = revisions.configs().iter().map(text).collect();
+    all.join(" ")
+}
+
+/// Steps and the table after each: `file ...` is a new set of the file, `+ ...` and `- ...` its word on one revision;
+/// `put ...` and `remove ...` are the admin port's.
+#[track_caller]
+fn check(steps: &[(&str, &str)]) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let _entered = runtime.enter();
+    let (revisions, mut feed) = feed();
+    for (index, (step, expected)) in steps.iter().enumerate() {
+        let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
+        match verb {
+            "file" => drop(feed.take(file(rest))),
+            "+" => drop(feed.take(Said::Put(revision(rest)))),
+            "-" => drop(feed.take(Said::Removed(key(rest)))),
+            "put" => drop(revisions.put(revision(rest))),
+            "remove" => drop(revisions.remove(&key(rest))),
+            _ => panic!("{step}"),
+        }
+        assert_eq!(state(&revisions), *expected, "step {index}: {step}");
+    }
+}
+
+#[test]
+fn the_source_replaces_its_own_set() {
+    check(&[
+        ("file a=1 b=2", "a=1 b=2"),
+        ("file b=2 c", "b=2 c"),
+        ("file b=3+4 c", "b=3+4 c"),
+        ("file", ""),
+    ]);
+}
+
+#[test]
+fn single_words_are_part_of_the_set() {
+    check(&[
+        ("+ a=1", "a=1"),
+        ("+ b=1", "a=1 b=1"),
+        ("+ a=2", "a=2 b=1"),
+        ("- b", "a=2"),
+        ("- b", "a=2"),
+        ("file b=1", "b=1"),
+        ("put c", "b=1 c"),
+        ("- c", "b=1 c"),
+        ("remove b", "c"),
+        ("+ b=1", "c"),
+        ("+ b=2", "b=2 c"),
+    ]);
+}
+
+#[test]
+fn what_the_admin_port_set_stays_until_the_source_changes_that_revision() {
+    check(&[
+        ("file a=1 b=2", "a=1 b=2"),
+        ("put a=9", "a=9 b=2"),
+        ("put d=4", "a=9 b=2 d=4"),
+        ("file a=1 b=3", "a=9 b=3 d=4"),
+        ("file a=2 b=3", "a=2 b=3 d=4"),
+        ("put a=9", "a=9 b=3 d=4"),
+        ("file b=3", "b=3 d=4"),
+        ("file b=3 d=5", "b=3 d=5"),
+    ]);
+}
+
+#[test]
+fn what_the_admin_port_removed_is_back_when_the_source_changes_it() {
+    check(&[
+        ("file a=1 b=2", "a=1 b=2"),
+        ("remove a", "b=2"),
+        ("remove a", "b=2"),
+        ("file a=1 b=3", "b=3"),
+        ("file a=2 b=3", "a=2 b=3"),
+    ]);
+}
+
+#[tokio::test]
+async fn each_change_is_counted_once_and_none_is_none() {
+    let changes = |added, changed, removed| Changes {
+        added,
+        changed,
+        removed,
+        refused: Vec::new(),
+    };
+    let (revisions, mut feed) = feed();
+    assert_eq!(feed.take(file("a=1 b=2")), changes(2, 0, 0));
+    assert_eq!(feed.take(file("b=2 a=1")), changes(0, 0, 0));
+    assert_eq!(feed.take(file("a=2 c d")), changes(2, 1, 1));
+    assert!(!revisions.put(revision("a=3")));
+    assert!(revisions.put(revision("e")));
+    assert!(revisions.remove(&key("a")) && !revisions.remove(&key("a")));
+    assert_eq!(feed.take(file("")), changes(0, 0, 2));
+}
+
+#[tokio::test]
+async fn a_set_of_more_than_is_changed_at_once_is_taken_whole() {
+    let (revisions, mut feed) = feed();
+    let all = |range: std::ops::Range<usize>| {
+        Said::All(range.map(|it| revision(&format!("r{it}"))).collect())
+    };
+    assert_eq!(feed.take(all(0..3 * AT_ONCE + 1)).added, 3 * AT_ONCE + 1);
+    let changes = feed.take(all(AT_ONCE..3 * AT_ONCE));
+    assert_eq!((changes.added, changes.removed), (0, AT_ONCE + 1));
+    assert_eq!(revisions.configs().len(), 2 * AT_ONCE);
+}
+
+#[tokio::test]
+async fn what_another_source_owned_is_taken_with_the_next_word_when_it_has_left() {
+    let (revisions, mut first) = feed();
+    let mut second = Feed::new(Arc::clone(&revisions), Owner::source("another"));
+    first.take(file("a=1"));
+    let refused = second.take(file("a=2 b=2")).refused;
+    assert_eq!(refused, [(key("a"), Owner::FILE)]);
+    assert_eq!(state(&revisions), "a=1 b=2");
+    first.take(file(""));
+    assert_eq!(state(&revisions), "b=2");
+    second.take(file("a=2 b=2"));
+    assert_eq!(state(&revisions), "a=2 b=2");
+}
