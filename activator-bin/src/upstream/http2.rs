@@ -6,18 +6,12 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use foldhash::fast::FixedState;
-use http::request::Parts;
 use http::{Request, Response};
-use http_body::Body as _;
 use tokio::sync::{Notify, OnceCell};
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::error::{Failed, UpstreamError};
@@ -25,7 +19,6 @@ use super::pool::Pool;
 use super::recall::Recall;
 use super::response_body::BackendBody;
 use crate::limits::Limits;
-use crate::message::hop_by_hop::informational_to_client;
 use crate::message::request_body::RequestBody;
 use crate::message::target::Target;
 use crate::os::open_files;
@@ -35,11 +28,14 @@ use crate::upstream::backend::{Backend, Endpoint};
 
 mod attempts;
 mod connection;
+mod exchange;
 mod send_body;
 
 use attempts::Attempts;
 use connection::{Connection, NotOpened, StreamPermit};
-use send_body::SendBody;
+use exchange::{Unanswered, exchange};
+
+pub(crate) use exchange::Stream;
 
 /// How many connections a worker has to one backend; what is more waits.
 const MOST_PER_BACKEND: usize = 128;
@@ -101,38 +97,6 @@ impl Connections {
 
 /// A connection that is being opened, for all who wait for one; whoever polls first opens it.
 type Opening = Rc<OnceCell<Result<Rc<Connection>, NotOpened>>>;
-
-/// A request's part of a connection. Dropping it ends the request, also in the middle.
-pub(crate) struct Stream {
-    /// Goes on beside the answer.
-    upload: Option<JoinHandle<()>>,
-    _place: StreamPermit,
-}
-
-impl Stream {
-    /// Whether the rest of the request is on its way.
-    pub(super) fn is_uploading(&self) -> bool {
-        let upload = self.upload.as_ref();
-        upload.is_some_and(|upload| !upload.is_finished())
-    }
-
-    /// Ready when the rest of the request was sent, or cannot be.
-    pub(super) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Some(upload) = &mut self.upload {
-            let _ = ready!(Pin::new(upload).poll(cx));
-            self.upload = None;
-        }
-        Poll::Ready(())
-    }
-}
-
-impl Drop for Stream {
-    fn drop(&mut self) {
-        if let Some(upload) = &self.upload {
-            upload.abort();
-        }
-    }
-}
 
 impl Http2 {
     pub(super) fn new(limits: Limits, tls: Option<Arc<BackendTls>>, recall: Recall) -> Self {
@@ -364,85 +328,6 @@ impl Http2 {
 fn most_in_all() -> usize {
     let room = open_files::room_for_clients() / 4;
     usize::try_from(room).map_or(usize::MAX, |room| room.max(64))
-}
-
-/// Why a request got no answer.
-enum Unanswered {
-    ByClient(send_body::Failure),
-    ByBackend(Failure),
-}
-
-/// How a backend has failed a request.
-struct Failure {
-    error: h2::Error,
-    /// An informational response has come.
-    has_begun: bool,
-    /// Other requests on the same connection got a response.
-    is_used: bool,
-}
-
-impl Failure {
-    /// Whether the backend says that it has not looked at the request (RFC 9113, 8.7).
-    fn is_unprocessed(&self) -> bool {
-        let error = &self.error;
-        error.is_remote()
-            && (error.is_go_away() || error.reason() == Some(h2::Reason::REFUSED_STREAM))
-    }
-}
-
-async fn exchange(
-    place: StreamPermit,
-    head: &Parts,
-    body: RequestBody,
-) -> Result<(Response<BackendBody>, Stream), Unanswered> {
-    let request = Request::from_parts(head.clone(), ());
-    let sent = place.requests().send_request(request, body.is_end_stream());
-    let (mut answer, sender) = match sent {
-        Ok(sent) => sent,
-        Err(error) => {
-            return Err(Unanswered::ByBackend(Failure {
-                error,
-                has_begun: false,
-                is_used: place.is_used(),
-            }));
-        }
-    };
-    let mut has_begun = false;
-    let interim = body.interim().cloned();
-    let mut upload = SendBody::new(body, sender);
-    let answered = poll_fn(|cx| {
-        let uploaded = upload.poll(cx);
-        if let Poll::Ready(Err(failure)) = uploaded {
-            return Poll::Ready(Err(Ok(failure)));
-        }
-        if let Some(interim) = &interim {
-            while let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx) {
-                has_begun = true;
-                let (early, ()) = early.into_parts();
-                let mut headers = early.headers;
-                informational_to_client(&mut headers);
-                interim.on_arrival(early.status, headers);
-            }
-        }
-        Pin::new(&mut answer).poll(cx).map_err(Err)
-    });
-    match answered.await {
-        Ok(response) => {
-            place.on_response();
-            let upload = (!upload.is_over()).then(|| upload.go_on());
-            let stream = Stream {
-                upload,
-                _place: place,
-            };
-            Ok((BackendBody::http2(response), stream))
-        }
-        Err(Ok(failure)) => Err(Unanswered::ByClient(failure)),
-        Err(Err(error)) => Err(Unanswered::ByBackend(Failure {
-            error,
-            has_begun,
-            is_used: place.is_used(),
-        })),
-    }
 }
 
 #[cfg(test)]
