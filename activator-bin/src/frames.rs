@@ -1,13 +1,12 @@
-//! The frames of an HTTP/2 connection as they pass below the h2 crate, which counts for a connection's
-//! whole life what can only be too much in a time.
+//! Filters the frames of an HTTP/2 connection below the h2 crate, which counts over a connection's whole life what is
+//! only excessive within a short time.
 //!
-//! h2 ends a connection at its 101st DATA frame that is empty, and at so many small ones on streams that
-//! were reset. Both are legal, and on a connection that many share both add up. So an empty DATA frame
-//! never reaches h2 where it can mean nothing, and what comes on a stream that was reset is made to be
-//! ignored at no charge. What floods a connection is counted here instead, over time.
+//! h2 closes a connection at its 101st empty DATA frame, and after a number of small ones on reset streams. Both are
+//! legal and add up on a shared connection. So empty DATA frames without effect are kept from h2, and frames on reset
+//! streams are changed such that h2 ignores them at no charge. Floods are detected here instead, by rate.
 //!
-//! Every other frame passes unchanged, broken ones too: h2 says what is wrong with them. An empty DATA
-//! frame that is padded passes as well, since its padding counts in the windows.
+//! All other frames pass unchanged, even malformed ones: h2 reports what is wrong with them. Empty DATA frames with
+//! padding pass as well, since padding counts for flow control.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -32,7 +31,7 @@ use meter::Meter;
 use sent::Sent;
 use streams::Streams;
 
-/// How a connection begins (RFC 9113, 3.4).
+/// The length of the client preface (RFC 9113, 3.4).
 const PREFACE: usize = 24;
 
 /// A stream as h2 reads and writes it.
@@ -42,30 +41,31 @@ pub(crate) struct Frames<T> {
     sent: Sent,
     streams: Streams,
     meter: Meter,
-    /// A head that came in parts.
+    /// A frame head that arrives in parts.
     cut: Cut,
     flood: Flood,
 }
 
-/// Tells whoever drives the connection that its peer floods it.
+/// Reports that the peer floods the connection.
 #[derive(Clone, Default)]
 pub(crate) struct Flood(Rc<Cell<bool>>);
 
 impl Flood {
-    /// Whether there have been too many frames that cost us something and bring nothing. Nothing more is
-    /// read from then on, and nobody is woken: to be asked each time that the connection was polled.
+    /// Whether the peer has sent too many frames that cost work and carry nothing. From then on nothing is read and
+    /// nothing is woken, so check this after each poll of the connection.
     pub(crate) fn has_come(&self) -> bool {
         self.0.get()
     }
 }
 
 impl<T> Frames<T> {
-    /// Those of a connection to a server.
+    /// For a connection to a server.
     pub(crate) fn of_client(stream: T) -> (Self, Flood) {
         Self::new(stream, 0, PREFACE, None)
     }
 
-    /// Those of a connection that a client has opened, its preface included. It may make so many mistakes at once.
+    /// For a connection from a client, starting with its preface. `mistakes` is how many protocol errors are
+    /// tolerated at once.
     pub(crate) fn of_server(stream: T, mistakes: u32) -> (Self, Flood) {
         Self::new(stream, PREFACE, 0, Some(mistakes))
     }
@@ -109,7 +109,7 @@ impl<T> Frames<T> {
 }
 
 impl<T: AsyncRead + Unpin> Frames<T> {
-    /// Reads the rest of a head that was cut, and nothing behind it; false at the stream's end.
+    /// Reads the rest of a partial head, and nothing after it. False at the end of the stream.
     fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
         let mut rest = ReadBuf::new(self.cut.rest());
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut rest))?;
@@ -136,7 +136,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Frames<T> {
             }
             if this.cut.is_begun() {
                 if !ready!(this.poll_rest(cx))? {
-                    // As much as there is: the end inside a frame is h2's to judge.
+                    // Passes on what there is: h2 handles an end within a frame.
                     this.cut.release();
                 }
             } else {

@@ -1,20 +1,20 @@
-//! What h2 gets to see of the frames that come.
+//! Decides which received frames h2 gets to see.
 
 use tokio::io::ReadBuf;
 
 use super::head::{END_HEADERS, END_STREAM, HEAD, Head, Kind};
 use super::streams::Streams;
 
-/// Goes over the bytes as they are read.
+/// Follows the frames as bytes are read.
 pub(super) struct Filter {
-    /// How much of a preface or a payload is still to come.
+    /// The bytes of the preface or payload still to come.
     passing: usize,
-    /// A head of a message has begun, and only the rest of it may follow.
+    /// Within a header block, which only CONTINUATION may follow.
     in_headers: bool,
 }
 
 impl Filter {
-    /// Of a connection that begins with so many bytes that are no frame.
+    /// For a connection that starts with `preface` bytes that are not frames.
     pub(super) fn new(preface: usize) -> Self {
         Self {
             passing: preface,
@@ -22,8 +22,8 @@ impl Filter {
         }
     }
 
-    /// Moves to the front of `bytes` what is to be passed on. Tells how much that is, and where the head
-    /// begins that was cut at the end; it counts as not seen. `on_frame` hears of every frame.
+    /// Moves the bytes to pass on to the front of `bytes`. Returns how many there are, and where an incomplete frame
+    /// head begins, which is not yet processed. Calls `on_frame` for every frame.
     pub(super) fn take(
         &mut self,
         bytes: &mut [u8],
@@ -45,7 +45,7 @@ impl Filter {
                 continue;
             }
             if frame.kind == Kind::Data && streams.is_reset(frame.stream) {
-                // h2 charges for the data that it ignores, unless it is the last.
+                // h2 charges for the data that it ignores, unless the frame ends the stream.
                 let [.., flags, _, _, _, _] = head;
                 *flags |= END_STREAM;
             }
@@ -55,7 +55,7 @@ impl Filter {
         }
     }
 
-    /// Whether it may be dropped: h2 would see no fault in it.
+    /// Whether the frame may be dropped: h2 would accept it, and it has no effect.
     fn is_pointless(&self, frame: &Head, streams: &Streams) -> bool {
         frame.is_empty_data()
             && !self.in_headers
@@ -73,7 +73,7 @@ impl Filter {
     }
 }
 
-/// Moves the next so many bytes to where those end that are passed on.
+/// Moves the next `length` bytes to the end of those that are passed on.
 fn pass(bytes: &mut [u8], from: &mut usize, to: &mut usize, length: usize) {
     if from != to {
         bytes.copy_within(*from..*from + length, *to);
@@ -82,7 +82,7 @@ fn pass(bytes: &mut [u8], from: &mut usize, to: &mut usize, length: usize) {
     *to += length;
 }
 
-/// A head that came in parts, until all of it is there and passed on.
+/// A frame head that arrived in parts, until it is complete and passed on.
 #[derive(Default)]
 pub(super) struct Cut {
     bytes: [u8; HEAD],
@@ -109,7 +109,7 @@ impl Cut {
         &self.bytes
     }
 
-    /// Where what is still missing goes.
+    /// Where the missing bytes go.
     pub(super) fn rest(&mut self) -> &mut [u8] {
         &mut self.bytes[self.have..]
     }
@@ -118,7 +118,7 @@ impl Cut {
         self.have += length;
     }
 
-    /// It becomes this, to be passed on.
+    /// Replaces it by `with`, to be passed on.
     pub(super) fn replace(&mut self, with: &[u8]) {
         self.begin(with);
         self.release();
@@ -134,7 +134,7 @@ impl Cut {
         self.is_due
     }
 
-    /// Passes on what there is room for.
+    /// Passes on as much as there is room for.
     pub(super) fn give(&mut self, to: &mut ReadBuf<'_>) {
         let part = &self.bytes[self.given..self.have];
         let part = &part[..part.len().min(to.remaining())];

@@ -1,6 +1,6 @@
 //! The head of a frame (RFC 9113, 4.1).
 
-/// Its length.
+/// Its length in bytes.
 pub(super) const HEAD: usize = 9;
 
 /// On DATA and HEADERS.
@@ -19,7 +19,7 @@ pub(super) struct Head {
     pub(super) stream: u32,
 }
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Data,
@@ -60,7 +60,7 @@ impl Head {
         }
     }
 
-    /// Whether it is data that is none, on a stream that goes on.
+    /// Whether it is an empty DATA frame that does not end the stream.
     pub(super) fn is_empty_data(&self) -> bool {
         self.kind == Kind::Data && self.length == 0 && !self.has(END_STREAM | PADDED)
     }

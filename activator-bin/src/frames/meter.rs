@@ -1,41 +1,40 @@
-//! Counts, over time, the frames that cost us something and bring nothing.
+//! Limits the rate of frames that cost work and carry nothing.
 
 use tokio::time::Instant;
 
 use super::head::{Head, Kind};
 use super::sent::Frame;
 
-/// How many may come at once. Proxies that put the requests of thousands of clients on one connection
-/// reset hundreds at once.
+/// How many are allowed at once. Proxies that multiplex the requests of thousands of clients reset hundreds at once.
 const BURST: u32 = 10_000;
-/// How many may come, for as long as one likes.
+/// The sustained rate.
 const PER_SECOND: u32 = 1_000;
 
-/// How many more of a peer's mistakes are forgiven every second, of as many as the limits say at once.
+/// How many of a peer's mistakes are forgiven per second, up to the configured limit.
 const MISTAKES_PER_SECOND: u32 = 100;
 
-/// Who receives DATA frames may answer each with a window for its stream, one for the connection, and a
-/// ping that measures the line.
+/// The recipient of a DATA frame may respond with a WINDOW_UPDATE for the stream, one for the connection, and a PING
+/// to measure latency.
 const PER_DATA: u32 = 3;
 
-/// NO_ERROR, INTERNAL_ERROR and CANCEL are what we say ourselves.
+/// NO_ERROR, INTERNAL_ERROR and CANCEL: resets that are not the peer's fault.
 const OURS: [u32; 3] = [0, 2, 8];
-/// STREAM_CLOSED is what h2 says to what was on its way to a stream that has ended. The rest is for a peer that
-/// breaks the rules, or wants more than it is allowed.
+/// STREAM_CLOSED: h2's response to a late frame. All other codes mean that the peer broke the rules or exceeded a
+/// limit.
 const LATE: u32 = 5;
 
-/// What a peer may still send.
+/// How much a peer may still send.
 pub(super) struct Meter {
-    /// Of what nobody has asked for.
+    /// Unsolicited frames.
     unasked: Bucket,
-    /// Of what may answer data.
+    /// Frames that may be a response to data.
     answers: Bucket,
-    /// Of what it is told to be wrong.
+    /// Frames that were in error.
     mistakes: Bucket,
 }
 
 impl Meter {
-    /// With as many mistakes at once, if that is to be fewer than of anything else.
+    /// `mistakes` sets a lower limit for protocol errors.
     pub(super) fn new(mistakes: Option<u32>, now: Instant) -> Self {
         Self {
             unasked: Bucket::new(BURST, PER_SECOND, now),
@@ -47,7 +46,7 @@ impl Meter {
         }
     }
 
-    /// False when that was too many.
+    /// False if the frame exceeds the limit.
     pub(super) fn on_received(&mut self, frame: &Head, now: impl FnOnce() -> Instant) -> bool {
         match frame.kind {
             Kind::Data if !frame.is_empty_data() => true,
@@ -62,7 +61,7 @@ impl Meter {
         }
     }
 
-    /// False when the peer was told too often that it is wrong.
+    /// False if the peer has made too many mistakes.
     pub(super) fn on_sent(&mut self, frame: Frame, now: impl FnOnce() -> Instant) -> bool {
         match frame.head.kind {
             Kind::Data if frame.head.length > 0 => self.answers.give(PER_DATA),
@@ -77,8 +76,7 @@ impl Meter {
     }
 }
 
-/// Is filled all the time, up to a brim. It is looked how much that is when it is empty, so that hardly
-/// anybody asks for the time.
+/// A token bucket. Refilled only when empty, so that the clock is rarely read.
 struct Bucket {
     left: u32,
     filled: Instant,
@@ -96,7 +94,7 @@ impl Bucket {
         }
     }
 
-    /// Takes one out, if there is one.
+    /// Takes one token, if there is one.
     fn take(&mut self, now: impl FnOnce() -> Instant) -> bool {
         if self.left == 0 {
             let now = now();
@@ -143,7 +141,7 @@ mod tests {
         assert!((0..1_500).all(|_| take(1_500)));
         assert!(!take(1_500));
         assert!((1_501..10_000).all(&mut take));
-        // However long nothing came, no more than a burst.
+        // Idle time never adds up to more than a burst.
         assert!((0..10_000).all(|_| take(10_000_000)));
         assert!(!take(10_000_000));
     }
@@ -197,7 +195,7 @@ mod tests {
         };
         assert!((0..256).all(|_| mistake(1, 0)));
         assert!(!mistake(7, 0));
-        // What comes late to a stream that has ended is none.
+        // Late frames on a closed stream are not mistakes.
         assert!(mistake(5, 0));
         assert!((1..20).all(|time| mistake(1, time * 10)));
         assert!(!mistake(1, 190));

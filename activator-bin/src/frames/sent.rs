@@ -1,29 +1,29 @@
-//! The frames that h2 sends, as their bytes are taken from it.
+//! Follows the frames that h2 sends, as their bytes are written.
 
 use super::head::{HEAD, Head, Kind};
 
-/// The head of a RST_STREAM and its code.
+/// The head of a RST_STREAM and its error code.
 const LONGEST: usize = HEAD + 4;
 
-/// Goes over the bytes as they are written.
+/// Follows the frames as bytes are written.
 pub(super) struct Sent {
-    /// How much of a preface or a payload is still to come.
+    /// The bytes of the preface or payload still to come.
     passing: usize,
-    /// The beginning of the next frame.
+    /// The start of the next frame.
     begun: [u8; LONGEST],
     have: usize,
 }
 
-/// A frame that we have sent.
+/// A frame that we sent.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Frame {
     pub(super) head: Head,
-    /// What a RST_STREAM gives as its reason.
+    /// The error code of a RST_STREAM.
     pub(super) code: Option<u32>,
 }
 
 impl Sent {
-    /// By a connection that begins with so many bytes that are no frame.
+    /// For a connection that starts with `preface` bytes that are not frames.
     pub(super) fn new(preface: usize) -> Self {
         Self {
             passing: preface,
@@ -60,7 +60,7 @@ impl Sent {
         }
     }
 
-    /// Takes up to so many bytes of a frame's beginning.
+    /// Copies the start of a frame, up to `up_to` bytes in all.
     fn begin(&mut self, bytes: &mut &[u8], up_to: usize) {
         let missing = up_to.saturating_sub(self.have).min(bytes.len());
         let (part, rest) = bytes.split_at(missing);

@@ -1,20 +1,20 @@
-//! On which streams an empty DATA frame is legal, and which were reset by us.
+//! The streams on which an empty DATA frame is legal, and those that we reset.
 
 use std::collections::VecDeque;
 
 use super::head::{Head, Kind};
 use super::sent::Frame;
 
-/// How many are remembered of either; of more, those that came last. That is more streams than are
-/// under way, unless the limits say otherwise, and of the others h2 sees all.
+/// How many of each are remembered, the latest ones. By default more than may be in use; for any others, h2 sees
+/// every frame.
 const MOST: usize = 1_024;
 
 /// The streams of a connection.
 #[derive(Default)]
 pub(super) struct Streams {
-    /// The peer has begun a message there, and not ended it.
+    /// The peer has begun a message and not ended it.
     open: Vec<u32>,
-    /// The peer may not know yet that we have ended them.
+    /// We ended them, which the peer may not know yet.
     reset: VecDeque<u32>,
 }
 
@@ -50,7 +50,7 @@ impl Streams {
     }
 
     fn close(&mut self, stream: u32) {
-        // The last ones are the likeliest.
+        // Recent streams are the most likely.
         if let Some(at) = self.open.iter().rposition(|&open| open == stream) {
             self.open.remove(at);
         }

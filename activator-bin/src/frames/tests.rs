@@ -14,7 +14,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&head, payload].concat()
 }
 
-/// Bytes that come in parts of these lengths, over and over.
+/// A reader that returns parts of these lengths, cyclically.
 struct Parts<'a> {
     bytes: &'a [u8],
     lengths: std::iter::Cycle<std::slice::Iter<'a, usize>>,
@@ -35,7 +35,7 @@ impl AsyncRead for Parts<'_> {
     }
 }
 
-/// What is read of `bytes`, into buffers of these sizes.
+/// What is read from `bytes` into buffers of these sizes.
 fn read(bytes: &[u8], lengths: &[usize], buffers: &[usize]) -> Vec<u8> {
     let parts = Parts {
         bytes,
@@ -57,7 +57,7 @@ fn read(bytes: &[u8], lengths: &[usize], buffers: &[usize]) -> Vec<u8> {
     all
 }
 
-/// What is to be read of `frames`, by the rules and one by one.
+/// What should be read from `frames`, by applying the rules one by one.
 fn expected(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut open = BTreeSet::new();
     let mut in_headers = false;
@@ -107,7 +107,7 @@ proptest! {
     ) {
         let mut bytes = frames.concat();
         let mut expected = expected(&frames);
-        // The end may come inside the last one, which then nobody knows.
+        // The input may end within the last frame.
         if let Some(last) = frames.last() && expected.ends_with(last) {
             let missing = missing.min(last.len());
             bytes.truncate(bytes.len() - missing);
@@ -144,7 +144,7 @@ proptest! {
     }
 }
 
-/// All of it passes, though the last frame is an empty DATA frame.
+/// Everything passes, even if the last frame is an empty DATA frame.
 #[track_caller]
 fn check_passes(frames: &[Vec<u8>]) {
     let bytes = frames.concat();
@@ -160,7 +160,7 @@ fn an_empty_data_frame_passes_where_it_is_against_the_rules() {
     check_passes(&[begin(END_HEADERS | END_STREAM), empty(1)]);
     check_passes(&[begin(END_HEADERS), frame(0, END_STREAM, 1, b"x"), empty(1)]);
     check_passes(&[begin(END_HEADERS), frame(3, 0, 1, &[0; 4]), empty(1)]);
-    // In the middle of a head, its own or another one's.
+    // Within a header block, of the same stream or another.
     check_passes(&[begin(0), empty(1)]);
     check_passes(&[begin(END_HEADERS), frame(1, 0, 3, b""), empty(1)]);
     check_passes(&[begin(END_HEADERS), frame(5, 0, 1, &[0; 4]), empty(1)]);
@@ -172,14 +172,14 @@ fn reading_costs_no_allocation_and_moves_only_what_is_behind_a_dropped_frame() {
     let mut bytes = [frame(1, END_HEADERS, 1, b""), data.repeat(10)].concat();
     let mut filter = Filter::new(0);
     let mut streams = Streams::default();
-    // Room for the first stream is made with it.
+    // Allocates room for the first stream.
     filter.take(&mut bytes, &mut streams, |_| ());
     let cost = allocation_counter::measure(|| {
         let mut bytes = [0; 1_090];
         bytes.copy_from_slice(&data.repeat(10));
         filter.take(&mut bytes, &mut streams, |_| ());
     });
-    // That of the copy.
+    // The copy.
     assert_eq!(cost.count_total, 1);
 }
 

@@ -1,4 +1,4 @@
-//! What h2 makes of it.
+//! How h2 takes the filtered frames.
 
 use std::future::poll_fn;
 
@@ -12,7 +12,7 @@ use super::frame;
 
 /// A client's preface and settings.
 const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
-/// `POST http://ns/`, all of it from the static table but the authority.
+/// `POST http://ns/`, all from the static table except the authority.
 const POST: &[u8] = b"\x83\x86\x84\x01\x02ns";
 
 fn server() -> (DuplexStream, Frames<DuplexStream>, Flood) {
@@ -21,7 +21,7 @@ fn server() -> (DuplexStream, Frames<DuplexStream>, Flood) {
     (client, frames, flood)
 }
 
-/// The kinds of the frames that come, with the last four bytes of each, until there are no more for now.
+/// The types of the frames that arrive, with the last four bytes of each, until no more are ready.
 async fn read(client: &mut DuplexStream) -> Vec<(u8, [u8; 4])> {
     let mut all = Vec::new();
     let mut buffer = [0; 4_096];
@@ -41,7 +41,7 @@ async fn read(client: &mut DuplexStream) -> Vec<(u8, [u8; 4])> {
     frames
 }
 
-/// An error when it is not ready at once.
+/// Fails unless the future is ready at once.
 async fn poll_once<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<T, ()> {
     tokio::select! {
         biased;
@@ -93,7 +93,7 @@ async fn a_connection_outlives_what_still_comes_on_a_stream_that_was_reset() {
         std::task::Poll::Ready(())
     })
     .await;
-    // More than h2 has patience for.
+    // More than h2 tolerates.
     for _ in 0..1_000 {
         client.write_all(&frame(0, 0, 1, b"x")).await.unwrap();
     }
@@ -105,7 +105,7 @@ async fn a_connection_outlives_what_still_comes_on_a_stream_that_was_reset() {
 
 #[tokio::test]
 async fn a_fault_behind_dropped_frames_is_still_one() {
-    // Behind the stream's end; on one that has not begun; in the middle of a head.
+    // After the end of the stream; on a stream that has not begun; within a header block.
     for fault in [
         [frame(0, 1, 1, b""), frame(0, 0, 1, b"")],
         [frame(0, 0, 1, b""), frame(0, 0, 3, b"")],
@@ -132,7 +132,7 @@ async fn a_fault_behind_dropped_frames_is_still_one() {
 
 #[tokio::test]
 async fn a_flood_is_told_and_read_no_further() {
-    // Of what costs us something, also what h2 answers as well.
+    // All frames that cost work, including those that h2 answers.
     let floods: [&[u8]; 7] = [
         &frame(0, 0, 1, b""),
         &frame(2, 0, 5, &[0, 0, 0, 0, 16]),
@@ -167,7 +167,7 @@ async fn a_flood_is_told_and_read_no_further() {
             let _ = poll_once(&mut connection).await;
         }
         assert!(sent > 5_000, "{flood_of:?}");
-        // The rest stays where it is.
+        // The rest is not read.
         client.write_all(&flood_of.repeat(100)).await.unwrap();
         assert!(poll_once(&mut connection).await.is_err());
     }
