@@ -1,6 +1,6 @@
-//! TLS towards clients and towards backends: what the configured files say, as of their last good content.
+//! TLS towards clients and backends, configured by the last valid content of the files.
 //!
-//! What must not live here: sockets, and what is spoken over them.
+//! What must not live here: sockets, and the protocols on top.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,35 +23,35 @@ pub(crate) use problem::TlsProblems;
 pub(crate) use reload::{Read, follow};
 pub use version::TlsVersion;
 
-/// How ALPN calls HTTP/1.1.
+/// HTTP/1.1 in ALPN.
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
-/// How ALPN calls HTTP/2.
+/// HTTP/2 in ALPN.
 pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 
-/// Files that become one configuration of TLS.
+/// Files that together form a TLS configuration.
 pub(crate) trait Files: Send + Sync + 'static {
-    /// What they become.
+    /// The configuration.
     type Content: Send + Sync;
-    /// The section of the configuration that names them.
+    /// The section of the configuration file that names them.
     const SECTION: &'static str;
 
     fn paths(&self) -> Vec<&Path>;
 
-    /// Reads all of them. It blocks.
+    /// Reads all files. Blocks.
     ///
     /// # Errors
-    /// All that is wrong, at once.
+    /// All problems at once.
     fn load(&self) -> Result<Loaded<Self::Content>, TlsProblems>;
 }
 
-/// What files have become.
+/// The content of the files.
 pub(crate) struct Loaded<C> {
     content: C,
-    /// When the certificate among them that others look at expires.
+    /// When the certificate that peers verify expires.
     not_after: Option<SystemTime>,
 }
 
-/// Files and what they said when they were good last.
+/// Files and their last valid content.
 pub(crate) struct Current<F: Files> {
     files: F,
     content: ArcSwap<F::Content>,
@@ -61,19 +61,19 @@ impl<F: Files> Current<F> {
     /// Reads the files for the first time.
     ///
     /// # Errors
-    /// All that is wrong with them, at once.
+    /// All problems at once.
     pub(crate) fn try_new(files: F) -> Result<Self, TlsProblems> {
         let content = ArcSwap::from_pointee(files.load()?.content);
         Ok(Self { files, content })
     }
 
-    /// For one more connection; those that are open keep what they have.
+    /// For a new connection. Open connections keep what they have.
     pub(crate) fn content(&self) -> Arc<F::Content> {
         self.content.load_full()
     }
 
-    /// Reads the files again, and answers when their certificate expires; what was there before stays
-    /// when they are bad.
+    /// Reads the files again. Returns when their certificate expires. If they are invalid, the previous content
+    /// stays.
     fn reload(&self) -> Result<Option<SystemTime>, TlsProblems> {
         let Loaded { content, not_after } = self.files.load()?;
         self.content.store(Arc::new(content));
@@ -81,7 +81,7 @@ impl<F: Files> Current<F> {
     }
 }
 
-/// Named wherever it is needed, so that this works whatever the process has set for everybody.
+/// Passed explicitly, so that a process-wide default has no effect.
 fn provider() -> Arc<CryptoProvider> {
     Arc::new(ring::default_provider())
 }

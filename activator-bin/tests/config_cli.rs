@@ -53,7 +53,7 @@ fn bad_tls_files_exit_with_78() {
     let flags = ["--listen-https", "127.0.0.1:0", "--tls-certificate", &empty];
     let why = format!(
         "activator: the files of TLS are bad\n\
-         tls.certificate: {empty} has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected\n\
+         tls.certificate: {empty} contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected\n\
          tls.key: /nowhere cannot be read: No such file or directory (os error 2)\n"
     );
     let run = [&flags[..], &["--tls-key", "/nowhere"]].concat();

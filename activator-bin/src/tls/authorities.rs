@@ -1,4 +1,4 @@
-//! Whom backends are verified with, from the file to a connection.
+//! Verifies backends: from the CA file to a connection.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ use crate::os::regular_file;
 
 const CA_FILE: &str = "backend_tls.ca_file";
 
-/// What stands for the revision's namespace in `backend_tls.server_name`.
+/// Stands for the revision's namespace in `backend_tls.server_name`.
 pub(crate) const NAMESPACE: &str = "{namespace}";
 
-/// The certificates that a backend's is checked against.
+/// The CA certificates that backends are verified against.
 pub(crate) struct Authorities {
     pub(crate) ca_file: PathBuf,
     pub(crate) min_version: TlsVersion,
@@ -44,12 +44,11 @@ impl Files for Authorities {
             .expect("ring has cipher suites for every protocol version")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        // Sessions are kept by name, and one name stands for many backends, none of which could
-        // resume another's.
+        // Sessions are stored by name, which many backends share, and none could resume another's.
         config.resumption = Resumption::disabled();
         Ok(Loaded {
             content: config,
-            // The dates of authorities are not kept: one whose own time is over still vouches.
+            // The expiry of CA certificates is not checked.
             not_after: None,
         })
     }
@@ -62,26 +61,26 @@ impl Authorities {
         for certificate in CertificateDer::pem_slice_iter(&text) {
             roots.add(certificate?).map_err(What::BadCertificate)?;
         }
-        match roots.is_empty() {
-            true => Err(What::NoCertificate),
-            false => Ok(roots),
+        if roots.is_empty() {
+            Err(What::NoCertificate)
+        } else {
+            Ok(roots)
         }
     }
 }
 
-/// Makes connections to backends private, and sure of whom they lead to.
+/// Connects to backends over TLS and verifies them.
 pub(crate) struct BackendTls {
     pub(crate) authorities: Arc<Current<Authorities>>,
-    /// The name that they show, with [`NAMESPACE`] where that of their revision stands; each shows
-    /// its address where there is none.
+    /// The name on backends' certificates; [`NAMESPACE`] in it stands for the revision's namespace. `None` means
+    /// their IP address.
     pub(crate) server_name: Option<String>,
 }
 
 impl BackendTls {
-    /// Agrees on TLS over a fresh connection with an instance of `namespace`, to speak `protocol`, as
-    /// ALPN calls it.
+    /// Does the TLS handshake on a new connection to a backend of `namespace`, to speak `protocol` (its ALPN name).
     ///
-    /// It has no bound in time of its own, and can be dropped at any moment, the connection with it.
+    /// Has no time limit. Dropping the future closes the connection.
     pub(crate) async fn connect(
         &self,
         socket: TcpStream,
@@ -98,7 +97,7 @@ impl BackendTls {
     }
 }
 
-/// The configuration takes no other names, but a namespace can make one too long.
+/// The configuration allows only valid names, but the namespace can make one too long.
 fn name(template: &str, namespace: &str) -> Result<ServerName<'static>, rustls::Error> {
     let name = template.replace(NAMESPACE, namespace);
     let invalid = format!("{name:?} is no DNS name");

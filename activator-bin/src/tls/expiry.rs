@@ -1,4 +1,4 @@
-//! The end of a certificate's time: read from it, and told in the log before it comes.
+//! The expiry of a certificate: read from it, and logged in advance.
 
 use std::convert::Infallible;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,17 +9,17 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, Error, RootCertStore};
 use tokio::time::sleep;
 
-/// How long before the end there is a warning. Whoever renews certificates in time does it earlier:
-/// Knative, one of the latest, does it when a day is left, and may take hours to look.
+/// How long before the expiry to warn. Timely renewal happens earlier: Knative, among the latest, renews one day
+/// ahead and may take hours to do so.
 const SOON: Duration = Duration::from_secs(12 * 3_600);
 
-/// How often the clock is looked at, which may be set meanwhile.
+/// How often to check the clock, which may be adjusted meanwhile.
 const LOOK: Duration = Duration::from_secs(60);
 
-/// When `certificate` expires; none when it is none.
+/// When `certificate` expires. `None` if it is not a valid certificate.
 ///
-/// The library that verifies certificates has no way to ask. But it says the date when it refuses one
-/// for it, and at the end of time it refuses every one, before it looks at anything else.
+/// The verification library has no accessor for it. But its error for an expired certificate contains the date, and
+/// at the end of time it rejects every certificate as expired before it checks anything else.
 pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> {
     let certificate = ParsedCertificate::try_from(certificate).ok()?;
     let end = UnixTime::since_unix_epoch(Duration::from_secs(u64::MAX));
@@ -33,11 +33,11 @@ pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> 
     }
 }
 
-/// Tells the log when a section's certificate is about to expire, and when it has.
+/// Logs that a section's certificate is about to expire, and that it has expired.
 pub(super) struct Expiry {
     section: &'static str,
     at: Option<SystemTime>,
-    told: Stage,
+    logged: Stage,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,27 +48,27 @@ enum Stage {
 }
 
 impl Expiry {
-    /// None is known yet.
+    /// No expiry is known yet.
     pub(super) fn new(section: &'static str) -> Self {
         Self {
             section,
             at: None,
-            told: Stage::Valid,
+            logged: Stage::Valid,
         }
     }
 
-    /// This is the certificate's end from now on.
+    /// Sets the expiry of the current certificate.
     pub(super) fn set(&mut self, at: Option<SystemTime>) {
         if self.at != at {
             self.at = at;
-            self.told = Stage::Valid;
+            self.logged = Stage::Valid;
         }
     }
 
-    /// Tells what there is to tell, for as long as it is polled.
+    /// Logs for as long as it is polled.
     ///
-    /// Cancel-safe: what was told is not told again.
-    pub(super) async fn tell(&mut self) -> Infallible {
+    /// Cancel-safe: nothing is logged twice.
+    pub(super) async fn run(&mut self) -> Infallible {
         loop {
             let Self { section, at, .. } = *self;
             let date = at.map(|at| humantime::format_rfc3339_seconds(at).to_string());
@@ -86,14 +86,14 @@ impl Expiry {
         }
     }
 
-    /// What there is to tell at `now`, once.
+    /// What is to be logged at `now`. Returned once.
     fn news(&mut self, now: SystemTime) -> Option<Stage> {
         let stage = match self.at {
             Some(at) if at <= now => Stage::Expired,
             Some(at) if at <= now + SOON => Stage::Soon,
             _ => Stage::Valid,
         };
-        let before = std::mem::replace(&mut self.told, stage);
+        let before = std::mem::replace(&mut self.logged, stage);
         (stage != before).then_some(stage)
     }
 }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_end_of_any_certificate_is_known() {
-        // Before 2050 a certificate has its dates in another form.
+        // Certificates encode dates before 2050 differently.
         check(1999, false, 918_000_000);
         check(2033, false, 1_991_001_600);
         check(2033, true, 1_991_001_600);
@@ -141,7 +141,7 @@ mod tests {
             (SOON * 2, None),
         ] {
             assert_eq!(expiry.news(now + passed), news, "{passed:?}");
-            // The same one is read again.
+            // The same certificate is read again.
             expiry.set(at(Duration::from_secs(1)));
         }
         expiry.set(at(Duration::ZERO));

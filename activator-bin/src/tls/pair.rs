@@ -1,4 +1,4 @@
-//! The listener's certificate and its private key, from files to what accepts connections.
+//! The listener's certificate and private key: from files to a TLS server configuration.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use crate::os::regular_file;
 const CERTIFICATE: &str = "tls.certificate";
 const KEY: &str = "tls.key";
 
-/// What is spoken over it, as ALPN calls it, the best first.
+/// The ALPN protocols, in order of preference.
 const PROTOCOLS: &[&[u8]] = &[ALPN_HTTP2, ALPN_HTTP1];
 
-/// A certificate and its key.
+/// A certificate chain and its private key.
 pub(crate) struct Pair {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
@@ -48,7 +48,7 @@ impl Files for Pair {
             (Err(problem), Ok(_)) | (Ok(_), Err(problem)) => return Err(problem.into()),
         };
         match certified.keys_match() {
-            // Of some keys the public half cannot be told; that is not known to be wrong.
+            // For some keys the public half cannot be determined; that is not an error.
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(Error::InconsistentKeys(_)) => {
                 let other = What::OtherKey(self.certificate.clone());
@@ -79,9 +79,10 @@ impl Pair {
         let chain = regular_file::read(&self.certificate).map_err(What::from);
         let chain = chain.and_then(|text| {
             let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()?;
-            match chain.is_empty() {
-                true => Err(What::NoCertificate),
-                false => Ok(chain),
+            if chain.is_empty() {
+                Err(What::NoCertificate)
+            } else {
+                Ok(chain)
             }
         });
         chain.map_err(|what| what.of(CERTIFICATE, &self.certificate))

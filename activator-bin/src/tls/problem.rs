@@ -1,4 +1,4 @@
-//! What is wrong with the files of TLS: every message an operator reads about one comes from here.
+//! What is wrong with TLS files: the messages that operators read.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -7,18 +7,18 @@ use rustls::pki_types::pem;
 
 use crate::os::regular_file::Unread;
 
-/// All that is wrong with the files of TLS. Printed one problem a line.
+/// All problems with TLS files. Displayed one per line.
 #[derive(Debug, thiserror::Error)]
 pub struct TlsProblems(Vec<TlsProblem>);
 
-/// A file that is not what it has to be.
+/// A problem with a file.
 #[derive(Debug, thiserror::Error)]
 #[error("{setting}: {path} {what}", path = .path.display())]
 pub struct TlsProblem {
-    /// The setting that names it: `tls.key`.
+    /// The setting that names the file, such as `tls.key`.
     pub setting: &'static str,
     pub path: PathBuf,
-    /// What is wrong with it, and what would be right.
+    /// What is wrong, and what is expected.
     what: What,
 }
 
@@ -29,18 +29,18 @@ pub(super) enum What {
     Unread(#[from] Unread),
     #[error("is not valid PEM: {0}")]
     NotPem(pem::Error),
-    #[error("has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected")]
+    #[error("contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected")]
     NoCertificate,
     #[error(
-        "has no private key in it; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected"
+        "contains no private key; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected"
     )]
     NoKey,
-    #[error("has a certificate in it that cannot be used: {0}")]
+    #[error("contains a certificate that cannot be used: {0}")]
     BadCertificate(rustls::Error),
-    #[error("has a private key in it that cannot be used: {0}; ECDSA, Ed25519 or RSA is expected")]
+    #[error("contains a private key that cannot be used: {0}; ECDSA, Ed25519 or RSA is expected")]
     BadKey(rustls::Error),
     #[error(
-        "has a private key in it that does not belong to the first certificate of {}",
+        "contains a private key that does not match the first certificate of {}",
         .0.display()
     )]
     OtherKey(PathBuf),
@@ -56,7 +56,7 @@ impl What {
     }
 }
 
-/// No item of the kind that was looked for is the caller's to say: it knows the kind.
+/// `NoItemsFound` is handled by callers, who know what was expected.
 impl From<pem::Error> for What {
     fn from(error: pem::Error) -> Self {
         match error {
@@ -73,7 +73,7 @@ impl TlsProblems {
         &self.0
     }
 
-    /// Whether a file could not be read, which may be different the next time.
+    /// Whether a file could not be read, which may succeed the next time.
     pub(super) fn are_passing(&self) -> bool {
         let passing =
             |problem: &TlsProblem| matches!(problem.what, What::Unread(Unread::Failed(_)));

@@ -1,4 +1,4 @@
-//! Reads the files of TLS again when they change and at a SIGHUP.
+//! Reads TLS files again when they change and on SIGHUP.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -16,27 +16,27 @@ use super::{Current, Files};
 use crate::os::file_retry::Pause;
 use crate::os::file_watch::Watch;
 
-/// How long after one file another one may change and still be a part of the same change: a
-/// certificate and its key are two files, and half a change would be an error.
+/// Files that change within this time of each other count as one change: between the writes of a certificate and its
+/// key, the pair is invalid.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// What came of a reading.
+/// The result of reading the files.
 pub(crate) enum Read {
-    /// New connections use what was read.
+    /// New connections use the new content.
     Good {
-        /// When the certificate expires that others look at.
+        /// When the certificate that peers verify expires.
         not_after: Option<SystemTime>,
     },
-    /// New connections use what was there before.
+    /// New connections use the previous content.
     Bad,
 }
 
-/// Follows the files, for as long as the future is polled; `on_read` hears what came of each reading.
+/// Follows the files for as long as the future is polled. Calls `on_read` after each read.
 ///
-/// From its first poll on a SIGHUP does not end the process any more.
+/// From the first poll on, SIGHUP no longer ends the process.
 ///
 /// # Errors
-/// The signal can't be listened for. Otherwise it never ends.
+/// If the signal handler cannot be installed. Otherwise the future never completes.
 pub(crate) async fn follow<F: Files>(
     current: Arc<Current<F>>,
     on_read: impl Fn(Read) + Send,
@@ -47,13 +47,13 @@ pub(crate) async fn follow<F: Files>(
     for path in current.files.paths() {
         watches.push(Watch::new(Path::to_owned(path)).await);
     }
-    // What is logged tells changes; that files are good at the start is none.
+    // Only changes are logged, not that the files are valid at startup.
     let (mut asked, mut news) = (false, false);
-    let mut told = None;
+    let mut logged = None;
     let mut expiry = Expiry::new(section);
     let mut pause = Pause::default();
     loop {
-        // Also before the first change: they may have changed between the start and now.
+        // Also before the first change: the files may have changed since startup.
         let reading = Arc::clone(&current);
         let read = tokio::task::spawn_blocking(move || reading.reload()).await;
         let outcome = read.expect("no file makes the reading panic");
@@ -65,7 +65,7 @@ pub(crate) async fn follow<F: Files>(
                 if news {
                     tracing::info!("new connections use the new files of [{section}]");
                 }
-                told = None;
+                logged = None;
             }
             Err(problems) => {
                 on_read(Read::Bad);
@@ -75,13 +75,15 @@ pub(crate) async fn follow<F: Files>(
                     pause.on_success();
                 }
                 let text = problems.to_string();
-                if asked || told.as_ref() != Some(&text) {
-                    tracing::error!("the new files of [{section}] are bad, those before stay");
+                if asked || logged.as_ref() != Some(&text) {
+                    tracing::error!(
+                        "the new files of [{section}] are invalid, the previous ones stay in use"
+                    );
                     for problem in problems.as_slice() {
                         tracing::error!("{problem}");
                     }
                 }
-                told = Some(text);
+                logged = Some(text);
             }
         }
         news = true;
@@ -89,10 +91,10 @@ pub(crate) async fn follow<F: Files>(
             () = changed(&mut watches) => false,
             _ = hangup.recv() => true,
             () = pause.over() => false,
-            never = expiry.tell() => match never {},
+            never = expiry.run() => match never {},
         };
         if !asked {
-            // That nothing else changes is the normal case.
+            // Usually nothing else changes, and this times out.
             let _ = timeout(SETTLE, changed(&mut watches)).await;
         }
     }
@@ -101,7 +103,7 @@ pub(crate) async fn follow<F: Files>(
 /// Waits for a change of any file.
 ///
 /// # Cancel safety
-/// As that of a watch.
+/// The same as [`Watch::changed`].
 async fn changed(watches: &mut [Watch]) {
     let mut changes: Vec<_> = watches
         .iter_mut()
@@ -109,9 +111,10 @@ async fn changed(watches: &mut [Watch]) {
         .collect();
     poll_fn(|cx| {
         let mut changes = changes.iter_mut();
-        match changes.any(|change| change.as_mut().poll(cx).is_ready()) {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        if changes.any(|change| change.as_mut().poll(cx).is_ready()) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
         }
     })
     .await;

@@ -1,4 +1,4 @@
-//! Files, good and bad, and connections over what they become.
+//! Valid and invalid files, and connections with their content.
 
 use std::fs;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 use super::*;
 use crate::tls::TlsVersion;
 
-/// A directory that is gone with its test.
+/// A directory that is removed after the test.
 struct Directory(PathBuf);
 
 impl Directory {
@@ -35,7 +35,7 @@ impl Drop for Directory {
     }
 }
 
-/// A certificate that vouches for itself, and its key, in PEM.
+/// A self-signed certificate and its key, in PEM.
 fn certified() -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["proxy.example".to_owned()]).unwrap();
@@ -51,7 +51,7 @@ fn pair(directory: &Directory) -> Pair {
     }
 }
 
-/// What is said of files with these contents; none is no file.
+/// The problems reported for files with these contents; `None` for a missing file.
 fn said_of(directory: &Directory, certificate: Option<&str>, key: Option<&str>) -> String {
     let files = pair(directory);
     for (path, text) in [(&files.certificate, certificate), (&files.key, key)] {
@@ -73,8 +73,8 @@ fn all_that_is_wrong_with_a_pair_is_said_at_once_with_its_file_and_what_would_be
     let (_, other_key) = certified();
     let no_file = "cannot be read: No such file or directory (os error 2)";
     let no_certificate =
-        "has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected";
-    let no_key = "has no private key in it; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected";
+        "contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected";
+    let no_key = "contains no private key; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected";
     let check = |certificate, key, expected: &[String]| {
         let said = said_of(&directory, certificate, key);
         assert_eq!(said, expected.join("\n"));
@@ -82,7 +82,7 @@ fn all_that_is_wrong_with_a_pair_is_said_at_once_with_its_file_and_what_would_be
     let of_certificate = |what: &str| format!("tls.certificate: /tls.crt {what}");
     let of_key = |what: &str| format!("tls.key: /tls.key {what}");
     check(Some(&certificate), Some(&key), &["good".to_owned()]);
-    // One file with both in it is as good.
+    // One file may contain both.
     let both = format!("{key}{certificate}");
     check(Some(&both), Some(&both), &["good".to_owned()]);
     check(None, None, &[of_certificate(no_file), of_key(no_file)]);
@@ -94,7 +94,7 @@ fn all_that_is_wrong_with_a_pair_is_said_at_once_with_its_file_and_what_would_be
     check(Some(&key), Some(&key), &[of_certificate(no_certificate)]);
     let password = key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
     check(Some(&certificate), Some(&password), &[of_key(no_key)]);
-    let other = "has a private key in it that does not belong to the first certificate of /tls.crt";
+    let other = "contains a private key that does not match the first certificate of /tls.crt";
     check(Some(&certificate), Some(&other_key), &[of_key(other)]);
     let half = &certificate[..certificate.len() / 2];
     let said = said_of(&directory, Some(half), Some(&key));
@@ -102,11 +102,11 @@ fn all_that_is_wrong_with_a_pair_is_said_at_once_with_its_file_and_what_would_be
     assert!(said.starts_with(&not_pem), "{said}");
     let nonsense = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
     let said = said_of(&directory, Some(&certificate), Some(nonsense));
-    let bad_key = of_key("has a private key in it that cannot be used: ");
+    let bad_key = of_key("contains a private key that cannot be used: ");
     assert!(said.starts_with(&bad_key), "{said}");
     let nonsense = nonsense.replace("PRIVATE KEY", "CERTIFICATE");
     let said = said_of(&directory, Some(&nonsense), Some(&key));
-    let bad = of_certificate("has a certificate in it that cannot be used: ");
+    let bad = of_certificate("contains a certificate that cannot be used: ");
     assert!(said.starts_with(&bad), "{said}");
 }
 
@@ -130,7 +130,7 @@ fn authorities_are_at_least_one_certificate() {
     check(&certificate.repeat(3), "good");
     check(
         &key,
-        "backend_tls.ca_file: /ca.pem has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected",
+        "backend_tls.ca_file: /ca.pem contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected",
     );
 }
 
@@ -151,7 +151,7 @@ fn what_was_there_before_stays_when_the_files_turn_bad() {
     assert!(!Arc::ptr_eq(&first, &current.content()));
 }
 
-/// A file that cannot be read for so many times.
+/// A file that cannot be read the first few times.
 struct Passing {
     path: PathBuf,
     failures: AtomicUsize,
@@ -197,7 +197,7 @@ async fn files_that_could_not_be_read_are_tried_again_until_they_can() {
         assert_eq!(outcomes.recv().await, Some(false));
     }
     assert_eq!(outcomes.recv().await, Some(true));
-    // It is not tried again without a reason.
+    // It is not read again without a reason.
     let more = tokio::time::timeout(std::time::Duration::from_secs(600), outcomes.recv()).await;
     assert!(more.is_err());
     following.abort();

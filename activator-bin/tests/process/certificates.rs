@@ -113,7 +113,7 @@ impl Activator {
 }
 
 const NEW: &str = "new connections use the new files of [tls]";
-const BAD: &str = "the new files of [tls] are bad, those before stay";
+const BAD: &str = "the new files of [tls] are invalid, the previous ones stay in use";
 const BAD_KEY: &str = "tls.key has no private key in it";
 
 #[test]

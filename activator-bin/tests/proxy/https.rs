@@ -264,11 +264,11 @@ async fn bad_files_at_startup_are_all_named() {
     let expected = [
         "the files of TLS are bad".to_owned(),
         format!(
-            "tls.certificate: {} has no certificate in it; a PEM file with -----BEGIN CERTIFICATE----- is expected",
+            "tls.certificate: {} contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected",
             certificate.display()
         ),
         format!(
-            "tls.key: {} has no private key in it; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected",
+            "tls.key: {} contains no private key; a PEM file with -----BEGIN PRIVATE KEY-----, without a password, is expected",
             key.display()
         ),
         format!(
