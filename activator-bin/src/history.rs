@@ -1,4 +1,4 @@
-//! Histories of requests: their format, who records one, and who replays it.
+//! Request histories: their format, recording and replay.
 
 mod input;
 mod line;

@@ -180,7 +180,7 @@ fn lines_may_end_with_crlf() {
 #[test]
 fn line_that_is_not_utf_8_is_refused() {
     let found = transcript(b"\n\xff\x00\n", Accounting::Snapshot);
-    assert_eq!(found, "! line 2: is no JSON object\n");
+    assert_eq!(found, "! line 2: is not a JSON object\n");
     let key = b"{\"t_ns\":0,\"op\":\"out\",\"key\":\"\xff\"}";
     let found = transcript(key, Accounting::Snapshot);
     assert_eq!(found, "! line 1: column 29: invalid unicode code point\n");

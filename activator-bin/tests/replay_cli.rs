@@ -82,11 +82,11 @@ fn file_is_replayed_in_the_given_accounting() {
 #[test]
 fn bad_line_exits_with_65_and_its_number() {
     let bad = format!("{IN}nonsense\n{TICK}");
-    let stderr = "activator: standard input: line 2: is no JSON object\n";
+    let stderr = "activator: standard input: line 2: is not a JSON object\n";
     check(&[], &bad, 65, FIRST, stderr);
     let file = file("bad.ndjson", &bad);
     let file = file.to_str().expect("UTF-8");
-    let stderr = format!("activator: {file}: line 2: is no JSON object\n");
+    let stderr = format!("activator: {file}: line 2: is not a JSON object\n");
     check(&[file], "", 65, FIRST, &stderr);
 }
 

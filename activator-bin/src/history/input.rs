@@ -1,4 +1,4 @@
-//! Lines of a stream that may hold anything, none longer than a limit.
+//! Reads lines of bounded length from an untrusted stream.
 
 use std::io::{self, BufRead, BufReader, Read};
 
@@ -17,12 +17,12 @@ impl<R: Read> Lines<R> {
         }
     }
 
-    /// Whether the next line has to be read from the stream.
+    /// Whether the next line has to be read from the stream, which may block.
     pub(super) fn may_wait(&self) -> bool {
         !self.input.buffer().contains(&b'\n')
     }
 
-    /// The next line without its end, or what is wrong with it; none at the end of the stream.
+    /// The next line without its line end, or why it is invalid. `None` at the end of the stream.
     pub(super) fn next(&mut self) -> io::Result<Option<Result<&[u8], LineError>>> {
         self.line.clear();
         let limit = LINE_LIMIT as u64 + 1;

@@ -1,20 +1,20 @@
-//! One line of a history: how it is written, how it is read, and what can be wrong with it.
+//! One line of a history: how to write and parse it, and what can be wrong with it.
 
 use std::borrow::Cow;
 
 use reporter_core::{KeyError, RevisionKey};
 use serde::{Deserialize, Serialize};
 
-/// The longest line that is read, in bytes: room for the extra fields of a tick with many keys.
+/// The longest accepted line in bytes: leaves room for the extra fields of a tick with many keys.
 pub const LINE_LIMIT: usize = 16 << 20;
 
-/// One line of a history. Further fields are ignored.
+/// One line of a history. Unknown fields are ignored.
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct HistoryLine<'a> {
     /// Nanoseconds from an origin that the whole history shares.
     pub(crate) t_ns: u64,
     pub(crate) op: Op,
-    /// The request's number; a number is free again when its request has ended.
+    /// The request's number. It may be reused once the request has ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id: Option<u64>,
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -25,25 +25,25 @@ pub(crate) struct HistoryLine<'a> {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Op {
-    /// A request came.
+    /// A request began.
     In,
-    /// A request went.
+    /// A request ended.
     Out,
     /// A period ended.
     Tick,
 }
 
-/// Why a line is no part of a history.
+/// Why a line is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LineError {
-    /// It is longer than any line that belongs here.
+    /// It exceeds [`LINE_LIMIT`].
     #[error("is longer than {} MiB", LINE_LIMIT >> 20)]
     TooLong,
-    /// It is something else than an object.
-    #[error("is no JSON object")]
+    /// It is not an object.
+    #[error("is not a JSON object")]
     NoObject,
-    /// It is no JSON, or a field is not what it has to be.
+    /// It is not JSON, or a field has the wrong type.
     #[error("column {column}: {message}")]
     Json {
         /// In bytes, from 1.
@@ -57,14 +57,14 @@ pub enum LineError {
     /// An `in` without a `key`.
     #[error("`key` is missing")]
     NoKey,
-    /// The key is no `namespace/name`.
+    /// The key is not a `namespace/name`.
     #[error("key: {0}")]
     Key(KeyError),
-    /// A second request with the number of one that has not ended.
+    /// The number of a request that has not ended.
     #[error("the request with id {id} has not ended yet")]
     IdInFlight { id: u64 },
-    /// A request came for one revision and went for another.
-    #[error("the request with id {id} came for {came} and goes for {went}")]
+    /// A request began for one revision and ended for another.
+    #[error("the request with id {id} began for {came} but ended for {went}")]
     OtherKey {
         id: u64,
         came: RevisionKey,
@@ -73,19 +73,19 @@ pub enum LineError {
 }
 
 impl<'a> HistoryLine<'a> {
-    /// Reads a line; none when it is blank.
+    /// Parses a line. `None` if it is blank.
     pub(super) fn parse(line: &'a [u8]) -> Result<Option<Self>, LineError> {
         let line_start = line.trim_ascii_start();
         if line_start.is_empty() {
             return Ok(None);
         }
-        // Fields in the order of an array would otherwise do as well.
+        // Serde would also accept the fields as an array.
         if !line_start.starts_with(b"{") {
             return Err(LineError::NoObject);
         }
         serde_json::from_slice(line).map(Some).map_err(|error| {
             let text = error.to_string();
-            // The position within the line is said apart, "line 1" would only confuse.
+            // The position is reported separately, and its line number would always be 1.
             let message = text
                 .rsplit_once(" at line ")
                 .map_or(&*text, |(what, _)| what);
@@ -102,7 +102,7 @@ impl<'a> HistoryLine<'a> {
     }
 }
 
-/// Enough of a message, which may quote a hostile text, with nothing in it that a terminal would obey.
+/// The start of a message, which may quote untrusted text, without control characters.
 fn shortened(message: &str) -> String {
     const LIMIT: usize = 200;
     let start = message.chars().take(LIMIT);

@@ -1,4 +1,4 @@
-//! Writes what the reporter is told as a history that `activator replay` reads.
+//! Writes the reporter's events as a history that `activator replay` reads.
 
 use std::io;
 
@@ -7,13 +7,13 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 
 use super::line::{HistoryLine, Op};
 
-/// Writes `history` to `file`, a line per record, until nobody is left who could add to it.
+/// Writes `history` to `file`, a line per record, until all its senders are dropped.
 ///
-/// Flushed at every tick and at the end. Not cancel-safe: the file may then end in the middle of a
-/// line. Until then nothing but what came after the last tick is missing from it.
+/// Flushes at every tick and at the end. Not cancel-safe: the file may then end within a line, and lacks what came
+/// after the last tick.
 ///
 /// # Errors
-/// The file can't be written; the recording has ended then, and nothing waits for it.
+/// If the file cannot be written. Recording then ends, and nothing waits for it.
 pub async fn record(mut history: History, file: impl AsyncWrite + Unpin) -> io::Result<()> {
     let mut file = BufWriter::with_capacity(1 << 16, file);
     let mut line = Vec::new();

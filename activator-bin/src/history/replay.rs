@@ -1,4 +1,4 @@
-//! What the reporter would have said: a recorded history in, its batches out. No clock, no network.
+//! Replays a recorded history and writes the batches that the reporter would have sent. No clock, no network.
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, Read, Write};
@@ -10,48 +10,45 @@ use reporter_core::{
 use super::line::{HistoryLine, LineError, Op};
 use super::{input, output};
 
-/// What a replay that came to its end has to say besides its output.
+/// The result of a complete replay, besides its output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
-    /// The lines that were read, blank ones included.
+    /// The lines read, including blank ones.
     pub lines: u64,
-    /// How many `out` found nothing in flight. Each was refused and changed nothing.
+    /// How many `out` lines matched no request in flight. Each was refused and changed nothing.
     pub unmatched_outs: u64,
     /// The line of the first of them.
     pub first_unmatched: Option<u64>,
 }
 
-/// Why a replay stopped before the end of its history.
+/// Why a replay stopped early.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// A line is not part of a history.
+    /// A line is invalid.
     #[error("line {number}: {wrong}")]
     BadLine {
-        /// Which, from 1.
+        /// The line number, from 1.
         number: u64,
         /// What is wrong with it.
         wrong: LineError,
     },
-    /// The history can't be read any further.
+    /// The history cannot be read.
     #[error("cannot read: {0}")]
     Read(io::Error),
-    /// The output can't be written any further.
+    /// The output cannot be written.
     #[error("cannot write: {0}")]
     Write(io::Error),
 }
 
-/// Drives a reporter with the history in `input` and writes a line for every batch.
+/// Drives a reporter with the history in `input`, and writes a line for every batch.
 ///
-/// Both are buffered here. Lines are written at the latest when the next read may have to wait, so
-/// a history that is still being written is followed as it grows. Memory is bounded by the keys
-/// and the requests in flight, whatever the history's length.
+/// Both are buffered here. Output is flushed before a read that may block, so a history that is still being written
+/// can be followed. Memory is bounded by the keys and the requests in flight, not by the length of the history.
 ///
-/// Blank lines are skipped. An `out` that finds nothing in flight is refused, counted, and does not
-/// end the replay, because it does not end a reporter either.
+/// Blank lines are skipped. An unmatched `out` is refused and counted, but does not end the replay.
 ///
 /// # Errors
-/// A line that is no part of a history ends the replay, as does trouble with `input` or `output`.
-/// What came before has been written.
+/// An invalid line ends the replay, as does an I/O error. The output up to that point has been written.
 pub fn replay(
     input: impl Read,
     output: impl Write,
@@ -101,7 +98,7 @@ impl<W: Write> Replay<W> {
         }
     }
 
-    /// Applies a line; what it led to is then in `report`, if it led to anything.
+    /// Applies a line. Returns when and why it produced a batch, which is then in `report`.
     fn apply(&mut self, line: HistoryLine<'_>) -> Result<Option<(Timestamp, Cause)>, LineError> {
         let now = Timestamp::from_nanos(line.t_ns);
         self.report.clear();
@@ -132,11 +129,11 @@ impl<W: Write> Replay<W> {
         }
     }
 
-    /// The revision of the request that ends; none when no such request is in flight.
+    /// The revision of the request that ends. `None` if it is not in flight.
     fn key_of_out(&mut self, line: &HistoryLine<'_>) -> Result<Option<RevisionKey>, LineError> {
         let key = line.key()?;
         let Some(id) = line.id else {
-            // A reporter that is told of requests by events knows no ids: the key has to do.
+            // Event-driven reporters have no request ids, only keys.
             return key.map(Some).ok_or(LineError::NoId);
         };
         match (self.in_flight.remove(&id), key) {
