@@ -1,8 +1,7 @@
-//! The prober of a revision: finds out which of its backends are ready, and tells the throttle.
+//! The prober of a revision: determines which of its backends are ready, and tells the throttle.
 //!
-//! A backend is probed until it is found ready, then left alone until the throttle sets it aside.
-//! What must not live here: who gets a slot (the [throttle](crate::throttle)'s), where lists of
-//! backends come from.
+//! A backend is probed until it is ready, then left alone until the throttle sets it aside. What must not live here:
+//! who gets a slot (see the [throttle](crate::throttle)), and where the list of backends comes from.
 
 mod attempts;
 mod exchange;
@@ -30,33 +29,34 @@ use self::schedule::Owner;
 use self::task::{Named, Targets, Task};
 use crate::throttle::Throttle;
 
-/// How a backend shows that it is ready.
+/// What shows that a backend is ready.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Probe {
-    /// It answers `GET /healthz`, sent as Knative's activator sends it, with 200 and the body `queue`.
+    /// It responds to `GET /healthz`, sent like a probe of Knative's activator, with 200 and the body `queue`.
     Knative,
-    /// It takes a TCP connection and does not close it at once.
+    /// It accepts a TCP connection and does not close it at once.
     #[default]
     Tcp,
-    /// It is ready as soon as it is named. Set aside, it has to pass a probe by TCP first.
+    /// Nothing: it is ready as soon as it is listed. Once set aside, it must pass a TCP probe.
     None,
 }
 
-/// How a revision's backends are probed.
+/// How the backends of a revision are probed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProbeSettings {
-    /// How a backend shows that it is ready.
+    /// What shows that a backend is ready.
     pub probe: Probe,
-    /// The pause after a failed probe. It grows to a twentieth of the time that a backend has been failing, up to 1 s.
+    /// The pause after a failed probe. Grows to a twentieth of the time that a backend has been failing, up to 1 s.
     pub frequency: Duration,
-    /// How long a probe may take at first.
+    /// The timeout of ordinary probes.
     pub timeout: Duration,
-    /// How long one may take that runs beside those for a backend that they time out on; it doubles up to this.
+    /// The maximum timeout of the additional probes that run while ordinary ones time out. Each time-out doubles
+    /// theirs, up to this.
     pub max_timeout: Duration,
 }
 
 impl Default for ProbeSettings {
-    /// A TCP connection, every 200 ms, within 300 ms or up to 10 s.
+    /// TCP probes with a frequency of 200 ms, a timeout of 300 ms and a maximum timeout of 10 s.
     fn default() -> Self {
         Self {
             probe: Probe::Tcp,
@@ -67,7 +67,7 @@ impl Default for ProbeSettings {
     }
 }
 
-/// What the probers of all revisions share: the bound on parallel probes, and who hears of each outcome.
+/// Shared by the probers of all revisions: the limit on parallel probes, and the callback for their outcomes.
 pub struct Probes {
     network: Box<dyn Network>,
     lanes: Lanes,
@@ -76,9 +76,9 @@ pub struct Probes {
 }
 
 impl Probes {
-    /// At most `max_parallel` probes at once (2 at least), of which half may have more than the short time-out.
+    /// Runs at most `max_parallel` probes at once (at least 2), up to half of them with a longer timeout.
     ///
-    /// The first probe of a backend that is new or has just been set aside goes before others, and revisions take turns.
+    /// The first probe of a backend that is new or was just set aside has priority, and revisions take turns.
     #[must_use]
     pub fn new(
         max_parallel: usize,
@@ -100,24 +100,24 @@ impl Probes {
         })
     }
 
-    /// A revision that takes its turns from now on.
+    /// A number for a further revision, which from now on takes its turn.
     fn owner(&self) -> Owner {
         Owner(self.owners.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-/// A revision's backends by what they are right now.
+/// The number of a revision's backends by their current state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackendCounts {
-    /// Part of the throttle's capacity.
+    /// In the throttle's capacity.
     pub ready: usize,
-    /// New, and not found ready so far.
+    /// New, and not yet ready.
     pub probing: usize,
-    /// Set aside, and not found ready again so far.
+    /// Set aside, and not yet ready again.
     pub set_aside: usize,
 }
 
-/// Keeps the ready backends of one throttle up to date. Probing ends when it is dropped; what is ready then stays so.
+/// Keeps the ready backends of a throttle up to date. Dropping it ends probing; ready backends then stay ready.
 pub struct Prober {
     throttle: Throttle,
     targets: watch::Sender<Targets>,
@@ -125,12 +125,12 @@ pub struct Prober {
 }
 
 impl Prober {
-    /// Starts a prober without backends in a task on the current tokio runtime.
+    /// Starts a prober without backends, as a task on the current tokio runtime.
     ///
-    /// A throttle has one prober. `revision` is what logs call it.
+    /// A throttle has one prober. `revision` is its name in logs.
     ///
     /// # Panics
-    /// Outside a tokio runtime.
+    /// Outside of a tokio runtime.
     #[must_use = "probing ends when it is dropped"]
     pub fn spawn(
         revision: RevisionKey,
@@ -154,10 +154,10 @@ impl Prober {
         }
     }
 
-    /// The revision's backends from now on. Those that were there before stay as they are.
+    /// Sets the revision's backends. Those already known keep their state.
     ///
-    /// A backend that is gone has left the capacity when this returns, a new one joins it when it is
-    /// ready: by then as well with [`Probe::None`], so that nobody waits for that. Named twice it counts once.
+    /// When this returns, removed backends have left the capacity. New ones join it once they are ready, which with
+    /// [`Probe::None`] is before this returns. Duplicates are ignored.
     pub fn set_backends(&self, backends: Vec<SocketAddr>) {
         let mut ready = Vec::new();
         self.targets.send_modify(|targets| {
@@ -169,7 +169,7 @@ impl Prober {
             };
             let named = |backend| (backend, *before.get(&backend).unwrap_or(&new));
             targets.backends = backends.into_iter().map(named).collect();
-            // Within the change, which the task's own look at the list cannot overlap.
+            // Inside the closure, so that it cannot overlap with the task reading the list.
             for &gone in before
                 .keys()
                 .filter(|it| !targets.backends.contains_key(it))
@@ -180,19 +180,19 @@ impl Prober {
             let added = targets.backends.iter().filter(|it| is_new(it.1));
             ready.extend(added.map(|(backend, _)| *backend));
         });
-        // Not within the change: it may wake those who wait.
+        // Outside the closure, since it may wake waiters.
         for backend in ready {
             self.throttle.add_backend(backend);
         }
     }
 
-    /// Changes how backends are probed that are not ready. Those that are stay so.
+    /// Changes how backends that are not ready are probed. Ready ones stay ready.
     pub fn set_settings(&self, settings: ProbeSettings) {
         self.targets
             .send_modify(|targets| targets.settings = settings);
     }
 
-    /// The revision's backends by what they are right now.
+    /// The number of the revision's backends by their current state.
     #[must_use]
     pub fn counts(&self) -> BackendCounts {
         *self.counts.lock()

@@ -1,4 +1,4 @@
-//! The probes of one backend that is not ready, until it is.
+//! Probes one backend that is not ready, until it is.
 
 use std::net::SocketAddr;
 use std::pin::pin;
@@ -15,17 +15,17 @@ use super::schedule::{Class, Owner};
 use super::{ProbeOutcome, ProbeSettings, Probes};
 use crate::logging::health_log::HealthLog;
 
-/// How long a probe with a short time-out runs at least before its room goes to a first one that has none.
+/// How long a probe with the short timeout runs at least before a waiting first probe may take its place.
 const FAIR_SHARE: Duration = Duration::from_millis(40);
 
-/// Two kinds of probes side by side, because no one time-out is right: a long one finds a backend behind a slow
-/// link, a short one soon tries anew where a packet was lost or the backend hung at its start.
+/// Runs two kinds of probes side by side, because no single timeout fits: a long one finds a backend behind a slow
+/// link, a short one soon retries after a lost packet or a backend that hangs at startup.
 pub(super) struct Attempts {
     pub(super) revision: RevisionKey,
     pub(super) owner: Owner,
     pub(super) backend: SocketAddr,
-    /// What the log was told of it.
-    pub(super) told: Arc<Mutex<HealthLog>>,
+    /// Which of its failures were logged.
+    pub(super) log: Arc<Mutex<HealthLog>>,
     pub(super) exchange: Exchange,
     pub(super) settings: ProbeSettings,
     pub(super) probes: Arc<Probes>,
@@ -35,7 +35,7 @@ impl Attempts {
     /// Waits for `delay`, then probes until the backend is ready.
     ///
     /// # Cancel safety
-    /// Dropping the future ends the probing; nothing else comes of it.
+    /// Dropping the future ends the probing, without other effects.
     pub(super) async fn until_ready(self, delay: Duration) {
         let timed_out = Notify::new();
         sleep(delay).await;
@@ -45,13 +45,13 @@ impl Attempts {
         }
     }
 
-    /// One after the other with the short time-out.
+    /// Probes one after the other with the short timeout.
     async fn quick(&self, timed_out: &Notify) {
         let start = Instant::now();
         let mut class = Class::First;
         loop {
             let Some(outcome) = self.probe(class, self.settings.timeout).await else {
-                // It has failed in nothing.
+                // The probe was cut short and did not fail.
                 class = Class::Repeat;
                 continue;
             };
@@ -65,13 +65,13 @@ impl Attempts {
                 }
             }
             class = Class::Repeat;
-            self.tell(outcome);
+            self.log_failure(outcome);
             sleep(self.settings.pause(start.elapsed())).await;
         }
     }
 
-    fn tell(&self, outcome: ProbeOutcome) {
-        let line = self.told.lock().on_failure(Instant::now());
+    fn log_failure(&self, outcome: ProbeOutcome) {
+        let line = self.log.lock().on_failure(Instant::now());
         if let Some(failures) = line {
             tracing::info!(
                 revision = %self.revision,
@@ -83,7 +83,7 @@ impl Attempts {
         }
     }
 
-    /// One whenever a quick one has timed out, with time-outs that grow.
+    /// Probes with growing timeouts, each time a quick probe has timed out.
     async fn patient(&self, timed_out: &Notify) {
         let mut limit = self.settings.longer_timeout(self.settings.timeout);
         loop {
@@ -96,7 +96,7 @@ impl Attempts {
         }
     }
 
-    /// What came of one probe; none when it was given up for another one.
+    /// Runs one probe. `None` if it was cut short to make room for another.
     async fn probe(&self, class: Class, limit: Duration) -> Option<ProbeOutcome> {
         let lane = self.probes.lanes.enter(self.owner, class).await;
         let probe = self.probes.network.probe(self.exchange, self.backend);

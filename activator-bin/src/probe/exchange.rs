@@ -1,4 +1,4 @@
-//! One probe over the network: what is sent, and what the answer says.
+//! One probe over the network: what is sent, and how the response is judged.
 
 use std::io;
 use std::net::SocketAddr;
@@ -17,23 +17,23 @@ use tokio::time::timeout;
 
 use super::ProbeOutcome;
 
-/// What a ready backend answers.
+/// The body of a ready backend's response.
 const READY: &[u8] = b"queue";
-/// More than a probe's answer needs; what a hostile backend sends beyond is not kept.
+/// More than a response needs, in bytes. Bounds what a hostile backend can make us buffer.
 const MAX_HEAD: usize = 8 * 1024;
 
-/// What goes over the wire.
+/// What a probe does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exchange {
     Knative,
-    /// The connection has to stay open for so long.
+    /// The connection must stay open this long.
     Tcp {
         look: Duration,
     },
 }
 
 impl Exchange {
-    /// How long it takes beyond what the backend needs.
+    /// Extra time on top of the timeout.
     pub(super) fn look(self) -> Duration {
         match self {
             Self::Knative => Duration::ZERO,
@@ -42,10 +42,10 @@ impl Exchange {
     }
 }
 
-/// Where probes go: the network, or a test's idea of it.
+/// The network, or a test double.
 #[async_trait]
 pub(super) trait Network: Send + Sync {
-    /// Probes once. It has no bound in time of its own, and may be dropped at any moment.
+    /// Probes once. Has no time limit, and may be dropped at any time.
     async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome;
 }
 
@@ -60,16 +60,19 @@ impl Network for Tcp {
             Err(_) => return ProbeOutcome::Refused,
         };
         match exchange {
-            Exchange::Tcp { look } => match stays_open(stream, look).await {
-                true => ProbeOutcome::Ok,
-                false => ProbeOutcome::Refused,
-            },
+            Exchange::Tcp { look } => {
+                if stays_open(stream, look).await {
+                    ProbeOutcome::Ok
+                } else {
+                    ProbeOutcome::Refused
+                }
+            }
             Exchange::Knative => ask(stream, backend).await.unwrap_or(ProbeOutcome::Refused),
         }
     }
 }
 
-/// Whether this machine has run out of something, which says nothing of the backend.
+/// Whether this machine lacks a resource, which says nothing about the backend.
 fn is_our_own(error: &io::Error) -> bool {
     let Some(error) = Errno::from_io_error(error) else {
         return false;
@@ -84,7 +87,7 @@ fn is_our_own(error: &io::Error) -> bool {
     .contains(&error)
 }
 
-/// Whether the other end neither closes nor resets the connection for that long. What it says does not matter.
+/// Whether the peer keeps the connection open for this long. What it sends does not matter.
 async fn stays_open(mut stream: TcpStream, look: Duration) -> bool {
     let closed = async {
         let mut said = [0; 512];
@@ -110,7 +113,7 @@ async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutco
         })
     };
     let drive = async {
-        // Once it has ended, what it has read so far still has to be looked at.
+        // Once the connection has ended, what was read must still be processed.
         let _ = connection.await;
         std::future::pending::<()>().await;
     };

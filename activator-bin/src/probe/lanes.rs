@@ -1,4 +1,4 @@
-//! Where probes wait for room: the [schedule](super::schedule) behind a short lock, and a signal per probe.
+//! Where probes wait for their turn: the [schedule](super::schedule) behind a short lock, and a signal per probe.
 
 use std::iter;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ pub(super) struct Lanes {
     schedule: Mutex<Schedule<Arc<Signal>>>,
 }
 
-/// What one probe is told.
+/// The signals to one probe.
 #[derive(Debug, Default)]
 struct Signal {
     start: Notify,
     cut: Notify,
 }
 
-/// One probe's room, or its wait for it, until this is dropped.
+/// One probe's place, or its wait for one, until it is dropped.
 #[must_use = "the room is free again as soon as this is dropped"]
 pub(super) struct Lane<'a> {
     lanes: &'a Lanes,
@@ -29,7 +29,7 @@ pub(super) struct Lane<'a> {
 }
 
 impl Lanes {
-    /// Room for so many probes, 2 at least.
+    /// Room for `room` probes, at least 2.
     pub(super) fn new(room: usize) -> Self {
         Self {
             schedule: Mutex::new(Schedule::new(room)),
@@ -38,7 +38,7 @@ impl Lanes {
 
     /// Waits until it is this probe's turn.
     ///
-    /// Cancel-safe: whoever is dropped does not wait any more.
+    /// Cancel-safe: dropping the future ends the wait.
     pub(super) async fn enter(&self, owner: Owner, class: Class) -> Lane<'_> {
         let signal = Arc::new(Signal::default());
         let told = Arc::clone(&signal);
@@ -70,7 +70,7 @@ impl Lanes {
 }
 
 impl Lane<'_> {
-    /// The probe has had its fair share of time. Waits until its room is needed for another one.
+    /// The probe has had its fair share of time. Waits until its place is needed for another one.
     pub(super) async fn needed(&self) {
         self.lanes.change(|schedule| schedule.ripen(self.ticket));
         self.signal.cut.notified().await;

@@ -1,23 +1,23 @@
-//! How often and how long: the pauses between probes of a backend, and their time-outs. Pure arithmetic.
+//! The pauses between probes of a backend, and their timeouts. Pure arithmetic.
 
 use std::time::Duration;
 
 use super::ProbeSettings;
 
-/// The longest that a backend waits for its next probe, however long it has been failing, unless the frequency is lower.
+/// The longest pause between probes, however long a backend has been failing, unless `frequency` is longer.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// A backend that became ready is noticed with a delay of at most this share of the time that it took to become so.
+/// When a backend becomes ready, this is noticed late by at most this fraction of the time that it was failing.
 const SHARE_OF_FAILING: u32 = 20;
 
 impl ProbeSettings {
-    /// The pause after a failed probe of a backend that has been failing for that long.
+    /// The pause after a failed probe of a backend that has been failing for this long.
     pub(super) fn pause(&self, failing_for: Duration) -> Duration {
         let longest = LONGEST_PAUSE.max(self.frequency);
         (failing_for / SHARE_OF_FAILING).clamp(self.frequency, longest)
     }
 
-    /// The time-out after one that was too short.
+    /// The next longer timeout.
     pub(super) fn longer_timeout(&self, timeout: Duration) -> Duration {
         let longest = self.max_timeout.max(self.timeout);
         timeout.saturating_mul(2).min(longest)

@@ -1,6 +1,7 @@
-//! Which probe is next: a pure machine, so that no revision's backends, however many or slow, hold up the others.
+//! Which probe is next: a pure state machine that keeps one revision's backends, however many or slow, from delaying
+//! others.
 //!
-//! What must not live here: clocks, wakers, sockets, how long a probe may take.
+//! What must not live here: clocks, wakers, sockets, and how long a probe may take.
 
 mod turns;
 
@@ -8,17 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::turns::Turns;
 
-/// So many first probes go in a row while others wait that could go.
+/// How many first probes may start in a row while others could start.
 const FIRST_IN_A_ROW: u32 = 7;
 
-/// What kind of probe it is.
+/// The kind of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    /// The first one of a backend that is new, or has just been set aside: it goes before all others.
+    /// The first one of a backend that is new or was just set aside. It has priority.
     First,
-    /// A further one with the short time-out.
+    /// A further one with the short timeout.
     Repeat,
-    /// One with a long time-out.
+    /// One with a long timeout.
     Patient,
 }
 
@@ -26,44 +27,43 @@ impl Class {
     const ALL: [Self; 3] = [Self::First, Self::Repeat, Self::Patient];
 }
 
-/// A revision, by a number of its own.
+/// A revision, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Owner(pub(super) u64);
 
-/// A probe's place in the order of arrival.
+/// A probe's position in the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
 
-/// What is to be done now.
+/// What to do now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step<W> {
-    /// This probe starts.
+    /// Start this probe.
     Start(W),
-    /// This probe is to be given up, as its room is needed for a first one.
+    /// Cut this probe short: its place is needed for a first one.
     Cut(W),
 }
 
-/// Decides which probe starts, and which is given up for it. `W` is what the driver needs to tell it.
+/// Decides which probes start, and which are cut short to make room. `W` is what the driver needs to signal a probe.
 ///
-/// There is room for so many probes in all. Those that are no first ones leave some of it free, and of
-/// their room a single revision leaves a quarter to others. Within a class revisions take turns, and
-/// each one's probes go in order of arrival. When a first probe finds no room, one that has had its
-/// fair share of time is given up for it: the driver says which have, and calls [`next`](Self::next)
-/// after every change until nothing is to be done.
+/// The total number of probes is limited. Probes other than first ones leave some places free, and a single revision
+/// leaves a quarter of theirs to others. Within a class revisions take turns, and each one's probes start in order of
+/// arrival. If a first probe finds no place, one that has had its fair share of time is cut short: the driver says
+/// which ones have, and after every change calls [`next`](Self::next) until it returns `None`.
 #[derive(Debug)]
 pub(super) struct Schedule<W> {
     room: usize,
-    /// The most that run at once, by class.
+    /// The most that may run at once, by class.
     most: [usize; 3],
     tickets: u64,
     probes: BTreeMap<Ticket, Probe<W>>,
     waiting: [Turns; 3],
     running: [usize; 3],
-    /// What each revision has running, where that is bounded.
+    /// How many probes each revision has running, in the limited classes.
     shares: BTreeMap<(usize, Owner), usize>,
-    /// Those that run and may be given up.
+    /// Running probes that may be cut short.
     ripe: BTreeSet<Ticket>,
-    /// Those that were told to give up and have not left so far.
+    /// Probes that were cut short but have not left yet.
     cut: usize,
     first_in_a_row: u32,
     patient_is_next: bool,
@@ -74,7 +74,7 @@ struct Probe<W> {
     owner: Owner,
     class: Class,
     state: State,
-    told: W,
+    signal: W,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,7 +85,7 @@ enum State {
 }
 
 impl<W: Clone> Schedule<W> {
-    /// Room for so many probes (2 at least), of which those with long time-outs take half at most.
+    /// Places for `room` probes (at least 2), up to half of them for long timeouts.
     pub(super) fn new(room: usize) -> Self {
         let room = room.max(2);
         let patient = room / 2;
@@ -106,7 +106,7 @@ impl<W: Clone> Schedule<W> {
     }
 
     /// A probe waits to be started.
-    pub(super) fn enqueue(&mut self, owner: Owner, class: Class, told: W) -> Ticket {
+    pub(super) fn enqueue(&mut self, owner: Owner, class: Class, signal: W) -> Ticket {
         self.tickets += 1;
         let ticket = Ticket(self.tickets);
         let has_share = self.has_share(owner, class);
@@ -115,13 +115,13 @@ impl<W: Clone> Schedule<W> {
             owner,
             class,
             state: State::Waiting,
-            told,
+            signal,
         };
         self.probes.insert(ticket, probe);
         ticket
     }
 
-    /// A probe has ended, or does not wait any more.
+    /// A probe has ended or no longer waits.
     pub(super) fn leave(&mut self, ticket: Ticket) {
         let Some(probe) = self.probes.remove(&ticket) else {
             return;
@@ -146,7 +146,7 @@ impl<W: Clone> Schedule<W> {
         }
     }
 
-    /// A probe that runs has had its fair share of time. Those with long time-outs always may go on.
+    /// A running probe has had its fair share of time. Those with long timeouts are never cut short.
     pub(super) fn ripen(&mut self, ticket: Ticket) {
         let may_be_cut = |probe: &Probe<W>| {
             probe.state == State::Running && matches!(probe.class, Class::First | Class::Repeat)
@@ -156,7 +156,7 @@ impl<W: Clone> Schedule<W> {
         }
     }
 
-    /// What is to be done now; to be called until there is nothing.
+    /// What to do now. Call it until it returns `None`.
     pub(super) fn next(&mut self) -> Option<Step<W>> {
         if self.running.iter().sum::<usize>() == self.room {
             return self.make_room();
@@ -172,10 +172,10 @@ impl<W: Clone> Schedule<W> {
         }
         let probe = self.probes.get_mut(&ticket)?;
         probe.state = State::Running;
-        Some(Step::Start(probe.told.clone()))
+        Some(Step::Start(probe.signal.clone()))
     }
 
-    /// The oldest probe that may be given up, when a first one waits for which none has been so far.
+    /// Picks the oldest probe that may be cut short, if a first probe waits that none was cut short for yet.
     fn make_room(&mut self) -> Option<Step<W>> {
         if self.waiting[Class::First as usize].len() <= self.cut {
             return None;
@@ -184,10 +184,10 @@ impl<W: Clone> Schedule<W> {
         let probe = self.probes.get_mut(&ticket)?;
         probe.state = State::Cut;
         self.cut += 1;
-        Some(Step::Cut(probe.told.clone()))
+        Some(Step::Cut(probe.signal.clone()))
     }
 
-    /// Which class is next, of those that have a probe that may go.
+    /// The next class that has a probe that may start.
     fn class(&mut self) -> Option<Class> {
         let may_go = |class: &Class| {
             let index = *class as usize;
@@ -216,7 +216,7 @@ impl<W: Clone> Schedule<W> {
         Some(class)
     }
 
-    /// Whether one more probe of that class leaves others their part.
+    /// Whether one more probe of this class leaves others their share.
     fn has_share(&self, owner: Owner, class: Class) -> bool {
         let most = self.most[class as usize];
         let running = self.shares.get(&(class as usize, owner));

@@ -1,4 +1,5 @@
-//! The task of one prober: it alone says which backends are ready, so that no probe's end can contradict a newer list.
+//! The task of one prober. It alone decides which backends are ready, so that the end of a probe cannot contradict a
+//! newer list.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use super::{BackendCounts, Probe, ProbeSettings, Probes};
 use crate::logging::health_log::{self, HealthLog};
 use crate::throttle::{Complaint, Throttle};
 
-/// What the owner of a prober wants.
+/// What the owner of a prober has asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Targets {
     pub(super) settings: ProbeSettings,
@@ -28,12 +29,12 @@ pub(super) struct Targets {
     pub(super) lists: u64,
 }
 
-/// A backend as a list names it; one that was gone meanwhile is another one.
+/// A listed backend. One that was removed and added again counts as another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Named {
-    /// The number of the list that named it first.
+    /// The number of the list that first named it.
     pub(super) list: u64,
-    /// It was made part of the throttle's capacity then.
+    /// Whether it joined the throttle's capacity at once.
     pub(super) is_ready: bool,
 }
 
@@ -44,14 +45,14 @@ pub(super) struct Task {
     probes: Arc<Probes>,
     targets: watch::Receiver<Targets>,
     settings: ProbeSettings,
-    /// Those of the list that the task knows.
+    /// The backends in the list that the task has processed.
     named: BTreeMap<SocketAddr, Named>,
     backends: BTreeMap<SocketAddr, Known>,
-    /// A task for each backend that is being probed, which ends when that is ready.
+    /// One task per backend being probed, which ends when the backend is ready.
     probing: JoinSet<()>,
     counts: Arc<Mutex<BackendCounts>>,
-    /// When the log is to be told of those that have become ready too soon after the last time.
-    tell_at: Option<Instant>,
+    /// When to log backends that became ready too soon after the last log line about them.
+    log_at: Option<Instant>,
 }
 
 struct Known {
@@ -59,12 +60,19 @@ struct Known {
     record: Record,
 }
 
-/// What is remembered of a backend for as long as it is in the list.
+/// What is remembered about a backend as long as it is listed.
 #[derive(Clone, Default)]
 struct Record {
     trust: Trust,
-    /// What the log was told of it, by this task and the one that probes it.
-    told: Arc<Mutex<HealthLog>>,
+    /// Which of its failures were logged, by this task and the one that probes it.
+    log: Arc<Mutex<HealthLog>>,
+}
+
+/// Why a backend is probed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    New,
+    SetAside,
 }
 
 enum State {
@@ -73,7 +81,7 @@ enum State {
     },
     Probing {
         task: AbortHandle,
-        set_aside: bool,
+        reason: Reason,
         /// When its first probe is due.
         from: Instant,
     },
@@ -99,7 +107,7 @@ impl Task {
             backends: BTreeMap::new(),
             probing: JoinSet::new(),
             counts,
-            tell_at: None,
+            log_at: None,
         }
     }
 
@@ -107,7 +115,7 @@ impl Task {
     pub(super) async fn run(mut self) {
         loop {
             tokio::select! {
-                // The list first: what is set aside may be in no other.
+                // The list first: backends set aside may only be in the newest one.
                 biased;
                 changed = self.targets.changed() => match changed {
                     Ok(()) => self.take_targets(),
@@ -115,7 +123,7 @@ impl Task {
                 },
                 Some(ended) = self.probing.join_next_with_id() => self.probed(ended),
                 backends = self.throttle.set_aside() => self.set_aside(&backends),
-                () = until(self.tell_at) => self.tell_late(),
+                () = until(self.log_at) => self.log_late(),
             }
             let counts = self.count();
             let before = std::mem::replace(&mut *self.counts.lock(), counts);
@@ -141,60 +149,63 @@ impl Task {
             self.probe_anew();
         }
         let is_new = |(backend, _): &(&SocketAddr, &Named)| !self.backends.contains_key(*backend);
-        let new = self.named.iter().filter(is_new);
-        let new: Vec<_> = new.map(|(backend, named)| (*backend, *named)).collect();
+        let new: Vec<_> = self
+            .named
+            .iter()
+            .filter(is_new)
+            .map(|(backend, named)| (*backend, *named))
+            .collect();
         for (backend, named) in new {
-            match named.is_ready {
-                true => self.is_ready(backend, Record::default()),
-                false => self.start(backend, Record::default(), false, Duration::ZERO),
+            if named.is_ready {
+                self.is_ready(backend, Record::default());
+            } else {
+                self.start(backend, Record::default(), Reason::New, Duration::ZERO);
             }
         }
     }
 
-    /// Starts again with those that are being probed, in the way that is set now.
+    /// Restarts the probing of backends, with the current settings.
     fn probe_anew(&mut self) {
         self.start_again(|_| true, Duration::ZERO);
     }
 
-    /// Nobody else is ready, so that none is left alone for long.
+    /// No other backend is ready, so none is left alone for long.
     fn hurry(&mut self) {
         let delay = self.settings.longest_pause_of_the_last();
         let latest = Instant::now() + delay;
         self.start_again(|from| from > latest, delay);
     }
 
-    /// Starts again with those that are being probed and whose first probe is due at such a time.
+    /// Restarts the probing of backends whose first probe is due at a time that matches `is_meant`.
     fn start_again(&mut self, is_meant: impl Fn(Instant) -> bool, delay: Duration) {
         let being_probed = self
             .backends
             .iter()
             .filter_map(|(backend, known)| match known.state {
-                State::Probing {
-                    set_aside, from, ..
-                } if is_meant(from) => Some((*backend, set_aside)),
+                State::Probing { reason, from, .. } if is_meant(from) => Some((*backend, reason)),
                 State::Probing { .. } | State::Ready { .. } => None,
             });
-        for (backend, set_aside) in being_probed.collect::<Vec<_>>() {
+        for (backend, reason) in being_probed.collect::<Vec<_>>() {
             if let Some(known) = self.backends.remove(&backend) {
                 known.state.stop_probing();
-                self.start(backend, known.record.clone(), set_aside, delay);
+                self.start(backend, known.record.clone(), reason, delay);
             }
         }
     }
 
-    fn start(&mut self, backend: SocketAddr, record: Record, set_aside: bool, delay: Duration) {
+    fn start(&mut self, backend: SocketAddr, record: Record, reason: Reason, delay: Duration) {
         let look = record.trust.look();
         let exchange = match self.settings.probe {
             Probe::Knative => Exchange::Knative,
             Probe::Tcp => Exchange::Tcp { look },
-            Probe::None if set_aside => Exchange::Tcp { look },
+            Probe::None if reason == Reason::SetAside => Exchange::Tcp { look },
             Probe::None => return self.ready(backend, record),
         };
         let attempts = Attempts {
             revision: self.revision.clone(),
             owner: self.owner,
             backend,
-            told: Arc::clone(&record.told),
+            log: Arc::clone(&record.log),
             exchange,
             settings: self.settings,
             probes: Arc::clone(&self.probes),
@@ -202,7 +213,7 @@ impl Task {
         let task = self.probing.spawn(attempts.until_ready(delay));
         let state = State::Probing {
             task,
-            set_aside,
+            reason,
             from: Instant::now() + delay,
         };
         self.backends.insert(backend, Known { state, record });
@@ -215,27 +226,25 @@ impl Task {
         };
         let probed_by_it = |(backend, known): (&SocketAddr, &Known)| match &known.state {
             State::Probing {
-                task: own,
-                set_aside,
-                ..
-            } if own.id() == task => Some((*backend, known.record.clone(), *set_aside)),
+                task: own, reason, ..
+            } if own.id() == task => Some((*backend, known.record.clone(), *reason)),
             _ => None,
         };
-        let Some((backend, record, set_aside)) = self.backends.iter().find_map(probed_by_it) else {
-            // It was stopped, and may have come to its end at the same moment.
+        let Some((backend, record, reason)) = self.backends.iter().find_map(probed_by_it) else {
+            // It was stopped, and may have ended at the same moment.
             return;
         };
         match failed {
             None => self.ready(backend, record),
             Some(error) => {
-                tracing::error!(revision = %self.revision, %backend, %error, "probing starts anew");
-                self.start(backend, record, set_aside, self.settings.frequency);
+                tracing::error!(revision = %self.revision, %backend, %error, "probing failed and is restarted");
+                self.start(backend, record, reason, self.settings.frequency);
             }
         }
     }
 
     fn ready(&mut self, backend: SocketAddr, record: Record) {
-        // There may be a newer list than the task's: what is gone must not come back.
+        // There may be a newer list than the one processed: removed backends must not come back.
         let targets = self.targets.borrow();
         if targets.backends.get(&backend) == self.named.get(&backend) {
             self.throttle.add_backend(backend);
@@ -244,47 +253,48 @@ impl Task {
         self.is_ready(backend, record);
     }
 
-    /// It is part of the capacity.
+    /// The backend is in the throttle's capacity.
     fn is_ready(&mut self, backend: SocketAddr, record: Record) {
-        self.tell_ready(backend, &record);
+        self.log_ready(backend, &record);
         let since = Instant::now();
         let state = State::Ready { since };
         self.backends.insert(backend, Known { state, record });
     }
 
-    fn tell_ready(&mut self, backend: SocketAddr, record: &Record) {
+    fn log_ready(&mut self, backend: SocketAddr, record: &Record) {
         let now = Instant::now();
         let (line, is_owed) = {
-            let mut told = record.told.lock();
-            (told.on_success(now), told.is_failing())
+            let mut log = record.log.lock();
+            (log.on_success(now), log.is_failing())
         };
         if let Some(failures) = line {
             let failures = Some(failures).filter(|&failures| failures > 0);
             tracing::info!(revision = %self.revision, %backend, failures, "backend is ready");
         } else if is_owed {
-            self.tell_at.get_or_insert(now + health_log::PAUSE);
+            self.log_at.get_or_insert(now + health_log::PAUSE);
         }
     }
 
-    /// Tells what was left out when it was too early, of those that are still ready.
-    fn tell_late(&mut self) {
-        self.tell_at = None;
+    /// Logs the backends that became ready too early to be logged, and still are.
+    fn log_late(&mut self) {
+        self.log_at = None;
         let ready = self.backends.iter().filter_map(|(backend, known)| {
             let is_ready = matches!(known.state, State::Ready { .. });
             is_ready.then(|| (*backend, known.record.clone()))
         });
         for (backend, record) in ready.collect::<Vec<_>>() {
-            if record.told.lock().is_failing() {
-                self.tell_ready(backend, &record);
+            if record.log.lock().is_failing() {
+                self.log_ready(backend, &record);
             }
         }
     }
 
     fn set_aside(&mut self, backends: &[(SocketAddr, Complaint)]) {
         let is_last = self.throttle.ready_backends() == 0;
-        let longest = match is_last {
-            true => self.settings.longest_pause_of_the_last(),
-            false => Duration::MAX,
+        let longest = if is_last {
+            self.settings.longest_pause_of_the_last()
+        } else {
+            Duration::MAX
         };
         for &(backend, complaint) in backends {
             let Some(Known {
@@ -299,13 +309,13 @@ impl Task {
             let delay = record
                 .trust
                 .on_set_aside(complaint, ready_for, &self.settings);
-            let line = record.told.lock().on_failure(Instant::now());
+            let line = record.log.lock().on_failure(Instant::now());
             if let Some(failures) = line {
                 let failures = Some(failures).filter(|&failures| failures > 1);
                 let why = complaint.as_str();
                 tracing::warn!(revision = %self.revision, %backend, failures, "backend is set aside: {why}");
             }
-            self.start(backend, record, true, delay.min(longest));
+            self.start(backend, record, Reason::SetAside, delay.min(longest));
         }
     }
 
@@ -315,10 +325,12 @@ impl Task {
             *match known.state {
                 State::Ready { .. } => &mut counts.ready,
                 State::Probing {
-                    set_aside: false, ..
+                    reason: Reason::New,
+                    ..
                 } => &mut counts.probing,
                 State::Probing {
-                    set_aside: true, ..
+                    reason: Reason::SetAside,
+                    ..
                 } => &mut counts.set_aside,
             } += 1;
         }
@@ -326,7 +338,7 @@ impl Task {
     }
 }
 
-/// Never comes when there is no such time.
+/// Never ready if there is no time.
 async fn until(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,

@@ -1,4 +1,4 @@
-//! The prober in paused time, in front of scripted backends.
+//! The prober in paused time, with scripted backends.
 
 use std::sync::atomic::Ordering;
 
@@ -63,8 +63,8 @@ async fn a_ready_backend_is_not_probed_again() {
 
 #[tokio::test(start_paused = true)]
 async fn a_backend_behind_a_slow_link_is_found_ready() {
-    // A probe takes that long; ready after that long. What times out starts the next longer one. Beyond
-    // its time-out a probe has the 20 ms for which a connection has to stay open.
+    // How long a probe takes, and when the backend is ready. A probe that times out starts the next longer one. On
+    // top of its timeout a probe has the 20 ms for which a connection must stay open.
     for (takes, ready_after) in [
         (299, 299),
         (400, 320 + 400),
@@ -81,9 +81,12 @@ async fn a_backend_behind_a_slow_link_is_found_ready() {
 #[tokio::test(start_paused = true)]
 async fn a_backend_that_hung_is_found_soon_after_it_is_ready() {
     const HUNG: Duration = Duration::from_secs(30);
-    let scene = Scene::tcp(|_, now| match now < HUNG {
-        true => (HOUR, ProbeOutcome::Refused),
-        false => (Duration::ZERO, ProbeOutcome::Ok),
+    let scene = Scene::tcp(|_, now| {
+        if now < HUNG {
+            (HOUR, ProbeOutcome::Refused)
+        } else {
+            (Duration::ZERO, ProbeOutcome::Ok)
+        }
     });
     scene.prober.set_backends(vec![backend(1)]);
     let _slot = scene.slot().await;
@@ -104,11 +107,12 @@ async fn a_backend_that_stays_dead_is_probed_ever_more_rarely_but_often_enough()
 
 #[tokio::test(start_paused = true)]
 async fn slow_backends_delay_no_other() {
-    // Room for one probe with the short time-out: the longer ones take none of it.
+    // There is one place for probes with the short timeout, which longer ones do not take.
     let scene = Scene::new(ProbeSettings::default(), 2, |probed, _| {
-        match probed == backend(1) {
-            true => (HOUR, ProbeOutcome::Refused),
-            false => (Duration::ZERO, ProbeOutcome::Ok),
+        if probed == backend(1) {
+            (HOUR, ProbeOutcome::Refused)
+        } else {
+            (Duration::ZERO, ProbeOutcome::Ok)
         }
     });
     scene.prober.set_backends(vec![backend(1)]);
@@ -139,9 +143,12 @@ async fn parallel_probes_are_bounded() {
 async fn a_backend_that_is_set_aside_is_probed_until_it_is_back() {
     let down = Arc::new(Mutex::new(false));
     let is_down = Arc::clone(&down);
-    let scene = Scene::tcp(move |_, _| match *is_down.lock() {
-        true => (Duration::ZERO, ProbeOutcome::Refused),
-        false => (Duration::ZERO, ProbeOutcome::Ok),
+    let scene = Scene::tcp(move |_, _| {
+        if *is_down.lock() {
+            (Duration::ZERO, ProbeOutcome::Refused)
+        } else {
+            (Duration::ZERO, ProbeOutcome::Ok)
+        }
     });
     scene.prober.set_backends(vec![backend(1)]);
     let slot = scene.slot().await;
@@ -236,9 +243,12 @@ async fn other_settings_apply_to_those_that_are_not_ready() {
         probe: Probe::Knative,
         ..ProbeSettings::default()
     };
-    let scene = Scene::new(settings, 100, |probed, _| match probed == backend(1) {
-        true => (Duration::ZERO, ProbeOutcome::Ok),
-        false => (Duration::ZERO, ProbeOutcome::Status),
+    let scene = Scene::new(settings, 100, |probed, _| {
+        if probed == backend(1) {
+            (Duration::ZERO, ProbeOutcome::Ok)
+        } else {
+            (Duration::ZERO, ProbeOutcome::Status)
+        }
     });
     scene.prober.set_backends(vec![backend(1), backend(2)]);
     let _first = scene.slot().await;

@@ -1,5 +1,5 @@
-//! How far a backend is trusted that passes its probes and then fails requests: it is probed ever later, and
-//! looked at for longer. Pure arithmetic.
+//! How far to trust a backend that passes its probes and then fails requests: each time it is probed later, and
+//! observed for longer. Pure arithmetic.
 
 use std::time::Duration;
 
@@ -7,19 +7,19 @@ use super::ProbeSettings;
 use super::pace::LONGEST_PAUSE;
 use crate::throttle::Complaint;
 
-/// How long a connection has to stay open to show that somebody takes it, and not a proxy on the way that
-/// finds nobody behind it and closes.
+/// How long a connection must stay open to show that the backend itself accepts it, and not a proxy on the way that
+/// finds nothing behind it and closes.
 const LOOK: Duration = Duration::from_millis(20);
 const LONGEST_LOOK: Duration = Duration::from_millis(400);
 
-/// The longest that one is left alone beside others that are ready.
+/// The longest that a backend is left alone while others are ready.
 const LONGEST_ASIDE: Duration = Duration::from_secs(30);
 
-/// Whoever is ready for so long, and for so many times its last pause, is trusted as on its first day.
+/// A backend that stays ready for this long, and for this many times its last pause, is fully trusted again.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(10);
 const FORGIVEN_PAUSES: u32 = 10;
 
-/// What is remembered of one backend.
+/// What is remembered about one backend.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Trust {
     /// How often it was set aside soon after it had become ready.
@@ -30,7 +30,7 @@ pub(super) struct Trust {
 }
 
 impl Trust {
-    /// It is set aside, having been ready for so long; answers how long it is left alone.
+    /// It is set aside after having been ready for `ready_for`. Returns how long to leave it alone.
     pub(super) fn on_set_aside(
         &mut self,
         complaint: Complaint,
@@ -49,7 +49,7 @@ impl Trust {
             .saturating_mul(doubled)
             .min(LONGEST_ASIDE.max(settings.frequency));
         let pause = match self.relapses {
-            // For one that has been well for a while this is no pause at all.
+            // No pause at all for a backend that has been fine for a while.
             0 => self.pause.saturating_sub(ready_for),
             _ => self.pause,
         };
@@ -57,7 +57,7 @@ impl Trust {
         pause
     }
 
-    /// How long a connection to it has to stay open.
+    /// How long a connection to it must stay open.
     pub(super) fn look(&self) -> Duration {
         let grown = 4_u32.saturating_pow(self.closed);
         LOOK.saturating_mul(grown).min(LONGEST_LOOK)
@@ -65,7 +65,7 @@ impl Trust {
 }
 
 impl ProbeSettings {
-    /// The longest that a backend is left alone when no other one is ready: requests wait for it then.
+    /// The longest that a backend is left alone if no other is ready, since requests are waiting for it.
     pub(super) fn longest_pause_of_the_last(&self) -> Duration {
         LONGEST_PAUSE.max(self.frequency)
     }

@@ -1,4 +1,4 @@
-//! Probes of real sockets that answer anything.
+//! Probes of real sockets, with all kinds of responses.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -11,7 +11,7 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Probes a backend that answers with these bytes and closes; what came of it, and what the backend was sent.
+/// Probes a backend that sends `answer` and closes. Returns the outcome and what the backend received.
 async fn probed(answer: &[u8]) -> (ProbeOutcome, String) {
     let (listener, address) = listener().await;
     let backend = async {
@@ -20,7 +20,7 @@ async fn probed(answer: &[u8]) -> (ProbeOutcome, String) {
         while !head.ends_with(b"\r\n\r\n") {
             head.push(stream.read_u8().await.expect("the rest of the head"));
         }
-        // The prober may have seen enough before all of it is written.
+        // The prober may be done before everything is written.
         let _ = stream.write_all(answer).await;
         String::from_utf8(head).expect("ASCII")
     };
@@ -103,7 +103,7 @@ async fn a_knative_probe_is_what_the_sidecar_expects() {
     );
 }
 
-/// Longer than anything here takes that does not wait for it.
+/// Longer than any test here takes, unless it waits for this.
 const LONG: Exchange = Exchange::Tcp {
     look: Duration::from_secs(60),
 };
@@ -121,7 +121,7 @@ async fn a_connection_that_stays_open_is_all_that_a_tcp_probe_wants() {
     }
 }
 
-/// Probes a backend that does this with the connection.
+/// Probes a backend that treats the connection like this.
 async fn looked_at(exchange: Exchange, backend: impl AsyncFnOnce(TcpStream)) -> ProbeOutcome {
     let (listener, address) = listener().await;
     let accept = async {
@@ -142,7 +142,7 @@ async fn a_connection_that_is_closed_or_reset_at_once_shows_that_nobody_is_there
     assert_eq!(reset.await, ProbeOutcome::Refused);
     let half = looked_at(LONG, async |mut stream| {
         stream.shutdown().await.expect("it is open");
-        // It goes on reading until the other end has gone.
+        // Reads until the peer has closed.
         let _ = stream.read(&mut [0]).await;
     });
     assert_eq!(half.await, ProbeOutcome::Refused);

@@ -1,10 +1,10 @@
-//! Random histories against a naive model, which keeps one list and looks at all of it every time.
+//! Random histories, checked against a naive model that keeps one list and scans it every time.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What may happen. Numbers pick one of what is there at that moment.
+/// An operation. Numbers select among what exists at that moment.
 #[derive(Clone, Debug)]
 enum Op {
     Enqueue(u64, usize),
@@ -12,12 +12,12 @@ enum Op {
     Ripen(usize),
 }
 
-/// The obvious way to keep the same books.
+/// The obvious way to keep the same state.
 struct Model {
     room: usize,
     /// In order of arrival.
     probes: Vec<Known>,
-    /// Starts of each revision by class, the latest last; and who came to wait when it had nothing waiting.
+    /// Per class, the order of revisions: those that had their turn or began to wait most recently are last.
     turns: [Vec<Owner>; 3],
     first_in_a_row: u32,
     patient_is_next: bool,
@@ -55,7 +55,7 @@ impl Model {
         class == 0 || self.running(|it| it.class == class && it.owner == owner) < share
     }
 
-    /// Moves an owner to the end of its class's turns, unless it stands there and `stays`.
+    /// Moves an owner to the end of its class's turns, unless it is listed there and `stays`.
     fn line_up(&mut self, owner: Owner, class: usize, stays: bool) {
         if stays && self.turns[class].contains(&owner) {
             return;
@@ -111,7 +111,7 @@ impl Model {
     }
 }
 
-/// The schedule beside its model. A probe is told by its ticket.
+/// The schedule and its model. Probes are identified by ticket.
 struct Both {
     schedule: Schedule<u64>,
     model: Model,
@@ -170,7 +170,7 @@ impl Both {
         self.check();
     }
 
-    /// What holds whatever the model says.
+    /// Checks the invariants that do not depend on the model.
     fn check(&self) {
         let running = self.model.running(|_| true);
         assert!(running <= self.model.room);

@@ -1,4 +1,4 @@
-//! Who is next, one rule at a time.
+//! The schedule, one rule at a time.
 
 use super::*;
 
@@ -78,7 +78,7 @@ fn a_single_revision_leaves_room_for_the_repeated_probes_of_others() {
     schedule.enqueue(OTHER, Class::Repeat, 1_000);
     schedule.enqueue(OTHER, Class::Patient, 2_000);
     assert_eq!(started(&steps(&mut schedule)), [1_000, 2_000]);
-    // One of its own has ended, so one more may go.
+    // One of its own has ended, so another may start.
     schedule.leave(tickets[0]);
     assert_eq!(started(&steps(&mut schedule)), [28]);
 }
@@ -92,7 +92,7 @@ fn a_first_probe_without_room_takes_that_of_one_that_has_had_its_share() {
     assert_eq!(steps(&mut schedule), []);
     schedule.ripen(running[1]);
     assert_eq!(steps(&mut schedule), [Step::Cut(1)]);
-    // One is enough for one, and its room is taken only when it has left.
+    // One cut is enough for one, and its place is taken only once it has left.
     schedule.ripen(running[0]);
     assert_eq!(steps(&mut schedule), []);
     schedule.leave(running[1]);
@@ -167,7 +167,7 @@ fn whoever_leaves_is_forgotten() {
 }
 
 impl<W> Schedule<W> {
-    /// Whether nothing at all is kept.
+    /// Whether nothing is stored.
     pub(super) fn is_empty(&self) -> bool {
         let nobody_waits = self.waiting.iter().all(Turns::is_empty);
         let nobody_runs = self.running == [0; 3] && self.cut == 0;

@@ -1,24 +1,24 @@
-//! Whose turn it is among the revisions that have something waiting. Nothing is kept of the others.
+//! Whose turn it is, among the revisions that have probes waiting. Nothing is stored about the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Owner, Ticket};
 
-/// The probes of one class that wait.
+/// The waiting probes of one class.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     lines: BTreeMap<Owner, Line>,
-    /// Those of the lines that may go, the one whose turn is next first.
+    /// The revisions that may have a turn, the next one first.
     order: BTreeMap<u64, Owner>,
     last_turn: u64,
     waiting: usize,
 }
 
-/// What waits of one revision, of which there is always something.
+/// The waiting probes of one revision; never empty.
 #[derive(Debug, Default)]
 struct Line {
     tickets: BTreeSet<Ticket>,
-    /// Its place in the order; none while it is held back.
+    /// Its position in the order. `None` while it is held back.
     turn: Option<u64>,
 }
 
@@ -27,12 +27,12 @@ impl Turns {
         self.waiting
     }
 
-    /// Whether there is one that may go.
+    /// Whether there is a probe that may start.
     pub(super) fn has_next(&self) -> bool {
         !self.order.is_empty()
     }
 
-    /// One more waits. `may_go` counts when it is its revision's only one.
+    /// Adds a waiting probe. `may_go` matters only if it is its revision's first.
     pub(super) fn push(&mut self, owner: Owner, ticket: Ticket, may_go: bool) {
         let is_new = !self.lines.contains_key(&owner);
         let line = self.lines.entry(owner).or_default();
@@ -42,7 +42,7 @@ impl Turns {
         }
     }
 
-    /// Takes the next one; its revision is then the last to have a turn.
+    /// Takes the next probe. Its revision moves to the end.
     pub(super) fn pop(&mut self) -> Option<(Owner, Ticket)> {
         let (_, owner) = self.order.pop_first()?;
         let line = self.lines.get_mut(&owner)?;
@@ -57,7 +57,7 @@ impl Turns {
         Some((owner, ticket))
     }
 
-    /// One does not wait any more.
+    /// A probe no longer waits.
     pub(super) fn remove(&mut self, owner: Owner, ticket: Ticket) {
         let Some(line) = self.lines.get_mut(&owner) else {
             return;
@@ -69,7 +69,7 @@ impl Turns {
         }
     }
 
-    /// This revision gets no turn until it is admitted again, or has nothing waiting any more.
+    /// Holds a revision back until it is admitted again or has nothing left waiting.
     pub(super) fn hold(&mut self, owner: Owner) {
         let line = self.lines.get_mut(&owner);
         if let Some(turn) = line.and_then(|line| line.turn.take()) {
@@ -77,7 +77,7 @@ impl Turns {
         }
     }
 
-    /// This revision may have a turn, behind all others. No change when it may already, or has nothing waiting.
+    /// Lets a revision have turns again, starting at the end. Does nothing if it already may, or has nothing waiting.
     pub(super) fn admit(&mut self, owner: Owner) {
         if let Some(line) = self.lines.get_mut(&owner)
             && line.turn.is_none()

@@ -1,13 +1,14 @@
-//! Many backends that are dead or slow, and what others notice of them.
+//! Many dead or slow backends, and their effect on others.
 
 use super::scene::*;
 use super::*;
 
-/// Nothing ever comes back from the crowd, not even a refusal; all others are ready.
+/// The crowd never responds, not even with a refusal. All others are ready.
 fn black_holes(probed: SocketAddr, _: Duration) -> (Duration, ProbeOutcome) {
-    match probed.to_string().starts_with("10.1.") {
-        true => (HOUR, ProbeOutcome::Refused),
-        false => (ms(20), ProbeOutcome::Ok),
+    if probed.to_string().starts_with("10.1.") {
+        (HOUR, ProbeOutcome::Refused)
+    } else {
+        (ms(20), ProbeOutcome::Ok)
     }
 }
 
@@ -36,7 +37,7 @@ async fn a_backend_among_many_dead_ones_of_its_revision_is_found() {
     backends.push(SocketAddr::from(([10, 2, 0, 1], 80)));
     scene.prober.set_backends(backends);
     let _slot = scene.slot().await;
-    // A hundred at a time get their fair share, and not all of their time-out.
+    // They get their fair share a hundred at a time, and not their whole timeout.
     let most = SECOND;
     assert!(scene.start.elapsed() <= most, "{:?}", scene.start.elapsed());
 }

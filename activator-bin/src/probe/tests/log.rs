@@ -1,4 +1,4 @@
-//! What is logged of a backend.
+//! What is logged about backends.
 
 use super::scene::*;
 use super::*;
@@ -18,7 +18,7 @@ impl std::io::Write for Log {
     }
 }
 
-/// Has what is logged from now on written down.
+/// Records what is logged from now on.
 fn logging() -> (Log, tracing::subscriber::DefaultGuard) {
     let log = Log::default();
     let writer = log.clone();
@@ -43,9 +43,12 @@ fn assert_logged(log: &Log, expected: &[&str]) {
 async fn each_change_of_state_is_logged_once() {
     let (log, _logging) = logging();
     let up = |now: &Duration| (SECOND..2 * SECOND).contains(now) || *now >= 60 * SECOND;
-    let scene = Scene::tcp(move |_, now| match up(&now) {
-        true => (Duration::ZERO, ProbeOutcome::Ok),
-        false => (Duration::ZERO, ProbeOutcome::Refused),
+    let scene = Scene::tcp(move |_, now| {
+        if up(&now) {
+            (Duration::ZERO, ProbeOutcome::Ok)
+        } else {
+            (Duration::ZERO, ProbeOutcome::Refused)
+        }
     });
     scene.prober.set_backends(vec![backend(1)]);
     let slot = scene.slot().await;

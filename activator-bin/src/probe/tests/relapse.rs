@@ -4,7 +4,7 @@ use super::scene::*;
 use super::*;
 use crate::throttle::Slot;
 
-/// Complains about the backend of `slot` until there is another one that is not `bad`; how often, and that one.
+/// Complains about the backend of `slot` until the next one is not `bad`. Returns how often, and that slot.
 async fn complain(mut slot: Slot, bad: SocketAddr) -> (usize, Slot) {
     let mut complaints = 0;
     while slot.backend() == bad {
@@ -36,7 +36,7 @@ async fn beside_a_healthy_backend_it_gets_ever_fewer_requests() {
     for minute in 1..=4 {
         let mut complaints = 0;
         while scene.start.elapsed() < 60 * SECOND * minute {
-            // With a limit of 1 the first one is taken whenever it is ready.
+            // With a limit of 1, the first one is chosen whenever it is ready.
             let (more, slot) = complain(scene.slot().await, backend(1)).await;
             complaints += more;
             tokio::time::sleep(ms(10)).await;
@@ -100,13 +100,16 @@ async fn without_a_probe_it_is_set_aside_likewise() {
 
 #[tokio::test(start_paused = true)]
 async fn a_machine_out_of_descriptors_says_nothing_of_a_backend() {
-    let scene = Scene::tcp(|_, now| match now < 10 * SECOND {
-        true => (Duration::ZERO, ProbeOutcome::OutOfDescriptors),
-        false => (Duration::ZERO, ProbeOutcome::Ok),
+    let scene = Scene::tcp(|_, now| {
+        if now < 10 * SECOND {
+            (Duration::ZERO, ProbeOutcome::OutOfDescriptors)
+        } else {
+            (Duration::ZERO, ProbeOutcome::Ok)
+        }
     });
     scene.prober.set_backends(vec![backend(1)]);
     let _slot = scene.slot().await;
-    // The pause does not grow as it does with a backend that is dead.
+    // The pause does not grow as for a dead backend.
     assert_eq!(scene.start.elapsed(), 10 * SECOND);
     assert_eq!(scene.probed_at(backend(1)).len(), 51);
 }

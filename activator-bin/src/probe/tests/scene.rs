@@ -1,4 +1,4 @@
-//! A prober, its throttle, and scripted backends in front of them.
+//! A prober, its throttle, and scripted backends.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -15,10 +15,10 @@ pub(super) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// After how long which answer comes to a probe that starts at that time.
+/// The delay and outcome of a probe of this backend that starts at this time.
 type Script = Box<dyn Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync>;
 
-/// Backends as a test wants them, and what they saw.
+/// Scripted backends, and what they saw.
 struct Scripted {
     start: Instant,
     script: Script,
@@ -33,7 +33,7 @@ pub(super) struct Seen {
     pub(super) most_parallel: AtomicUsize,
 }
 
-/// Counts a probe as running until it ends or is given up.
+/// Counts a probe as running until it ends or is cut short.
 struct Running<'a>(&'a Seen);
 
 impl<'a> Running<'a> {
@@ -108,7 +108,7 @@ impl Scene {
         }
     }
 
-    /// Another revision in front of the same backends, which shares the room for probes.
+    /// Another revision with the same backends, sharing the room for probes.
     pub(super) fn another(&self) -> Self {
         let (probes, seen) = (Arc::clone(&self.probes), Arc::clone(&self.seen));
         Self::of(self.start, self.settings, probes, seen)
@@ -125,7 +125,7 @@ impl Scene {
         acquired.expect("in time").expect("room in the queue")
     }
 
-    /// Lets time pass in which no slot becomes free.
+    /// Lets time pass, during which no slot must become free.
     pub(super) async fn nothing_for(&self, time: Duration) {
         let waited = timeout(time, self.throttle.acquire()).await;
         assert!(waited.is_err(), "{waited:?} at {:?}", self.start.elapsed());
@@ -149,7 +149,7 @@ impl Scene {
     }
 }
 
-/// Two thousand others than [`backend`] names.
+/// Two thousand backends other than those of [`backend`].
 pub(super) fn crowd() -> Vec<SocketAddr> {
     let address = |number: u16| SocketAddr::from(([10, 1, (number >> 8) as u8, number as u8], 80));
     (0..2_000).map(address).collect()
@@ -159,10 +159,13 @@ pub(super) fn backend(number: u8) -> SocketAddr {
     SocketAddr::from(([10, 0, 0, number], 80))
 }
 
-/// Refuses until then, takes every connection from then on.
+/// Refuses until this time, then accepts every connection.
 pub(super) fn up_from(time: Duration) -> impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) {
-    move |_, now| match now < time {
-        true => (Duration::ZERO, ProbeOutcome::Refused),
-        false => (Duration::ZERO, ProbeOutcome::Ok),
+    move |_, now| {
+        if now < time {
+            (Duration::ZERO, ProbeOutcome::Refused)
+        } else {
+            (Duration::ZERO, ProbeOutcome::Ok)
+        }
     }
 }
