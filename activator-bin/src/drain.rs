@@ -1,4 +1,4 @@
-//! The end of service: who tells, and who hears of it. What each part then does is its own.
+//! The stages of shutting down: who announces them, and who waits for them. Each part reacts on its own.
 
 use std::future::pending;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
-/// The telling end. Dropping it without [`begin`](Self::begin) means: end at once.
+/// Announces the stages. Dropping it without [`begin`](Self::begin) means: end at once.
 pub(crate) struct Drain {
     stage: watch::Sender<Stage>,
 }
 
-/// The hearing end.
+/// Observes the stages.
 #[derive(Clone)]
 pub(crate) struct Draining {
     stage: watch::Receiver<Stage>,
@@ -20,9 +20,9 @@ pub(crate) struct Draining {
 #[derive(Clone, Copy)]
 enum Stage {
     Serving,
-    /// Others are to send no more, and have until then to hear of it; whoever comes is served.
+    /// Clients should stop sending requests, and have until then to notice. Requests are still served.
     Announced(Instant),
-    /// What is in flight may take until then.
+    /// Requests in flight may take until then.
     Begun(Instant),
 }
 
@@ -32,13 +32,13 @@ impl Drain {
         (Self { stage: sender }, Draining { stage: receiver })
     }
 
-    /// Not ready from now on; it begins so much later.
+    /// Reports this process as not ready. The drain begins after `delay`.
     pub(crate) fn announce(&self, delay: Duration) {
         self.stage
             .send_replace(Stage::Announced(Instant::now() + delay));
     }
 
-    /// No new connections from now on; what is in flight may take until `timeout` from now.
+    /// Accepts no new connections. Requests in flight may take until `timeout` from now.
     pub(crate) fn begin(&self, timeout: Duration) {
         self.stage
             .send_replace(Stage::Begun(Instant::now() + timeout));
@@ -46,43 +46,41 @@ impl Drain {
 }
 
 impl Draining {
-    /// Whether it will begin, or has.
+    /// Whether a drain is announced or has begun.
     pub(crate) fn is_announced(&self) -> bool {
         !matches!(*self.stage.borrow(), Stage::Serving)
     }
 
-    /// Whether what is in flight is being ended, its time being over.
+    /// Whether the time for requests in flight is over.
     pub(crate) fn is_over(&self) -> bool {
         let over = matches!(*self.stage.borrow(), Stage::Begun(until) if until <= Instant::now());
         over || self.stage.has_changed().is_err()
     }
 
-    /// Whether anything may have been told since this was cloned. Costs no lock, as the others do that all
-    /// workers share.
+    /// Whether anything was announced since this was cloned. Unlike the others it takes no lock shared by all
+    /// workers.
     pub(crate) fn is_stale(&self) -> bool {
         self.stage.has_changed().unwrap_or(true)
     }
 
-    /// Waits for a moment between the announcement, or now, and the beginning that each caller has for
-    /// itself. There is none when nothing is left of that time.
+    /// Waits until a random moment between the announcement, or now, and the beginning. Never ready if none of that
+    /// time is left.
     ///
-    /// Cancel-safe, but the moment is another one then.
+    /// Cancel-safe, but the next call picks another moment.
     pub(crate) async fn moment(&mut self) {
         self.announced().await;
         match self.left() {
-            // On the heap, so that whoever waits for the announcement needs no room for it.
             Some(left) => Box::pin(sleep(left.mul_f64(rand::random()))).await,
             None => pending().await,
         }
     }
 
-    /// Waits for such a moment, or for the beginning.
+    /// Waits for such a moment or for the beginning.
     ///
     /// Cancel-safe, likewise.
     pub(crate) async fn moment_or_begun(&mut self) {
         self.announced().await;
         let mut begun = self.clone();
-        // On the heap, likewise.
         Box::pin(async move {
             tokio::select! {
                 () = self.moment() => {}
@@ -92,7 +90,7 @@ impl Draining {
         .await;
     }
 
-    /// What is left from the announcement to the beginning.
+    /// The time left until the beginning, once announced.
     fn left(&self) -> Option<Duration> {
         match *self.stage.borrow() {
             Stage::Announced(until) => {
@@ -103,19 +101,18 @@ impl Draining {
         }
     }
 
-    /// Waits until it is announced, has begun, or the teller is gone.
+    /// Waits until a drain is announced, has begun, or the [`Drain`] is dropped.
     ///
     /// Cancel-safe.
     pub(crate) async fn announced(&mut self) {
-        // An error means that nobody is left to tell.
+        // An error means that the `Drain` was dropped.
         let _ = self
             .stage
             .wait_for(|stage| !matches!(stage, Stage::Serving))
             .await;
     }
 
-    /// Waits for the beginning; answers when what is in flight must have ended, now at the latest
-    /// when the teller is gone.
+    /// Waits for the beginning. Returns when requests in flight must have ended: now, if the [`Drain`] is dropped.
     ///
     /// Cancel-safe.
     pub(crate) async fn begun(&mut self) -> Instant {
@@ -126,7 +123,7 @@ impl Draining {
         }
     }
 
-    /// Waits until there is nobody left who could tell anything.
+    /// Waits until the [`Drain`] is dropped.
     ///
     /// Cancel-safe.
     pub(crate) async fn abandoned(&mut self) {

@@ -1,8 +1,8 @@
-//! The throttle of a revision: requests wait here for a free slot of a ready backend, in order of arrival.
+//! The throttle of a revision: requests wait here, in order of arrival, for a free slot on a ready backend.
 //!
-//! The rules are in `breaker` and `backends`, which are pure; around them is one short lock and a
-//! future per waiter. What must not live here: proxying, finding out which backend is ready (that is
-//! the [prober](crate::probe)'s), metrics libraries, configuration files.
+//! The rules are in `breaker` and `backends`, which are pure; around them are one short lock and a future per waiter.
+//! What must not live here: proxying, deciding which backends are ready (see the [prober](crate::probe)), metrics
+//! libraries, configuration files.
 
 mod acquire;
 mod backends;
@@ -31,30 +31,29 @@ use self::breaker::Breaker;
 use self::lock::Lock;
 use self::shared::{Shared, Waiter};
 
-/// What a revision allows.
+/// The limits of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ThrottleLimits {
-    /// The most requests that a backend gets at once; 0 is no limit.
+    /// The most concurrent requests per backend; 0 means no limit.
     pub container_concurrency: u32,
     /// The most requests that wait.
     pub queue_depth: usize,
 }
 
-/// Lets as many requests of one revision through as its ready backends take. A clone is the same throttle.
+/// Admits as many requests of a revision as its ready backends can take. Clones share the same throttle.
 ///
-/// The capacity is `container_concurrency` times the ready backends. Beyond it requests wait, over
-/// all threads in order of arrival: a newcomer never overtakes, and a free slot never stays so while
-/// a request waits.
+/// The capacity is `container_concurrency` times the number of ready backends. Further requests wait, in order of
+/// arrival across all threads: a new request never overtakes, and no slot stays free while a request waits.
 ///
-/// Which backend it is: without a limit the less loaded of two drawn at random, with a limit of up to
-/// 3 the first with a free slot in the order of their text `ip:port`, above that they take turns.
+/// The backend is chosen as follows. Without a limit: the less loaded of two picked at random. With a limit of up to
+/// 3: the first with a free slot, ordered by the text `ip:port`. With a higher limit: round robin.
 #[derive(Clone)]
 pub struct Throttle {
     shared: Arc<Shared>,
 }
 
 impl Throttle {
-    /// A throttle without backends. Those who wait take up room in `budget`.
+    /// A throttle without backends. Waiting requests count against `budget`.
     #[must_use]
     pub fn new(limits: ThrottleLimits, budget: Arc<QueueBudget>) -> Self {
         let ThrottleLimits {
@@ -70,40 +69,40 @@ impl Throttle {
         }
     }
 
-    /// A slot without a wait; none when all are taken, others wait, or the revision was removed.
+    /// Takes a slot without waiting. `None` if there is none free, others wait, or the revision was removed.
     #[must_use]
     pub fn try_acquire(&self) -> Option<Slot> {
         let grant = self.shared.breaker.lock().try_acquire(rand::random)?;
         Some(Slot::new(&self.shared, grant))
     }
 
-    /// Waits for a slot. It costs no allocation when one is free and nobody waits.
+    /// Waits for a slot. Does not allocate if one is free and no request waits.
     ///
-    /// The wait has no bound of its own: a request's time-out is its caller's.
+    /// The wait has no time limit; callers apply the request's timeouts.
     ///
     /// # Errors
-    /// At once when the request would have to wait and the queue is full, and when the revision is
-    /// removed, before or during the wait.
+    /// Immediately if the request would have to wait and the queue is full. Also if the revision is removed, before
+    /// or during the wait.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
+    /// Dropping the future leaves the queue. A slot already granted goes to the next waiter.
     pub async fn acquire(&self) -> Result<Slot, ThrottleError> {
         Acquire::arriving(&self.shared).await
     }
 
-    /// Makes a backend part of the capacity; no change when it is already.
+    /// Adds a ready backend to the capacity. Does nothing if it is already there.
     ///
-    /// Requests that are still in flight on this address from an earlier time count against its limit.
+    /// Requests to this address still in flight from before count against its limit.
     pub fn add_backend(&self, backend: SocketAddr) {
         self.shared.change(|breaker| breaker.add_backend(backend));
     }
 
-    /// Takes a backend out of the capacity; its requests in flight end in their own time.
+    /// Removes a backend from the capacity. Its requests in flight continue.
     pub fn remove_backend(&self, backend: SocketAddr) {
         self.shared.breaker.lock().remove_backend(backend);
     }
 
-    /// Changes the limits. Requests in flight above a lower limit end in their own time, and those who wait stay.
+    /// Changes the limits. Requests in flight above a lower limit continue, and waiting requests stay.
     pub fn set_limits(&self, limits: ThrottleLimits) {
         self.shared.change(|breaker| {
             breaker.set_container_concurrency(limits.container_concurrency);
@@ -111,20 +110,20 @@ impl Throttle {
         });
     }
 
-    /// The revision is removed: those who wait are answered at once, as is everybody who comes later.
+    /// The revision is removed: waiting and future requests fail at once.
     ///
-    /// Slots that are taken stay good. A revision of the same name that comes back has a new throttle.
+    /// Slots already taken stay valid. If the revision comes back, it gets a new throttle.
     pub fn close(&self) {
         let waiters = self.shared.breaker.lock().close();
         waiters.for_each(Waiter::wake);
     }
 
-    /// Waits until backends were set aside, and takes note of them and of why. For one prober.
+    /// Waits until backends are set aside, and takes them, with the reasons. For a single prober.
     ///
-    /// A backend that was added or removed since is not among them.
+    /// Backends added or removed since are not included.
     ///
     /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
+    /// No backend is lost if the future is dropped.
     pub async fn set_aside(&self) -> Vec<(SocketAddr, Complaint)> {
         loop {
             let backends = self.shared.breaker.lock().take_set_aside();
@@ -135,19 +134,19 @@ impl Throttle {
         }
     }
 
-    /// Requests that wait.
+    /// The number of waiting requests.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.shared.breaker.lock().queued()
     }
 
-    /// Requests that have a slot.
+    /// The number of requests with a slot.
     #[must_use]
     pub fn active(&self) -> usize {
         self.shared.breaker.lock().active()
     }
 
-    /// Backends that make up the capacity.
+    /// The number of backends in the capacity.
     #[must_use]
     pub fn ready_backends(&self) -> usize {
         self.shared.breaker.lock().ready_backends()

@@ -1,9 +1,9 @@
-//! How long requests may take: the limits of a revision, and one worker's deadlines of all its requests.
+//! Request timeouts: the limits of a revision, and the deadlines of all requests of one worker.
 //!
-//! What must not live here: what a request is, and what its client is told.
+//! What must not live here: what a request is, and the response to its client.
 //!
-//! One task per worker sleeps until the first deadline; no request has a timer of its own. It looks
-//! at most once per [`RESOLUTION`], so a request may get that much more time than its limit, never less.
+//! One task per worker sleeps until the first deadline; requests have no timers of their own. It wakes at most once
+//! per [`RESOLUTION`], so a timeout may fire that much late, but never early.
 
 use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
@@ -22,7 +22,7 @@ mod tests;
 use crate::settings::settings;
 use queue::Queue;
 
-/// The shortest pause between two looks at the deadlines.
+/// The shortest interval between two checks of the deadlines.
 const RESOLUTION: Duration = Duration::from_millis(10);
 
 settings! {
@@ -35,13 +35,13 @@ settings! {
         /// when unset.
         response_start as "response_start_timeout": Option<Duration> = None, duration("10ms"..="365d");
         /// How long the response, or an upgraded connection in both directions, may be silent; no limit when unset.
-        // Signs of the response are the request's arrival, informational responses, the response's head, each piece of
-        // its body, and what an upgraded connection carries in either direction. What the client uploads is none.
+        // Activity is: the arrival of the request, informational responses, the head of the response, each piece of
+        // its body, and bytes on an upgraded connection in either direction. The client's upload does not count.
         idle as "idle_timeout": Option<Duration> = None, duration("10ms"..="365d");
     }
 }
 
-/// The limit that a request has met.
+/// The limit that a request exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum TimeoutKind {
     Total,
@@ -64,11 +64,11 @@ impl From<TimeoutKind> for ErrorReason {
     }
 }
 
-/// The deadlines of one worker's requests. `T` is what a request gives up when it is due.
+/// The deadlines of one worker's requests. A `T` is what a request gives up when it times out.
 pub(crate) struct Timeouts<T> {
     requests: RefCell<Queue<Request<T>>>,
-    /// When the task looks next. It may find that whoever it was set for is gone: to wake the task
-    /// for every request that ends would cost more than one look in vain per limit.
+    /// When the task wakes next. The deadline may have been disarmed by then: waking the task for every request that
+    /// ends would cost more than one spurious check per limit.
     looks_at: Cell<Option<Instant>>,
     sooner: Notify,
     give_up: fn(T, TimeoutKind),
@@ -81,7 +81,7 @@ struct Request<T> {
 }
 
 impl<T> Timeouts<T> {
-    /// `give_up` is called with what a request holds when it has met a limit.
+    /// `give_up` is called with what a request holds when it times out.
     pub(crate) fn new(give_up: fn(T, TimeoutKind)) -> Self {
         Self {
             requests: RefCell::new(Queue::new()),
@@ -91,10 +91,9 @@ impl<T> Timeouts<T> {
         }
     }
 
-    /// A request's time begins `now`.
+    /// Starts the timeouts of a request that arrived at `now`.
     ///
-    /// It costs no allocation unless more requests are there than ever before, or none had this
-    /// limit lately.
+    /// Does not allocate, unless there are more requests than ever before, or none has had this limit recently.
     pub(crate) fn begin(self: &Rc<Self>, limits: &TimeoutLimits, now: Instant) -> Deadline<T> {
         let key = self.requests.borrow_mut().insert(Request {
             met: None,
@@ -123,7 +122,7 @@ impl<T> Timeouts<T> {
         }
     }
 
-    /// Ends the requests that are due, for ever. For one task.
+    /// Expires deadlines for as long as it is polled. For a single task.
     ///
     /// Cancel-safe.
     pub(crate) async fn run(&self) {
@@ -152,7 +151,7 @@ impl<T> Timeouts<T> {
             (held.map(|held| (held, kind)), request.waker.take())
         });
         let ended: Vec<_> = ended.collect();
-        // What is dropped or woken here may come back for its deadline.
+        // What is dropped or woken here may access its deadline.
         drop(requests);
         for (held, waker) in ended {
             if let Some((held, kind)) = held {
@@ -165,7 +164,7 @@ impl<T> Timeouts<T> {
     }
 }
 
-/// A request's own deadlines. Dropping it disarms them, and drops what it holds.
+/// The deadlines of one request. Dropping it disarms them and drops what it holds.
 pub(crate) struct Deadline<T> {
     timeouts: Rc<Timeouts<T>>,
     key: usize,
@@ -177,7 +176,7 @@ impl<T> Deadline<T> {
         look(self.timeouts.requests.borrow_mut().at(self.key))
     }
 
-    /// The answer has begun. It is a sign of the answer, too.
+    /// The response has begun. Counts as activity.
     pub(crate) fn on_start(&self) {
         let mut requests = self.timeouts.requests.borrow_mut();
         requests.disarm(self.key, TimeoutKind::ResponseStart);
@@ -185,7 +184,7 @@ impl<T> Deadline<T> {
         self.on_activity();
     }
 
-    /// There was a sign of the answer. Costs nothing without a limit on idle requests.
+    /// Records activity of the response. Costs nothing without an idle limit.
     pub(crate) fn on_activity(&self) {
         if let Some(limit) = self.idle
             && self.met().is_none()
@@ -195,14 +194,14 @@ impl<T> Deadline<T> {
         }
     }
 
-    /// The limit that was met first, if any.
+    /// The limit that was exceeded first, if any.
     pub(crate) fn met(&self) -> Option<TimeoutKind> {
         self.with(|request| request.met)
     }
 
-    /// Waits until a limit is met. Of several tasks the one that asked last is woken.
+    /// Waits until a limit is exceeded. Wakes only the task that polled last.
     pub(crate) fn poll_met(&self, cx: &mut Context<'_>) -> Poll<TimeoutKind> {
-        // Declared first, so that it is dropped when nothing is borrowed.
+        // Declared first, so that it is dropped after the borrow ends.
         let mut _stale = None;
         self.with(|request| {
             if let Some(kind) = request.met {
@@ -216,15 +215,15 @@ impl<T> Deadline<T> {
         })
     }
 
-    /// Waits until a limit is met.
+    /// Waits until a limit is exceeded.
     ///
     /// Cancel-safe.
     pub(crate) async fn until_met(&self) -> TimeoutKind {
         poll_fn(|cx| self.poll_met(cx)).await
     }
 
-    /// From now on `held` is given up at the very moment when a limit is met, whoever else waits for
-    /// what; at once when that has happened.
+    /// Holds a value that is given up the moment a limit is exceeded, whatever else is waiting; at once if that has
+    /// already happened.
     pub(crate) fn hold(&self, held: T) {
         let refused = self.with(|request| match request.met {
             None => {
@@ -238,12 +237,12 @@ impl<T> Deadline<T> {
         }
     }
 
-    /// What is held, to be looked at.
+    /// Inspects the held value.
     pub(crate) fn held<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
         self.with(|request| request.held.as_ref().map(look))
     }
 
-    /// What is held, to be used and held again: using it may come back for a deadline.
+    /// Takes the held value out, to use it and hold it again: using it may access the deadline.
     pub(crate) fn take(&self) -> Option<T> {
         self.with(|request| request.held.take())
     }
@@ -252,7 +251,7 @@ impl<T> Deadline<T> {
 impl<T> Drop for Deadline<T> {
     fn drop(&mut self) {
         let request = self.timeouts.requests.borrow_mut().remove(self.key);
-        // Only now: what it holds may come back for a deadline.
+        // Only after the borrow: what it holds may access the deadline.
         drop(request);
     }
 }

@@ -11,16 +11,16 @@ use super::error::{QueueBound, ThrottleError};
 use super::shared::{Shared, Waiter};
 use super::slot::Slot;
 
-/// Dropped before its end it leaves the queue, and a slot that it was granted by then goes to the next waiter.
+/// Dropping it early leaves the queue. A slot already granted goes to the next waiter.
 pub(super) struct Acquire<'a> {
     shared: &'a Arc<Shared>,
     state: State,
 }
 
 enum State {
-    /// A newcomer.
+    /// A new request.
     Arriving,
-    /// It had a slot, and that slot's backend was no use to it.
+    /// It had a slot on a backend that failed it.
     Retrying(Grant, Option<Complaint>),
     Waiting(Ticket),
     Done,
@@ -34,7 +34,7 @@ impl<'a> Acquire<'a> {
         Self { shared, state }
     }
 
-    /// With a complaint the backend is set aside, so that it is another one's turn.
+    /// With a complaint the backend is set aside, so that another one is chosen.
     pub(super) fn retrying(
         shared: &'a Arc<Shared>,
         grant: Grant,
@@ -93,7 +93,7 @@ impl<'a> Acquire<'a> {
             self.shared.set_aside.notify_one();
         }
         if let Some(grant) = turn {
-            // At most one was granted, so `next` is this very request, which need not be woken.
+            // At most one waiter was granted, so `next` is this request, which need not be woken.
             return Poll::Ready(Ok(Slot::new(self.shared, grant)));
         }
         self.state = State::Waiting(ticket);
@@ -104,7 +104,7 @@ impl<'a> Acquire<'a> {
     }
 
     fn wait(&mut self, ticket: Ticket, cx: &mut Context<'_>) -> Outcome {
-        // Declared before the lock is taken, so that it is dropped after it is free again.
+        // Declared before the guard, so that it is dropped after the lock is released.
         let _stale_waker;
         let mut breaker = self.shared.breaker.lock();
         match breaker.turn(ticket) {
@@ -122,31 +122,31 @@ impl<'a> Acquire<'a> {
 }
 
 impl Slot {
-    /// Sets the backend aside until a probe finds it ready again, and waits for another one in the request's old place.
+    /// Sets the backend aside until a probe passes, and waits for another one in the request's original position.
     ///
-    /// Only for a request that may be sent again. It stands where it stood by its arrival, so in front
-    /// of all that came later, and no bound on the queue refuses it. A backend that has become ready
-    /// anew since this slot was granted is not set aside, and may be the next one again.
+    /// Only for a request that may be sent again. It stays ahead of all later arrivals, and no queue limit applies.
+    /// If the backend became ready anew since this slot was granted, it is not set aside and may be chosen again.
     ///
     /// # Errors
-    /// When the revision was removed.
+    /// If the revision was removed.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
+    /// Dropping the future leaves the queue. A slot already granted goes to the next waiter.
     pub async fn retry_elsewhere(mut self, complaint: Complaint) -> Result<Slot, ThrottleError> {
         let grant = self.take();
         Acquire::retrying(&self.shared, grant, Some(complaint)).await
     }
 
-    /// Gives this slot back and waits for another one in the request's old place, which may be one of the same backend.
+    /// Releases this slot and waits for another one, possibly on the same backend, in the request's original
+    /// position.
     ///
-    /// Otherwise like [`retry_elsewhere`](Self::retry_elsewhere): for a failure that says nothing against the backend.
+    /// Otherwise like [`retry_elsewhere`](Self::retry_elsewhere). For a failure that is not the backend's fault.
     ///
     /// # Errors
-    /// When the revision was removed.
+    /// If the revision was removed.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves the queue; a slot that was granted by then goes to the next waiter.
+    /// Dropping the future leaves the queue. A slot already granted goes to the next waiter.
     pub async fn retry(mut self) -> Result<Slot, ThrottleError> {
         let grant = self.take();
         Acquire::retrying(&self.shared, grant, None).await

@@ -1,6 +1,6 @@
-//! The backends of a revision as the breaker sees them: which are ready, how busy each is, which is next.
+//! A revision's backends as the breaker sees them: which are ready, how loaded each is, and which is next.
 //!
-//! What must not live here: who waits (the breaker's), how readiness is found out (the prober's).
+//! What must not live here: waiting requests (see the breaker), and how readiness is determined (see the prober).
 
 mod vacancies;
 
@@ -10,19 +10,19 @@ use slab::Slab;
 
 use self::vacancies::Vacancies;
 
-/// With at most this limit per backend the first one with a free slot is taken, with more they take turns.
+/// Up to this limit per backend, the first one with a free slot is chosen; above it, round robin.
 const FIRST_FREE_UP_TO: u32 = 3;
 
 #[derive(Debug)]
 pub(super) struct Backends {
-    /// 0 is no limit.
+    /// 0 means no limit.
     container_concurrency: u32,
-    /// The ready ones, and those that left with requests in flight until the last of these is out.
+    /// The ready backends, and removed ones that still have requests in flight.
     known: Slab<Backend>,
-    /// Those that may be picked, in the order of their text "ip:port". A rank is a position in here.
+    /// Indices of the backends that may be chosen, ordered by the text `ip:port`. A rank is a position in here.
     ready: Vec<usize>,
     vacancies: Vacancies,
-    /// Where the next round starts: one rank after the last pick.
+    /// The rank at which the next round starts: one after the last choice.
     next: usize,
     in_flight: usize,
 }
@@ -31,17 +31,17 @@ pub(super) struct Backends {
 struct Backend {
     address: SocketAddr,
     in_flight: usize,
-    /// Its position among the ready ones.
+    /// Its rank if it is ready.
     rank: Option<usize>,
-    /// How many times it became ready. A complaint about an earlier time says nothing about this one.
+    /// How many times it became ready. Complaints from an earlier epoch are ignored.
     epoch: u32,
 }
 
-/// One slot of one backend: whoever has it gives it back exactly once.
+/// One slot of one backend, to be given back exactly once.
 #[derive(Debug)]
 #[must_use = "the slot is lost unless it is given back"]
 pub(super) struct Taken {
-    /// Stays that backend's for as long as any of its slots is taken.
+    /// Refers to the same backend as long as any of its slots is taken.
     index: usize,
     epoch: u32,
     pub(super) address: SocketAddr,
@@ -59,7 +59,7 @@ impl Backends {
         }
     }
 
-    /// Takes a slot of the backend whose turn it is; none when all are full.
+    /// Takes a slot on the backend whose turn it is. `None` if all are full.
     pub(super) fn take(&mut self, draw: impl FnOnce() -> u64) -> Option<Taken> {
         let rank = match self.container_concurrency {
             0 => self.least_loaded_of_two(draw),
@@ -84,7 +84,7 @@ impl Backends {
         })
     }
 
-    /// The better of two that are drawn; between equals the first one drawn, so that a tie is as random as the draw.
+    /// The less loaded of two random ones. Ties go to the first one drawn, so they are as random as the draw.
     fn least_loaded_of_two(&self, draw: impl FnOnce() -> u64) -> Option<usize> {
         let count = self.ready.len();
         if count < 2 {
@@ -93,13 +93,13 @@ impl Backends {
         let draw = draw();
         let one = scale(draw as u32, count);
         let other = scale((draw >> 32) as u32, count - 1);
-        // The second draw leaves out the first one's rank.
+        // The second draw skips the first one's rank.
         let other = other + usize::from(other >= one);
         let load = |rank: usize| self.known[self.ready[rank]].in_flight;
         Some(if load(other) < load(one) { other } else { one })
     }
 
-    /// Gives a slot back, also one of a backend that is ready no more.
+    /// Gives a slot back, even if its backend is no longer ready.
     pub(super) fn release(&mut self, taken: Taken) {
         self.in_flight -= 1;
         let backend = &mut self.known[taken.index];
@@ -117,7 +117,7 @@ impl Backends {
         }
     }
 
-    /// Makes a backend ready. Requests that were in flight on this address when it left still count against its limit.
+    /// Makes a backend ready. Requests to this address still in flight from before count against its limit.
     pub(super) fn add(&mut self, address: SocketAddr) {
         let known = self.index_of(address);
         if known.is_some_and(|index| self.known[index].rank.is_some()) {
@@ -142,7 +142,7 @@ impl Backends {
         self.rank_anew();
     }
 
-    /// Takes a backend out of the ready ones; false when it was none of them. Its slots stay taken until they are given back.
+    /// Makes a backend no longer ready. False if it was not. Its slots stay taken until they are given back.
     pub(super) fn remove(&mut self, address: SocketAddr) -> bool {
         let Some(index) = self.index_of(address) else {
             return false;
@@ -159,13 +159,13 @@ impl Backends {
         true
     }
 
-    /// Whether the backend has been ready ever since that slot was taken.
+    /// Whether the backend has been ready ever since the slot was taken.
     pub(super) fn is_still_ready(&self, taken: &Taken) -> bool {
         let backend = &self.known[taken.index];
         backend.rank.is_some() && backend.epoch == taken.epoch
     }
 
-    /// Changes the limit. Requests above a lower one end in their own time.
+    /// Changes the limit. Requests above a lower one continue.
     pub(super) fn set_container_concurrency(&mut self, container_concurrency: u32) {
         self.container_concurrency = container_concurrency;
         self.rank_anew();
@@ -199,14 +199,14 @@ fn has_room(container_concurrency: u32, in_flight: usize) -> bool {
     container_concurrency == 0 || in_flight < container_concurrency as usize
 }
 
-/// `draw`, evenly spread over `0..count`.
+/// Maps `draw` evenly to `0..count`.
 fn scale(draw: u32, count: usize) -> usize {
     ((u64::from(draw) * count as u64) >> 32) as usize
 }
 
 #[cfg(test)]
 impl Backends {
-    /// Whether nothing at all is kept.
+    /// Whether nothing is stored.
     pub(super) fn is_empty(&self) -> bool {
         self.known.is_empty() && self.ready.is_empty() && self.in_flight == 0
     }

@@ -1,6 +1,6 @@
-//! One revision's breaker as a pure machine: who waits, who has a slot, whose turn it is.
+//! The breaker of one revision, a pure state machine: who waits, who has a slot, who is next.
 //!
-//! What must not live here: locks, wakers, clocks, randomness (a draw is an argument), the bound over all revisions.
+//! What must not live here: locks, wakers, clocks, randomness (a draw is an argument), the limit over all revisions.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -8,31 +8,31 @@ use std::net::SocketAddr;
 use super::backends::{Backends, Taken};
 use super::complaint::Complaint;
 
-/// Decides who gets which backend and when. `W` is what the driver needs to wake a waiter.
+/// Decides who gets which backend, and when. `W` is what the driver needs to wake a waiter.
 ///
-/// The one rule: a free slot goes to the waiter that arrived first. So a newcomer gets one only when
-/// nobody waits, and the driver calls [`grant_next`](Self::grant_next) until it answers none after
-/// anything that may have made room. What drops out of here (`W`) is handed back, never dropped
-/// inside, so that a driver with a lock around this can wake and drop outside of it.
+/// The one rule: a free slot goes to the waiter that arrived first. So a new request gets one only if nobody waits,
+/// and after anything that may free capacity the driver calls [`grant_next`](Self::grant_next) until it returns
+/// `None`. Each `W` is handed back and never dropped inside, so that the driver can wake and drop it outside its
+/// lock.
 #[derive(Debug)]
 pub(super) struct Breaker<W> {
     backends: Backends,
     queue_depth: usize,
     tickets: u64,
-    /// By order of arrival. A request that comes back from its backend has its old ticket, and so its old place.
+    /// Ordered by arrival. A request that is retried keeps its ticket, and so its position.
     waiting: BTreeMap<Ticket, W>,
-    /// Granted, and not collected by their waiters so far.
+    /// Granted, but not yet collected by their waiters.
     granted: BTreeMap<Ticket, Taken>,
-    /// Backends that were set aside and that nobody took note of so far; each is there once at most.
+    /// Backends set aside and not yet taken by the prober, each at most once.
     set_aside: Vec<(SocketAddr, Complaint)>,
     open: bool,
 }
 
-/// A request's place in the order of arrival.
+/// A request's position in the order of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Ticket(u64);
 
-/// The right to send one request to one backend. It is given back by [`Breaker::release`] or [`Breaker::retry`].
+/// The right to send one request to one backend. Given back by [`Breaker::release`] or [`Breaker::retry`].
 #[derive(Debug)]
 #[must_use = "the slot is lost unless it is given back"]
 pub(super) struct Grant {
@@ -40,10 +40,10 @@ pub(super) struct Grant {
     taken: Taken,
 }
 
-/// What has become of a waiter.
+/// The state of a waiter.
 #[derive(Debug)]
 pub(super) enum Turn<'a, W> {
-    /// It was its turn, and the slot is its own from now on.
+    /// It was granted the slot, and now owns it.
     Granted(Grant),
     /// It still waits.
     Waiting(&'a mut W),
@@ -54,7 +54,7 @@ pub(super) enum Turn<'a, W> {
 /// Why a request may not wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotQueued {
-    /// As many wait as may.
+    /// The queue depth is reached.
     QueueFull,
     /// The breaker was closed.
     Closed,
@@ -79,7 +79,7 @@ impl<W> Breaker<W> {
         }
     }
 
-    /// A slot for a newcomer; none when it has to wait.
+    /// Takes a slot for a new request. `None` if it has to wait.
     pub(super) fn try_acquire(&mut self, draw: impl FnOnce() -> u64) -> Option<Grant> {
         if !self.open || !self.waiting.is_empty() {
             return None;
@@ -89,7 +89,7 @@ impl<W> Breaker<W> {
         Some(Grant { ticket, taken })
     }
 
-    /// Whether a newcomer may wait.
+    /// Whether a new request may wait.
     pub(super) fn may_wait(&self) -> Result<(), NotQueued> {
         match self.waiting.len() < self.queue_depth {
             _ if !self.open => Err(NotQueued::Closed),
@@ -98,14 +98,14 @@ impl<W> Breaker<W> {
         }
     }
 
-    /// Puts a newcomer that [`may_wait`](Self::may_wait) behind all others.
+    /// Appends a new request that [`may_wait`](Self::may_wait) to the queue.
     pub(super) fn enqueue(&mut self, waiter: W) -> Ticket {
         let ticket = self.ticket();
         self.waiting.insert(ticket, waiter);
         ticket
     }
 
-    /// Gives the slot to the waiter whose turn it is, if there are both, and answers whom to wake.
+    /// Grants a free slot, if any, to the first waiter, if any. Returns whom to wake.
     #[must_use = "the waiter does not know yet"]
     pub(super) fn grant_next(&mut self, draw: impl FnOnce() -> u64) -> Option<W> {
         let first = self.waiting.first_entry()?;
@@ -115,7 +115,7 @@ impl<W> Breaker<W> {
         Some(waiter)
     }
 
-    /// What has become of the waiter with this ticket. A grant is answered once.
+    /// The state of the waiter with this ticket. A grant is returned once.
     pub(super) fn turn(&mut self, ticket: Ticket) -> Turn<'_, W> {
         if let Some(taken) = self.granted.remove(&ticket) {
             return Turn::Granted(Grant { ticket, taken });
@@ -126,7 +126,7 @@ impl<W> Breaker<W> {
         }
     }
 
-    /// Takes a waiter out of the queue. A slot that it had been granted and did not collect is free again.
+    /// Removes a waiter. If it was granted a slot that it did not collect, the slot is free again.
     #[must_use = "the waiter is dropped by the driver"]
     pub(super) fn cancel(&mut self, ticket: Ticket) -> Option<W> {
         if let Some(taken) = self.granted.remove(&ticket) {
@@ -135,12 +135,12 @@ impl<W> Breaker<W> {
         self.waiting.remove(&ticket)
     }
 
-    /// Takes a slot back. At most one waiter can be granted after that.
+    /// Takes a slot back. At most one waiter can be granted after this.
     pub(super) fn release(&mut self, grant: Grant) {
         self.backends.release(grant.taken);
     }
 
-    /// Sets the backend of a slot aside; false when it is not ready, or has become ready anew since the slot was granted.
+    /// Sets the backend of a slot aside. False if it is not ready, or became ready anew since the slot was granted.
     pub(super) fn set_aside(&mut self, grant: &Grant, complaint: Complaint) -> bool {
         let Grant { taken, .. } = grant;
         let is_aside = self.backends.is_still_ready(taken) && self.backends.remove(taken.address);
@@ -150,9 +150,9 @@ impl<W> Breaker<W> {
         is_aside
     }
 
-    /// Takes a slot back of no use to its request, which waits in its old place for another one.
+    /// Takes back a slot whose backend failed the request, which waits for another one in its original position.
     ///
-    /// The queue's depth does not count here: the request was admitted before. A closed breaker answers the waiter.
+    /// The queue depth does not apply: the request was already admitted. A closed breaker returns the waiter.
     pub(super) fn retry(&mut self, grant: Grant, waiter: W) -> Result<Ticket, W> {
         let Grant { ticket, taken } = grant;
         self.backends.release(taken);
@@ -163,19 +163,19 @@ impl<W> Breaker<W> {
         Ok(ticket)
     }
 
-    /// Makes a backend part of the capacity. No change when it is already.
+    /// Adds a ready backend to the capacity. Does nothing if it is already there.
     pub(super) fn add_backend(&mut self, address: SocketAddr) {
         self.backends.add(address);
         self.set_aside.retain(|&(aside, _)| aside != address);
     }
 
-    /// Takes a backend out of the capacity. Requests on it end in their own time.
+    /// Removes a backend from the capacity. Its requests continue.
     pub(super) fn remove_backend(&mut self, address: SocketAddr) {
         self.backends.remove(address);
         self.set_aside.retain(|&(aside, _)| aside != address);
     }
 
-    /// The backends that were set aside since the last call and neither added nor removed after that.
+    /// The backends set aside since the last call, without those added or removed since.
     pub(super) fn take_set_aside(&mut self) -> Vec<(SocketAddr, Complaint)> {
         std::mem::take(&mut self.set_aside)
     }
@@ -185,12 +185,12 @@ impl<W> Breaker<W> {
             .set_container_concurrency(container_concurrency);
     }
 
-    /// Changes how many may wait. Those who wait already stay.
+    /// Changes how many may wait. Those already waiting stay.
     pub(super) fn set_queue_depth(&mut self, queue_depth: usize) {
         self.queue_depth = queue_depth;
     }
 
-    /// Lets nobody in any more and answers the waiters. Slots that are taken stay so until they are given back.
+    /// Admits nobody from now on, and returns the waiters. Slots stay taken until they are given back.
     #[must_use = "the waiters do not know yet"]
     pub(super) fn close(&mut self) -> impl Iterator<Item = W> + use<W> {
         self.open = false;
@@ -201,7 +201,7 @@ impl<W> Breaker<W> {
         self.waiting.len()
     }
 
-    /// Slots that are taken, those not collected yet included.
+    /// The number of taken slots, including uncollected ones.
     pub(super) fn active(&self) -> usize {
         self.backends.in_flight()
     }

@@ -1,4 +1,4 @@
-//! The bound on waiting requests over all revisions.
+//! The limit on waiting requests over all revisions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,14 +10,14 @@ pub struct QueueBudget {
     taken: AtomicUsize,
 }
 
-/// Room for one waiting request, given back when it is dropped.
+/// The right of one request to wait, given back when dropped.
 #[derive(Debug)]
 pub(super) struct QueuePermit {
     budget: Arc<QueueBudget>,
 }
 
 impl QueueBudget {
-    /// Room for `max_queued_requests`.
+    /// Allows `max_queued_requests` to wait.
     #[must_use]
     pub fn new(max_queued_requests: usize) -> Arc<Self> {
         Arc::new(Self {
@@ -26,13 +26,13 @@ impl QueueBudget {
         })
     }
 
-    /// How many requests wait, over all revisions.
+    /// The number of waiting requests, over all revisions.
     #[must_use]
     pub fn queued(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// A newcomer's place; none beyond the bound.
+    /// A permit for a new request. `None` if the limit is reached.
     pub(super) fn place(self: &Arc<Self>) -> Option<QueuePermit> {
         let one_more = |taken| (taken < self.limit).then_some(taken + 1);
         self.taken
@@ -43,7 +43,7 @@ impl QueueBudget {
         })
     }
 
-    /// A place for a request that was admitted before, bound or not.
+    /// A permit regardless of the limit, for a retry of an admitted request.
     pub(super) fn permit_beyond_limit(self: &Arc<Self>) -> QueuePermit {
         self.taken.fetch_add(1, Ordering::Relaxed);
         QueuePermit {

@@ -1,24 +1,24 @@
-//! What a request says against its backend when it has it set aside.
+//! Why a request has its backend set aside.
 
-/// Why a backend is set aside until a probe finds it ready again.
+/// Why a backend is set aside until a probe passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Complaint {
-    /// It cannot be connected to.
+    /// No connection can be established.
     Unreachable,
-    /// It took a new connection, and closed or reset it before a byte of the response.
+    /// It accepted a new connection, then closed or reset it before a byte of the response.
     Closed,
-    /// It took a connection, and has vanished: nothing that is sent there is acknowledged.
+    /// It accepted a connection and has vanished: it acknowledges nothing that is sent.
     Vanished,
 }
 
 impl Complaint {
-    /// As logs put it.
+    /// The text used in logs.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Unreachable => "a request could not reach it",
             Self::Closed => "it closed a connection instead of responding",
-            Self::Vanished => "it acknowledges nothing any more",
+            Self::Vanished => "it no longer acknowledges anything",
         }
     }
 }

@@ -3,7 +3,7 @@
 /// Why a request gets no slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ThrottleError {
-    /// It would have to wait, and as many requests wait as may.
+    /// It would have to wait, and the queue is full.
     #[error("pending request queue full")]
     QueueFull(QueueBound),
     /// The revision was removed.
@@ -11,7 +11,7 @@ pub enum ThrottleError {
     RevisionGone,
 }
 
-/// Which bound on waiting requests was met.
+/// Which limit on waiting requests is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueBound {
     /// The revision's `queue_depth`.

@@ -1,8 +1,8 @@
-//! The one lock of a throttle. Tests of races make every way of locking it a point where another thread may go first.
+//! The lock of a throttle. In model-checked tests, each time it is locked another thread may run first.
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// A short lock: nobody waits, wakes or drops foreign values under it.
+/// A lock held briefly: nothing waits, wakes or drops foreign values under it.
 #[derive(Debug)]
 pub(super) struct Lock<T>(Mutex<T>);
 

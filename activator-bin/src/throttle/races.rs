@@ -1,7 +1,7 @@
-//! Races, model-checked: every order in which threads can come to the throttle's lock.
+//! Model-checked races: every order in which threads can take the throttle's lock.
 //!
-//! The model is sound because whatever threads share here is behind that lock, but for wakers, which
-//! are the model's own (a waiter that nobody wakes is a deadlock that it reports), and the budget's counter.
+//! The model is sound because all that threads share here is behind that lock, except for wakers, which belong to the
+//! model (a waiter that is never woken shows up as a deadlock), and the budget's counter.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -20,14 +20,14 @@ use super::shared::BATCH;
 use super::*;
 
 thread_local! {
-    // The model's threads are coroutines of one thread, so all of them see this.
+    // The model's threads are coroutines on one thread, so all of them see this.
     static MODELLED: Cell<bool> = const { Cell::new(false) };
 }
 
 pub(super) fn another_thread_may_go_first() {
     if MODELLED.get() && !std::thread::panicking() {
-        // In the model this is nothing but a change of threads. Its yield also wakes the one that
-        // yields, and so would hide a waiter that nobody else wakes.
+        // In the model this only switches threads. Its yield would also wake the yielding thread, and so hide a
+        // missing wake-up.
         thread::sleep(Duration::ZERO);
     }
 }
@@ -40,7 +40,7 @@ fn in_model(scenario: impl Fn() + Send + Sync + 'static) -> impl Fn() + Send + S
     }
 }
 
-/// Runs the scenario in every order there is; for those with few steps.
+/// Runs the scenario in every possible order. For scenarios with few steps.
 fn check_all_orders(scenario: impl Fn() + Send + Sync + 'static) {
     const TOO_MANY: usize = 200_000;
     let runner = Runner::new(DfsScheduler::new(Some(TOO_MANY), false), Config::default());
@@ -48,7 +48,7 @@ fn check_all_orders(scenario: impl Fn() + Send + Sync + 'static) {
     assert!((2..TOO_MANY).contains(&orders), "{orders} orders");
 }
 
-/// Runs the scenario in orders drawn at random; for those with many steps.
+/// Runs the scenario in random orders. For scenarios with many steps.
 fn check_many_orders(scenario: impl Fn() + Send + Sync + 'static) {
     const SEED: u64 = 0xACE;
     let scenario = Arc::new(in_model(scenario));

@@ -1,6 +1,6 @@
-//! What the handles, slots and waiters of one throttle share: the breaker behind its lock, and the ways to wake.
+//! What the handles, slots and waiters of a throttle share: the breaker behind its lock, and how waiters are woken.
 //!
-//! Whatever is woken or dropped here is so outside of the lock: a waker may run anything.
+//! Wakers are woken and dropped outside the lock, since they may run arbitrary code.
 
 use std::iter;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use super::breaker::{Breaker, Grant, Ticket};
 use super::budget::{QueueBudget, QueuePermit};
 use super::lock::Lock;
 
-/// Waiters that are granted under one hold of the lock.
+/// How many waiters are granted while the lock is held once.
 pub(super) const BATCH: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) breaker: Lock<Breaker<Waiter>>,
     pub(super) budget: Arc<QueueBudget>,
-    /// HealthLog when a backend was set aside.
+    /// Notified when a backend is set aside.
     pub(super) set_aside: Notify,
 }
 
-/// A request that waits.
+/// A waiting request.
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) waker: Waker,
@@ -36,7 +36,7 @@ impl Waiter {
     }
 
     pub(super) fn wake(self) {
-        // It waits no more, and whoever runs next may want its place.
+        // It no longer waits, and the task that runs next may need the permit.
         drop(self.place);
         self.waker.wake();
     }
@@ -55,7 +55,7 @@ impl Shared {
         }
     }
 
-    /// Forgets a waiter. The slot that it may have been granted goes to the next one.
+    /// Removes a waiter. If it was granted a slot, that goes to the next one.
     pub(super) fn cancel(&self, ticket: Ticket) {
         let (cancelled, next) = {
             let mut breaker = self.breaker.lock();
@@ -68,7 +68,7 @@ impl Shared {
         }
     }
 
-    /// Makes a change that may have made room for any number of waiters.
+    /// Makes a change that may free capacity for any number of waiters.
     pub(super) fn change(&self, change: impl FnOnce(&mut Breaker<Waiter>)) {
         change(&mut self.breaker.lock());
         loop {

@@ -1,4 +1,4 @@
-//! The guard of one slot of one backend.
+//! The guard of one slot on one backend.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,13 +7,13 @@ use super::breaker::Grant;
 use super::complaint::Complaint;
 use super::shared::Shared;
 
-/// The right to send one request to one backend. When it is dropped, the next waiter has it.
+/// The right to send one request to one backend. Dropping it passes the slot to the next waiter.
 ///
-/// Move it into whatever lives as long as the request: the response body, the upgraded connection.
+/// Move it into whatever lives as long as the request: the response body or the upgraded connection.
 #[must_use = "the slot is free again as soon as this is dropped"]
 pub struct Slot {
     pub(super) shared: Arc<Shared>,
-    /// There until it is given back.
+    /// `None` once it was given back.
     grant: Option<Grant>,
 }
 
@@ -25,16 +25,16 @@ impl Slot {
         }
     }
 
-    /// Where the request goes.
+    /// The backend that the request goes to.
     #[must_use]
     pub fn backend(&self) -> SocketAddr {
         self.grant().backend()
     }
 
-    /// Sets the backend aside until a probe finds it ready again. The slot stays this request's own.
+    /// Sets the backend aside until a probe passes. The request keeps its slot.
     ///
-    /// For a request that may not be sent again. Nothing happens when the backend has become ready
-    /// anew since this slot was granted.
+    /// For a request that must not be sent again. Does nothing if the backend became ready anew since this slot was
+    /// granted.
     pub fn set_aside(&self, complaint: Complaint) {
         let is_aside = self
             .shared

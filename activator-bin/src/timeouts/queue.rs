@@ -1,8 +1,8 @@
-//! Who is due when: pure, no clock and no tasks.
+//! A queue of deadlines: pure, without clock or tasks.
 //!
-//! All requests of a revision have the same limits, so the deadlines of one limit come in the order
-//! in which they were armed: a first-in first-out list per kind and limit, threaded through the
-//! entries themselves. Arming and disarming touch the two neighbours, whatever is armed besides.
+//! All requests of a revision have the same limits, so the deadlines of one limit expire in the order in which they
+//! were armed. There is one FIFO list per kind and limit, linked through the entries. Arming and disarming touch only
+//! the two neighbours, however many deadlines are armed.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use super::TimeoutKind;
 #[cfg(test)]
 mod properties;
 
-/// Entries with up to one deadline of each kind. Memory follows the most that were there at once.
+/// Entries with up to one deadline of each kind. Memory is bounded by the most entries that ever existed at once.
 pub(super) struct Queue<T> {
     entries: Slab<Entry<T>>,
-    /// Empty ones stay until the next [`expire`](Self::expire).
+    /// Empty lists stay until the next [`expire`](Self::expire).
     lists: HashMap<(TimeoutKind, Duration), List, FixedState>,
 }
 
@@ -28,7 +28,7 @@ struct Entry<T> {
     links: [Option<Link>; TimeoutKind::COUNT],
 }
 
-/// An entry's place in one list.
+/// An entry's links in one list.
 struct Link {
     limit: Duration,
     deadline: Instant,
@@ -55,7 +55,7 @@ impl<T> Queue<T> {
         self.entries.insert(Entry { value, links })
     }
 
-    /// Disarms all that the entry has.
+    /// Removes an entry and disarms its deadlines.
     pub(super) fn remove(&mut self, key: usize) -> T {
         for kind in TimeoutKind::ALL {
             self.disarm(key, kind);
@@ -67,10 +67,10 @@ impl<T> Queue<T> {
         &mut self.entries[key].value
     }
 
-    /// The entry is due `limit` from `now`, instead of when it was before; answers when that is.
+    /// Arms the entry's deadline, `limit` after `now`, replacing an earlier one of that kind. Returns the deadline.
     ///
-    /// `now` does not go back between calls with the same limit; where it does, the deadline is that
-    /// of the one armed before.
+    /// `now` must not go back between calls with the same limit. If it does, the deadline is that of the entry armed
+    /// before.
     pub(super) fn arm(
         &mut self,
         key: usize,
@@ -99,7 +99,7 @@ impl<T> Queue<T> {
         deadline
     }
 
-    /// The entry is not due any more, if it was.
+    /// Disarms the entry's deadline, if it has one.
     pub(super) fn disarm(&mut self, key: usize, kind: TimeoutKind) {
         let Some(removed) = self.entries[key].links[kind as usize].take() else {
             return;
@@ -117,7 +117,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Disarms and appends to `due` what is due at `now`; answers when the next one will be.
+    /// Disarms all deadlines that have passed at `now`, and appends them to `due`. Returns the next deadline.
     pub(super) fn expire(
         &mut self,
         now: Instant,

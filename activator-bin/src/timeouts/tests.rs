@@ -1,4 +1,4 @@
-//! The task and the requests' side, in paused time.
+//! The task and the requests, in paused time.
 
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::sleep;
@@ -15,7 +15,7 @@ fn limits(total: u32, response_start: Option<u32>, idle: Option<u32>) -> Timeout
     }
 }
 
-/// Runs `test` beside the task.
+/// Runs `test` concurrently with the task.
 async fn beside_the_task<F: Future>(test: impl FnOnce(Rc<Timeouts<Rc<()>>>) -> F) {
     let timeouts = Rc::new(Timeouts::new(|held, _| drop(held)));
     let task = Rc::clone(&timeouts);
@@ -24,8 +24,8 @@ async fn beside_the_task<F: Future>(test: impl FnOnce(Rc<Timeouts<Rc<()>>>) -> F
     tasks.run_until(test(timeouts)).await;
 }
 
-/// After these milliseconds there is a sign of the answer each, and then none; how long it all
-/// takes, and which limit is met.
+/// Activity after each of these intervals in milliseconds, and none after that. Expects the total time and the limit
+/// exceeded.
 async fn check(limits: TimeoutLimits, signs: &'static [u32], expected: (u32, TimeoutKind)) {
     beside_the_task(|timeouts| async move {
         let begin = Instant::now();
@@ -45,7 +45,7 @@ async fn check(limits: TimeoutLimits, signs: &'static [u32], expected: (u32, Tim
         let (least, kind) = expected;
         let took = begin.elapsed();
         assert_eq!(met, kind);
-        // tokio's timers count in milliseconds.
+        // tokio's timers have a resolution of a millisecond.
         let most = least * MS + RESOLUTION + MS;
         assert!((least * MS..=most).contains(&took), "{took:?} {limits:?}");
     })
@@ -107,7 +107,7 @@ async fn a_request_that_ends_is_never_looked_at_again() {
             drop(deadline);
             assert_eq!(Rc::strong_count(&held), 1);
             sleep(300 * MS).await;
-            // The next request makes the task look again.
+            // The next request wakes the task again.
             assert_eq!(timeouts.looks_at.get(), None);
         }
     })

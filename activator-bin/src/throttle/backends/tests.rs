@@ -1,4 +1,4 @@
-//! Who is picked, as tables, and what comes and goes under load.
+//! The choice of backends, as tables, and backends that change under load.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +20,7 @@ fn never() -> u64 {
     panic!("nothing is left to chance here")
 }
 
-/// Takes all that is to be had.
+/// Takes all free slots.
 fn picks(backends: &mut Backends) -> Vec<Taken> {
     std::iter::from_fn(|| backends.take(never)).collect()
 }
@@ -33,7 +33,7 @@ fn numbers(taken: &[Taken]) -> Vec<u8> {
     taken.iter().map(number).collect()
 }
 
-/// The order in which all slots of these backends are taken.
+/// Checks the order in which all slots of these backends are taken.
 fn check(container_concurrency: u32, added: &[usize], expected: &[u8]) {
     let mut backends = backends(container_concurrency, added.iter().copied());
     let taken = picks(&mut backends);
@@ -48,7 +48,7 @@ fn up_to_three_the_first_free_one_by_its_text_is_taken() {
     check(1, &[], &[]);
     check(1, &[3, 1, 2], &[1, 2, 3]);
     check(2, &[2, 1], &[1, 1, 2, 2]);
-    // By text 10.0.0.10 comes before 10.0.0.9.
+    // As text, 10.0.0.10 comes before 10.0.0.9.
     check(3, &[9, 10], &[10, 10, 10, 9, 9, 9]);
 }
 
@@ -120,7 +120,8 @@ fn a_full_one_is_passed_over() {
 #[test]
 fn without_a_limit_the_less_loaded_of_two_is_taken() {
     let half = u64::from(u32::MAX / 2);
-    // Ranks that a draw means among three: its lower half draws the first, its upper half the second of the rest.
+    // The ranks that a draw selects out of three: its lower half selects the first, its upper half the second of the
+    // rest.
     for (draw, loads, expected) in [
         (0, [0, 0, 0], 1),
         (half, [0, 0, 0], 2),
@@ -146,7 +147,7 @@ fn without_a_limit_the_load_is_even() {
     let mut backends = backends(0, 1..=10);
     let mut state = 1_u64;
     let mut draw = || {
-        // Steps of a Weyl sequence, mixed: even enough to stand for chance.
+        // A mixed Weyl sequence: even enough to stand in for chance.
         state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         mixed ^ (mixed >> 31)

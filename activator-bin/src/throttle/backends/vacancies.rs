@@ -1,4 +1,4 @@
-//! Which of the ready backends have a free slot: one bit each, so that finding one costs no scan and no allocation.
+//! Which ready backends have a free slot: one bit each, so that finding one needs no scan and no allocation.
 
 /// A set of ranks.
 #[derive(Debug, Default)]
@@ -7,7 +7,7 @@ pub(super) struct Vacancies {
 }
 
 impl Vacancies {
-    /// Starts anew with the ranks from 0 on for which `vacant` says so.
+    /// Starts over, with a rank per item of `vacant`.
     pub(super) fn reset(&mut self, vacant: impl Iterator<Item = bool>) {
         self.words.clear();
         for (rank, vacant) in vacant.enumerate() {
@@ -20,9 +20,10 @@ impl Vacancies {
 
     pub(super) fn set(&mut self, rank: usize, vacant: bool) {
         let bit = 1 << (rank % 64);
-        match vacant {
-            true => self.words[rank / 64] |= bit,
-            false => self.words[rank / 64] &= !bit,
+        if vacant {
+            self.words[rank / 64] |= bit
+        } else {
+            self.words[rank / 64] &= !bit
         }
     }
 

@@ -1,4 +1,4 @@
-//! Random histories against a naive model, which keeps lists and looks at all of them every time.
+//! Random histories, checked against a naive model that keeps lists and scans all of them every time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,14 +6,14 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// What may happen. Numbers pick one of what is there at that moment.
+/// An operation. Numbers select among what exists at that moment.
 #[derive(Clone, Debug)]
 enum Op {
     Arrive,
     Cancel(usize),
     Collect(usize),
     Release(usize),
-    /// With a complaint about its backend, or without one.
+    /// With or without a complaint about its backend.
     Retry(usize, bool),
     SetAside(usize),
     Add(u8),
@@ -23,7 +23,7 @@ enum Op {
     Close,
 }
 
-/// The obvious way to keep the same books.
+/// The obvious way to keep the same state.
 #[derive(Default)]
 struct Model {
     container_concurrency: u32,
@@ -31,11 +31,11 @@ struct Model {
     closed: bool,
     arrivals: u64,
     waiting: BTreeSet<u64>,
-    /// Granted, collected or not: the arrival and its backend.
+    /// Granted slots, collected or not: the arrival and its backend.
     slots: BTreeMap<u64, SocketAddr>,
-    /// In the order of their texts.
+    /// Ordered by text.
     ready: BTreeMap<String, SocketAddr>,
-    /// Turns go on behind this one.
+    /// Round robin continues after this one.
     last_pick: Option<String>,
 }
 
@@ -59,14 +59,14 @@ impl Model {
         let text = backend.to_string();
         let was_ready = self.ready.remove(&text).is_some();
         if was_ready && self.last_pick.as_ref() == Some(&text) {
-            // Turns go on from the same place, which is now behind its neighbour.
+            // Round robin continues from the same position, now after its neighbour.
             let below = self.ready.range(..text).next_back();
             self.last_pick = below.map(|(text, _)| text.clone());
         }
         was_ready
     }
 
-    /// Checks that this backend was a right one, and notes that it was taken.
+    /// Checks that the choice of this backend was allowed, and records the slot.
     fn take(&mut self, arrival: u64, backend: SocketAddr) {
         let picked = backend.to_string();
         let with_room = self.with_room();
@@ -96,7 +96,7 @@ impl Model {
     }
 }
 
-/// The breaker beside its model, driven as the wrapper drives it.
+/// The breaker and its model, driven as the wrapper drives the breaker.
 struct Both {
     breaker: Breaker<u64>,
     model: Model,
@@ -264,7 +264,7 @@ impl Both {
         assert!(answered.into_iter().eq(waiting), "in order of arrival");
     }
 
-    /// Whoever arrived first is granted first, as long as there is room.
+    /// Grants in order of arrival, as long as there is room.
     fn grant_all(&mut self) {
         loop {
             let draw = self.draw();
@@ -291,7 +291,7 @@ impl Both {
         assert_eq!(self.breaker.granted.len(), uncollected);
     }
 
-    /// Everybody goes away.
+    /// All requests end.
     fn end(mut self) {
         for ticket in std::mem::take(&mut self.tickets).into_values() {
             let _ = self.breaker.cancel(ticket);
@@ -308,7 +308,7 @@ impl Both {
     }
 }
 
-/// Enough that their texts are in another order than their numbers.
+/// Enough for their order as text to differ from their order as numbers.
 const BACKENDS: u8 = 12;
 
 fn backend(number: u8) -> SocketAddr {

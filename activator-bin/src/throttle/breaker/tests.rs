@@ -10,7 +10,7 @@ fn draw() -> u64 {
     0
 }
 
-/// A breaker whose one backend has its one slot taken.
+/// A breaker with one backend whose only slot is taken.
 fn busy() -> (Breaker<char>, Grant) {
     let mut breaker = Breaker::new(1, 10);
     breaker.add_backend(backend(1));
@@ -25,7 +25,7 @@ fn granted(breaker: &mut Breaker<char>, ticket: Ticket) -> Grant {
     }
 }
 
-/// Has the backend of a slot set aside, and its request wait for another one.
+/// Sets the backend of a slot aside, and makes its request wait for another one.
 fn retry_elsewhere(
     breaker: &mut Breaker<char>,
     grant: Grant,
@@ -197,7 +197,7 @@ fn a_million_waiters_that_come_and_go_leave_nothing_behind() {
         tickets = Default::default();
     });
     assert!(breaker.waiting.is_empty() && breaker.granted.is_empty());
-    // Waiter and ticket, twice over for nodes of the tree that are half empty and the tickets of this test.
+    // Waiter and ticket: twice, for half-empty tree nodes and for this test's own tickets.
     assert!(
         measured.bytes_max < 2 * (DEPTH * (64 + 8)) as u64 + 100_000,
         "{measured:?}"

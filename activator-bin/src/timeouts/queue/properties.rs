@@ -1,4 +1,4 @@
-//! Any history of arming and disarming against a model that looks at everything each time.
+//! Random arming and disarming, against a model that scans everything each time.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ enum Step {
     Remove(usize),
     Arm(usize, TimeoutKind, u64),
     Disarm(usize, TimeoutKind),
-    /// Time goes on, and what is due is taken out.
+    /// Time passes, and expired deadlines are removed.
     Pass(u64),
 }
 
@@ -27,7 +27,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What is armed, by entry and kind.
+/// The armed deadlines, by entry and kind.
 type Model = BTreeMap<(usize, TimeoutKind), Instant>;
 
 fn check(steps: Vec<Step>) {
