@@ -1,6 +1,6 @@
-//! From capacity that appears to the held request at its backend, through the whole activator: the way of
-//! the answer that frees a slot, or that shows a backend ready, and that of the request are both in it. Beside
-//! a bare relay of two threads. Prints a line `NAME: VALUE UNIT` for each.
+//! The time from capacity becoming available to the waiting request reaching its backend, through the whole
+//! activator. Includes the path of the response that frees a slot or shows a backend to be ready, and that of the
+//! request. Compared with a bare relay of two threads. Prints a line `NAME: VALUE UNIT` for each.
 #![expect(clippy::unwrap_used, reason = "a step that fails ends the benchmark")]
 
 #[path = "../tests/support/config.rs"]
@@ -22,9 +22,9 @@ use tokio::task::LocalSet;
 use config::for_tests;
 
 const SAMPLES: usize = 2_000;
-/// Long enough for every thread to be asleep again.
+/// Long enough for every thread to go to sleep.
 const PAUSE: Duration = Duration::from_millis(2);
-/// While the backend has one request, the others wait for its slot.
+/// While one request is at the backend, the others wait for its slot.
 const CLIENTS: usize = 4;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: hello\r\nKnative-Serving-Namespace: default\r\n\
@@ -32,7 +32,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: hello\r\nKnative-Serving-Namesp
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nqueue";
 
 fn main() {
-    // Threads that sleep when capacity appears have to be woken, which takes the machine its time.
+    // Sleeping threads have to be woken when capacity becomes available, which takes the machine some time.
     for (threads, pause) in [("asleep", PAUSE), ("awake", Duration::ZERO)] {
         let backend = Backend::start(pause);
         let activator = activator(backend.address);
@@ -62,7 +62,7 @@ fn activator(backend: SocketAddr) -> Activator {
     Activator::start(for_tests(&file), Options::default()).unwrap()
 }
 
-/// Each request but the first waits for the one before it.
+/// Each request after the first waits for the previous one.
 fn a_slot_is_free(activator: &Activator, backend: &Backend) -> Vec<Duration> {
     let address = activator.http_addr();
     let client = move || {
@@ -80,7 +80,7 @@ fn a_slot_is_free(activator: &Activator, backend: &Backend) -> Vec<Duration> {
     backend.waits.try_iter().skip(1).collect()
 }
 
-/// Each request waits until the backend, which was gone, has answered a probe.
+/// Each request waits until the backend, which was down, has answered a probe.
 fn a_backend_is_ready(activator: &Activator, backend: &Backend, pause: Duration) -> Vec<Duration> {
     let revisions = activator.revisions();
     let present = revisions.configs()[0].clone();
@@ -128,7 +128,8 @@ impl Client {
     }
 }
 
-/// Answers probes at once and requests after a pause; tells how long after its last answer each request came.
+/// Answers probes at once and requests after a pause. Reports how long after its previous response each request
+/// arrived.
 struct Backend {
     address: SocketAddr,
     waits: mpsc::Receiver<Duration>,
@@ -190,7 +191,8 @@ async fn serve(
     }
 }
 
-/// The least that hands a message from one thread to another: one reads the answer, the other writes the request.
+/// The minimum for handing a message from one thread to another: one reads the response, the other writes the
+/// request.
 fn bare_relay(pause: Duration) -> Vec<Duration> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let mut near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();

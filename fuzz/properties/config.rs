@@ -1,8 +1,8 @@
-//! What must hold for any bytes that somebody calls a configuration.
+//! What must hold for any bytes as a configuration.
 
 use activator_bin::testing::Sources;
 
-/// Panics when it does not hold.
+/// Panics if it does not hold.
 pub(crate) fn check(bytes: &[u8]) {
     let sources = Sources::default();
     let outcome = sources.check(Some(("activator.toml", bytes)));

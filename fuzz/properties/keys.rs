@@ -1,8 +1,8 @@
-//! What must hold for any bytes that somebody calls a key.
+//! What must hold for any bytes as a key.
 
 use reporter_core::RevisionKey;
 
-/// Panics when it does not hold.
+/// Panics if it does not hold.
 pub(crate) fn check(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let parsed = text.parse::<RevisionKey>();

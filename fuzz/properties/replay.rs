@@ -1,9 +1,9 @@
-//! What must hold for any bytes that somebody calls a history.
+//! What must hold for any bytes as a history.
 
 use activator_bin::testing::{ReplayError, replay};
 use reporter_core::Accounting;
 
-/// Panics when it does not hold.
+/// Panics if it does not hold.
 pub(crate) fn check(bytes: &[u8]) {
     for accounting in [Accounting::Snapshot, Accounting::Average] {
         let (mut once, mut again) = (Vec::new(), Vec::new());

@@ -1,7 +1,7 @@
-//! What must hold for any bytes that a client sends to the port for requests.
+//! What must hold for any bytes that a client sends to the data port.
 //!
-//! The first byte says in how large pieces the others are sent. They go to an activator in this process,
-//! through real sockets, and from there to a backend that writes down what it gets.
+//! The first byte determines the size of the pieces in which the others are sent. They go through real sockets to an
+//! activator in this process, and from there to a backend that records what it gets.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -31,20 +31,20 @@ use config::for_tests;
 use reading::{Reading, Request};
 use recorder::Recorder;
 
-/// Longer than anything here takes; whoever waits longer has failed.
+/// Longer than anything here takes. A longer wait is a failure.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Further ones are sent together.
+/// The rest is sent in one piece.
 const PIECES: usize = 100;
 
 const LAST: &[u8] = b"GET /last HTTP/1.1\r\nHost: hello.default.svc.c\r\nConnection: close\r\n\r\n";
 
 static SCENE: LazyLock<Mutex<Scene>> = LazyLock::new(|| Mutex::new(Scene::start()));
 
-/// Whether one of the activator's threads has panicked, which its runtime hides.
+/// Whether a thread of the activator has panicked, which its runtime hides.
 static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
 
-/// Panics when it does not hold.
+/// Panics if it does not hold.
 pub(crate) fn check(bytes: &[u8]) {
     let Some((&piece, bytes)) = bytes.split_first() else {
         return;
@@ -52,18 +52,18 @@ pub(crate) fn check(bytes: &[u8]) {
     let mut scene = SCENE.lock().unwrap_or_else(|poisoned| {
         SCENE.clear_poison();
         let scene = poisoned.into_inner();
-        // What an input has left that failed is not the next one's.
+        // Discards what a failed input has left behind.
         scene.backend.saw();
         scene
     });
     let mut reading = reading::read(bytes);
     let is_http2 = bytes.starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-    // What this looks like in HTTP/1 says nothing of who ends the connection.
+    // What this looks like in HTTP/1 does not say who ends the connection.
     reading.has_end &= !is_http2;
     let got = scene.converse(bytes, piece, &reading);
     scene.until_idle();
     let saw = requests(&scene.backend);
-    // Its answers are frames.
+    // The responses are frames.
     if !is_http2 {
         let (answers, rest) = answers(&got, &reading.methods);
         assert_eq!(rest, 0, "an answer is cut: {}", got.escape_ascii());
@@ -77,7 +77,7 @@ pub(crate) fn check(bytes: &[u8]) {
     );
 }
 
-/// Each answer of the backend is one to what the client has sent, and it has seen nothing else.
+/// Each response of the backend belongs to a request of the client, and the backend has seen no other requests.
 fn compare(answers: &[Answer], requests: Vec<Request>, saw: Vec<Request>) {
     let beyond = answers.get(requests.len()..).unwrap_or_default();
     let is_refusal = |answer: &Answer| answer.status >= 400 && !answer.is_from_backend;
@@ -94,7 +94,7 @@ fn compare(answers: &[Answer], requests: Vec<Request>, saw: Vec<Request>) {
     );
 }
 
-/// As a server is to see it: the target as path and query.
+/// As a server sees it: the target as path and query.
 fn plain(mut request: Request) -> Request {
     let target = &request.target;
     let path = match target.split_once("://") {
@@ -117,7 +117,7 @@ fn plain(mut request: Request) -> Request {
 struct Scene {
     activator: Activator,
     backend: Recorder,
-    /// How many errors there were before.
+    /// The error count before this input.
     errors: u64,
 }
 
@@ -148,7 +148,7 @@ impl Scene {
         }
     }
 
-    /// Sends `bytes` and answers with what comes back until the connection is over.
+    /// Sends `bytes` and returns what comes back until the connection ends.
     fn converse(&self, bytes: &[u8], piece: u8, reading: &Reading) -> Vec<u8> {
         let mut socket = connect(self.activator.http_addr());
         let piece = match piece {
@@ -156,7 +156,7 @@ impl Scene {
             piece => usize::from(piece).max(bytes.len() / PIECES),
         };
         for piece in bytes.chunks(piece.max(1)) {
-            // Who refuses a request may close before all has come.
+            // A refusal may close the connection before everything has arrived.
             if socket.write_all(piece).is_err() {
                 break;
             }
@@ -168,18 +168,18 @@ impl Scene {
             !reading.has_end && answers.len() >= reading.requests.len()
         };
         while !is_enough(&got) && read_more(&mut socket, &mut got) {}
-        // It may be closed already.
+        // It may already be closed.
         let _ = socket.shutdown(Shutdown::Write);
         while read_more(&mut socket, &mut got) {}
         got
     }
 
-    /// Nothing is left of what was sent: neither in flight nor in the queue.
+    /// Waits until nothing is in flight or queued.
     fn until_idle(&self) {
         let key = "default/hello".parse().expect("it is a key");
         let in_flight = || self.activator.reporter().in_flight(&key).unwrap_or(0);
         let begin = Instant::now();
-        // The worker says nothing when it is done.
+        // The worker does not signal when it is done.
         while in_flight() > 0 {
             assert!(begin.elapsed() < PATIENCE, "{} stay in flight", in_flight());
             thread::sleep(Duration::from_millis(1));
@@ -198,7 +198,7 @@ impl Scene {
         let numbers = errors.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
         let errors = numbers.sum::<u64>();
         let counted = errors - std::mem::replace(&mut self.errors, errors);
-        // What is wrong with a probe is told to who sent it, and to nobody else.
+        // Errors of probes are reported only to their sender.
         if bytes
             .to_ascii_lowercase()
             .windows(5)
@@ -214,7 +214,7 @@ impl Scene {
         );
     }
 
-    /// Whatever there was, the next client is served.
+    /// Whatever happened before, the next client is served.
     fn check_last(&self) {
         let answer = exchange(self.activator.http_addr(), LAST);
         assert!(
@@ -242,7 +242,7 @@ fn connect(address: SocketAddr) -> TcpStream {
     socket
 }
 
-/// False at the end, which may be a reset when not all was read that was sent.
+/// False at the end, which may be a reset if not everything sent was read.
 fn read_more(socket: &mut TcpStream, got: &mut Vec<u8>) -> bool {
     let mut part = [0; 16 * 1024];
     match socket.read(&mut part) {

@@ -1,16 +1,16 @@
-//! What a client makes of the bytes that it gets.
+//! How a client reads the bytes that it gets.
 
-/// A final answer.
+/// A final response.
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Whether it is not one of the activator's own.
+    /// Whether it comes from the backend and not from the activator.
     pub(crate) is_from_backend: bool,
 }
 
-/// The final answers to requests with these methods, and how many bytes are left that are none.
+/// The final responses to requests with these methods, and how many bytes are left over.
 ///
 /// # Panics
-/// They are no answers of HTTP.
+/// If they are not HTTP responses.
 pub(crate) fn answers(mut bytes: &[u8], methods: &[String]) -> (Vec<Answer>, usize) {
     let mut answers = Vec::new();
     while let Some(end) = bytes.windows(4).position(|part| part == b"\r\n\r\n") {
@@ -27,7 +27,7 @@ pub(crate) fn answers(mut bytes: &[u8], methods: &[String]) -> (Vec<Answer>, usi
     (answers, bytes.len())
 }
 
-/// None when its body is not complete; informational ones are left out.
+/// `None` if the body is incomplete. Skips informational responses.
 fn answer(head: &[u8], rest: &[u8], is_head: bool) -> Option<(Option<Answer>, usize)> {
     let text = std::str::from_utf8(head).expect("a head is text");
     let mut lines = text.split("\r\n");
@@ -70,7 +70,7 @@ fn answer(head: &[u8], rest: &[u8], is_head: bool) -> Option<(Option<Answer>, us
         .parse()
         .unwrap_or_else(|_| panic!("how long is {text:?}?"));
     let length = match is_head {
-        // It was refused before anybody read the method.
+        // It was refused before the method was read.
         true if rest.len() == length && status >= 400 => length,
         true => 0,
         false => rest.get(..length).map(<[u8]>::len)?,

@@ -1,10 +1,10 @@
-//! What the backend responds, and what it has seen.
+//! The backend's response, and the requests that it has seen.
 
 use super::reading::{self, Request};
 use super::recorder::Recorder;
 use super::strict;
 
-/// Marked, because the activator itself answers some requests with 200.
+/// Marked, because the activator itself also responds with 200 to some requests.
 pub(crate) const RESPONSE: &[u8] =
     b"HTTP/1.1 200 OK\r\nFrom: backend\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 
@@ -14,7 +14,7 @@ pub(crate) fn requests(backend: &Recorder) -> Vec<Request> {
     saw.iter().filter_map(|bytes| request(bytes)).collect()
 }
 
-/// None when it was broken off.
+/// `None` if it was cut short.
 fn request(bytes: &[u8]) -> Option<Request> {
     let text = bytes.escape_ascii();
     let length = match strict::length(bytes) {

@@ -1,8 +1,8 @@
-//! The one reading that the bytes of a client have: where its requests begin and end.
+//! The only correct reading of a client's bytes: where its requests begin and end.
 //!
-//! What is no matter of framing is left to whoever refuses more. The lines of a head may end with LF alone.
+//! Looks only at framing, whatever else may cause a refusal. The lines of a head may end with a bare LF.
 
-/// A request that is complete.
+/// A complete request.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Request {
     pub(crate) method: String,
@@ -10,19 +10,19 @@ pub(crate) struct Request {
     pub(crate) body: Vec<u8>,
 }
 
-/// What is read of a connection.
+/// What is read from a connection.
 pub(crate) struct Reading {
     pub(crate) requests: Vec<Request>,
-    /// One more than requests when the head of another one is complete.
+    /// One more than `requests` if the head of another one is complete.
     pub(crate) methods: Vec<String>,
-    /// Whether the server has to end the connection behind the requests; it waits for more otherwise.
+    /// Whether the server must end the connection after the requests. Otherwise it waits for more.
     pub(crate) has_end: bool,
 }
 
 enum Stop {
-    /// More bytes would have to come.
+    /// More bytes are needed.
     Part,
-    /// This is no request, or none that may be served.
+    /// This is not a request, or one that must not be served.
     Broken,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn read(mut bytes: &[u8]) -> Reading {
         });
         match outcome {
             Ok((head, body, rest)) => {
-                // RFC 9112, 6.1: behind such a request nothing may be read.
+                // RFC 9112, 6.1: nothing may be read after such a request.
                 has_end = head.is_chunked && !head.lengths.is_empty();
                 requests.push(Request {
                     method: head.method,
@@ -64,7 +64,7 @@ struct Head {
     lengths: Vec<String>,
 }
 
-/// The head that `bytes` start with, and what stands behind it.
+/// The head at the start of `bytes`, and the rest.
 fn head(mut bytes: &[u8]) -> Result<(Head, &[u8]), Stop> {
     let first = loop {
         let line = line(&mut bytes)?;
@@ -111,7 +111,7 @@ fn head(mut bytes: &[u8]) -> Result<(Head, &[u8]), Stop> {
     Ok((head, bytes))
 }
 
-/// Takes a line, of which there is all. Each byte is a character of Latin-1.
+/// Takes a complete line. Each byte is a character of Latin-1.
 fn line(bytes: &mut &[u8]) -> Result<String, Stop> {
     let end = bytes.iter().position(|&byte| byte == b'\n');
     let (line, rest) = bytes.split_at(end.ok_or(Stop::Part)?);
