@@ -1,7 +1,6 @@
-//! HTTP messages: their heads as bytes, request targets, headers, trailers, informational responses, and
-//! bodies of requests.
+//! HTTP messages: raw heads, request targets, headers, trailers, informational responses, and request bodies.
 //!
-//! What must not live here: connections, and what a request is for.
+//! What must not live here: connections, and the purpose of a request.
 
 pub(crate) mod h2_body;
 pub(crate) mod head;

@@ -1,6 +1,6 @@
-//! What is done with a request: find its revision, count it, pass it on, pass the answer back.
+//! The life of a request: find its revision, count it, forward it, relay the response.
 //!
-//! What must not live here: bytes on connections, in either direction.
+//! What must not live here: I/O on connections, to clients or to backends.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -50,7 +50,7 @@ use refusal::Refusal;
 use relay::Relay;
 use upgrade::Offer;
 
-/// What all workers share.
+/// Shared by all workers.
 #[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) revisions: Arc<Revisions>,
@@ -72,7 +72,7 @@ pub(crate) struct Proxy {
     observer: Rc<Observer>,
 }
 
-/// An answer of a backend, and what it holds.
+/// A backend's response, with the connection and the slot that it occupies.
 struct BackendResponse {
     response: Response<BackendBody>,
     lease: Lease,
@@ -80,7 +80,7 @@ struct BackendResponse {
 }
 
 impl Proxy {
-    /// A task of the current worker sees to the time-outs.
+    /// Spawns a task on the current worker that runs the timeouts.
     pub(crate) fn new(services: Services) -> Self {
         let timeouts = Rc::new(Timeouts::new(Relay::time_out));
         let task = Rc::clone(&timeouts);
@@ -102,27 +102,28 @@ impl Proxy {
         }
     }
 
-    /// Whether clients are to send their next requests elsewhere. Costs nothing that workers share.
+    /// Whether clients should send further requests elsewhere. Touches nothing shared between workers unless a drain
+    /// has been announced.
     pub(crate) fn is_leaving(&self) -> bool {
         let draining = &self.observer.draining;
         draining.is_stale() && draining.is_announced()
     }
 
-    /// There is no descriptor left: idle connections to backends make room.
+    /// The process is out of file descriptors: closes idle backend connections.
     pub(crate) fn on_scarcity(&self) {
         self.upstream.on_scarcity();
     }
 
-    /// Sees to the connections to backends for as long as it is polled.
+    /// Maintains the backend connections for as long as it is polled.
     pub(crate) async fn keep_up(&self) -> Infallible {
         self.upstream.keep_up().await
     }
 
-    /// The answer to a request, whatever happens.
+    /// Handles a request and returns its response, which may be a refusal.
     ///
-    /// Dropping this, or the answer's body at any point, ends the request: the reporter hears of
-    /// it, and the connection to the backend is closed.
-    pub(crate) async fn answer(
+    /// Dropping the future, or the response body at any point, ends the request: the reporter is notified, and the
+    /// connection to the backend is closed.
+    pub(crate) async fn serve(
         &self,
         mut request: Box<Request<RequestBody>>,
         client: &Rc<Client>,
@@ -130,7 +131,7 @@ impl Proxy {
         let has_body = !request.body().is_end_stream();
         let exchange = client.on_request(request.version(), has_body);
         if let Some(probe) = platform_probe::take(request.headers_mut()) {
-            return probe.answer(&self.services.readiness, Held::uncounted(exchange));
+            return probe.respond(&self.services.readiness, Held::uncounted(exchange));
         }
         let begin = Instant::now();
         let outcome = Outcome::new(&self.observer, &request, client.scheme, begin);
@@ -169,7 +170,7 @@ impl Proxy {
         }
     }
 
-    /// Counts a request that is not looked at, since it has ended before that could be done.
+    /// Counts a request that ended before it could be handled.
     pub(crate) fn was_taken_back(
         &self,
         request: &Request<()>,
@@ -208,13 +209,13 @@ impl Proxy {
             }
             never = informational::heed(client, interim, &limits, &deadline) => match never {},
             () = client.late() => {
-                let why = "the rest of the request's body did not come in time";
+                let why = "the rest of the request body did not arrive in time";
                 Err(Refusal::new(ErrorReason::ClientTimeout, why))
             }
         }
     }
 
-    /// Has a body whose length is not known fail when it is larger than it may be. The flag tells that.
+    /// Makes a body of unknown length fail once it exceeds the limit. The returned flag is then set.
     fn bound(&self, request: &mut Request<RequestBody>) -> Option<Rc<Cell<bool>>> {
         let most = self.services.limits.max_request_body?;
         let body = request.body_mut();
@@ -222,9 +223,9 @@ impl Proxy {
         is_open.then(|| body.bound(most))
     }
 
-    /// Waits for capacity and for the head of the backend's answer.
+    /// Waits for capacity, then for the head of the backend's response.
     ///
-    /// Cancellation leaves the queue, or closes the connection to the backend.
+    /// Cancellation leaves the queue or closes the connection to the backend.
     async fn forward(
         &self,
         mut request: Box<Request<RequestBody>>,
@@ -243,10 +244,10 @@ impl Proxy {
                 .is_some()
         {
             let why =
-                "the request target cannot be sent to this revision, which is reached over HTTP/2";
+                "this request target cannot be sent over HTTP/2, which this revision requires";
             return Err(Refusal::new(ErrorReason::BadRequest, why));
         }
-        // An offer may always be ignored (RFC 9110, 7.8), and there are none over HTTP/2.
+        // An offer may always be ignored (RFC 9110, 7.8), and HTTP/2 has none.
         let offer = Offer::of(&request).filter(|_| version != Version::HTTP_2);
         rewrite::to_backend(&mut request, version, &client.address, attempts.backend());
         let mut has_refused = false;
@@ -266,7 +267,6 @@ impl Proxy {
                     rewrite::to_http1(&mut request, attempts.backend());
                     has_refused = true;
                 }
-                // On the heap: every request would have room for it, and few need it.
                 Err(failed) => (attempts, request) = Box::pin(attempts.fail(failed)).await?,
             }
         };
@@ -278,9 +278,10 @@ impl Proxy {
         }
         let slot = attempts.succeed();
         client.on_names(lease.names());
-        match upgrade::is_switch(&response) {
-            true => upgrade::to_client(&mut response),
-            false => rewrite::to_client(&mut response),
+        if upgrade::is_switch(&response) {
+            upgrade::to_client(&mut response)
+        } else {
+            rewrite::to_client(&mut response)
         }
         if old_client && response.body().size_hint().exact().is_none() {
             client.output.ends_with_close();
@@ -302,7 +303,7 @@ impl Proxy {
         let renew = |copy: &mut Request<RequestBody>| informational::relay_again(copy, client);
         let (response, mut lease) = self.upstream.send(backend, request, renew).await?;
         if offer.is_some() {
-            // Unless the backend switches now: it may have left HTTP all the same, or read none any more.
+            // Even if the backend does not switch now, it may have left HTTP or stopped reading.
             lease.retire();
         }
         let is_covered = |offer: &Offer| offer.covers(response.headers());

@@ -1,6 +1,6 @@
-//! A request's way to its backend and the answer's way back, up to where the answer's body begins.
+//! Sends a request to its backend and returns the head of the response.
 //!
-//! What must not live here: which backend it is, and what a proxy changes in a message.
+//! What must not live here: the choice of the backend, and what the proxy changes in a message.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -45,13 +45,13 @@ pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use recall::Recall;
 pub(crate) use response_body::{BackendBody, ReceiveError};
 
-/// How long a new connection to a backend that serves few at once may be silent before idle ones are closed for it.
-/// One for which that was in vain so often may be slow rather than busy with them.
+/// How long a new connection to a backend with few slots may stay silent before idle ones are closed to make room.
+/// Grows with `in_vain`: a backend for which this did not help may just be slow.
 fn starving(in_vain: u32) -> Duration {
     Duration::from_millis(50) * (1 << in_vain.min(4))
 }
 
-/// A response that comes so soon after that has waited for it.
+/// If the response comes this soon afterwards, the idle connections were in its way.
 const RELIEVED: Duration = Duration::from_millis(20);
 
 /// One worker's connections to the backends.
@@ -62,38 +62,38 @@ pub(crate) struct Upstream {
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
     recall: Recall,
-    /// How many idle connections are kept.
+    /// The most idle connections kept.
     most_idle: usize,
 }
 
-/// A connection without TLS, once it has left HTTP.
+/// A connection without TLS that has left HTTP.
 pub(crate) type Plain = wire::Wire<line::Line<TcpStream>>;
 
-/// What a request holds of a connection. Dropping it before the answer is complete ends the request,
-/// so that the backend notices.
+/// A request's share of a connection. Dropping it before the response is complete aborts the request, so that the
+/// backend notices.
 pub(crate) enum Lease {
-    /// All of it.
+    /// The whole connection.
     Http1(pool::Checkout),
     /// One of its streams.
     Http2(http2::Stream),
 }
 
 impl Lease {
-    /// Makes an HTTP/1 connection available to further requests, once the answer is complete and the request is sent.
+    /// Returns an HTTP/1 connection to the pool, once the response is complete and the request is sent.
     pub(crate) fn give_back(&mut self) {
         if let Self::Http1(lease) = self {
             lease.give_back();
         }
     }
 
-    /// No further request is to be sent on an HTTP/1 connection.
+    /// Sends no further request on an HTTP/1 connection.
     pub(crate) fn retire(&mut self) {
         if let Self::Http1(lease) = self {
             lease.retire();
         }
     }
 
-    /// The names of the headers in the response as they came.
+    /// The response's header names as they were spelled.
     pub(crate) fn names(&self) -> Names {
         match self {
             Self::Http1(lease) => lease.names(),
@@ -101,7 +101,7 @@ impl Lease {
         }
     }
 
-    /// Whether the rest of the request is on its way, behind a complete response.
+    /// Whether the rest of the request is still being sent, after a complete response.
     pub(crate) fn is_uploading(&self) -> bool {
         match self {
             Self::Http1(lease) => lease.is_uploading(),
@@ -109,7 +109,7 @@ impl Lease {
         }
     }
 
-    /// Ready when the rest of the request was sent, behind a complete response, or cannot be.
+    /// Ready when the rest of the request was sent after a complete response, or cannot be sent.
     pub(crate) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Http1(lease) => lease.poll_uploaded(cx),
@@ -119,7 +119,7 @@ impl Lease {
 }
 
 impl Upstream {
-    /// One of the workers that hear of `recall`.
+    /// For one of the workers that listen to `recall`.
     pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>, recall: &Recall) -> Self {
         let most_idle = recall.share(limits.max_backend_idle_connections);
         let mut http = http1::Builder::new();
@@ -138,18 +138,17 @@ impl Upstream {
         }
     }
 
-    /// Sends `request` to `backend` in the protocol of its version and waits for the head of the answer.
+    /// Sends `request` to `backend`, in the protocol of its HTTP version, and waits for the head of the response.
     ///
-    /// A connection of the pool may turn out to have been closed while it was idle. The request is then
-    /// sent on a new one, as long as no byte of a response has come and either nothing of the request
-    /// was sent or it does no harm to send it twice.
+    /// A pooled connection may turn out to have been closed while it was idle. The request is then sent on a new one,
+    /// provided that no byte of a response has arrived and the request is either unsent or idempotent.
     ///
-    /// `renew` is to give a request that is sent again the extensions that it had.
+    /// `renew` restores the extensions of a request that is sent again.
     ///
     /// # Errors
-    /// With the request, as it came, when it may be sent to another backend.
+    /// Contains the request, unchanged, if it may be sent to another backend.
     ///
-    /// Cancellation closes the connection, or the request's part of it, so the backend notices.
+    /// Cancellation closes the connection or resets the stream, so that the backend notices.
     pub(crate) async fn send(
         &self,
         backend: &Arc<Backend>,
@@ -158,11 +157,10 @@ impl Upstream {
     ) -> Result<(Response<BackendBody>, Lease), Failed> {
         let endpoint = &backend.endpoint;
         if request.version() == Version::HTTP_2 {
-            // On the heap: one of HTTP/1 would have room for it, too.
             let (response, stream) = Box::pin(self.http2.send(backend, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
-        // One that `http::Uri` does not hold is the first on its connection.
+        // A target that `http::Uri` cannot hold needs a new connection.
         if request.extensions().get::<Target>().is_none()
             && let Some(connection) = self.pool.take(endpoint)
         {
@@ -171,7 +169,6 @@ impl Upstream {
                 Err(failed) => request = failed.on_used_connection()?,
             }
         }
-        // On the heap: every request would have room for it, and few need it.
         Box::pin(self.send_on_new(backend, request)).await
     }
 
@@ -198,16 +195,17 @@ impl Upstream {
             }
         };
         let exchange = exchange(self.lease(backend, connection), request, None);
-        match backend.serves_few() {
-            true => self.without_idle_ones(backend, exchange).await,
-            false => exchange.await,
+        if backend.serves_few() {
+            self.without_idle_ones(backend, exchange).await
+        } else {
+            exchange.await
         }
     }
 
-    /// Has all workers close their idle connections to `backend` when `exchange` takes a while.
+    /// Makes all workers close their idle connections to `backend` if `exchange` takes too long.
     ///
-    /// There are backends that serve one connection after the other: such a one does not look at ours
-    /// before the others are closed. Once it has shown itself as one, none is kept.
+    /// Some backends serve one connection at a time and do not read from a new one until the others are closed. For a
+    /// backend that turns out to be one of these, idle connections are no longer kept.
     async fn without_idle_ones<T, E>(
         &self,
         backend: &Backend,
@@ -238,7 +236,7 @@ impl Upstream {
         pool::Checkout::new(Rc::clone(&self.pool), Arc::clone(backend), connection)
     }
 
-    /// Closes what has been idle for too long, and what others need the room of.
+    /// Closes connections that have been idle for too long or whose room is needed elsewhere.
     pub(crate) async fn keep_up(&self) -> Infallible {
         let mut sweep = interval(Pool::SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -252,19 +250,19 @@ impl Upstream {
         }
     }
 
-    /// There is no descriptor left: idle connections of all workers make room.
+    /// The process is out of file descriptors: all workers close idle connections.
     pub(crate) fn on_scarcity(&self) {
         self.recall.on_scarcity();
     }
 
-    /// Closes what has been idle for too long.
+    /// Closes connections that have been idle for too long.
     fn sweep(&self) {
         self.pool.sweep();
         let room = self.most_idle.saturating_sub(self.pool.len());
         self.http2.sweep(room);
     }
 
-    /// Closes the idle connections that are called for.
+    /// Closes the idle connections that `call` asks for.
     fn close(&self, call: Call) {
         if call.unkept {
             self.pool.close_unkept();
@@ -277,11 +275,11 @@ impl Upstream {
     }
 }
 
-/// Gives a request that is sent again the extensions that it had.
+/// Restores the extensions of a request that is sent again.
 type Renew<'a> = dyn Fn(&mut Request<RequestBody>) + 'a;
 
-/// Sends `request` on one connection and waits for the head of the response. A used one may be closed just then, so
-/// that it has to be cheap to have the request again, which `renew` gives its extensions then.
+/// Sends `request` on one connection and waits for the head of the response. A reused connection may be closed at any
+/// time, so the request must be cheap to restore; `renew` restores its extensions.
 async fn exchange(
     mut lease: pool::Checkout,
     request: Box<Request<RequestBody>>,
@@ -301,9 +299,9 @@ async fn exchange(
     };
     let unsent = failed.take_message().map(Box::new);
     let error = UpstreamError::exchange(lease.address(), failed.into_error());
-    let is_unheard = matches!(error, UpstreamError::Lost { .. }) && !lease.has_answer();
+    let is_silent = matches!(error, UpstreamError::Lost { .. }) && !lease.has_response();
     let mut failed = Failed::from(error);
-    if is_unheard {
+    if is_silent {
         failed.complaint.get_or_insert(Complaint::Closed);
         failed.again = match spare {
             Spare::None => None,
@@ -320,10 +318,10 @@ async fn exchange(
     Err(failed)
 }
 
-/// What there is of a request that it does no harm to send twice (RFC 9110, 9.2.2).
+/// What is kept of an idempotent request (RFC 9110, 9.2.2), to send it again.
 enum Spare {
     None,
-    /// The connection records its head. A copy would be a good part of what a request costs.
+    /// The connection records the head: a copy would be a considerable part of a request's cost.
     Recorded(RequestBody),
     Whole(Box<Request<RequestBody>>),
 }

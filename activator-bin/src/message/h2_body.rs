@@ -1,6 +1,6 @@
-//! A body that comes over HTTP/2, of a request or of a response, read as fast as its reader asks for it.
+//! A body received over HTTP/2, of a request or a response, read as fast as its reader polls it.
 //!
-//! What must not live here: what an error means, which depends on who has sent the body.
+//! What must not live here: the meaning of an error, which depends on the sender.
 
 use std::task::{Context, Poll, ready};
 
@@ -10,18 +10,18 @@ use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
 use http_body::{Frame, SizeHint};
 
-/// A body as it comes. Its sender may send more of it once a part was read.
+/// A body as it arrives. Reading a part of it lets the sender continue.
 #[derive(Debug)]
 pub(crate) struct H2Body {
     stream: RecvStream,
-    /// What is still to come, when that was said.
+    /// The bytes still to come, if known.
     length: Option<u64>,
 }
 
 impl H2Body {
-    /// The body that comes behind `headers`.
+    /// The body that follows `headers`.
     pub(crate) fn new(headers: &HeaderMap, stream: RecvStream) -> Self {
-        // h2 sees to it that it is the length.
+        // h2 checks the body against it.
         let length = length(headers);
         let is_over = stream.is_end_stream();
         let length = length.or(is_over.then_some(0));
@@ -35,7 +35,7 @@ impl H2Body {
         let Self { stream, length } = self;
         let end = match ready!(stream.poll_data(cx)) {
             Some(Ok(data)) => {
-                // An error means that there is nothing more to come.
+                // An error means that the stream is over.
                 let _ = stream.flow_control().release_capacity(data.len());
                 *length = length.map(|length| length.saturating_sub(data.len() as u64));
                 return Poll::Ready(Some(Ok(Frame::data(data))));
@@ -47,7 +47,7 @@ impl H2Body {
         Poll::Ready(trailers.transpose())
     }
 
-    /// Whether all of it has come, as far as that is known.
+    /// Whether the whole body has arrived, as far as known.
     pub(crate) fn is_whole(&self) -> bool {
         self.length.is_none_or(|length| length == 0)
     }
@@ -62,7 +62,7 @@ impl H2Body {
     }
 }
 
-/// The length that all of the headers say, if they do.
+/// The content length, if all its headers agree.
 fn length(headers: &HeaderMap) -> Option<u64> {
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let first = lengths.next()?;

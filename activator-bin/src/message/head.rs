@@ -1,6 +1,6 @@
-//! The head of an HTTP/1 message as bytes: where it ends, and how the names of its headers are written.
+//! The head of an HTTP/1 message as bytes: where it ends, and how its header names are spelled.
 //!
-//! What must not live here: what a head means.
+//! What must not live here: the meaning of a head.
 
 mod names;
 mod respelling;
@@ -10,19 +10,19 @@ pub(crate) use respelling::Respelling;
 
 use memchr::memchr;
 
-/// Looks for the end of a head: an empty line. Lines end as hyper sees it, with CR LF or LF.
+/// Finds the empty line that ends a head. Like hyper, accepts CR LF and LF as line ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HeadEnd {
-    /// Nothing has come of the line.
+    /// At the start of a line.
     Empty,
-    /// Nothing but CR.
+    /// After a CR at the start of a line.
     Return,
-    /// More than that.
+    /// Within a line.
     Line,
 }
 
 impl HeadEnd {
-    /// Looks at what comes next. Answers where the bytes behind the head begin, when it ends.
+    /// Looks at the next bytes. Returns the offset just after the head if it ends in them.
     pub(crate) fn find(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {

@@ -1,4 +1,4 @@
-//! What belongs to one connection, and is not passed on.
+//! Removes the headers that belong to one connection and are not forwarded.
 
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, TRAILER};
@@ -7,14 +7,14 @@ use http_body::Body;
 use super::headers::is_hop_by_hop;
 use super::{listed, trailers};
 
-/// How the end of a message's body is told.
+/// How the end of a body is marked.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Framing {
     /// There is no body.
     Empty,
-    /// The length is known.
+    /// By its length.
     Length,
-    /// It isn't; trailers are possible.
+    /// By chunks; trailers are possible.
     Chunked,
 }
 
@@ -28,16 +28,16 @@ impl Framing {
     }
 }
 
-/// Removes what belongs to one connection; only trailers that pass are announced.
+/// Removes hop-by-hop headers. `Trailer` keeps only trailers that are forwarded.
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
     listed::remove(headers);
-    // One look at the few names that are there, instead of one for each that might be.
+    // One pass over the names present, instead of a lookup for each possible one.
     let names = headers.keys().filter(|name| is_hop_by_hop(name));
     let names: Vec<_> = names.cloned().collect();
     for name in names {
         headers.remove(name);
     }
-    // Hyper sends only trailers that are announced.
+    // Hyper sends only announced trailers.
     let trailers = match framing {
         Framing::Chunked => trailers::announced(headers),
         Framing::Empty | Framing::Length => None,
@@ -48,7 +48,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
     }
 }
 
-/// Makes the headers of an informational answer ones that go to the client.
+/// Prepares the headers of an informational response for the client.
 pub(crate) fn informational_to_client(headers: &mut HeaderMap) {
     remove_hop_by_hop(headers, Framing::Empty);
     headers.remove(CONTENT_LENGTH);

@@ -1,6 +1,6 @@
-//! Informational responses (1xx) of a backend on their way to a client of HTTP/2, for which they belong to a stream.
+//! Informational responses (1xx) of a backend for an HTTP/2 client, where they belong to a stream.
 //!
-//! What must not live here: those to clients of HTTP/1, which belong to the connection.
+//! What must not live here: those for HTTP/1 clients, which belong to the connection.
 
 use std::task::{Context, Poll, Waker};
 
@@ -8,16 +8,16 @@ use http::{HeaderMap, Response, StatusCode};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
-/// Nothing is added while so many wait.
+/// Once this many wait, further ones are dropped.
 const ENOUGH: usize = 16;
 
-/// The backend has said 100 (Continue).
+/// The backend sent 100 (Continue).
 #[derive(Debug)]
 pub(crate) struct Wanted;
 
-/// Those of one request that are not sent yet.
+/// The unsent informational responses of one request.
 ///
-/// All who use it are on one thread; only where hyper tells of such responses it has to be `Send`.
+/// Used by a single thread; the callback that hyper takes must be `Send`.
 #[derive(Debug, Default)]
 pub(crate) struct Interim {
     state: Mutex<State>,
@@ -27,30 +27,31 @@ pub(crate) struct Interim {
 #[derive(Debug, Default)]
 struct State {
     waiting: Vec<Response<()>>,
-    /// Of the stream's task.
+    /// Of the task that serves the stream.
     waker: Option<Waker>,
     expectation: Expectation,
 }
 
-/// What has become of the client's wish to be told whether to send the body.
+/// The state of the client's `Expect: 100-continue`.
 #[derive(Debug, Default)]
 enum Expectation {
     #[default]
     None,
-    /// Nobody has said that the body is wanted.
+    /// The backend has not asked for the body yet.
     Open(oneshot::Sender<Wanted>),
-    /// The backend has, or nobody waits for that any more.
+    /// The backend has asked for the body, or we no longer wait for it to do so.
     Wanted,
-    HealthLog,
+    /// It was sent to the client, or never will be.
+    Settled,
 }
 
 impl Interim {
-    /// The client waits for 100 (Continue). [`Wanted`] is sent when the backend has said it.
+    /// The client waits for 100 (Continue). [`Wanted`] is sent once the backend sends it.
     pub(crate) fn expect(&self, wanted: oneshot::Sender<Wanted>) {
         self.state.lock().expectation = Expectation::Open(wanted);
     }
 
-    /// The backend has sent one, with headers that may go to the client.
+    /// The backend sent one; its `headers` are fit for the client.
     pub(crate) fn on_arrival(&self, status: StatusCode, headers: HeaderMap) {
         self.arrived.notify_waiters();
         let mut state = self.state.lock();
@@ -60,32 +61,29 @@ impl Interim {
             expectation @ Expectation::Open(_) => {
                 if let Expectation::Open(want) = std::mem::replace(expectation, Expectation::Wanted)
                 {
-                    // An error means that nobody asks for the body any more.
+                    // An error means that the body is no longer read.
                     let _ = want.send(Wanted);
                 }
             }
-            // It is told when the body is asked for, and only once.
-            Expectation::Wanted | Expectation::HealthLog => {}
+            // The client gets it when the body is first polled, and only once.
+            Expectation::Wanted | Expectation::Settled => {}
         }
     }
 
-    /// The body is asked for: a client that waits to be told is told.
+    /// The body is being read: sends 100 (Continue) to a client that waits for it.
     pub(crate) fn go_on(&self) {
         let mut state = self.state.lock();
-        if !matches!(
-            state.expectation,
-            Expectation::None | Expectation::HealthLog
-        ) {
-            state.expectation = Expectation::HealthLog;
+        if !matches!(state.expectation, Expectation::None | Expectation::Settled) {
+            state.expectation = Expectation::Settled;
             state.add(StatusCode::CONTINUE, HeaderMap::new());
         }
     }
 
-    /// The response has come: a body that nobody has asked for is not wanted.
+    /// The final response has arrived: a body that was not asked for is not wanted.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         if let Expectation::Open(_) = state.expectation {
-            state.expectation = Expectation::HealthLog;
+            state.expectation = Expectation::Settled;
         }
     }
 
@@ -96,7 +94,7 @@ impl Interim {
         self.arrived.notified().await;
     }
 
-    /// The next one to be sent. For the stream's task.
+    /// Takes the unsent ones. For the task that serves the stream.
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Vec<Response<()>>> {
         let mut state = self.state.lock();
         if !state.waiting.is_empty() {
@@ -112,7 +110,7 @@ impl Interim {
 
 impl State {
     fn add(&mut self, status: StatusCode, headers: HeaderMap) {
-        // There is no switching to another protocol in HTTP/2 (RFC 9113, 8.6).
+        // HTTP/2 has no protocol switch (RFC 9113, 8.6).
         if self.waiting.len() >= ENOUGH || status == StatusCode::SWITCHING_PROTOCOLS {
             return;
         }

@@ -1,12 +1,12 @@
-//! The headers that `Connection` lists: they belong to one connection, and end with it.
+//! Removes the headers that `Connection` lists: they are for this connection only.
 
 use http::header::CONNECTION;
 use http::{HeaderMap, HeaderValue};
 
 use super::headers::split;
 
-/// Removes `Connection` and what it lists. Answers how often a header was looked for: a list may have thousands
-/// of names, and no more than a look for each is spent on it.
+/// Removes `Connection` and what it lists. Returns how many lookups it took: a list may have thousands of names, and
+/// costs at most one lookup for each.
 pub(super) fn remove(headers: &mut HeaderMap) -> usize {
     let lists: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
     if lists.is_empty() {

@@ -1,5 +1,4 @@
-//! The body of a request on its way to a backend. What was read of it is kept as long as the request
-//! may have to be sent again.
+//! A request body on its way to a backend. What was read is kept as long as the request may have to be sent again.
 
 use std::cell::{Cell, RefCell};
 use std::error::Error;
@@ -22,49 +21,49 @@ mod source;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use source::AnswerOver;
+pub(crate) use source::ResponseOver;
 use source::Source;
 
-/// How many bytes are kept of a body that may have to be sent again.
+/// The most bytes kept of a body that may have to be sent again.
 const MOST_KEPT: usize = 64 * 1024;
-/// What a part costs besides its bytes.
+/// The overhead of a kept part, in bytes.
 const PART: usize = 64;
 
 /// The body of one attempt to send a request.
 #[derive(Debug)]
 pub(crate) struct RequestBody {
-    /// None when there is nothing to upload.
+    /// `None` if there is nothing to upload.
     shared: Option<Rc<RefCell<Shared>>>,
     turn: Turn,
-    /// What the client is told meanwhile, over HTTP/2.
+    /// Where informational responses go, over HTTP/2.
     interim: Option<Arc<Interim>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Turn {
-    /// It is for an attempt that may be necessary: begins when it is read first, and ends all others.
+    /// For a possible further attempt. Reading from it starts that attempt and ends all others.
     Spare,
     Number(u32),
 }
 
-/// What all attempts have in common.
+/// Shared by all attempts.
 #[derive(Debug)]
 struct Shared {
     from: Source,
-    /// Whose turn it is to read.
+    /// The attempt that may read.
     turn: u32,
     spares: usize,
-    /// All that was read so far, while there are spare ones.
+    /// Everything read so far, while there are spare bodies.
     kept: Vec<Part>,
-    /// How much that is.
+    /// The size of the kept parts, overhead included.
     weight: usize,
-    /// How many of them the current attempt has passed on.
+    /// How many of them the current attempt has returned.
     given: usize,
-    /// Nothing was read that is not kept.
+    /// Whether everything that was read is kept.
     is_whole: bool,
 }
 
-/// Why a body does not come to its end.
+/// Why a body fails.
 type Failure = Box<dyn Error + Send + Sync>;
 
 #[derive(Debug)]
@@ -97,7 +96,7 @@ impl RequestBody {
         }
     }
 
-    /// What comes over HTTP/2, where a client is told of what comes before the response.
+    /// A body received over HTTP/2, with the client's informational responses.
     pub(crate) fn http2(from: H2Body, interim: Arc<Interim>) -> Self {
         let has_body = !from.is_end_stream();
         let source = has_body.then(|| Source::http2(from, Arc::clone(&interim)));
@@ -109,10 +108,10 @@ impl RequestBody {
         self.interim.as_ref()
     }
 
-    /// The same body for a further attempt, which ends this one; none when its beginning is lost. What is
-    /// read is kept until the further one is dropped, which has to be when a response comes.
+    /// The same body for a further attempt, which ends this one. `None` if its beginning is lost. What is read is
+    /// kept until the spare body is dropped, which should be when a response arrives.
     ///
-    /// Whether it [is whole](Self::is_whole) is known when it is needed.
+    /// Ask whether it [is whole](Self::is_whole) only when it is needed.
     pub(crate) fn again(&self) -> Option<Self> {
         if let Some(shared) = &self.shared {
             let mut shared = shared.borrow_mut();
@@ -128,23 +127,25 @@ impl RequestBody {
         })
     }
 
-    /// Whether all of the body can still be sent, what was read for other attempts included.
+    /// Whether the whole body can still be sent, including what other attempts have read.
     pub(crate) fn is_whole(&self) -> bool {
         let shared = self.shared.as_ref();
         shared.is_none_or(|shared| shared.borrow().is_whole)
     }
 
-    /// It is not asked for until [`Wanted`] is sent or nothing has come for a while. When its
-    /// sender is dropped, it never is; its connection is closed when the other one is dropped, too.
-    pub(crate) fn close_gate(&mut self) -> (oneshot::Sender<Wanted>, oneshot::Sender<AnswerOver>) {
+    /// Holds the body back until [`Wanted`] is sent, or for a while. If the first sender is dropped instead, the body
+    /// is never read; it then fails when the second one is dropped, which closes the connection.
+    pub(crate) fn close_gate(
+        &mut self,
+    ) -> (oneshot::Sender<Wanted>, oneshot::Sender<ResponseOver>) {
         match &self.shared {
             Some(shared) => shared.borrow_mut().from.close_gate(),
             None => (oneshot::channel().0, oneshot::channel().0),
         }
     }
 
-    /// From now on it fails when more than `most` bytes have come, which the flag then tells. A failed one is
-    /// never ended as if it were complete.
+    /// Makes the body fail once it exceeds `most` bytes. The returned flag is then set. A failed body never looks
+    /// complete.
     pub(crate) fn bound(&mut self, most: u64) -> Rc<Cell<bool>> {
         match &self.shared {
             Some(shared) => shared.borrow_mut().from.bound(most),
@@ -152,7 +153,7 @@ impl RequestBody {
         }
     }
 
-    /// What of the kept parts is still to be passed on.
+    /// The kept parts that are still to be returned.
     fn rest<'a>(&self, shared: &'a Shared) -> &'a [Part] {
         let given = match self.turn {
             Turn::Spare => 0,
@@ -171,7 +172,7 @@ impl Drop for RequestBody {
 }
 
 impl Shared {
-    /// The next attempt reads from now on.
+    /// The next attempt starts reading.
     fn begin(&mut self) -> Turn {
         self.spares -= 1;
         self.turn += 1;
@@ -264,12 +265,16 @@ impl Body for RequestBody {
         let mut shared = shared.borrow_mut();
         if *turn == Turn::Spare {
             if !shared.is_whole {
-                return Poll::Ready(Some(Err(io::Error::other("the body has begun").into())));
+                return Poll::Ready(Some(Err(
+                    io::Error::other("the body has been partly read").into()
+                )));
             }
             *turn = shared.begin();
         }
         if *turn != Turn::Number(shared.turn) {
-            return Poll::Ready(Some(Err(io::Error::other("it is sent again").into())));
+            return Poll::Ready(Some(Err(
+                io::Error::other("the body is being sent again").into()
+            )));
         }
         shared.poll_frame(cx)
     }

@@ -1,33 +1,32 @@
-//! Request targets that are clear and go on as they came, but that `http::Uri` does not hold: quotes and
-//! angle brackets in places where RFC 3986 wants them escaped, bytes that are not UTF-8, great length.
+//! Valid request targets that `http::Uri` cannot hold: quotes and angle brackets that RFC 3986 wants escaped, bytes
+//! that are not UTF-8, and very long ones.
 //!
-//! In their place hyper reads, and writes, a target of the same form: its odd bytes are replaced.
+//! Hyper reads and writes a stand-in of the same form, in which the odd bytes are replaced.
 
 use bytes::Bytes;
 use http::Uri;
 use http::uri::PathAndQuery;
 
-/// The longest that `http::Uri` holds.
+/// The longest that `http::Uri` holds, in bytes.
 pub(crate) const LONGEST: usize = u16::MAX as usize - 1;
 
-/// Stands for each odd byte.
+/// Replaces each odd byte.
 const STAND_IN: u8 = b'_';
 
-/// The path and the query of a request as they came. A request has it as an extension when its URI
-/// could not hold them.
+/// The original path and query of a request whose URI cannot hold them. A request extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target(Bytes);
 
-/// What a byte of a request target means to those who look for its odd ones.
+/// How a byte of a request target is treated.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// It may stand anywhere in a path and in a query.
+    /// Allowed anywhere in a path and a query.
     Plain,
-    /// `http::Uri` may refuse it.
+    /// `http::Uri` may reject it.
     Odd,
-    /// Behind it comes what is never sent to a server (RFC 9112, 3.2).
+    /// Starts a fragment, which is never sent to a server (RFC 9112, 3.2).
     Fragment,
-    /// The target ends before it.
+    /// Ends the target.
     End,
 }
 
@@ -52,8 +51,8 @@ impl Class {
     }
 }
 
-/// Where the path and the query begin in a target, or in the beginning of one: behind the authority if
-/// there is one. No other form has a path.
+/// Where path and query begin in a target or its beginning: after the authority, if any. `None` for forms without a
+/// path.
 pub(crate) fn path_start(target: &[u8]) -> Option<usize> {
     if target.starts_with(b"/") {
         return Some(0);
@@ -65,7 +64,7 @@ pub(crate) fn path_start(target: &[u8]) -> Option<usize> {
     Some(authority + path)
 }
 
-/// Replaces the odd bytes of a path and a query; answers whether there are any.
+/// Replaces the odd bytes of a path and query. Returns whether there were any.
 pub(crate) fn disguise(path: &mut [u8]) -> bool {
     let mut is_odd = false;
     for byte in path {
@@ -78,19 +77,19 @@ pub(crate) fn disguise(path: &mut [u8]) -> bool {
 }
 
 impl Target {
-    /// A path and a query as they came.
+    /// The original path and query.
     pub(crate) fn new(path: Bytes) -> Self {
         Self(path)
     }
 
-    /// `uri` with this target, for HTTP/2, where it is written through `http::Uri` alone; none if that does not hold it.
+    /// `uri` with this target, for HTTP/2, which always uses `http::Uri`. `None` if that cannot hold it.
     pub(crate) fn put_into(&self, uri: &Uri) -> Option<Uri> {
         let mut parts = uri.clone().into_parts();
         parts.path_and_query = Some(PathAndQuery::from_maybe_shared(self.0.clone()).ok()?);
         Uri::from_parts(parts).ok()
     }
 
-    /// What stands in a request line.
+    /// As written in a request line.
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Which trailers pass: none that is taken for something else by a reader who puts them among the headers.
+//! Which trailers are forwarded: none that would be misread if a recipient merged them into the headers.
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRAILER};
@@ -11,7 +11,7 @@ use super::headers::{
     tokens,
 };
 
-/// Besides what belongs to one connection.
+/// Not forwarded, besides hop-by-hop names.
 const KEPT_OUT: [HeaderName; 8] = [
     TRAILER,
     CONTENT_LENGTH,
@@ -23,8 +23,7 @@ const KEPT_OUT: [HeaderName; 8] = [
     PROXY_REQUEST,
 ];
 
-/// More names than this are not announced. Each costs those who keep to the announcement a look-up, and hardly any
-/// message has more than two.
+/// More names than this are not announced. Each costs a lookup on the way, and messages rarely have more than two.
 const MOST_ANNOUNCED: usize = 1_000;
 
 /// The value of a trailer begins or ends with a space.
@@ -36,7 +35,7 @@ fn passes(name: &HeaderName) -> bool {
     !KEPT_OUT.contains(name) && !is_hop_by_hop(name)
 }
 
-/// The announced trailers that pass.
+/// The announced trailers that are forwarded.
 pub(crate) fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
     let may_pass = |name: &&[u8]| HeaderName::from_bytes(name).is_ok_and(|name| passes(&name));
     let names = tokens(headers, TRAILER).take(MOST_ANNOUNCED);
@@ -45,7 +44,7 @@ pub(crate) fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
     names.filter(|names| !names.is_empty())
 }
 
-/// Leaves of a body's trailers those that pass.
+/// Removes trailers that are not forwarded.
 pub(crate) fn clean(frame: &mut Frame<Bytes>) {
     if let Some(trailers) = frame.trailers_mut() {
         let names = trailers.keys().filter(|name| !passes(name));
@@ -55,7 +54,7 @@ pub(crate) fn clean(frame: &mut Frame<Bytes>) {
     }
 }
 
-/// Makes a part of a request's body one that goes to the backend.
+/// Prepares a frame of a request body for the backend.
 pub(crate) fn to_backend(mut frame: Frame<Bytes>) -> Result<Frame<Bytes>, Padded> {
     clean(&mut frame);
     match frame.trailers_ref() {

@@ -1,4 +1,4 @@
-//! A request's attempts to get a response: on which backend, and what is done when one fails.
+//! The attempts to get a response to one request: which backend is tried, and what follows a failure.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::throttle::{Complaint, Slot};
 use crate::upstream::backend::{Backend, Health};
 use crate::upstream::{Failed, UpstreamError};
 
-/// How often a request is sent to backends that respond to others and close on it: they are well then,
-/// and it may be what ends them.
+/// How many attempts a request gets on backends that respond to other requests but close the connection on this one:
+/// the request itself may be the cause.
 const MOST_IN_VAIN: u32 = 3;
 
-/// One request's attempts.
+/// The attempts of one request.
 pub(super) struct Attempts<'a> {
     target: &'a ServedRevision,
     capacity: Capacity<'a>,
@@ -26,11 +26,11 @@ pub(super) struct Attempts<'a> {
     in_vain: u32,
 }
 
-/// What to do after an attempt that failed.
+/// What to do after a failed attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Step {
     sets_aside: bool,
-    /// If the request can be sent again.
+    /// Whether the request can be sent again.
     goes_on: bool,
 }
 
@@ -52,7 +52,7 @@ impl<'a> Attempts<'a> {
         })
     }
 
-    /// Where the request goes now.
+    /// The backend of the current attempt.
     pub(super) fn backend(&self) -> &Arc<Backend> {
         &self.backend
     }
@@ -61,13 +61,13 @@ impl<'a> Attempts<'a> {
     pub(super) fn succeed(self) -> Slot {
         if let Some(failures) = self.backend.on_response() {
             let failures = Some(failures).filter(|&failures| failures > 0);
-            tracing::info!(revision = %self.target.key, backend = %self.backend.endpoint.address, failures, "backend answers again");
+            tracing::info!(revision = %self.target.key, backend = %self.backend.endpoint.address, failures, "backend responds again");
         }
         self.slot
     }
 
-    /// The request got none. It comes back when it is to be sent again, to what is the backend then; that is after
-    /// a wait when the backend that failed was the only one.
+    /// The request got no response. Returns it if it is to be sent again, to the backend that is then current; this
+    /// waits if the failed backend was the only one.
     ///
     /// Dropping the future leaves the queue.
     pub(super) async fn fail(
@@ -84,7 +84,7 @@ impl<'a> Attempts<'a> {
             return Err(Refusal::new(error.reason(), error));
         }
         if let UpstreamError::OutOfDescriptors(_) | UpstreamError::Target = &error {
-            // Which says nothing about the backend.
+            // This says nothing about the backend.
             return Err(Refusal::new(error.reason(), error));
         }
         let before = self.note_failure(&error);
@@ -132,10 +132,10 @@ impl<'a> Attempts<'a> {
     }
 }
 
-/// What follows from `complaint` about a backend whose last request fared like `before`.
+/// Decides what follows from `complaint` about a backend whose previous request fared like `before`.
 ///
-/// A backend that responds to others and closes on this request stays: or whoever sends what a backend
-/// chokes on would have it taken away from all others.
+/// A backend that responds to other requests but closes the connection on this one is not set aside: otherwise a
+/// client could take backends away from everyone with a request that breaks them.
 fn step(complaint: Complaint, before: Health, in_vain: u32) -> Step {
     match (complaint, before) {
         (Complaint::Closed, Health::Responding) => Step {

@@ -1,4 +1,4 @@
-//! The wait for capacity, and what the client hears when there will be none.
+//! The wait for capacity, and the refusal if none becomes available.
 
 use std::time::Instant;
 
@@ -8,9 +8,9 @@ use super::refusal::Refusal;
 use crate::revision::ServedRevision;
 use crate::throttle::{Complaint, QueueBound, Slot, ThrottleError};
 
-/// The capacity of one revision, as its requests ask for it.
+/// The capacity of one revision, as seen by its requests.
 ///
-/// Whoever is counted waits here, so that waiting counts as concurrency.
+/// Requests wait here after they were counted, so that waiting counts as concurrency.
 pub(super) struct Capacity<'a> {
     target: &'a ServedRevision,
     queue: &'a QueueMetrics,
@@ -21,18 +21,17 @@ impl<'a> Capacity<'a> {
         Self { target, queue }
     }
 
-    /// Waits until there is capacity for one more request.
+    /// Waits for capacity for one more request.
     ///
     /// Dropping the future leaves the queue.
     pub(super) async fn wait(&self) -> Result<Slot, Refusal> {
         match self.target.throttle.try_acquire() {
             Some(slot) => Ok(slot),
-            // On the heap, as below: every request would have room for it, and few need it.
             None => Box::pin(self.timed(self.target.throttle.acquire())).await,
         }
     }
 
-    /// Waits for capacity elsewhere than on the backend of `slot`, which is set aside.
+    /// Waits for capacity on a backend other than that of `slot`, which is set aside.
     ///
     /// Dropping the future leaves the queue.
     pub(super) async fn wait_elsewhere(

@@ -1,7 +1,7 @@
-//! What a request holds until it is over: its slot, its count, and what is known of its outcome.
+//! What a request holds until it is over: its slot, its count, and its outcome so far.
 //!
-//! It is [`Accepted`] until its response begins, and then [`Held`] by that response's body. Whoever drops either, and
-//! whenever, gives all of it back.
+//! It is [`Accepted`] until the response begins, then [`Held`] by the response body. Dropping either, at any time,
+//! releases everything.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -14,30 +14,30 @@ use tokio::sync::oneshot;
 
 use super::outcome::Outcome;
 use crate::client::Exchange;
-use crate::message::request_body::AnswerOver;
+use crate::message::request_body::ResponseOver;
 use crate::throttle::Slot;
 
-/// What a request holds whose response has not begun.
+/// What a request holds before its response begins.
 pub(super) struct Accepted(Held);
 
-/// What a request holds whose response has begun.
+/// What a request holds once its response has begun.
 pub(crate) struct Held {
-    /// None of one of our own.
+    /// `None` if the response is our own.
     slot: Option<Slot>,
-    /// None when it belongs to no revision.
+    /// `None` if the request belongs to no revision.
     in_flight: Option<InFlight>,
-    /// None when nobody asks how it ended.
+    /// `None` if the outcome is not recorded.
     outcome: Option<Outcome>,
     body: UploadSignals,
     exchange: Exchange,
 }
 
-/// What a response and the body of its request tell each other.
+/// Signals between a response and the body of its request.
 #[derive(Default)]
 pub(super) struct UploadSignals {
-    /// Dropped when the response is complete. Of use to a body that the backend did not want.
-    pub(super) over: Option<oneshot::Sender<AnswerOver>>,
-    /// Set by a body that is larger than it may be.
+    /// Dropped when the response is complete. Used by a body that the backend did not ask for.
+    pub(super) over: Option<oneshot::Sender<ResponseOver>>,
+    /// Set by a body that exceeds the limit.
     pub(super) is_too_large: Option<Rc<Cell<bool>>>,
 }
 
@@ -48,7 +48,7 @@ impl Accepted {
         Self(held)
     }
 
-    /// It is in flight for a revision.
+    /// The request is in flight for a revision.
     pub(super) fn counted(
         mut self,
         revision: &RevisionKey,
@@ -61,31 +61,31 @@ impl Accepted {
         self
     }
 
-    /// Whether the request's body is larger than it may be.
+    /// Whether the request body exceeds the limit.
     pub(super) fn is_too_large(&self) -> bool {
         self.0.is_too_large()
     }
 
-    /// A backend on which it has `slot` sends a response.
+    /// The backend of `slot` has responded.
     pub(super) fn responded(mut self, slot: Slot, status: StatusCode) -> Held {
         self.0.slot = Some(slot);
         self.0.begin(status)
     }
 
-    /// The response is one of our own.
+    /// The response is our own.
     pub(super) fn refused(mut self, reason: ErrorReason, status: StatusCode) -> Held {
         self.0.fail(reason);
         self.0.begin(status)
     }
 
-    /// It is over without a response.
+    /// The request ended without a response.
     pub(super) fn lost(mut self, reason: ErrorReason) {
         self.0.fail(reason);
     }
 }
 
 impl Held {
-    /// The request is answered here and counted nowhere.
+    /// For a request that is answered here and counted nowhere.
     pub(super) fn uncounted(exchange: Exchange) -> Self {
         Self {
             slot: None,
@@ -98,7 +98,7 @@ impl Held {
 
     fn begin(mut self, status: StatusCode) -> Self {
         self.exchange.on_response();
-        self.with_outcome(|outcome| outcome.answer(status));
+        self.with_outcome(|outcome| outcome.set_status(status));
         self
     }
 
@@ -108,29 +108,29 @@ impl Held {
         }
     }
 
-    /// Whether the request's body is larger than it may be.
+    /// Whether the request body exceeds the limit.
     pub(super) fn is_too_large(&self) -> bool {
         let flag = self.body.is_too_large.as_ref();
         flag.is_some_and(|flag| flag.get())
     }
 
-    /// The response does not end as it should.
+    /// The response ends early or in error.
     pub(super) fn fail(&mut self, reason: ErrorReason) {
         self.with_outcome(|outcome| outcome.fail(reason));
     }
 
-    /// All of the response is there.
+    /// The whole response is available.
     pub(super) fn complete(&mut self) {
         self.body.over = None;
         self.with_outcome(Outcome::complete);
     }
 
-    /// The response is not to be finished: see [`Exchange::cut`].
+    /// Cuts the response short: see [`Exchange::cut`].
     pub(super) fn cut(&self) {
         self.exchange.cut();
     }
 
-    /// Ready when the client's connection breaks off: see [`Exchange::on_response_end`].
+    /// Ready when the client connection breaks: see [`Exchange::on_response_end`].
     pub(super) fn on_response_end(&self) -> impl Future<Output = ()> + use<> {
         self.exchange.on_response_end()
     }

@@ -1,4 +1,4 @@
-//! Informational answers of a backend (1xx) on their way to the client.
+//! Relays informational responses (1xx) of a backend to the client.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -14,17 +14,16 @@ use super::relay::Relay;
 use crate::client::Client;
 use crate::message::hop_by_hop::informational_to_client;
 use crate::message::interim::{Interim, Wanted};
-use crate::message::request_body::{AnswerOver, RequestBody};
+use crate::message::request_body::{RequestBody, ResponseOver};
 use crate::timeouts::{Deadline, TimeoutLimits};
 
-/// Has what a backend says to `request` before its final answer passed on to `client`.
+/// Relays the informational responses to `request` to `client`.
 ///
-/// HTTP/1.0 has no such answers. Where the client waits to be told to send the body, what is returned is to be kept
-/// until the answer is over.
+/// HTTP/1.0 has none. If the client expects 100 (Continue), keep the returned sender until the response is over.
 pub(super) fn relay(
     request: &mut Request<RequestBody>,
     client: &Client,
-) -> Option<oneshot::Sender<AnswerOver>> {
+) -> Option<oneshot::Sender<ResponseOver>> {
     let interim = request.body().interim().cloned();
     if interim.is_none() && request.version() != Version::HTTP_11 {
         return None;
@@ -39,7 +38,7 @@ pub(super) fn relay(
     over
 }
 
-/// As [`relay`] does it, for a copy without a body of a request that it was called with.
+/// Like [`relay`], for a copy without a body of a request that was passed to it.
 pub(super) fn relay_again(copy: &mut Request<RequestBody>, client: &Client) {
     if copy.body().interim().is_none() && copy.version() == Version::HTTP_11 {
         relay_http1(copy, client, None);
@@ -57,7 +56,7 @@ fn relay_http1(
     hyper::ext::on_informational(request, move |answer| {
         to.on_arrival();
         if answer.status() == StatusCode::CONTINUE && expects_continue {
-            // Hyper passes it on when the body is asked for, and only once.
+            // Hyper sends it when the body is first polled, and only once.
             if let Some(want) = want.lock().take() {
                 let _ = want.send(Wanted);
             }
@@ -69,7 +68,7 @@ fn relay_http1(
     });
 }
 
-/// Notes informational answers to a request with these limits as signs of its answer, for ever.
+/// Counts informational responses as activity of the response, for as long as it is polled.
 ///
 /// Cancel-safe.
 pub(super) async fn heed(
@@ -90,7 +89,7 @@ pub(super) async fn heed(
     }
 }
 
-/// Whether the client will be told 100 (Continue) when the body is asked for: over HTTP/1 by hyper.
+/// Whether the client will get 100 (Continue) when the body is first polled. Over HTTP/1 hyper sends it.
 fn expects_continue(request: &Request<RequestBody>) -> bool {
     let expectations = request.headers().get_all(EXPECT);
     let last = expectations.iter().next_back();

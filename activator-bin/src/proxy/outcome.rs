@@ -1,4 +1,4 @@
-//! How a request ended, for the metrics: told when its last holder drops it, however that comes about.
+//! How a request ended, for the metrics: recorded when the outcome is dropped.
 
 use std::rc::Rc;
 
@@ -9,15 +9,15 @@ use tokio::time::Instant;
 
 use crate::drain::Draining;
 
-/// Where one worker's outcomes are counted.
+/// Where one worker records outcomes.
 pub(crate) struct Observer {
     pub(crate) errors: ErrorMetrics,
     pub(crate) requests: RequestRecorder,
     pub(crate) draining: Draining,
 }
 
-/// What is known of a request's end so far. One that is dropped before its answer was complete was
-/// given up: by the client, or by this process at its end.
+/// The outcome of a request so far. If it is dropped before the response was complete, the request was abandoned: by
+/// the client, or by this process as it stops.
 pub(crate) struct Outcome {
     observer: Rc<Observer>,
     begin: Instant,
@@ -32,7 +32,7 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// Of a request whose head came at `begin`.
+    /// Of a request whose head arrived at `begin`.
     pub(crate) fn new<B>(
         observer: &Rc<Observer>,
         request: &Request<B>,
@@ -57,27 +57,27 @@ impl Outcome {
         }
     }
 
-    /// Whose it is.
+    /// Sets the revision of the request.
     pub(crate) fn belong_to(&mut self, revision: &RevisionKey) {
         self.revision = Some(revision.clone());
     }
 
-    /// The client is sent this status.
-    pub(crate) fn answer(&mut self, status: StatusCode) {
+    /// Sets the status sent to the client.
+    pub(crate) fn set_status(&mut self, status: StatusCode) {
         self.status = Some(status);
     }
 
-    /// It did not end as its backend meant.
+    /// The request failed, was refused or was cut short.
     pub(crate) fn fail(&mut self, reason: ErrorReason) {
         self.reason = Some(reason);
     }
 
-    /// All of the answer is on its way.
+    /// The whole response is available.
     pub(crate) fn complete(&mut self) {
         self.is_complete = true;
     }
 
-    /// If the client is gone, that is because it was too slow.
+    /// If the client disconnected, it was because it was too slow.
     pub(crate) fn late(&mut self) {
         self.is_late = true;
     }

@@ -1,4 +1,4 @@
-//! Probes of the platform on the data port: they are answered here, and are no requests to anybody.
+//! The platform's probes on the data port. They are answered here and not counted as requests.
 
 use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
@@ -12,44 +12,44 @@ const KUBELET_PROBE: HeaderName = HeaderName::from_static("k-kubelet-probe");
 const NETWORK_PROBE: HeaderName = HeaderName::from_static("k-network-probe");
 const NETWORK_HASH: HeaderName = HeaderName::from_static("k-network-hash");
 
-/// Who asks, and for what.
-pub(super) enum OutsideProbe {
-    /// The kubelet, whether this process is ready.
+/// What a probe asks.
+pub(super) enum PlatformProbe {
+    /// The kubelet: is this process ready?
     Health,
-    /// The ingress, whether it reaches what it was told of by this hash.
+    /// The ingress: does it reach this process? The hash is to be echoed.
     Network(Option<HeaderValue>),
-    /// Somebody, whether this is the component of that name.
+    /// Is this the component of this name?
     Component(HeaderValue),
 }
 
-/// The probe that a request with these headers is. From any other request it takes the hash, which
-/// means something to the next hop as well.
-pub(super) fn take(headers: &mut HeaderMap) -> Option<OutsideProbe> {
+/// The probe that a request with these headers is, if any. Removes the hash from other requests, since it would mean
+/// something to the next hop.
+pub(super) fn take(headers: &mut HeaderMap) -> Option<PlatformProbe> {
     let is_mark = |name: &HeaderName| name.as_str().starts_with("k-");
     let is_set = |value: &&HeaderValue| !value.is_empty();
     let agent = headers.get(USER_AGENT);
     if agent.is_some_and(|agent| agent.as_bytes().starts_with(b"kube-probe/")) {
-        return Some(OutsideProbe::Health);
+        return Some(PlatformProbe::Health);
     }
-    // Hardly any request has one.
+    // Few requests have one.
     if !headers.keys().any(is_mark) {
         return None;
     }
     if headers.get(KUBELET_PROBE).filter(is_set).is_some() {
-        return Some(OutsideProbe::Health);
+        return Some(PlatformProbe::Health);
     }
     let probe = headers.get(NETWORK_PROBE).filter(is_set);
     if probe.is_some_and(|name| name == "probe") {
         let hash = headers.get(NETWORK_HASH).filter(is_set);
-        return Some(OutsideProbe::Network(hash.cloned()));
+        return Some(PlatformProbe::Network(hash.cloned()));
     }
-    let component = probe.cloned().map(OutsideProbe::Component);
+    let component = probe.cloned().map(PlatformProbe::Component);
     headers.remove(NETWORK_HASH);
     component
 }
 
-impl OutsideProbe {
-    pub(super) fn answer(self, readiness: &Readiness, held: Held) -> Response<ResponseBody> {
+impl PlatformProbe {
+    pub(super) fn respond(self, readiness: &Readiness, held: Held) -> Response<ResponseBody> {
         let refuse = |status, why: &str, held| refusal::text(status, format!("{why}\n"), held);
         match self {
             Self::Health => match readiness.check() {
@@ -77,7 +77,7 @@ impl OutsideProbe {
     }
 }
 
-/// `text` as it may stand in HTML.
+/// Escapes `text` for HTML.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for char in text.chars() {

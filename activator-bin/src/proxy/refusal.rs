@@ -1,4 +1,4 @@
-//! Answers of the activator's own: why a request is not served, as text.
+//! The activator's own responses: why a request is not served, as text.
 
 use std::fmt;
 
@@ -29,11 +29,11 @@ impl Refusal {
         let mut response = text(status, self.text, held);
         let headers = response.headers_mut();
         match self.reason {
-            // It may be none in a second.
+            // A slot or a descriptor may be free in a second.
             Why::QueueFull | Why::OutOfDescriptors => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            // Who wrote such a request may see its end elsewhere than we do, or will not come to it.
+            // The sender may disagree with us about where such a request ends, or may never finish it.
             Why::BadRequest
             | Why::Connect
             | Why::NotSupported
@@ -48,7 +48,7 @@ impl Refusal {
     }
 }
 
-/// What a client is told by number.
+/// The status that a client gets.
 fn status(reason: ErrorReason) -> StatusCode {
     use ErrorReason as Why;
     match reason {
@@ -63,7 +63,7 @@ fn status(reason: ErrorReason) -> StatusCode {
         | Why::BackendReset
         | Why::BackendTimeout
         | Why::BackendBadResponse => StatusCode::BAD_GATEWAY,
-        // Of all but the first nobody is left to be told.
+        // Only the first of these reaches a client.
         Why::QueueFull
         | Why::OutOfDescriptors
         | Why::ClientFlood
@@ -73,7 +73,7 @@ fn status(reason: ErrorReason) -> StatusCode {
     }
 }
 
-/// An answer in words.
+/// A plain-text response.
 pub(super) fn text(status: StatusCode, text: String, held: Held) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::whole(text, held));
     *response.status_mut() = status;

@@ -1,4 +1,4 @@
-//! The relay of a response from its backend, with all that its request holds.
+//! The relay of a response from its backend. It owns everything that the request holds.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,7 +14,7 @@ use crate::upstream::{BackendBody, Lease, ReceiveError};
 
 mod late_upload;
 
-/// What a backend sends, as it comes, and all that its request holds.
+/// A response body in transit, and everything that its request holds.
 pub(crate) struct Relay {
     from: BackendBody,
     lease: Lease,
@@ -23,7 +23,7 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// What comes from a backend, over a connection that is given back at the end.
+    /// Relays `from`, over a connection that returns to its pool at the end.
     pub(crate) fn new(from: BackendBody, lease: Lease, held: Held) -> Self {
         let mut relay = Self {
             from,
@@ -37,23 +37,23 @@ impl Relay {
         relay
     }
 
-    /// The request has met a time-out: all of it ends now, in a way that the client notices.
+    /// The request timed out: ends it in a way that the client notices.
     pub(crate) fn time_out(mut self: Box<Self>, kind: TimeoutKind) {
         self.held.fail(kind.into());
         self.held.cut();
     }
 
-    /// Whether the response is complete and its upload is not.
+    /// Whether the response is complete but the upload is not.
     pub(super) fn is_uploading(&self) -> bool {
         self.is_complete && self.lease.is_uploading()
     }
 
-    /// Has the rest of the upload sent, until `deadline` at most.
+    /// Lets the upload finish, until `deadline` at the latest.
     pub(super) fn finish_upload(self: Box<Self>, deadline: Deadline<Box<Self>>) {
         late_upload::go_on(self, deadline);
     }
 
-    /// The response does not come to its end, for this reason.
+    /// The response ends early, for this reason.
     pub(super) fn fail(&mut self, reason: ErrorReason) {
         self.held.fail(reason);
     }
@@ -85,9 +85,10 @@ impl Relay {
             self.on_end();
         }
         if let Poll::Ready(Some(Err(_))) = polled {
-            self.held.fail(match self.held.is_too_large() {
-                true => ErrorReason::BodyTooLarge,
-                false => ErrorReason::BackendReset,
+            self.held.fail(if self.held.is_too_large() {
+                ErrorReason::BodyTooLarge
+            } else {
+                ErrorReason::BackendReset
             });
         }
         polled

@@ -1,4 +1,4 @@
-//! The body of an answer. It holds what its request holds: when it ends or is dropped, the request is over.
+//! A response body. It owns what its request holds: the request is over when the body ends or is dropped.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -14,21 +14,20 @@ use super::tunnel::Tunnel;
 use crate::timeouts::Deadline;
 use crate::upstream::{Lease, ReceiveError};
 
-/// The body of an answer.
 pub(crate) struct ResponseBody(Content);
 
 enum Content {
-    /// All of it, or nothing any more.
+    /// The text, or nothing once it was sent.
     Whole {
         text: Option<Bytes>,
         held: Held,
     },
     Relayed(Relayed),
-    /// Nothing, and the connection leaves HTTP behind the head. None once that is taken.
+    /// No body: behind the head the connection leaves HTTP. `None` once taken.
     Switched(Option<Tunnel>),
 }
 
-/// The deadline holds the [`Relay`] until it is met. None only at the very end.
+/// The deadline holds the [`Relay`] until it expires. `None` only while dropping.
 struct Relayed(Option<Deadline<Box<Relay>>>);
 
 impl Relayed {
@@ -36,7 +35,8 @@ impl Relayed {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        // Also for the time in which the client takes nothing and nobody asks for more.
+        // Registers the waker first: the deadline must fire even while the client is not reading and hyper does not
+        // poll.
         if self.poll_met(cx).is_ready() {
             return Poll::Ready(Some(Err(BodyError::TimedOut)));
         }
@@ -76,12 +76,12 @@ impl Drop for Relayed {
     }
 }
 
-/// Why a body does not come to its end.
+/// Why a body ends early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BodyError {
-    #[error("the backend's answer broke off")]
+    #[error("the backend's response ended early")]
     Backend(#[from] ReceiveError),
-    #[error("the request has met a time-out")]
+    #[error("the request timed out")]
     TimedOut,
 }
 
@@ -95,13 +95,13 @@ impl ResponseBody {
         })
     }
 
-    /// What comes from a backend, until `deadline`.
+    /// Relays a backend's response until `deadline`.
     pub(crate) fn relayed(relay: Box<Relay>, deadline: Deadline<Box<Relay>>) -> Self {
         deadline.hold(relay);
         Self(Content::Relayed(Relayed(Some(deadline))))
     }
 
-    /// Nothing; behind it is the connection of the backend that switched.
+    /// An empty body, followed by the connection of the backend that switched protocols.
     pub(crate) fn switched(
         backend: OnUpgrade,
         lease: Lease,
@@ -112,7 +112,7 @@ impl ResponseBody {
         Self(Content::Switched(Some(tunnel)))
     }
 
-    /// What follows this answer on its connection, when that is not HTTP. The request lives on in it.
+    /// Takes what follows this response on its connection if that is not HTTP. The request lives on in it.
     pub(crate) fn take_tunnel(&mut self) -> Option<Tunnel> {
         match &mut self.0 {
             Content::Switched(tunnel) => tunnel.take(),
@@ -120,13 +120,12 @@ impl ResponseBody {
         }
     }
 
-    /// Whether it is there as a whole.
+    /// Whether the whole body is available.
     pub(crate) fn is_whole(&self) -> bool {
         matches!(self.0, Content::Whole { .. })
     }
 
-    /// Ready when it has met a time-out. For whoever has a part of it that the client does not take, and does not
-    /// ask for more.
+    /// Ready when the request timed out. For use while the client does not read, so that the body is not polled.
     pub(crate) fn poll_met(&self, cx: &mut Context<'_>) -> Poll<()> {
         match &self.0 {
             Content::Relayed(relayed) => relayed.poll_met(cx),
@@ -134,7 +133,7 @@ impl ResponseBody {
         }
     }
 
-    /// It does not come to its end, for this reason.
+    /// The body ends early, for this reason.
     pub(crate) fn fail(self, reason: ErrorReason) {
         match self.0 {
             Content::Whole { mut held, .. } => held.fail(reason),

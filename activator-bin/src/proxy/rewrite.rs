@@ -1,4 +1,4 @@
-//! What a proxy changes in the head of a request and of its answer.
+//! What the proxy changes in the heads of requests and responses.
 
 use http::header::{CONTENT_LENGTH, COOKIE, HOST, TE, TRANSFER_ENCODING};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -11,7 +11,7 @@ use crate::message::headers::{
 use crate::message::hop_by_hop::{Framing, remove_hop_by_hop};
 use crate::upstream::backend::Backend;
 
-/// Makes `request` one that goes to `backend` in this version of HTTP, for the client at `client`.
+/// Rewrites `request` for `backend` in HTTP version `version`, on behalf of `client`.
 pub(super) fn to_backend(
     request: &mut Request<impl Body>,
     version: Version,
@@ -20,7 +20,7 @@ pub(super) fn to_backend(
 ) {
     let framing = Framing::of(request.body());
     let length = request.body().size_hint().exact();
-    // HTTP/2 has a framing of its own, and names the host elsewhere.
+    // HTTP/2 has its own framing and its own place for the host.
     let is_http2 = version == Version::HTTP_2;
     if request.version() == Version::HTTP_2 && !is_http2 {
         join_cookies(request.headers_mut());
@@ -34,11 +34,11 @@ pub(super) fn to_backend(
         headers.insert(TE, HeaderValue::from_static("trailers"));
     }
     if let (true, Some(length)) = (headers.contains_key(CONTENT_LENGTH), length) {
-        // As a plain number, however it was written.
+        // Normalized to a plain number.
         headers.insert(CONTENT_LENGTH, length.into());
     }
     if framing == Framing::Chunked && !is_http2 {
-        // Hyper would send a GET without its body otherwise.
+        // Without it hyper would send a GET without its body.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     headers.remove(NAMESPACE);
@@ -54,7 +54,7 @@ pub(super) fn to_backend(
     set_backend(request, backend);
 }
 
-/// Makes `request`, which was made one to a backend already over HTTP/2, one over HTTP/1.1.
+/// Rewrites `request`, already rewritten for a backend over HTTP/2, for HTTP/1.1.
 pub(super) fn to_http1(request: &mut Request<impl Body>, backend: &Backend) {
     *request.version_mut() = Version::HTTP_11;
     take_authority(request.uri_mut());
@@ -66,7 +66,7 @@ pub(super) fn to_http1(request: &mut Request<impl Body>, backend: &Backend) {
     set_backend(request, backend);
 }
 
-/// Over HTTP/2 they may come in parts, of which HTTP/1.1 knows nothing (RFC 9113, 8.2.3).
+/// HTTP/2 allows several `cookie` fields, HTTP/1.1 only one (RFC 9113, 8.2.3).
 fn join_cookies(headers: &mut HeaderMap) {
     let mut parts = headers.get_all(COOKIE).iter();
     if let (Some(_), Some(_)) = (parts.next(), parts.next()) {
@@ -81,7 +81,7 @@ fn join_cookies(headers: &mut HeaderMap) {
     }
 }
 
-/// Makes `request`, which was made one to a backend already, one that goes to `backend`.
+/// Redirects `request`, already rewritten for some backend, to `backend`.
 pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
     let host = &backend.host;
     if request.version() != Version::HTTP_2 {
@@ -89,11 +89,12 @@ pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
         return;
     }
     let mut parts = std::mem::take(request.uri_mut()).into_parts();
-    parts.scheme = Some(match backend.endpoint.tls.is_some() {
-        true => Scheme::HTTPS,
-        false => Scheme::HTTP,
+    parts.scheme = Some(if backend.endpoint.tls.is_some() {
+        Scheme::HTTPS
+    } else {
+        Scheme::HTTP
     });
-    // Only the zone of an IPv6 address may not stand there, and means nothing to anybody else.
+    // Fails only for the zone of an IPv6 address, which means nothing to another host.
     let authority = Authority::try_from(host.as_bytes());
     parts.authority = Some(authority.unwrap_or(Authority::from_static("localhost")));
     parts
@@ -102,18 +103,18 @@ pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
     *request.uri_mut() = Uri::from_parts(parts).expect("no part is missing");
 }
 
-/// Makes `response` one that goes to the client.
+/// Rewrites `response` for the client.
 pub(super) fn to_client(response: &mut Response<impl Body>) {
     let framing = Framing::of(response.body());
     let length = response.body().size_hint().exact();
-    // Its own towards a client of HTTP/2 means nothing to anybody.
+    // The version towards an HTTP/2 client is not the backend's.
     *response.version_mut() = Version::HTTP_11;
     let headers = response.headers_mut();
     remove_hop_by_hop(headers, framing);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
     let first = lengths.next();
     let is_plain = |value: &HeaderValue| value.as_bytes().iter().all(u8::is_ascii_digit);
-    // Only one plain number means the same to everybody behind us.
+    // Only a single plain number has one meaning for everyone downstream.
     if first.is_some() && (!first.is_some_and(is_plain) || lengths.next().is_some()) {
         headers.remove(CONTENT_LENGTH);
         if let (Framing::Length, Some(length)) = (framing, length) {
@@ -125,29 +126,32 @@ pub(super) fn to_client(response: &mut Response<impl Body>) {
     }
 }
 
-/// What stands in the way of a body that is coded for its sender's neighbour.
+/// Why the transfer coding of a body is not acceptable.
 pub(super) enum Coding {
-    /// Chunks within chunks, which nobody may send (RFC 9112, 6.1).
+    /// Chunked within chunked, which is forbidden (RFC 9112, 6.1).
     ChunkedTwice,
-    /// One that only a neighbour could undo.
+    /// One that we cannot decode and must not pass on.
     Unknown,
 }
 
-/// Whether there is anything but chunks, or more of them than once.
+/// Whether the transfer coding is anything other than a single `chunked`.
 pub(super) fn bad_coding(headers: &HeaderMap) -> Option<Coding> {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
     match (codings.next(), codings.next()) {
         (None, _) => None,
         (Some(coding), None) if is_chunked(coding.as_bytes()) => None,
-        _ => match tokens(headers, TRANSFER_ENCODING).all(is_chunked) {
-            true => Some(Coding::ChunkedTwice),
-            false => Some(Coding::Unknown),
-        },
+        _ => {
+            if tokens(headers, TRANSFER_ENCODING).all(is_chunked) {
+                Some(Coding::ChunkedTwice)
+            } else {
+                Some(Coding::Unknown)
+            }
+        }
     }
 }
 
-/// Leaves of a request target what a server is sent; answers the host that it named.
+/// Reduces a request target to what an origin server gets. Returns the host it named.
 fn take_authority(uri: &mut Uri) -> Option<HeaderValue> {
     uri.authority()?;
     let parts = std::mem::take(uri).into_parts();
@@ -164,13 +168,12 @@ fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
         all.extend_from_slice(earlier.as_bytes());
         all.extend_from_slice(b", ");
     }
-    let value = match all.is_empty() {
-        true => client.clone(),
-        false => {
-            all.extend_from_slice(client.as_bytes());
-            HeaderValue::from_maybe_shared(bytes::Bytes::from(all))
-                .expect("header values joined by a comma are a header value")
-        }
+    let value = if all.is_empty() {
+        client.clone()
+    } else {
+        all.extend_from_slice(client.as_bytes());
+        HeaderValue::from_maybe_shared(bytes::Bytes::from(all))
+            .expect("header values joined by a comma are a header value")
     };
     headers.insert(FORWARDED_FOR, value);
 }

@@ -1,4 +1,4 @@
-//! A connection that has left HTTP: bytes go both ways between the client and the backend, whatever they mean.
+//! A connection that has left HTTP: copies bytes both ways between client and backend.
 
 use std::future::poll_fn;
 use std::io;
@@ -20,13 +20,13 @@ mod far;
 
 use far::Far;
 
-/// As much of one direction may be in memory.
+/// The most bytes buffered per direction.
 const CHUNK: usize = 16 * 1024;
 
 /// The backend's end, and what the request holds until both ends are closed.
 pub(crate) struct Tunnel {
     backend: OnUpgrade,
-    /// Until the backend's connection has left HTTP, too.
+    /// Kept until the backend's connection has left HTTP as well.
     lease: Lease,
     held: Held,
     deadline: Deadline<Box<Relay>>,
@@ -47,13 +47,13 @@ impl Tunnel {
         }
     }
 
-    /// Copies until both ends are closed, or one of them is broken; one that is closed in one
-    /// direction still has the other. `first` was read from the client already.
+    /// Copies until both ends are closed or one fails. One direction may close before the other. `first` was already
+    /// read from the client.
     ///
-    /// Dropping this closes the backend's connection and ends the request.
+    /// Dropping the future closes the backend connection and ends the request.
     ///
     /// # Errors
-    /// One end is broken, or a time-out is met: the other must not take that for the end of what it would have said.
+    /// If one end fails or a timeout fires. The other end must not mistake this for an orderly close.
     pub(crate) async fn run(
         self,
         stream: impl AsyncRead + AsyncWrite + Unpin,
@@ -77,7 +77,7 @@ impl Tunnel {
         };
         tokio::select! {
             biased;
-            // Nobody would notice while the backend takes no bytes.
+            // Would go unnoticed while the backend accepts no bytes.
             () = client.broken() => Err(io::ErrorKind::ConnectionReset.into()),
             kind = deadline.until_met() => {
                 held.fail(kind.into());
@@ -93,7 +93,7 @@ impl Tunnel {
     }
 }
 
-/// Copies both ways. Each piece that is read is told.
+/// Copies both ways. Calls `on_bytes` for each piece read.
 async fn copy(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
     backend: &mut Far,
@@ -104,17 +104,18 @@ async fn copy(
     poll_fn(|cx| {
         let up = up.poll(cx, &mut client, backend, &on_bytes)?;
         let down = down.poll(cx, backend, &mut client, &on_bytes)?;
-        match up.is_ready() && down.is_ready() {
-            true => Poll::Ready(Ok(())),
-            false => Poll::Pending,
+        if up.is_ready() && down.is_ready() {
+            Poll::Ready(Ok(()))
+        } else {
+            Poll::Pending
         }
     })
     .await
 }
 
-/// One of the two directions. While nothing is under way it has no buffer.
+/// One direction of a tunnel. It has no buffer while nothing is in transit.
 struct Direction {
-    /// What was read and could not be written yet.
+    /// Read, but not yet written.
     unwritten: Bytes,
     state: State,
 }
@@ -122,7 +123,7 @@ struct Direction {
 #[derive(PartialEq, Eq)]
 enum State {
     Open,
-    /// The reader has come to the end, which the writer has not been told yet.
+    /// The reader is at its end; the writer is not yet shut down.
     Ending,
     Ended,
 }
@@ -135,7 +136,7 @@ impl Direction {
         }
     }
 
-    /// Copies until either side has to wait; ready once the end has been passed on.
+    /// Copies until either side has to wait. Ready once the end was passed on.
     fn poll(
         &mut self,
         cx: &mut Context<'_>,

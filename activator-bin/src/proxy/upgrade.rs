@@ -1,6 +1,6 @@
-//! Leaving HTTP on a connection: what is passed on of an offer to, and which answer accepts it.
+//! Protocol upgrades: which offers are forwarded, and which responses accept them.
 //!
-//! What must not live here: the bytes after that, whatever they mean.
+//! What must not live here: what is sent after the switch.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
@@ -9,19 +9,18 @@ use http_body::Body;
 use super::rewrite;
 use crate::message::headers::{split, tokens};
 
-/// The most protocols that a backend may switch to at once, one over the other.
+/// The most protocols that a backend may switch to at once, layered on one another.
 const MOST_CHOSEN: usize = 8;
 
-/// The protocols that a client would rather speak.
+/// The protocols that a client offers to switch to.
 pub(super) struct Offer(HeaderValue);
 
 impl Offer {
-    /// What `request` offers, of what can be passed on.
+    /// The part of the client's offer that can be forwarded.
     ///
-    /// HTTP/1.0 has no offers. Nor is one passed on beside a body: a backend that does not switch may have left
-    /// the body unread. Nor is `h2c` passed on: RFC 9113 has deprecated it, a backend that took it would owe its first
-    /// answer in HTTP/2, and whoever wants that starts with it. An offer may always be ignored (RFC 9110, 7.8): such
-    /// a request is served in HTTP/1.1.
+    /// HTTP/1.0 has no offers. An offer beside a body is not forwarded: a backend that does not switch may leave the
+    /// body unread. Neither is `h2c`, which RFC 9113 deprecates: the backend would owe its first response in HTTP/2.
+    /// Offers may always be ignored (RFC 9110, 7.8); such a request is served over HTTP/1.1.
     pub(super) fn of(request: &Request<impl Body>) -> Option<Self> {
         let headers = request.headers();
         if !headers.contains_key(UPGRADE) || request.version() != Version::HTTP_11 {
@@ -46,13 +45,13 @@ impl Offer {
         )))
     }
 
-    /// Makes the offer in a request that is ready to go to a backend otherwise.
+    /// Adds the offer to a request that is otherwise ready for the backend.
     pub(super) fn to_backend(&self, headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, self.0.clone());
     }
 
-    /// Whether a backend that switches to what `headers` say switches to what was offered.
+    /// Whether every protocol in a backend's switch was offered.
     pub(super) fn covers(&self, headers: &HeaderMap) -> bool {
         let is_offered =
             |chosen: &[u8]| split(&self.0).any(|offered| offered.eq_ignore_ascii_case(chosen));
@@ -67,7 +66,7 @@ pub(super) fn is_switch(response: &Response<impl Body>) -> bool {
     response.status() == StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// Makes `response`, with which a backend switches, one that goes to the client.
+/// Rewrites a `response` that switches protocols for the client.
 pub(super) fn to_client(response: &mut Response<impl Body>) {
     let protocol = response.headers_mut().remove(UPGRADE);
     rewrite::to_client(response);

@@ -1,6 +1,6 @@
-//! Which requests are refused because they are too large, or could mean different things to different readers.
+//! Refuses requests that are too large or that different recipients could read differently.
 //!
-//! What hyper's parser refuses never comes here. What is refused here ends its connection too.
+//! What hyper's parser refuses never gets here. A refusal also closes the connection.
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderName, Method, Request, Version};
@@ -12,19 +12,19 @@ use super::rewrite::{Coding, bad_coding};
 use crate::limits::Limits;
 use crate::message::headers::{NAMESPACE, ORIGINAL_HOST, REVISION, is_padded};
 
-/// What a reader may take the first or the last of.
+/// Headers of which one recipient may use the first, another the last.
 const SINGLE: [HeaderName; 4] = [HOST, NAMESPACE, REVISION, ORIGINAL_HOST];
 
-/// Refuses what is more than allowed, or cannot be passed on without changing what it says.
+/// Refuses requests that exceed a limit or cannot be forwarded without changing their meaning.
 pub(super) fn check(request: &Request<impl Body>, limits: &Limits) -> Result<(), Refusal> {
     let (headers, most) = (request.headers().len(), limits.max_headers);
     if headers > most {
-        let why = format_args!("the request has {headers} headers, {most} are allowed");
+        let why = format_args!("the request has {headers} headers; the limit is {most}");
         return Err(Refusal::new(ErrorReason::HeaderTooLarge, why));
     }
     if request.version() == Version::HTTP_2 && head_size(request) > limits.max_header_size {
         let most = limits.max_header_size;
-        let why = format_args!("the head of the request has more than {most} bytes");
+        let why = format_args!("the request head is larger than {most} bytes");
         return Err(Refusal::new(ErrorReason::HeaderTooLarge, why));
     }
     if request.method() == Method::CONNECT {
@@ -34,11 +34,11 @@ pub(super) fn check(request: &Request<impl Body>, limits: &Limits) -> Result<(),
     match bad_coding(request.headers()) {
         None => {}
         Some(Coding::ChunkedTwice) => {
-            let why = "the request names the transfer coding chunked twice";
+            let why = "the request lists the transfer coding chunked twice";
             return Err(Refusal::new(ErrorReason::BadRequest, why));
         }
         Some(Coding::Unknown) => {
-            let why = "of the transfer codings only chunked is supported";
+            let why = "chunked is the only supported transfer coding";
             return Err(Refusal::new(ErrorReason::NotSupported, why));
         }
     }
@@ -51,9 +51,9 @@ pub(super) fn check(request: &Request<impl Body>, limits: &Limits) -> Result<(),
     }
 }
 
-/// How large a head of HTTP/2 is (RFC 9113, 6.5.2). That of one of HTTP/1 was seen to where it was read.
+/// The size of an HTTP/2 head (RFC 9113, 6.5.2). HTTP/1 heads are bounded where they are read.
 fn head_size<B>(request: &Request<B>) -> usize {
-    /// What each field counts for beside its text.
+    /// The fixed overhead of each field.
     const FIELD: usize = 32;
     let uri = request.uri();
     let pseudo = [
@@ -70,9 +70,9 @@ fn head_size<B>(request: &Request<B>) -> usize {
     pseudo.chain(headers).map(|size| size + FIELD).sum()
 }
 
-/// Also for what is only found out on the way.
+/// Also used when the limit is exceeded only while the body is read.
 pub(super) fn body_too_large(most: u64) -> Refusal {
-    let why = format_args!("the body of the request has more than {most} bytes");
+    let why = format_args!("the request body is larger than {most} bytes");
     Refusal::new(ErrorReason::BodyTooLarge, why)
 }
 
@@ -92,22 +92,22 @@ fn find_ambiguity<B>(request: &Request<B>) -> Option<String> {
         Version::HTTP_2 => request.uri().authority().is_some(),
         _ => true,
     };
-    // RFC 9112, 3.2: only HTTP/1.0 did not have it. In HTTP/2 the authority takes its place.
+    // RFC 9112, 3.2: only HTTP/1.0 allows a missing Host. In HTTP/2 `:authority` takes its place.
     if host.is_none() && !may_have_none {
         return Some("the request has no host header".to_owned());
     }
     if !host.is_none_or(|host| is_host(host.as_bytes())) {
-        return Some("the host header is no host name, with or without a port".to_owned());
+        return Some("the host header is not a valid host[:port]".to_owned());
     }
     let uri = request.uri();
     let authority = uri
         .authority()
         .map(|authority| authority.as_str().as_bytes());
     if !authority.is_none_or(is_host) {
-        return Some("the authority is no host name, with or without a port".to_owned());
+        return Some("the authority is not a valid host[:port]".to_owned());
     }
     let is_http2 = request.version() == Version::HTTP_2;
-    // In HTTP/1 the authority goes before the header (RFC 9112, 3.2.2).
+    // In HTTP/1 the authority overrides the header (RFC 9112, 3.2.2).
     if is_http2 && let (Some(authority), Some(host)) = (authority, host) {
         let port = match uri.scheme_str() {
             Some("https") => ":443",
@@ -118,7 +118,7 @@ fn find_ambiguity<B>(request: &Request<B>) -> Option<String> {
             return Some("the host header and the authority differ".to_owned());
         }
     }
-    // HTTP/1 has its own way to say where a value begins and ends.
+    // HTTP/1 strips the whitespace around values itself.
     if is_http2 && headers.values().any(is_padded) {
         return Some("the value of a header begins or ends with a space".to_owned());
     }
@@ -135,8 +135,7 @@ fn count(headers: &HeaderMap, name: &HeaderName) -> usize {
     headers.get_all(name).iter().count()
 }
 
-/// Whether all bytes can stand in a host name, an address or a port: RFC 3986, 3.2.2 and 3.2.3. A user
-/// is none of these.
+/// Whether all bytes may occur in a host or port (RFC 3986, 3.2.2 and 3.2.3). Userinfo is not allowed.
 fn is_host(bytes: &[u8]) -> bool {
     let mark = |byte| b"-._~!$&'()*+;=%:[]".contains(byte);
     bytes
@@ -144,7 +143,7 @@ fn is_host(bytes: &[u8]) -> bool {
         .all(|byte| byte.is_ascii_alphanumeric() || mark(byte))
 }
 
-/// A host without a port that goes without saying (RFC 3986, 6.2.3).
+/// Strips the default port of the scheme (RFC 3986, 6.2.3).
 fn bare<'a>(host: &'a [u8], port: &str) -> &'a [u8] {
     let bare = host.strip_suffix(port.as_bytes());
     bare.or(host.strip_suffix(b":")).unwrap_or(host)

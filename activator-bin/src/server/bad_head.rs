@@ -24,7 +24,7 @@ pub(super) struct BadHead {
 }
 
 impl BadHead {
-    /// The head did not come in time.
+    /// The head did not arrive in time.
     pub(super) fn late(limit: Duration) -> Self {
         Self {
             reason: ErrorReason::ClientTimeout,

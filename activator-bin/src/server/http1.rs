@@ -83,7 +83,7 @@ where
             // On the heap, so that those it is handed to need no room for it.
             let request = Box::new(request.map(RequestBody::from));
             async move {
-                let mut answer = proxy.answer(request, &client).await;
+                let mut answer = proxy.serve(request, &client).await;
                 requests
                     .borrow_mut()
                     .respelling

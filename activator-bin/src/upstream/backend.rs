@@ -1,6 +1,6 @@
-//! One instance as those see it who send requests to it: where it is, how it is called, and how it did last.
+//! A backend as seen by its requests: its address, its name, and how its last request fared.
 //!
-//! What must not live here: which instance gets a request (the throttle's), which are ready (the prober's).
+//! What must not live here: which backend gets a request (see the throttle), and which are ready (see the prober).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,42 +13,42 @@ use tokio::time::Instant;
 use super::protocol::Http2Refusal;
 use crate::logging::health_log::{self, HealthLog};
 
-/// Where an instance is, and how it is reached there. A connection to one is no connection to another.
+/// The address of a backend and how to reach it. Connections to different endpoints are not interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
-    /// The namespace whose instance it has to show itself as, when it is reached over TLS.
+    /// Over TLS: the namespace that the backend's certificate must be valid for.
     pub(crate) tls: Option<Arc<str>>,
 }
 
-/// One instance.
+/// A backend.
 pub(crate) struct Backend {
     pub(crate) endpoint: Endpoint,
-    /// The address as the `Host` of the requests that it gets.
+    /// The address, as the `Host` of its requests.
     pub(crate) host: HeaderValue,
     /// One of [`Health`].
     health: AtomicU8,
-    /// What the log was told of its requests.
-    told: Mutex<HealthLog>,
-    /// Whether that is that they fail.
-    is_told_failing: AtomicBool,
-    /// When the log was told last of one of its connections.
-    told_of_connection: Mutex<Option<Instant>>,
-    /// Whether it gets few requests at once, and so may be one that serves one connection after the other.
+    /// Which of its failures were logged.
+    log: Mutex<HealthLog>,
+    /// Whether the log currently says that it fails.
+    is_logged_failing: AtomicBool,
+    /// When an event on one of its connections was last logged.
+    connection_logged_at: Mutex<Option<Instant>>,
+    /// Whether it has so few slots that it may serve one connection at a time.
     serves_few: AtomicBool,
-    /// How often idle connections were closed for a new one in vain.
+    /// How often idle connections were closed for a new one without effect.
     closed_in_vain: AtomicU32,
-    /// How many reasons there are not to keep idle connections: requests that wait for others' idle ones to be
-    /// closed, and [`FOR_GOOD`].
+    /// The number of reasons not to keep idle connections: requests that wait for idle ones to be closed, and
+    /// [`FOR_GOOD`].
     unkept: AtomicU32,
-    /// Whether it has refused HTTP/2.
+    /// Whether it refused HTTP/2.
     pub(crate) refusal: Http2Refusal,
 }
 
-/// A reason that stays not to keep idle connections.
+/// A permanent reason not to keep idle connections.
 const FOR_GOOD: u32 = 1 << 31;
 
-/// As long as it is there, nobody keeps an idle connection to a backend.
+/// While it exists, no idle connection to the backend is kept.
 pub(crate) struct Starving<'a>(&'a Backend);
 
 impl Drop for Starving<'_> {
@@ -61,11 +61,11 @@ impl Drop for Starving<'_> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Health {
-    /// There was none.
+    /// There was no request.
     Unknown,
     /// It got a response.
     Responding,
-    /// It got none, and that was the backend's fault.
+    /// It got no response, through the backend's fault.
     Failing,
 }
 
@@ -76,9 +76,9 @@ impl Backend {
                 .expect("an address is printed in visible ASCII"),
             endpoint,
             health: AtomicU8::new(Health::Unknown as u8),
-            told: Mutex::default(),
-            is_told_failing: AtomicBool::new(false),
-            told_of_connection: Mutex::default(),
+            log: Mutex::default(),
+            is_logged_failing: AtomicBool::new(false),
+            connection_logged_at: Mutex::default(),
             serves_few: AtomicBool::new(false),
             closed_in_vain: AtomicU32::new(0),
             unkept: AtomicU32::new(0),
@@ -86,42 +86,42 @@ impl Backend {
         }
     }
 
-    /// A request got a response. With the failures since the last line when the log is to be told.
+    /// A request got a response. Returns the failures since the last log line if this is to be logged.
     pub(crate) fn on_response(&self) -> Option<u64> {
         self.note(Health::Responding);
-        if !self.is_told_failing.load(Ordering::Relaxed) {
+        if !self.is_logged_failing.load(Ordering::Relaxed) {
             return None;
         }
-        let mut told = self.told.lock();
-        if !told.is_failing() {
+        let mut log = self.log.lock();
+        if !log.is_failing() {
             return None;
         }
-        let line = told.on_success(Instant::now());
-        let is_failing = told.is_failing();
-        self.is_told_failing.store(is_failing, Ordering::Relaxed);
+        let line = log.on_success(Instant::now());
+        let is_failing = log.is_failing();
+        self.is_logged_failing.store(is_failing, Ordering::Relaxed);
         line
     }
 
-    /// A request got none, by the backend's fault. How the one before had fared; and the failures since the last
-    /// line, this one included, when the log is to be told.
+    /// A request got no response, through the backend's fault. Returns how the previous one fared, and, if this is to
+    /// be logged, the failures since the last log line, including this one.
     pub(crate) fn on_failure(&self) -> (Health, Option<u64>) {
         let before = self.note(Health::Failing);
-        let mut told = self.told.lock();
-        let line = told.on_failure(Instant::now());
+        let mut log = self.log.lock();
+        let line = log.on_failure(Instant::now());
         if line.is_some() {
-            self.is_told_failing.store(true, Ordering::Relaxed);
+            self.is_logged_failing.store(true, Ordering::Relaxed);
         }
         (before, line)
     }
 
-    /// Whether the log may be told what became of one of its connections: it was not for some seconds.
-    pub(crate) fn may_tell(&self) -> bool {
-        let (mut last, now) = (self.told_of_connection.lock(), Instant::now());
-        let may_tell = last.is_none_or(|last| now - last >= health_log::PAUSE);
-        if may_tell {
+    /// Whether an event on one of its connections may be logged: at most one is per few seconds.
+    pub(crate) fn may_log(&self) -> bool {
+        let (mut last, now) = (self.connection_logged_at.lock(), Instant::now());
+        let may_log = last.is_none_or(|last| now - last >= health_log::PAUSE);
+        if may_log {
             *last = Some(now);
         }
-        may_tell
+        may_log
     }
 
     /// Whether idle connections to it are kept.
@@ -129,12 +129,12 @@ impl Backend {
         self.unkept.load(Ordering::Relaxed) == 0
     }
 
-    /// From now on no idle connection is kept: it was taken out, or serves one connection after the other.
+    /// Keeps no idle connections from now on: the backend was removed, or serves one connection at a time.
     pub(crate) fn keep_none(&self) {
         self.unkept.fetch_or(FOR_GOOD, Ordering::Relaxed);
     }
 
-    /// A request may be waiting for the backend to be done with connections that are idle.
+    /// A request may be waiting until the backend is done with idle connections.
     pub(crate) fn starve(&self) -> Starving<'_> {
         self.unkept.fetch_add(1, Ordering::Relaxed);
         Starving(self)
@@ -148,20 +148,21 @@ impl Backend {
         &self.closed_in_vain
     }
 
-    /// It gets so many requests at once at most; 0 is no limit.
+    /// Sets the most concurrent requests that it gets; 0 means no limit.
     pub(crate) fn limit(&self, container_concurrency: u32) {
         const FEW: std::ops::RangeInclusive<u32> = 1..=3;
         let few = FEW.contains(&container_concurrency);
         self.serves_few.store(few, Ordering::Relaxed);
     }
 
-    /// Notes how a request has fared; answers how the one before had.
+    /// Records how a request fared. Returns how the previous one did.
     fn note(&self, now: Health) -> Health {
         let before = self.health.load(Ordering::Relaxed);
-        // A load first: all cores share the line, and it hardly ever changes.
-        let before = match before == now as u8 {
-            true => before,
-            false => self.health.swap(now as u8, Ordering::Relaxed),
+        // Load first: all cores share this cache line, and it rarely changes.
+        let before = if before == now as u8 {
+            before
+        } else {
+            self.health.swap(now as u8, Ordering::Relaxed)
         };
         const RESPONDING: u8 = Health::Responding as u8;
         const FAILING: u8 = Health::Failing as u8;
@@ -201,9 +202,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_ends_of_its_connections_are_told_every_few_seconds() {
         let backend = backend();
-        assert_eq!([(); 3].map(|()| backend.may_tell()), [true, false, false]);
+        assert_eq!([(); 3].map(|()| backend.may_log()), [true, false, false]);
         tokio::time::advance(health_log::PAUSE).await;
-        assert_eq!([(); 2].map(|()| backend.may_tell()), [true, false]);
+        assert_eq!([(); 2].map(|()| backend.may_log()), [true, false]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,11 +21,11 @@ use crate::os::open_files;
 use crate::tls::{ALPN_HTTP1, BackendTls};
 use crate::upstream::backend::Endpoint;
 
-/// Milliseconds after each attempt that found no descriptor.
+/// Pauses in milliseconds, after each attempt that found no free descriptor.
 const SCARCITY_PAUSES: [u64; 6] = [1, 5, 10, 20, 40, 80];
 
-/// Opens a connection of HTTP/1 for a request, which has `target` if that is not the one that hyper knows; a task of the
-/// current worker drives it until it is closed.
+/// Opens an HTTP/1 connection for a request. `target` is set if hyper cannot represent the request's target. A task
+/// of the current worker drives the connection until it is closed.
 pub(super) async fn connect(
     http: &http1::Builder,
     backend: &Endpoint,
@@ -60,9 +60,9 @@ async fn open(
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
     let driving = tokio::task::spawn_local(async move {
-        // Whoever waits for an answer hears of it as well.
+        // The request waiting for a response gets the error as well.
         if let Err(error) = driver.with_upgrades().await {
-            tracing::debug!(%backend, %error, "connection to a backend ended early");
+            tracing::debug!(%backend, %error, "backend connection ended with an error");
         }
     });
     Ok(Connection::new(
@@ -73,7 +73,7 @@ async fn open(
     ))
 }
 
-/// Connects. When the process is out of descriptors, idle connections to backends are closed for this one.
+/// Connects. If the process is out of descriptors, closes idle backend connections first.
 pub(super) async fn socket(
     backend: SocketAddr,
     until: Instant,
@@ -82,7 +82,7 @@ pub(super) async fn socket(
     for pause in SCARCITY_PAUSES.map(Duration::from_millis) {
         match try_socket(backend, until).await {
             Err(error) if open_files::is_scarcity(&error) => {
-                // Other workers may have some to close as well, and need a moment for it.
+                // Other workers may have idle connections to close, which takes a moment.
                 recall.on_scarcity();
                 sleep(pause).await;
             }
@@ -101,7 +101,7 @@ async fn try_socket(backend: SocketAddr, until: Instant) -> io::Result<TcpStream
     Ok(socket)
 }
 
-/// Connects and agrees on TLS with an instance of `namespace`, to speak `protocol`.
+/// Connects and does the TLS handshake with a backend of `namespace`, to speak `protocol`.
 pub(super) async fn private(
     backend: SocketAddr,
     namespace: &str,

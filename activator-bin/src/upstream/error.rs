@@ -1,4 +1,4 @@
-//! Why there is no answer from a backend, in words for people.
+//! Why a backend gave no response, in words for people.
 
 use std::error::Error;
 use std::io;
@@ -11,85 +11,84 @@ use crate::logging::excerpt::Excerpt;
 use crate::message::request_body::RequestBody;
 use crate::throttle::Complaint;
 
-/// Why there is no answer.
+/// Why a backend gave no response.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamError {
     /// This process has no descriptor left for a connection.
     #[error("cannot connect to backend {0}: too many open files")]
     OutOfDescriptors(SocketAddr),
-    /// There is no connection to the backend.
+    /// The connection cannot be established.
     #[error("cannot connect to backend {backend}: {}", cause(.source))]
     Connect {
         backend: SocketAddr,
         source: io::Error,
     },
-    /// It took the connection, and said nothing that one could begin with.
-    #[error("backend {0} accepted the connection and then said nothing in time")]
+    /// It accepted the connection but did not start the protocol.
+    #[error("backend {0} accepted the connection but did not respond in time")]
     Silent(SocketAddr),
-    /// There is nothing to verify it with.
-    #[error("no TLS with backend {0}: [backend_tls] had no ca_file at the start")]
+    /// There are no CA certificates to verify it with.
+    #[error("cannot reach backend {0} over TLS: [backend_tls].ca_file was not set at startup")]
     NoAuthorities(SocketAddr),
-    /// It cannot be spoken to over TLS, or is not known to be who it should be.
-    #[error("no TLS with backend {backend}: {}", tls_cause(.source))]
+    /// The handshake failed, or its certificate is not valid.
+    #[error("TLS handshake with backend {backend} failed: {}", tls_cause(.source))]
     Tls {
         backend: SocketAddr,
         source: rustls::Error,
     },
     /// It closed or lost the connection.
-    #[error("backend {backend} {} before it answered", loss(.source.as_ref()))]
+    #[error("backend {backend} {} before responding", loss(.source.as_ref()))]
     Lost {
         backend: SocketAddr,
         source: Option<io::Error>,
     },
-    /// Its answer is none.
-    #[error("backend {backend} sent an invalid answer: {}", Excerpt(.source))]
+    /// The response is not valid HTTP.
+    #[error("backend {backend} sent an invalid response: {}", Excerpt(.source))]
     Invalid {
         backend: SocketAddr,
         source: hyper::Error,
     },
-    /// It changed the protocol, and not to one that was offered.
-    #[error("backend {0} switched to a protocol that nobody asked for")]
+    /// It switched to a protocol that was not offered.
+    #[error("backend {0} switched to a protocol that was not requested")]
     Switched(SocketAddr),
-    /// Its answer is coded in a way that cannot be passed on.
-    #[error("backend {0} sent an answer in an unknown transfer coding")]
+    /// The transfer coding of the response cannot be forwarded.
+    #[error("backend {0} sent a response with an unknown transfer coding")]
     TransferCoding(SocketAddr),
-    /// Its answer has more headers than this.
-    #[error("backend {0} sent an answer with more than {1} headers")]
+    /// The response has more headers than this.
+    #[error("backend {0} sent a response with more than {1} headers")]
     ManyHeaders(SocketAddr, usize),
     /// The client's side of the exchange failed, not the backend's.
-    #[error("the request's body is invalid or ended early")]
+    #[error("the request body is invalid or ended early")]
     RequestBody(#[source] Box<dyn Error + Send + Sync>),
-    /// HTTP/2 has no room for the request's target.
-    #[error(
-        "over HTTP/2, which the backend speaks, this request target cannot be passed on as it came"
-    )]
+    /// The request target cannot be expressed in HTTP/2.
+    #[error("this request target cannot be sent over HTTP/2, which the backend speaks")]
     Target,
-    /// It does not speak HTTP/2, or closes before it has said so.
+    /// It does not speak HTTP/2, or closed the connection before its SETTINGS.
     #[error("backend {0} closed the connection instead of speaking HTTP/2")]
     NoHttp2(SocketAddr),
-    /// It has said that it takes none.
-    #[error("backend {0} takes no requests on its HTTP/2 connections")]
+    /// It allows no concurrent streams.
+    #[error("backend {0} accepts no requests on its HTTP/2 connections")]
     Unwilling(SocketAddr),
-    /// Others have all the connections that there may be.
-    #[error("no room for a connection to backend {0}: there are as many over HTTP/2 as may be")]
+    /// The connection limit is reached.
+    #[error(
+        "cannot connect to backend {0}: the limit on HTTP/2 connections to backends is reached"
+    )]
     Crowded(SocketAddr),
-    /// It has ended the exchange, or has broken HTTP/2's rules.
-    #[error("backend {backend} ended the request before it answered: {}", Excerpt(.source))]
+    /// It ended the exchange or violated HTTP/2.
+    #[error("backend {backend} ended the request before responding: {}", Excerpt(.source))]
     Ended {
         backend: SocketAddr,
         source: h2::Error,
     },
 }
 
-/// A request that got no answer.
+/// A request that got no response.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub(crate) struct Failed {
     pub(crate) error: UpstreamError,
-    /// The request, when it may be sent again: nothing of it was sent, or not a byte of a response
-    /// has come and to be sent twice does no harm.
+    /// The request, if it may be sent again: it is unsent, or it is idempotent and no byte of a response has arrived.
     pub(crate) again: Option<Box<Request<RequestBody>>>,
-    /// What speaks against sending further requests to this backend.
+    /// The reason not to send further requests to this backend, if any.
     pub(crate) complaint: Option<Complaint>,
 }
 
@@ -104,9 +103,10 @@ impl From<UpstreamError> for Failed {
 }
 
 impl Failed {
-    /// The request, when it may be sent on a new connection.
+    /// The request, if it may be sent on a new connection.
     ///
-    /// A backend closes idle connections as it likes: only a new one shows what is the matter with it.
+    /// Backends may close idle connections at any time, so only a failure on a new one says something about the
+    /// backend.
     pub(super) fn on_used_connection(mut self) -> Result<Box<Request<RequestBody>>, Self> {
         self.complaint = self.complaint.filter(|it| *it != Complaint::Closed);
         match self.again.take_if(|_| self.complaint.is_none()) {
@@ -117,7 +117,7 @@ impl Failed {
 }
 
 impl UpstreamError {
-    /// Whether it is the backend that cannot be reached, and not this machine that is out of something.
+    /// Whether the backend cannot be reached. False if this machine lacks a resource.
     pub(crate) fn is_unreachable(&self) -> bool {
         use io::ErrorKind as Kind;
         let Self::Connect { source, .. } = self else {
@@ -130,20 +130,20 @@ impl UpstreamError {
         is_closed || is_out_of_reach(source.kind())
     }
 
-    /// What every such failure says about the backend.
+    /// What a failure of this kind says about the backend.
     fn complaint(&self) -> Option<Complaint> {
         match self {
             Self::Lost {
                 source: Some(source),
                 ..
             } if is_out_of_reach(source.kind()) => Some(Complaint::Vanished),
-            // Before it was known who it is.
+            // During the TLS handshake.
             Self::Connect { source, .. } if is_end(source.kind()) => Some(Complaint::Closed),
             error => error.is_unreachable().then_some(Complaint::Unreachable),
         }
     }
 
-    /// What came in the way of a connection over TLS.
+    /// A failed TLS connection.
     pub(super) fn tls(backend: SocketAddr, error: io::Error) -> Self {
         match error.downcast::<rustls::Error>() {
             Ok(source) => Self::Tls { backend, source },
@@ -151,7 +151,7 @@ impl UpstreamError {
         }
     }
 
-    /// As which it is counted.
+    /// The reason under which it is counted.
     pub(crate) fn reason(&self) -> ErrorReason {
         match self {
             Self::Connect { source, .. } if source.kind() == io::ErrorKind::TimedOut => {
@@ -204,13 +204,13 @@ impl UpstreamError {
     }
 }
 
-/// Whether it is how a connection ends that the other side closes.
+/// Whether the peer has closed the connection.
 fn is_end(kind: io::ErrorKind) -> bool {
     use io::ErrorKind as Kind;
     matches!(kind, Kind::UnexpectedEof | Kind::BrokenPipe)
 }
 
-/// Whether packets do not come through, or not back.
+/// Whether packets do not get through, in either direction.
 fn is_out_of_reach(kind: io::ErrorKind) -> bool {
     use io::ErrorKind as Kind;
     matches!(
@@ -219,22 +219,21 @@ fn is_out_of_reach(kind: io::ErrorKind) -> bool {
     )
 }
 
-/// Whether it is what becomes of a body over HTTP/2 whose client does not want the request any more, or whose
-/// connection has ended, whoever is to blame for that.
+/// Whether the client reset the stream of an HTTP/2 request body, or its connection ended on either side.
 fn is_taken_back(error: &(dyn Error + 'static)) -> bool {
     let mut causes = std::iter::successors(Some(error), |error| (*error).source());
     let error = causes.find_map(|cause| cause.downcast_ref::<h2::Error>());
     error.is_some_and(|error| !error.is_reset() || error.is_remote())
 }
 
-/// What happened, without the number of the operating system's error.
+/// What happened, without the number of the OS error.
 fn cause(error: &io::Error) -> String {
     error.kind().to_string()
 }
 
 fn tls_cause(error: &rustls::Error) -> String {
     match error {
-        rustls::Error::InvalidMessage(_) => "what it answers is not TLS".to_owned(),
+        rustls::Error::InvalidMessage(_) => "its response is not TLS".to_owned(),
         error => Excerpt(error).to_string(),
     }
 }

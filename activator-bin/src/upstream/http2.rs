@@ -1,8 +1,7 @@
 //! HTTP/2 connections to the backends, each shared by many requests.
 //!
-//! They are those of the h2 crate itself. Behind hyper's one cannot see how many requests a backend
-//! takes, nor whether it has looked at one that it refused, and an answer that the backend cancels
-//! looks complete.
+//! They use the h2 crate directly. Through hyper one cannot see how many streams a backend allows or whether it
+//! processed a request that it refused, and a response that the backend cancels looks complete.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -37,18 +36,18 @@ use exchange::{Unanswered, exchange};
 
 pub(crate) use exchange::Stream;
 
-/// How many connections a worker has to one backend; what is more waits.
+/// The most connections that a worker has to one backend; further requests wait.
 const MOST_PER_BACKEND: usize = 128;
-/// How many of a backend are kept on which it takes no requests at all.
+/// How many connections are kept on which a backend allows no streams.
 const STARVED: usize = 1;
-/// How many are opened for one request to find that they take none.
+/// How many connections that allow no streams are opened for one request.
 const USELESS: usize = 3;
 
-/// One worker's connections.
+/// The HTTP/2 connections of one worker.
 pub(super) struct Http2 {
     backends: RefCell<HashMap<Endpoint, Connections, FixedState>>,
     count: Count,
-    /// How many there are in all.
+    /// The most connections in all.
     most: usize,
     tls: Option<Arc<BackendTls>>,
     limits: Limits,
@@ -56,23 +55,23 @@ pub(super) struct Http2 {
     recall: Recall,
 }
 
-/// Those to one backend.
+/// The connections to one backend.
 #[derive(Default)]
 struct Connections {
-    /// As it was when a connection was last opened.
+    /// The backend when a connection was last opened.
     backend: Option<Arc<Backend>>,
     open: Vec<Rc<Connection>>,
     opening: Option<Opening>,
-    /// Held by each that is there, also by those that take no further request.
+    /// Held by every connection, including those that accept no further requests.
     count: Count,
-    /// Is told of each place that becomes free, and of each that is new.
+    /// Notified for each stream that becomes available.
     freed: Rc<Notify>,
 }
 
-/// Has one reference more than there are connections.
+/// Its strong count is one more than the number of connections.
 type Count = Rc<()>;
 
-/// What there is for a request.
+/// What is available to a request.
 enum Found {
     StreamPermit(StreamPermit),
     Opening(Opening),
@@ -84,8 +83,8 @@ impl Connections {
         (Rc::clone(&self.count), Rc::clone(&self.freed))
     }
 
-    /// Lets go of those that take no further request. Of those that may take some later, but have none
-    /// under way, one is kept.
+    /// Drops connections that accept no further requests. Of the idle ones on which the backend allows no streams at
+    /// present, keeps one.
     fn tidy(&mut self) {
         let mut starved = 0;
         self.open.retain(|connection| {
@@ -95,7 +94,7 @@ impl Connections {
     }
 }
 
-/// A connection that is being opened, for all who wait for one; whoever polls first opens it.
+/// A connection being opened, shared by all who wait for it; whoever polls first opens it.
 type Opening = Rc<OnceCell<Result<Rc<Connection>, NotOpened>>>;
 
 impl Http2 {
@@ -111,12 +110,12 @@ impl Http2 {
         }
     }
 
-    /// Sends `request` to `backend` and waits for the head of the answer.
+    /// Sends `request` to `backend` and waits for the head of the response.
     ///
     /// # Errors
-    /// With the request, as it came, when it may be sent to another backend.
+    /// Contains the request, unchanged, if it may be sent to another backend.
     ///
-    /// Cancellation resets the request's stream, so the backend notices.
+    /// Cancellation resets the stream, so that the backend notices.
     pub(super) async fn send(
         &self,
         backend: &Arc<Backend>,
@@ -124,7 +123,7 @@ impl Http2 {
     ) -> Result<(Response<BackendBody>, Stream), Failed> {
         let (mut head, mut body) = request.into_parts();
         if let Some(target) = head.extensions.get::<Target>() {
-            // Hyper knows it in disguise only.
+            // Hyper knows it only in an escaped form.
             head.uri = target.put_into(&head.uri).ok_or(UpstreamError::Target)?;
         }
         let mut attempts = Attempts::default();
@@ -177,7 +176,7 @@ impl Http2 {
         }
     }
 
-    /// A place on a connection; opens one when all are full, and waits when there may be no more of them.
+    /// A stream on a connection. Opens a connection if all are full, or waits if the limit is reached.
     async fn place(&self, backend: &Arc<Backend>) -> Result<StreamPermit, UpstreamError> {
         let Backend { endpoint, .. } = &**backend;
         let mut useless = 0;
@@ -188,16 +187,16 @@ impl Http2 {
                 Found::Full(freed) => {
                     let waiting = timeout(self.limits.connect_timeout, freed.notified());
                     if waiting.await.is_err() && !self.is_busy(endpoint) {
-                        return Err(match Rc::strong_count(&self.count) > self.most {
-                            true => UpstreamError::Crowded(endpoint.address),
-                            false => UpstreamError::Unwilling(endpoint.address),
+                        return Err(if Rc::strong_count(&self.count) > self.most {
+                            UpstreamError::Crowded(endpoint.address)
+                        } else {
+                            UpstreamError::Unwilling(endpoint.address)
                         });
                     }
                     continue;
                 }
             };
             let tls = self.tls.as_deref();
-            // On the heap: every request would have room for it, and few need it.
             let open = || Box::pin(self.open(backend, tls));
             let opened = opening.get_or_init(open);
             let opened = opened.await.clone();
@@ -212,7 +211,7 @@ impl Http2 {
         }
     }
 
-    /// A connection that counts as one of its backend's and of all.
+    /// Opens a connection that counts towards both limits.
     async fn open(
         &self,
         backend: &Arc<Backend>,
@@ -228,7 +227,7 @@ impl Http2 {
         Connection::open(backend, tls, self.limits, counted, freed, &self.recall).await
     }
 
-    /// What there is for a request. A connection is opened only if there may be one more.
+    /// What is available to a request. A new connection is offered only if `may_open` and the limits allow it.
     fn find(&self, backend: &Arc<Backend>, may_open: bool) -> Found {
         let Backend { endpoint, .. } = &**backend;
         let mut backends = self.backends.borrow_mut();
@@ -237,7 +236,7 @@ impl Http2 {
         }
         let connections = backends.get_mut(endpoint).expect("it was put there");
         connections.tidy();
-        // The first ones, so that the last ones can expire.
+        // Prefers the oldest connections, so that the others become idle and expire.
         if let Some(place) = connections.open.iter().find_map(Connection::place) {
             return Found::StreamPermit(place);
         }
@@ -254,7 +253,7 @@ impl Http2 {
         Found::Opening(Rc::clone(connections.opening.get_or_insert_default()))
     }
 
-    /// Whether there may be one more connection; closes one that is idle for it.
+    /// Whether the limit allows one more connection. May close an idle one to make room.
     fn has_room(&self, backends: &mut HashMap<Endpoint, Connections, FixedState>) -> bool {
         if Rc::strong_count(&self.count) <= self.most {
             return true;
@@ -266,7 +265,7 @@ impl Http2 {
         backends.values_mut().any(close_idle)
     }
 
-    /// Whether a place may become free by itself.
+    /// Whether a stream may become available without further action.
     fn is_busy(&self, backend: &Endpoint) -> bool {
         let backends = self.backends.borrow();
         let connections = backends.get(backend);
@@ -275,7 +274,7 @@ impl Http2 {
         })
     }
 
-    /// The first of those who have waited puts the connection where the others look for it.
+    /// The first of the waiting requests to get here stores the connection for the others.
     fn on_opened(&self, backend: &Endpoint, opening: &Opening) {
         let mut backends = self.backends.borrow_mut();
         let connections = backends.entry(backend.clone()).or_default();
@@ -289,8 +288,8 @@ impl Http2 {
         }
     }
 
-    /// Closes what has been idle for too long or is not to be kept, and of the idle ones all but `most`. To be
-    /// called every [`Pool::SWEEP`].
+    /// Closes connections that have been idle for too long or must not be kept, and all but `most` of the idle ones.
+    /// To be called every [`Pool::SWEEP`].
     pub(super) fn sweep(&self, most: usize) {
         let mut idle = 0;
         self.retain(|backend, connection| {
@@ -301,14 +300,14 @@ impl Http2 {
         });
     }
 
-    /// Closes the idle ones to backends whose connections are not kept.
+    /// Closes idle connections to backends whose connections must not be kept.
     pub(super) fn close_unkept(&self) {
         self.retain(|backend, connection| {
             backend.is_none_or(Backend::is_kept) || !connection.is_idle()
         });
     }
 
-    /// Closes all that are idle.
+    /// Closes all idle connections.
     pub(super) fn close_idle(&self) {
         self.retain(|_, connection| !connection.is_idle());
     }
@@ -324,7 +323,7 @@ impl Http2 {
     }
 }
 
-/// A part of what the limit on open files leaves for backends, who may also speak HTTP/1.
+/// A quarter of the descriptors available for connections: backends may use HTTP/1 as well.
 fn most_in_all() -> usize {
     let room = open_files::room_for_clients() / 4;
     usize::try_from(room).map_or(usize::MAX, |room| room.max(64))

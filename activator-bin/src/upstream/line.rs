@@ -1,4 +1,4 @@
-//! A connection to a backend below HTTP: whether the backend has said anything, and how soon the kernel gives it up.
+//! A connection to a backend below HTTP: whether the backend has sent anything, and when the kernel gives up on it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -13,20 +13,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-/// How long a host may leave what it is sent unacknowledged before it counts as vanished.
+/// How long sent data may stay unacknowledged before the host is considered gone.
 const VANISHED: Duration = Duration::from_secs(10);
 
-/// How long a connection is silent before the kernel asks for a sign of life, which is then due within [`VANISHED`].
+/// How long a connection is silent before the kernel probes it. The host then has [`VANISHED`] to respond.
 const KEEPALIVE: Duration = Duration::from_secs(5);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(2);
 const KEEPALIVE_RETRIES: u32 = 3;
 
-/// What fits into the receive buffer of any host that has read what came before. Only so much is watched:
-/// beyond it a backend that is busy with something else leaves bytes waiting here, and the kernel would take
-/// a full buffer for a vanished host.
+/// Fits into the receive buffer of any host that has read what came before. Only this much is watched: beyond it, a
+/// backend that is busy elsewhere leaves bytes unacknowledged here, and the kernel would take a full buffer for a
+/// vanished host.
 const WATCHED: usize = 16 * 1024;
 
-/// A stream that ends in a TCP connection.
+/// A stream on top of a TCP connection.
 pub(crate) trait OverTcp: AsyncRead + AsyncWrite + Unpin {
     fn tcp(&self) -> &TcpStream;
 }
@@ -47,28 +47,28 @@ impl OverTcp for TlsStream<TcpStream> {
 pub(crate) struct Line<S> {
     stream: S,
     traffic: Arc<Traffic>,
-    /// Whether requests share it: what the backend says to one then shows that it reads what is sent for all.
+    /// Whether requests share it. What the backend sends for one then shows that it reads what is sent for all.
     is_shared: bool,
     is_watched: bool,
 }
 
-/// What has gone over a connection since its current request began. Nobody but the request's worker touches it;
-/// the atomics are there because hyper wants connections that may change threads.
+/// What was transferred since the current request began. Used by a single thread; hyper requires `Send`, hence the
+/// atomics.
 #[derive(Default)]
 pub(super) struct Traffic {
-    has_answer: AtomicBool,
+    has_response: AtomicBool,
     sent: AtomicUsize,
     is_recorded: AtomicBool,
-    /// What was sent before anything came.
+    /// Everything sent before the first byte was received.
     record: Mutex<Vec<u8>>,
 }
 
-/// The most memory that a record keeps for the next one.
+/// The most capacity that the record keeps between requests.
 const RECORD: usize = 2 * 1024;
 
 impl Traffic {
-    /// The next request begins; the backend has read what was sent before. It is recorded if that is asked for, up to
-    /// the first byte that comes: for a request without a body.
+    /// The next request begins; everything sent before it has been read by the backend. `is_recorded` records what is
+    /// sent, until the first byte is received. Only for requests without a body.
     pub(super) fn begin(&self, is_recorded: bool) {
         if self.is_recorded.load(Ordering::Relaxed) {
             let mut record = self.record.lock();
@@ -76,7 +76,7 @@ impl Traffic {
             record.shrink_to(RECORD);
         }
         self.is_recorded.store(is_recorded, Ordering::Relaxed);
-        self.has_answer.store(false, Ordering::Relaxed);
+        self.has_response.store(false, Ordering::Relaxed);
         self.sent.store(0, Ordering::Relaxed);
     }
 
@@ -85,9 +85,9 @@ impl Traffic {
         read(&self.record.lock())
     }
 
-    /// Whether a byte has come since then.
-    pub(super) fn has_answer(&self) -> bool {
-        self.has_answer.load(Ordering::Relaxed)
+    /// Whether a byte was received since the request began.
+    pub(super) fn has_response(&self) -> bool {
+        self.has_response.load(Ordering::Relaxed)
     }
 }
 
@@ -120,7 +120,7 @@ impl<S: OverTcp> Line<S> {
 
     fn on_sent<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>, bytes: usize) {
         let sent = self.traffic.sent.load(Ordering::Relaxed);
-        if self.traffic.is_recorded.load(Ordering::Relaxed) && !self.traffic.has_answer() {
+        if self.traffic.is_recorded.load(Ordering::Relaxed) && !self.traffic.has_response() {
             let mut record = self.traffic.record.lock();
             let mut left = bytes;
             for part in parts {
@@ -133,13 +133,13 @@ impl<S: OverTcp> Line<S> {
         self.traffic.sent.store(sent, Ordering::Relaxed);
         if self.is_watched != (sent <= WATCHED) {
             self.is_watched = !self.is_watched;
-            // An error means that it is closed already, which whoever uses it hears of.
+            // An error means that the connection is closed, which its user will find out.
             let _ = watch(self.stream.tcp(), self.is_watched);
         }
     }
 }
 
-/// What every connection to a backend wants.
+/// Sets the socket options of every backend connection.
 pub(super) fn tune(socket: &TcpStream) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)
@@ -150,7 +150,7 @@ pub(super) fn tune(socket: &TcpStream) -> io::Result<()> {
     watch(socket, true)
 }
 
-/// Whether the kernel ends the connection when the host acknowledges nothing for [`VANISHED`].
+/// Sets whether the kernel closes the connection if the host acknowledges nothing for [`VANISHED`].
 #[cfg(target_os = "linux")]
 fn watch(socket: &TcpStream, is_watched: bool) -> io::Result<()> {
     SockRef::from(socket).set_tcp_user_timeout(is_watched.then_some(VANISHED))
@@ -170,7 +170,7 @@ impl<S: OverTcp> AsyncRead for Line<S> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
         if buf.filled().len() > before {
-            self.traffic.has_answer.store(true, Ordering::Relaxed);
+            self.traffic.has_response.store(true, Ordering::Relaxed);
             if self.is_shared {
                 self.traffic.sent.store(0, Ordering::Relaxed);
             }
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(user_timeout(&line), Some(VANISHED));
         line.write_all(b"x").await.unwrap();
         assert_eq!(user_timeout(&line), None);
-        // Also with a response that comes before it has read all: only the next request is a new start.
+        // Even if a response arrives before the upload was read: only the next request resets the count.
         backend.write_all(b"x").await.unwrap();
         line.read_u8().await.unwrap();
         line.write_all(b"x").await.unwrap();
@@ -306,10 +306,10 @@ mod tests {
         traffic.begin(false);
         backend.write_all(b"x").await.unwrap();
         line.read_u8().await.unwrap();
-        assert!(traffic.has_answer());
+        assert!(traffic.has_response());
         traffic.begin(false);
         drop(backend);
         assert!(line.read_u8().await.is_err());
-        assert!(!traffic.has_answer());
+        assert!(!traffic.has_response());
     }
 }

@@ -1,4 +1,4 @@
-//! Idle HTTP/1 connections to the backends: the one that was used last is used next, so that the others can expire.
+//! Idle HTTP/1 connections to the backends. The most recently used one is used next, so that the others can expire.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -24,10 +24,10 @@ use crate::message::hop_by_hop::informational_to_client;
 use crate::message::request_body::RequestBody;
 use crate::upstream::backend::{Backend, Endpoint};
 
-/// An open connection of HTTP/1, ready for one request at a time.
+/// An open HTTP/1 connection, ready for one request at a time.
 pub(crate) struct Connection {
     requests: SendRequest<RequestBody>,
-    /// Hyper's part, a task of the current worker. By itself it never ends while the backend takes nothing.
+    /// Hyper's connection task, on the current worker. It does not end by itself while the backend reads nothing.
     driver: AbortHandle,
     traffic: Arc<Traffic>,
     heads: Arc<Heads>,
@@ -53,39 +53,39 @@ impl Connection {
     }
 }
 
-/// One worker's idle connections.
+/// The idle connections of one worker.
 pub(crate) struct Pool {
     idle: RefCell<HashMap<Endpoint, OfBackend, FixedState>>,
     per_backend: usize,
     most: usize,
-    /// Those of all backends.
+    /// Connections to all backends.
     count: Cell<usize>,
-    /// How many there were so far.
+    /// How many connections ever became idle.
     ever: Cell<u64>,
     sweeps_kept: u64,
     sweeps: Cell<u64>,
 }
 
-/// Those to one backend.
+/// The idle connections to one backend.
 struct OfBackend {
-    /// As it was last called. Revisions may share a backend.
+    /// The backend as last used. Revisions may share a backend.
     backend: Arc<Backend>,
     stack: Vec<Idle>,
 }
 
 struct Idle {
     connection: Connection,
-    /// The number of sweeps before it became idle: no clock is read on a request's way.
+    /// The sweep count when it became idle. Saves reading the clock per request.
     since: u64,
-    /// Its number among all that became idle.
+    /// Its position in the order of becoming idle.
     nth: u64,
 }
 
 impl Pool {
-    /// How often to sweep.
+    /// The interval between sweeps.
     pub(super) const SWEEP: Duration = Duration::from_secs(5);
 
-    /// With so many connections at most.
+    /// Keeps `most` connections at most.
     pub(super) fn new(limits: &Limits, most: usize) -> Self {
         Self {
             idle: RefCell::default(),
@@ -98,7 +98,7 @@ impl Pool {
         }
     }
 
-    /// How many sweeps an idle connection outlives.
+    /// How many sweeps an idle connection survives.
     pub(super) fn sweeps_kept(limits: &Limits) -> u64 {
         let timeout = limits.backend_idle_timeout.as_secs();
         timeout.div_ceil(Self::SWEEP.as_secs())
@@ -108,7 +108,7 @@ impl Pool {
         self.count.get()
     }
 
-    /// The connection to `backend` that became idle last, of those that are still open.
+    /// The open connection to `backend` that became idle last.
     pub(super) fn take(&self, backend: &Endpoint) -> Option<Connection> {
         let mut idle = self.idle.borrow_mut();
         let stack = &mut idle.get_mut(backend)?.stack;
@@ -126,7 +126,7 @@ impl Pool {
             return;
         }
         if self.count.get() >= self.most {
-            // Many at once, for it looks at all of them.
+            // Closes many at once, since finding the oldest visits all of them.
             self.close_oldest((self.most / 16).max(1));
             if self.count.get() >= self.most {
                 return;
@@ -155,7 +155,7 @@ impl Pool {
         }
     }
 
-    /// Closes the `count` connections that have been idle for longest.
+    /// Closes the `count` connections that have been idle the longest.
     pub(super) fn close_oldest(&self, count: usize) {
         let Some(last) = count.min(self.count.get()).checked_sub(1) else {
             return;
@@ -168,7 +168,7 @@ impl Pool {
         self.retain(|_, idle| idle.nth > newest);
     }
 
-    /// Closes those to backends whose connections are not kept.
+    /// Closes connections to backends whose connections must not be kept.
     pub(super) fn close_unkept(&self) {
         self.retain(|backend, _| backend.is_kept());
     }
@@ -193,7 +193,7 @@ impl Pool {
     }
 }
 
-/// A connection while its request is served. Dropping it before it was given back closes the connection.
+/// A connection in use by a request. Dropping it before it is given back closes the connection.
 pub(crate) struct Checkout {
     pool: Rc<Pool>,
     backend: Arc<Backend>,
@@ -211,11 +211,11 @@ impl Checkout {
         }
     }
 
-    /// Sends the request that the connection is there for, and waits for the head of its response. Its own head may be
-    /// [read back](Self::read_back) if it is recorded.
+    /// Sends the connection's request and waits for the head of the response. If `is_recorded`, the request head can
+    /// be [read back](Self::read_back).
     ///
     /// # Errors
-    /// With the request, when nothing of it was sent.
+    /// Contains the request if nothing of it was sent.
     pub(super) async fn send(
         &mut self,
         mut request: Request<RequestBody>,
@@ -230,18 +230,18 @@ impl Checkout {
         connection.requests.try_send_request(request).await
     }
 
-    /// The connection is closed behind this request.
+    /// Closes the connection after this request.
     pub(super) fn retire(&mut self) {
         self.is_last = true;
     }
 
-    /// The names of the headers in the response that has come.
+    /// The response's header names as they were spelled.
     pub(super) fn names(&self) -> Names {
         let connection = self.connection.as_ref();
         connection.map_or_else(Names::default, |connection| connection.heads.of_response())
     }
 
-    /// The request that was sent, with this body, if its head was recorded.
+    /// The request that was sent, with `body`, if its head was recorded.
     pub(super) fn read_back(&self, body: RequestBody) -> Option<Request<RequestBody>> {
         let traffic = &self.connection.as_ref()?.traffic;
         traffic.recorded(|head| written::read_back(head, body))
@@ -251,14 +251,14 @@ impl Checkout {
         self.backend.endpoint.address
     }
 
-    /// Whether a byte of the response has come.
-    pub(super) fn has_answer(&self) -> bool {
+    /// Whether a byte of the response has arrived.
+    pub(super) fn has_response(&self) -> bool {
         let connection = self.connection.as_ref();
-        connection.is_none_or(|connection| connection.traffic.has_answer())
+        connection.is_none_or(|connection| connection.traffic.has_response())
     }
 
-    /// Makes the connection available to further requests, if both the response and the request have come to
-    /// their end. Without effect as long as the rest of the request is on its way.
+    /// Returns the connection to the pool if response and request are both complete. Does nothing while the request
+    /// is still being sent.
     pub(crate) fn give_back(&mut self) {
         if let Some(connection) = self.connection.take_if(|connection| connection.is_ready())
             && !self.is_last
@@ -267,14 +267,14 @@ impl Checkout {
         }
     }
 
-    /// Whether the rest of the request is on its way.
+    /// Whether the rest of the request is still being sent.
     pub(super) fn is_uploading(&self) -> bool {
         let connection = self.connection.as_ref();
         connection
             .is_some_and(|connection| !connection.is_ready() && !connection.requests.is_closed())
     }
 
-    /// Ready when the rest of the request was sent, behind a complete response, or cannot be.
+    /// Ready when the rest of the request was sent after a complete response, or cannot be sent.
     pub(super) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.connection {
             Some(connection) => connection.requests.poll_ready(cx).map(|_| ()),
@@ -291,7 +291,7 @@ impl Drop for Checkout {
     }
 }
 
-/// Has what hyper tells of a backend of HTTP/1 passed on, when the client of `request` speaks HTTP/2.
+/// Forwards the informational responses of an HTTP/1 backend if the client speaks HTTP/2.
 fn relay_to_http2(request: &mut Request<RequestBody>) {
     let Some(interim) = request.body().interim().cloned() else {
         return;

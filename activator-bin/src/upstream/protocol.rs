@@ -1,24 +1,24 @@
-//! Which version of HTTP a revision's instances are spoken to in, and what is remembered of those that refuse one.
+//! The HTTP version used for a revision's backends, and which backends refused HTTP/2.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use http::Version;
 
-/// In which version of HTTP requests go to a revision's instances.
+/// The HTTP version of requests to a revision's backends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Protocol {
-    /// In that of the client; in HTTP/1.1 to an instance that refuses HTTP/2.
+    /// The client's version, or HTTP/1.1 if the backend refuses HTTP/2.
     #[default]
     Auto,
-    /// In HTTP/1.1.
+    /// HTTP/1.1.
     Http1,
-    /// In HTTP/2, without TLS from the first byte on.
+    /// HTTP/2 without TLS, with prior knowledge.
     H2c,
 }
 
 impl Protocol {
-    /// The version for a request of a client that speaks `client`.
+    /// The version for a request from a client that speaks `client`.
     pub(crate) fn version(self, client: Version, refusal: &Http2Refusal) -> Version {
         match self {
             Self::H2c => Version::HTTP_2,
@@ -28,15 +28,15 @@ impl Protocol {
     }
 }
 
-/// Since when an instance is known to speak HTTP/1.1 only.
+/// When a backend last turned out to speak only HTTP/1.1.
 pub(crate) struct Http2Refusal {
     born: Instant,
-    /// In milliseconds since then; 0 is never.
+    /// Milliseconds since `born`; 0 means never.
     at: AtomicU64,
 }
 
 impl Http2Refusal {
-    /// How long it is believed: there may be another program by then.
+    /// How long a refusal is remembered: another program may be listening by then.
     const BELIEVED: Duration = Duration::from_secs(60);
 
     pub(crate) fn none() -> Self {
@@ -46,7 +46,7 @@ impl Http2Refusal {
         }
     }
 
-    /// The instance has refused HTTP/2 and responded in HTTP/1.1.
+    /// The backend refused HTTP/2 and responded over HTTP/1.1.
     pub(crate) fn remember(&self, now: Instant) {
         self.at.store(self.millis(now).max(1), Ordering::Relaxed);
     }

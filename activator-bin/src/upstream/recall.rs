@@ -1,4 +1,4 @@
-//! Reasons for workers to close idle connections to backends, told to all of them at once.
+//! Calls on all workers to close idle backend connections.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-/// Tells all workers. A clone tells the same ones.
+/// Reaches all workers. Clones reach the same ones.
 #[derive(Clone, Debug)]
 pub(crate) struct Recall(Arc<Shared>);
 
@@ -17,28 +17,28 @@ struct Shared {
     scarcity_logged: Mutex<Option<Instant>>,
 }
 
-/// How long it is not logged again that there are no descriptors.
+/// The shortest interval between log lines about missing descriptors.
 const LOGGED: Duration = Duration::from_secs(10);
 
-/// How often each call came.
+/// How often each call was made.
 #[derive(Clone, Copy, Debug, Default)]
 struct Calls {
     scarcity: u64,
     unkept: u64,
 }
 
-/// One worker's ear.
+/// The receiver of one worker.
 pub(crate) struct Recalled {
     calls: watch::Receiver<Calls>,
     heeded: Calls,
 }
 
-/// What has been called since the last look.
+/// The calls since the last one received.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// The process has no descriptor left.
+    /// The process is out of file descriptors.
     pub(crate) scarcity: bool,
-    /// There are backends whose connections are not to be kept.
+    /// There are backends whose connections must not be kept.
     pub(crate) unkept: bool,
 }
 
@@ -51,7 +51,7 @@ impl Recall {
         }))
     }
 
-    /// A worker's part of what all of them may keep together. Each may keep one unless none is kept.
+    /// One worker's share of a limit for all workers: at least one, unless the limit is 0.
     pub(super) fn share(&self, most: usize) -> usize {
         (most / self.0.workers).max(most.min(1))
     }
@@ -82,7 +82,7 @@ impl Recalled {
     /// Cancel-safe.
     pub(crate) async fn next(&mut self) -> Call {
         if self.calls.changed().await.is_err() {
-            // Nobody is left who could call.
+            // All senders are gone.
             std::future::pending::<()>().await;
         }
         let now = *self.calls.borrow_and_update();

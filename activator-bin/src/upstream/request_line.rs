@@ -1,4 +1,4 @@
-//! The target of a request line that hyper writes with another one in its place.
+//! Restores a request target that hyper could only write in another form.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll, ready};
@@ -7,18 +7,18 @@ use bytes::{Buf, BytesMut};
 
 use crate::message::target::Target;
 
-/// Puts a target back into the first request line that hyper writes.
+/// Puts the original target back into the first request line.
 #[derive(Debug, Default)]
 pub(super) struct Restoring {
     target: Option<Target>,
-    /// What is written instead of the beginning of that.
+    /// Still to be written in place of hyper's bytes.
     unwritten: BytesMut,
-    /// How much of that it is.
+    /// The length of hyper's bytes that this replaces.
     replaced: usize,
 }
 
 impl Restoring {
-    /// The first request has `target`, if that is not the one that hyper knows.
+    /// `target` is set if hyper cannot represent the target of the first request.
     pub(super) fn new(target: Option<Target>) -> Self {
         Self {
             target,
@@ -30,7 +30,7 @@ impl Restoring {
         self.target.is_some() || self.replaced > 0
     }
 
-    /// To be called for a write that is needed. Answers how many bytes of `bufs` are written.
+    /// Call only if [`is_needed`](Self::is_needed). Returns how many bytes of `bufs` were written.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -41,7 +41,7 @@ impl Restoring {
             let target = target.as_bytes();
             let head = bufs.iter().find(|buf| !buf.is_empty());
             let head: &[u8] = head.map_or(&[], |head| head);
-            // It is our own: there are spaces in it only around the target.
+            // This is our own head: the only spaces are those around the target.
             let mut spaces = (0..head.len()).filter(|&at| head[at] == b' ');
             let (Some(start), Some(end)) = (spaces.next(), spaces.next()) else {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// What a backend reads that takes `room` bytes of the target at a time.
+    /// What a backend reads if it accepts `room` bytes at a time.
     fn restore(target: &str, hyper: &str, room: usize) -> String {
         let target = Bytes::copy_from_slice(target.as_bytes());
         let mut restoring = Restoring::new(Some(Target::new(target)));

@@ -1,4 +1,4 @@
-//! The body of a backend's answer, in either protocol.
+//! The body of a backend's response, in either protocol.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,21 +11,21 @@ use hyper::body::Incoming;
 
 use crate::message::h2_body::H2Body;
 
-/// A body as it comes.
+/// A body as it arrives.
 pub(crate) enum BackendBody {
     Http1(Incoming),
     Http2(H2Body),
 }
 
-/// Why a body is not complete.
+/// Why a body is incomplete.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveError {
     #[error("{0}")]
     Http1(#[source] hyper::Error),
     #[error("{0}")]
     Http2(#[source] h2::Error),
-    /// Without an error, which must not look like an end to the client.
-    #[error("the backend has ended its answer too early")]
+    /// Ended without an error. The client must not take this for a complete body.
+    #[error("the backend ended its response early")]
     Cut,
 }
 
@@ -56,7 +56,7 @@ impl Body for BackendBody {
             Some(Err(error)) if error.reason() != Some(Reason::NO_ERROR) => {
                 Some(Err(ReceiveError::Http2(error)))
             }
-            // Behind a complete answer it asks us to stop sending the request (RFC 9113, 8.1).
+            // After a complete response this asks us to stop sending the request (RFC 9113, 8.1).
             Some(Err(error)) if error.is_reset() && body.is_whole() => None,
             Some(Err(_)) => Some(Err(ReceiveError::Cut)),
             frame => frame.map(|frame| frame.map_err(ReceiveError::Http2)),

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::upstream::backend::Endpoint;
 
-/// A request without a body, as it comes from a client.
+/// A request without a body, as received from a client.
 async fn request(method: Method) -> Box<Request<RequestBody>> {
     let (mut client, server) = tokio::io::duplex(1_024);
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
@@ -32,7 +32,7 @@ async fn request(method: Method) -> Box<Request<RequestBody>> {
     Box::new(request.map(RequestBody::from))
 }
 
-/// Accepts a connection, reads a request, and says something.
+/// Accepts a connection, reads a request, and sends `answer`.
 fn answer(listener: &TcpListener, answer: &str) -> TcpStream {
     let (mut socket, _) = listener.accept().unwrap();
     let _ = socket.read(&mut [0; 1_024]).unwrap();
@@ -55,17 +55,17 @@ fn backend(listener: &TcpListener) -> Arc<Backend> {
     Arc::new(Backend::new(Endpoint { address, tls: None }))
 }
 
-/// What a backend does with an idle connection.
+/// How a backend ends an idle connection.
 #[derive(Clone, Copy, PartialEq)]
 enum End {
-    /// Closes it before a request is sent on it, or after that.
+    /// Closes it, before or after a request is sent on it.
     Close { heard: bool },
-    /// Says the beginning of a response to the next request, and closes it then.
+    /// Sends the start of a response to the next request, then closes.
     Break,
 }
 
-/// Has a backend end an idle connection around the next request, of this method. It would answer on a
-/// further connection.
+/// Makes a backend end an idle connection around the next request, which uses `method`. It would respond on a new
+/// connection.
 fn send_around_end(end: End, method: Method) -> Result<(), Failed> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let backend = backend(&listener);
@@ -93,8 +93,8 @@ fn send_around_end(end: End, method: Method) -> Result<(), Failed> {
             drop(socket);
         }
         if end == (End::Close { heard: true }) {
-            // Both events are waiting when the runtime looks for them, so this task goes on
-            // before the connection's own task has seen that it is closed.
+            // Both events are ready when the runtime polls, so this task runs before the connection's task sees the
+            // close.
             wake.write_all(b"x").unwrap();
             std::thread::sleep(Duration::from_millis(50));
             woken.readable().await.unwrap();
@@ -104,7 +104,7 @@ fn send_around_end(end: End, method: Method) -> Result<(), Failed> {
     })
 }
 
-/// Sends a request on the first connection of a backend that says so much and closes it.
+/// Sends a request on the first connection to a backend that sends `said` and closes.
 fn send_on_new(method: Method, said: &'static str) -> Result<(), Failed> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let backend = backend(&listener);
@@ -156,7 +156,7 @@ fn a_request_that_may_do_harm_twice_is_never_sent_again() {
         Method::PATCH,
         Method::from_bytes(b"LOCK").unwrap(),
     ] {
-        // That a backend closes an idle connection says nothing against it.
+        // Closing an idle connection is no failure of the backend.
         let outcome = send_around_end(End::Close { heard: false }, method);
         assert_lost(outcome, false, None);
     }

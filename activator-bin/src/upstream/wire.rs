@@ -1,4 +1,4 @@
-//! The bytes of HTTP/1 on a connection to a backend: hyper knows neither odd targets nor the case of names.
+//! HTTP/1 bytes on a backend connection: restores unusual targets and the case of header names, which hyper loses.
 
 use std::io::{self, IoSlice};
 use std::mem;
@@ -16,20 +16,19 @@ use super::request_line::Restoring;
 use crate::message::head::{Names, Reading, Respelling};
 use crate::message::target::Target;
 
-/// Both directions of a connection.
+/// A connection as hyper reads and writes it.
 pub(crate) struct Wire<S> {
     stream: S,
     heads: Arc<Heads>,
     restoring: Restoring,
     respelling: Respelling,
-    /// While the head of a response is expected.
+    /// Set while the head of a response is expected.
     reading: Option<Reading>,
-    /// Hyper holds nothing, so the next request begins with the next byte.
+    /// Hyper has nothing buffered, so the next byte begins a request.
     is_flushed: bool,
 }
 
-/// What a connection's bytes and its requests know of each other. Nobody but the request's worker touches it; the lock
-/// is there because hyper wants connections that may change threads.
+/// Shared by a connection's bytes and its requests. Used by a single thread; hyper requires `Send`, hence the lock.
 #[derive(Default)]
 pub(super) struct Heads {
     has_begun: AtomicBool,
@@ -37,13 +36,13 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    /// The next request begins, whose headers had these names.
+    /// The next request begins. `names` are those of its headers.
     pub(super) fn begin(&self, names: Names) {
         *self.names.lock() = names;
         self.has_begun.store(true, Ordering::Relaxed);
     }
 
-    /// The names of the headers in the response, whose head has come.
+    /// The names of the headers in the response whose head has arrived.
     pub(super) fn of_response(&self) -> Names {
         mem::take(&mut self.names.lock())
     }
@@ -58,7 +57,7 @@ impl Heads {
 }
 
 impl<S> Wire<S> {
-    /// Of a connection whose first request has `target`, if that is not the one that hyper knows.
+    /// `target` is set if hyper cannot represent the target of the first request.
     pub(super) fn new(stream: S, target: Option<Target>) -> Self {
         Self {
             stream,
@@ -134,9 +133,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return restoring
                 .poll_write(cx, bufs, |cx, bytes| stream.as_mut().poll_write(cx, bytes));
         }
-        match respelling.is_needed() {
-            true => respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs)),
-            false => stream.poll_write_vectored(cx, bufs),
+        if respelling.is_needed() {
+            respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs))
+        } else {
+            stream.poll_write_vectored(cx, bufs)
         }
     }
 
@@ -146,7 +146,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
-        // Hyper asks for that when it has written all that it held.
+        // Hyper flushes after it has written everything it buffered.
         self.is_flushed = true;
         Poll::Ready(Ok(()))
     }

@@ -1,6 +1,6 @@
-//! The head of a request, read back from what was written of it.
+//! Reconstructs a request from its head as it was written.
 //!
-//! Hyper keeps none, and a copy beforehand would cost every request far more than the few that are sent again.
+//! Hyper does not keep the request, and copying every request would cost far more than the few that are sent again.
 
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};
@@ -8,7 +8,7 @@ use httparse::{EMPTY_HEADER, Status};
 
 use crate::message::head::Names;
 
-/// The request with this head and this body; none unless the head is whole and nothing is behind it.
+/// The request with this head and this body. `None` unless `head` is exactly one complete head.
 pub(super) fn read_back<B>(head: &[u8], body: B) -> Option<Request<B>> {
     let lines = head.iter().filter(|&&byte| byte == b'\n').count();
     let mut headers = vec![EMPTY_HEADER; lines];

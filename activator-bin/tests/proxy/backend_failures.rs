@@ -35,11 +35,11 @@ async fn check_bad_answer(answer: &str, what: &str) {
 
 #[tokio::test]
 async fn invalid_response_gets_502() {
-    let invalid = "sent an invalid answer:";
+    let invalid = "sent an invalid response:";
     for (answer, what) in [
         (
             "HTTP/1.1 200 OK\r\nX-A: 1",
-            "closed the connection before it answered".to_owned(),
+            "closed the connection before responding".to_owned(),
         ),
         (
             "SSH-2.0-OpenSSH_9.2\r\n",
@@ -59,11 +59,11 @@ async fn invalid_response_gets_502() {
         ),
         (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
-            "switched to a protocol that nobody asked for".to_owned(),
+            "switched to a protocol that was not requested".to_owned(),
         ),
         (
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-            "sent an answer in an unknown transfer coding".to_owned(),
+            "sent a response with an unknown transfer coding".to_owned(),
         ),
     ] {
         check_bad_answer(answer, &what).await;
@@ -78,7 +78,7 @@ async fn reset_backend_is_named() {
     connection.socket.set_zero_linger().unwrap();
     drop(connection);
     let text = format!(
-        "revision default/hello: backend {} lost the connection (connection reset) before it answered\n",
+        "revision default/hello: backend {} lost the connection (connection reset) before responding\n",
         backend.address
     );
     check(&client.message().await, 502, &text);
@@ -147,7 +147,7 @@ async fn malformed_upload_gets_400() {
     check(
         &client.message().await,
         400,
-        "the request's body is invalid or ended early\n",
+        "the request body is invalid or ended early\n",
     );
     assert_eq!(connection.rest().await.0, "");
     activator.until_in_flight(0).await;

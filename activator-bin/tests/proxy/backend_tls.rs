@@ -69,7 +69,9 @@ async fn certificate_must_chain_to_the_ca_and_match_the_name() {
                 assert!(connections.try_recv().is_err());
             }
             Err(why) => {
-                let words = format!("revision default/hello: no TLS with backend {backend}: {why}");
+                let words = format!(
+                    "revision default/hello: TLS handshake with backend {backend} failed: {why}"
+                );
                 assert_eq!(answer.status(), 502);
                 assert!(answer.body.starts_with(&words), "{}", answer.body);
             }
@@ -175,7 +177,7 @@ async fn http2_request_gets_502_for_a_bad_certificate() {
     assert_eq!(answer.status(), 502);
     let (body, _) = read(answer.body_mut()).await;
     let words = format!(
-        "revision default/hello: no TLS with backend {backend}: invalid peer certificate: UnknownIssuer"
+        "revision default/hello: TLS handshake with backend {backend} failed: invalid peer certificate: UnknownIssuer"
     );
     assert!(body.starts_with(&words), "{body}");
 }
@@ -198,7 +200,7 @@ async fn backend_without_tls_is_named() {
     let activator = start_with(config);
     let answer = activator.connect().await.get("/").await;
     let words = format!(
-        "revision default/hello: no TLS with backend {backend}: what it answers is not TLS\n"
+        "revision default/hello: TLS handshake with backend {backend} failed: its response is not TLS\n"
     );
     assert_eq!((answer.status(), answer.body), (502, words));
 }
@@ -269,7 +271,7 @@ async fn tls_without_a_ca_file_is_refused() {
     let activator = start_with(config);
     let answer = activator.connect().await.get("/").await;
     let words = format!(
-        "revision default/hello: no TLS with backend {}: [backend_tls] had no ca_file at the start\n",
+        "revision default/hello: cannot reach backend {} over TLS: [backend_tls].ca_file was not set at startup\n",
         backend.address
     );
     assert_eq!((answer.status(), answer.body), (502, words));

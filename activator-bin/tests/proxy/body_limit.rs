@@ -17,7 +17,7 @@ const MOST: &str = "0123456789";
 const MORE: &str = "0123456789a";
 
 const REASON: &str = "body_too_large";
-const WHY: &str = "the body of the request has more than 10 bytes\n";
+const WHY: &str = "the request body is larger than 10 bytes\n";
 
 fn start(backends: &[SocketAddr]) -> Activator {
     let mut config = config(backends);

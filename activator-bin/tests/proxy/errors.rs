@@ -121,7 +121,7 @@ async fn check_silent(tls: bool) {
     config.limits.connect_timeout = Duration::from_millis(100);
     let activator = start_with(config);
     let expected = format!(
-        "revision default/hello: backend {backend} accepted the connection and then said nothing in time\n"
+        "revision default/hello: backend {backend} accepted the connection but did not respond in time\n"
     );
     let mut answer = Http2Client::connect(&activator).await.get("/").await;
     assert_eq!(answer.status(), 502);

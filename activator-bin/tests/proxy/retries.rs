@@ -117,7 +117,7 @@ async fn post_is_not_retried_and_its_backend_is_set_aside() {
     drop(backend.request().await);
     let refused = client.message().await;
     let text = format!(
-        "revision default/hello: backend {} closed the connection before it answered\n",
+        "revision default/hello: backend {} closed the connection before responding\n",
         backend.address
     );
     assert_eq!((refused.status(), refused.body), (502, text));

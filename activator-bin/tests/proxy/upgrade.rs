@@ -84,7 +84,7 @@ async fn only_offered_protocols_are_accepted() {
         assert_eq!(answer.status(), status, "{offered} {switch}");
         if status == 502 {
             let expected = format!(
-                "revision default/hello: backend {} switched to a protocol that nobody asked for\n",
+                "revision default/hello: backend {} switched to a protocol that was not requested\n",
                 backend.address
             );
             assert_eq!(answer.body, expected);

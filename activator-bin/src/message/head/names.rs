@@ -1,4 +1,4 @@
-//! The names of headers as they came: HTTP's own case is gone once hyper has read them.
+//! The spelling of header names, whose case is lost once hyper has parsed them.
 
 use std::sync::Arc;
 
@@ -7,33 +7,33 @@ use memchr::memchr;
 
 use super::HeadEnd;
 
-/// So many lines are looked at for the names of one head that are not where they were. What is not found is written
-/// in canonical case.
+/// The most lines searched per head for names that are not at their expected position. Names not found are written in
+/// canonical case.
 const MOST_LOOKS: usize = 1_000;
 
-/// The lines of a head that came, behind its first one. Their names are of interest.
+/// The header lines of a received head, kept for their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Names(Option<Arc<[u8]>>);
 
-/// Reads the names of the head that comes next, of a response: without the informational ones before it.
+/// Reads the header names of the next response, skipping informational ones.
 #[derive(Debug)]
 pub(crate) struct Reading {
-    /// The beginning of a head that comes in parts.
+    /// The start of a head that arrives in parts.
     head: BytesMut,
     end: HeadEnd,
 }
 
-/// The longest head whose names are kept when it comes in parts.
+/// The longest head in several parts whose names are kept.
 const LONGEST: usize = 64 * 1024;
 
 impl Names {
-    /// Those in `lines`, each of which ends with a line feed.
+    /// The names in `lines`, each of which ends with a line feed.
     pub(crate) fn of(lines: &[u8]) -> Self {
         Self(Some(lines.into()))
     }
 
-    /// Writes the names in `head`, which is one or the beginning of one, as they came, and those that did not come in
-    /// canonical case. Answers whether that was all; behind an informational response another one follows.
+    /// Respells the names in `head`, a head or its beginning, as they were received, and all others in canonical
+    /// case. Returns false if another head follows an informational response.
     pub(crate) fn put_into(&self, head: &mut [u8]) -> bool {
         let mut at = 0;
         while at < head.len() {
@@ -63,16 +63,16 @@ impl Names {
     }
 }
 
-/// Where a name may be.
+/// A search for names in the received lines.
 struct Search<'a> {
     lines: &'a [u8],
-    /// The line behind the last one that was found: most names are in the order in which they came.
+    /// The line after the last match: most names keep their order.
     next: usize,
     looks: usize,
 }
 
 impl Search<'_> {
-    /// Writes the name at the beginning of `line`.
+    /// Respells the name at the start of `line`.
     fn spell(&mut self, line: &mut [u8]) {
         if !is_own(line) {
             if self.take(self.next, line) {
@@ -87,7 +87,7 @@ impl Search<'_> {
         to_canonical(&mut line[..name]);
     }
 
-    /// Takes the name from a line between two.
+    /// Copies the name from a matching line between `at` and `end`.
     fn find(&mut self, mut at: usize, end: usize, line: &mut [u8]) -> bool {
         while at < end && self.looks > 0 {
             self.looks -= 1;
@@ -99,7 +99,7 @@ impl Search<'_> {
         false
     }
 
-    /// Takes the name from this line if it is the same.
+    /// Copies the name from the line at `at` if it is the same.
     fn take(&mut self, at: usize, line: &mut [u8]) -> bool {
         let came = &self.lines[at..];
         let mut length = 0;
@@ -117,7 +117,7 @@ impl Search<'_> {
             length += 1;
         }
         line[..length].copy_from_slice(&came[..length]);
-        // Most lines are as long as they were. It is a guess where the next one begins, which is why it may be wrong.
+        // Most lines keep their length. This only guesses where the next line begins, so it may be wrong.
         self.next = match came.get(line.len() - 1) {
             Some(b'\n') => at + line.len(),
             _ => self.behind(at),
@@ -131,7 +131,7 @@ impl Search<'_> {
     }
 }
 
-/// What is always written by us: as canonical as its value is ours.
+/// Headers whose value is always ours, and so is the spelling.
 fn is_own(line: &[u8]) -> bool {
     const OWN: [&[u8]; 4] = [
         b"host:",
@@ -153,7 +153,7 @@ pub(crate) fn to_canonical(name: &mut [u8]) {
     }
 }
 
-/// Whether another response follows. A switch of protocols is the last one.
+/// Whether another response follows. 101 is final.
 fn is_informational(head: &[u8]) -> bool {
     head.get(..10)
         .is_some_and(|start| start.starts_with(b"HTTP/1.") && start.ends_with(b" 1"))
@@ -170,13 +170,13 @@ impl Default for Reading {
 }
 
 impl Reading {
-    /// Looks at what comes next. It is over with the names, or with none when the head is too long.
+    /// Looks at the next bytes. Returns the names once the head is complete, and no names if it is too long.
     pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Option<Names> {
         loop {
             let end = self.end.find(bytes);
             let part = &bytes[..end.unwrap_or(bytes.len())];
             if self.head.is_empty() && end.is_some() && !is_informational(part) {
-                // Nearly all heads come in one piece.
+                // The common case: the whole head in one read.
                 return Some(names(part));
             }
             self.head.extend_from_slice(part);
@@ -193,7 +193,7 @@ impl Reading {
     }
 }
 
-/// The names in a whole head.
+/// The names in a complete head.
 fn names(head: &[u8]) -> Names {
     let first = memchr(b'\n', head).map_or(head.len(), |end| end + 1);
     Names::of(&head[first..])
@@ -225,13 +225,13 @@ mod tests {
             "etag: 3\r\nx-other: 5\r\nx-d: 2\r\nx-abc: 1\r\n",
             "ETag: 3\r\nX-Other: 5\r\nx-d: 2\r\nX-ABC: 1\r\n",
         );
-        // Each of those that came twice.
+        // Duplicates keep their own spelling.
         check(
             "x-a: 1\r\nb: 2\r\nX-A: 3\r\n",
             "x-a: 1\r\nx-a: 3\r\nb: 2\r\n",
             "x-a: 1\r\nX-A: 3\r\nb: 2\r\n",
         );
-        // A name is no part of another one, nor of a value.
+        // Part of a name, or of a value, does not match.
         check("xx: x\r\n", "x: x\r\n", "X: x\r\n");
         check("a: b\r\n", "a-b: c\r\n", "A-B: c\r\n");
         check(

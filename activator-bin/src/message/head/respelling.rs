@@ -1,44 +1,44 @@
-//! Heads on their way out: hyper writes the names of headers in lower case.
+//! Respells the headers that hyper writes, which are in lower case.
 
 use std::io::{self, IoSlice};
 use std::task::{Poll, ready};
 
 use super::Names;
 
-/// The most memory that is kept for the next head.
+/// The most capacity kept between heads.
 const KEPT: usize = 1_024;
 
-/// The most parts of a write that is changed.
+/// The most buffers in a rewritten write.
 const PARTS: usize = 16;
 
-/// Writes the next head that comes from hyper with other names. Only their case changes.
+/// Respells the names in the next head that hyper writes. Only their case changes.
 #[derive(Debug, Default)]
 pub(crate) struct Respelling {
     is_head_next: bool,
     names: Names,
-    /// What is written instead of the beginning of what hyper has, and how much of it is written.
+    /// Replaces the start of hyper's bytes; the first `written` bytes of it are already out.
     changed: Vec<u8>,
     written: usize,
 }
 
 impl Respelling {
-    /// The next bytes from hyper are those of a head.
+    /// Hyper's next bytes are a head.
     pub(crate) fn begin(&mut self) {
         self.is_head_next = true;
         self.names = Names::default();
     }
 
-    /// The names in it come from this one.
+    /// Sets the spelling to use.
     pub(crate) fn set_names(&mut self, names: Names) {
         self.names = names;
     }
 
-    /// Whether a write goes through this.
+    /// Whether writes must go through this.
     pub(crate) fn is_needed(&self) -> bool {
         self.is_head_next || !self.changed.is_empty()
     }
 
-    /// Writes what hyper has in `bufs`. Answers how much of it is written.
+    /// Writes `bufs` from hyper. Returns how many bytes of it were written.
     pub(crate) fn poll_write(
         &mut self,
         bufs: &[IoSlice<'_>],
@@ -60,7 +60,7 @@ impl Respelling {
         parts[1] = IoSlice::new(&first[changed.len()..]);
         let count = others.len().min(PARTS - 2);
         parts[2..2 + count].copy_from_slice(&others[..count]);
-        // Behind an informational response another head comes, which is then the beginning of a write.
+        // After an informational response another head follows; it must start its own write.
         let count = if self.is_head_next { 1 } else { 2 + count };
         let written = ready!(write(&parts[..count]))?;
         self.written += written.min(changed.len());
@@ -77,7 +77,7 @@ impl Respelling {
 mod tests {
     use super::*;
 
-    /// What a peer reads that takes `room` bytes at a time, of parts that come from hyper in two writes.
+    /// What a peer reads if it accepts `room` bytes at a time and hyper writes twice.
     fn write(head: &[u8], later: &[u8], room: usize, is_vectored: bool) -> Vec<u8> {
         let mut respelling = Respelling::default();
         respelling.begin();

@@ -1,4 +1,4 @@
-//! Where the body of a request comes from: a client, once it is to be asked for it.
+//! Reads a request body from the client, holding back if the client waits for 100 (Continue).
 
 use std::cell::Cell;
 use std::error::Error;
@@ -19,21 +19,21 @@ use crate::message::h2_body::H2Body;
 use crate::message::interim::{Interim, Wanted};
 use crate::message::trailers;
 
-/// How long a backend is given to say 100 (Continue): there are some that never do.
+/// How long to wait for a backend's 100 (Continue): some never send it.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// What a client uploads. As long as nobody reads it, a client that expects 100 (Continue) has not
-/// been told: hyper says that when the first byte is asked for.
+/// An upload from a client. A client that expects 100 (Continue) gets it when the body is first polled: hyper sends
+/// it then.
 #[derive(Debug)]
 pub(super) struct Source {
     from: Option<Client>,
     gate: Gate,
     bound: Option<Bound>,
-    /// What the client is told meanwhile, over HTTP/2.
+    /// Where informational responses go, over HTTP/2.
     interim: Option<Arc<Interim>>,
 }
 
-/// In the protocol that it speaks.
+/// The body in the client's protocol.
 #[derive(Debug)]
 enum Client {
     Http1(Incoming),
@@ -42,7 +42,7 @@ enum Client {
 
 #[derive(Debug)]
 struct Bound {
-    /// For so many bytes more.
+    /// The bytes left.
     room: u64,
     is_passed: Rc<Cell<bool>>,
 }
@@ -50,24 +50,24 @@ struct Bound {
 #[derive(Debug)]
 enum Gate {
     Open,
-    /// Until the backend has said whether it wants the body.
+    /// Until the backend asks for the body.
     Closed(Wait),
-    /// It has answered without it. To end the body would say that it is complete, to fail would cut
-    /// the answer.
-    Refused(oneshot::Receiver<AnswerOver>),
+    /// The backend responded without it. Ending the body would make it look complete; failing it would cut the
+    /// response.
+    Refused(oneshot::Receiver<ResponseOver>),
 }
 
 #[derive(Debug)]
 struct Wait {
     wanted: oneshot::Receiver<Wanted>,
-    over: oneshot::Receiver<AnswerOver>,
-    /// Since the request was sent.
+    over: oneshot::Receiver<ResponseOver>,
+    /// Starts when the body is first polled.
     patience: Option<Pin<Box<Sleep>>>,
 }
 
-/// Never sent: the answer is over when the sender is gone.
+/// Never sent: the response is over when the sender is dropped.
 #[derive(Debug)]
-pub(crate) enum AnswerOver {}
+pub(crate) enum ResponseOver {}
 
 impl From<Incoming> for Source {
     fn from(from: Incoming) -> Self {
@@ -90,9 +90,10 @@ impl Source {
         }
     }
 
-    /// It is not asked for until [`Wanted`] is sent or nothing has come for a while. When its
-    /// sender is dropped, it never is; its connection is closed when the other one is dropped, too.
-    pub(super) fn close_gate(&mut self) -> (oneshot::Sender<Wanted>, oneshot::Sender<AnswerOver>) {
+    /// See [`RequestBody::close_gate`](super::RequestBody::close_gate).
+    pub(super) fn close_gate(
+        &mut self,
+    ) -> (oneshot::Sender<Wanted>, oneshot::Sender<ResponseOver>) {
         let (want, wanted) = oneshot::channel();
         let (answering, over) = oneshot::channel();
         self.gate = Gate::Closed(Wait {
@@ -103,8 +104,7 @@ impl Source {
         (want, answering)
     }
 
-    /// From now on it fails when more than `most` bytes have come, which the flag then tells. A failed one is
-    /// never ended as if it were complete.
+    /// See [`RequestBody::bound`](super::RequestBody::bound).
     pub(super) fn bound(&mut self, most: u64) -> Rc<Cell<bool>> {
         let bound = Bound {
             room: most,
@@ -141,7 +141,9 @@ impl Source {
         }
         if let Gate::Refused(over) = &mut self.gate {
             let Err(_) = ready!(Pin::new(over).poll(cx));
-            return Poll::Ready(Err(io::Error::other("the backend did not want the body")));
+            return Poll::Ready(Err(io::Error::other(
+                "the backend did not ask for the body",
+            )));
         }
         Poll::Ready(Ok(()))
     }

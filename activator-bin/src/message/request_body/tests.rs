@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// An upload of what is written to the stream behind `head`, as it comes from a client.
+/// The body of a request with this `head`, to be written to the returned stream.
 async fn upload(head: &str) -> (DuplexStream, RequestBody) {
     let (mut client, server) = tokio::io::duplex(1024 * 1024);
     client.write_all(head.as_bytes()).await.unwrap();
@@ -52,7 +52,7 @@ async fn a_body_of_which_a_part_was_sent_is_sent_again_from_its_beginning() {
     assert_eq!(first.size_hint().exact(), Some(3));
     assert!(spare.is_whole());
     assert_eq!(spare.size_hint().exact(), Some(6));
-    // And a third time, if need be.
+    // A third attempt works as well.
     let third = spare.again().unwrap();
     let mut second = spare;
     assert_eq!(data(&mut second).await, "abc");
@@ -120,7 +120,7 @@ async fn more_than_the_bound_is_not_kept() {
     }
     assert_eq!(length, MOST_KEPT + 1);
     assert!(!spare.is_whole() && !is_kept(&spare));
-    // Nothing of the rest is ever taken for the whole.
+    // The remainder never passes for the whole body.
     assert!({ spare }.frame().await.unwrap().is_err());
 }
 

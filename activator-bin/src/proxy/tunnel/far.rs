@@ -1,4 +1,4 @@
-//! The backend's end of a tunnel. When it is cut the backend notices: what it was sent is not all.
+//! The backend's end of a tunnel. If it is dropped early, the backend sees a reset and not an orderly close.
 
 use std::io;
 use std::pin::Pin;
@@ -12,20 +12,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::upstream::Plain;
 
-/// Both directions. Dropping it resets the connection unless it was complete.
+/// Both directions. Dropping it resets the connection unless [`complete`](Self::complete) was called.
 pub(super) enum Far {
     Plain(Plain),
-    /// Over TLS, which has an end of its own.
+    /// Over TLS, which has its own close message.
     Private(TokioIo<Upgraded>),
 }
 
 impl Far {
-    /// With it comes what was read already.
+    /// Also returns the bytes that were already read.
     pub(super) fn new(upgraded: Upgraded) -> (Self, Bytes) {
         match upgraded.downcast::<TokioIo<Plain>>() {
             Ok(Parts { io, read_buf, .. }) => {
                 let stream = io.into_inner();
-                // Best effort: without it, it ends as if it were complete.
+                // Best effort: without it the connection closes as if it were complete.
                 let _ = stream.socket().set_zero_linger();
                 (Self::Plain(stream), read_buf)
             }
@@ -33,7 +33,7 @@ impl Far {
         }
     }
 
-    /// Both directions have come to their end.
+    /// Both directions have ended.
     pub(super) fn complete(&self) {
         if let Self::Plain(stream) = self {
             let _ = SockRef::from(stream.socket()).set_linger(None);

@@ -128,7 +128,7 @@ impl Sending {
         Poll::Ready(self.send(part, is_last))
     }
 
-    /// Ready when the client has not taken anything for too long, or the request has met a time-out.
+    /// Ready when the client has not taken anything for too long, or the request timed out.
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.body.poll_met(cx).is_ready() {
             self.to.send_reset(Reason::CANCEL);

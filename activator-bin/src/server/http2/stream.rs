@@ -50,7 +50,7 @@ impl Stream {
         // On the heap, so that those it is handed to need no room for it.
         let request = Box::new(Request::from_parts(head, upload));
         let response = {
-            let mut answer = pin!(self.proxy.answer(request, &self.client));
+            let mut answer = pin!(self.proxy.serve(request, &self.client));
             poll_fn(|cx| {
                 // First, so that a request which was taken back is not taken for one whose body is broken.
                 if let Poll::Ready(reset) = to.poll_reset(cx) {

@@ -69,7 +69,7 @@ fn an_upload_that_is_silent_for_too_long_is_refused_in_words() {
     let answer = scene.rest(client);
     assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
-    assert!(answer.ends_with("did not come in time\n"), "{answer}");
+    assert!(answer.ends_with("did not arrive in time\n"), "{answer}");
 }
 
 #[test]

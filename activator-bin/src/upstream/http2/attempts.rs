@@ -1,23 +1,23 @@
-//! How often a request is sent to a backend that says each time that it has not looked at it.
+//! How often a request is sent again if the backend says each time that it did not process it.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// A backend that takes a few requests per connection leaves those of a burst for the next ones.
+/// High enough for a burst of requests to a backend that accepts only a few per connection.
 const MOST: u32 = 20;
-/// So many follow at once. Then a backend that refuses everything gets the time to change its mind.
+/// This many attempts follow without a pause. After that a backend that refuses everything gets time to recover.
 const AT_ONCE: u32 = 3;
-/// The first pause; each is twice as long as the one before.
+/// The first pause. Each further one is twice as long.
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// Those of one request that have failed.
+/// The failed attempts of one request.
 #[derive(Default)]
 pub(super) struct Attempts(u32);
 
 impl Attempts {
-    /// Waits for the time of the next one; false when there is none.
+    /// Waits until the next attempt is due. Returns false if there is none left.
     ///
     /// Cancel-safe.
     pub(super) async fn pause(&mut self) -> bool {
@@ -32,7 +32,7 @@ impl Attempts {
     }
 }
 
-/// That behind so many attempts.
+/// The pause after `failed` attempts.
 fn pause(failed: u32) -> Option<Duration> {
     let doubled = failed.checked_sub(AT_ONCE)?;
     Some(LONGEST.min(SHORTEST * 2_u32.saturating_pow(doubled)))

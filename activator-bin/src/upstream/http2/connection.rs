@@ -1,4 +1,4 @@
-//! One HTTP/2 connection to a backend: opened, driven, and given out place by place.
+//! One HTTP/2 connection to a backend: opens it, drives it, and hands out its streams.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -29,28 +29,28 @@ use crate::limits::Limits;
 use crate::tls::{ALPN_HTTP2, BackendTls};
 use crate::upstream::backend::Backend;
 
-/// How many requests that were given up are remembered, and for how long their responses may still come.
+/// How many reset streams are remembered, and for how long their frames may still arrive.
 const RESETS: usize = 1_000;
 const RESET_FOR: Duration = Duration::from_secs(10);
 
-/// A connection; it is closed when nobody holds it any more.
+/// A connection. It is closed when its last reference is dropped.
 pub(super) struct Connection {
     requests: SendRequest<Bytes>,
-    /// How many requests the backend takes at once.
+    /// How many concurrent streams the backend allows.
     most: watch::Receiver<usize>,
     under_way: Rc<Cell<usize>>,
     sweeps_idle: Cell<u64>,
-    /// A request on it got a response.
+    /// Whether a request on it got a response.
     is_used: Cell<bool>,
     driver: AbortHandle,
     freed: Rc<Notify>,
     _counted: [Count; 2],
 }
 
-/// One request's place on a connection, until it is dropped.
+/// The right to one stream on a connection, until it is dropped.
 pub(super) struct StreamPermit(Rc<Connection>);
 
-/// Why there is no connection, for all who have waited for it.
+/// Why there is no connection, for everyone who waited for it.
 #[derive(Clone, Debug)]
 pub(super) enum NotOpened {
     OutOfDescriptors,
@@ -58,7 +58,7 @@ pub(super) enum NotOpened {
     NoAuthorities,
     Tls(rustls::Error),
     Silent,
-    /// The backend has closed it instead of saying what it takes.
+    /// The backend closed it before its SETTINGS arrived.
     Closed,
 }
 
@@ -96,8 +96,7 @@ impl From<UpstreamError> for NotOpened {
 }
 
 impl Connection {
-    /// Connects, and waits until the backend has said how many requests it takes: what is sent
-    /// before that might be more.
+    /// Connects, and waits for the backend's SETTINGS: requests sent earlier might exceed its stream limit.
     pub(super) async fn open(
         backend: &Arc<Backend>,
         tls: Option<&BackendTls>,
@@ -138,15 +137,15 @@ impl Connection {
         let (requests, mut connection) = client::Builder::new()
             .enable_push(false)
             .initial_max_send_streams(0)
-            // What still comes on streams that were reset is ignored. h2 would count for the connection's
-            // life what comes later than it remembers.
+            // Late frames on reset streams are ignored. Frames later than h2 remembers would count against the
+            // connection for its whole life.
             .max_concurrent_reset_streams(RESETS)
             .reset_stream_duration(RESET_FOR)
             .max_local_error_reset_streams(None)
             .max_header_list_size(head)
             .max_send_buffer_size(limits.http2_window as usize)
             .initial_window_size(limits.http2_window)
-            // An answer that its client does not read never holds up those of other clients.
+            // A response that its client does not read never blocks those of other clients.
             .initial_connection_window_size(
                 limits.http2_connection_window(limits.backend_max_streams),
             )
@@ -159,8 +158,8 @@ impl Connection {
             .ping_pong()
             .expect("the first one to ask for it gets it");
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
-        let told = Arc::clone(backend);
-        let backend = backend.endpoint.address;
+        let address = backend.endpoint.address;
+        let backend = Arc::clone(backend);
         let freeing = Rc::clone(&freed);
         let driver = tokio::task::spawn_local(async move {
             let most = limits.backend_max_streams as usize;
@@ -168,18 +167,18 @@ impl Connection {
                 end = drive(connection, allowed, most, &freeing, flood) => match end {
                     End::Closed(Ok(())) => {}
                     End::Closed(Err(error)) => {
-                        tracing::debug!(%backend, %error, "connection to a backend ended early");
+                        tracing::debug!(backend = %address, %error, "backend connection ended with an error");
                     }
-                    End::Flood if told.may_tell() => {
-                        tracing::warn!(%backend, "a backend floods its connection with frames: closing it");
+                    End::Flood if backend.may_log() => {
+                        tracing::warn!(backend = %address, "backend floods its HTTP/2 connection with frames: closing it");
                     }
                     End::Flood => {}
                 },
-                () = alive => if told.may_tell() {
-                    tracing::warn!(%backend, "a backend gives no sign of life: closing its connection");
+                () = alive => if backend.may_log() {
+                    tracing::warn!(backend = %address, "backend does not answer HTTP/2 pings: closing its connection");
                 },
             }
-            // There may be another one instead.
+            // The next request may open another connection.
             freeing.notify_one();
         });
         Ok(Self {
@@ -194,7 +193,7 @@ impl Connection {
         })
     }
 
-    /// Whether it takes further requests: not once the backend has said goodbye.
+    /// Whether it accepts further requests. False after GOAWAY.
     pub(super) fn is_open(&self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
         let ready = self.requests.clone().poll_ready(&mut cx);
@@ -214,12 +213,12 @@ impl Connection {
         self.under_way.get() == 0
     }
 
-    /// Whether it is idle because the backend takes no request on it.
+    /// Whether it is idle because the backend allows no streams.
     pub(super) fn is_starved(&self) -> bool {
         self.is_idle() && *self.most.borrow() == 0
     }
 
-    /// For how many sweeps, this one included, there has been no request on it.
+    /// The number of consecutive sweeps, including this one, during which it was idle.
     pub(super) fn sweeps_idle(&self) -> u64 {
         let sweeps = match self.under_way.get() {
             0 => self.sweeps_idle.get() + 1,
@@ -241,12 +240,12 @@ impl StreamPermit {
         self.0.requests.clone()
     }
 
-    /// Whether some request on the connection got a response.
+    /// Whether any request on the connection got a response.
     pub(super) fn is_used(&self) -> bool {
         self.0.is_used.get()
     }
 
-    /// This one gets one.
+    /// This request got a response.
     pub(super) fn on_response(&self) {
         self.0.is_used.set(true);
     }
@@ -260,13 +259,13 @@ impl Drop for StreamPermit {
     }
 }
 
-/// How a connection has ended.
+/// How a connection ended.
 enum End {
     Closed(Result<(), h2::Error>),
     Flood,
 }
 
-/// Drives a connection to its end, and tells how many requests it may have under way.
+/// Drives a connection to its end, and publishes how many streams it may have.
 async fn drive(
     mut connection: client::Connection<impl AsyncRead + AsyncWrite + Unpin, Bytes>,
     allowed: watch::Sender<usize>,
@@ -292,7 +291,7 @@ async fn drive(
     .await
 }
 
-/// Ends when the backend owes a sign of life for too long. An idle connection need not give any.
+/// Returns when the backend fails to answer a ping in time. Idle connections are not pinged.
 async fn keep_alive(mut pings: PingPong, under_way: Rc<Cell<usize>>, limits: Limits) {
     loop {
         sleep(limits.backend_ping_interval).await;

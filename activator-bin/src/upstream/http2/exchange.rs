@@ -15,23 +15,23 @@ use crate::message::hop_by_hop::informational_to_client;
 use crate::message::request_body::RequestBody;
 use crate::upstream::response_body::BackendBody;
 
-/// Why a request got no answer.
+/// Why a request got no response.
 pub(super) enum Unanswered {
     ByClient(send_body::Failure),
     ByBackend(Failure),
 }
 
-/// How a backend has failed a request.
+/// How a backend failed a request.
 pub(super) struct Failure {
     pub(super) error: h2::Error,
-    /// An informational response has come.
+    /// Whether an informational response arrived.
     pub(super) has_begun: bool,
-    /// Other requests on the same connection got a response.
+    /// Whether other requests on the same connection got a response.
     pub(super) is_used: bool,
 }
 
 impl Failure {
-    /// Whether the backend says that it has not looked at the request (RFC 9113, 8.7).
+    /// Whether the backend says that it did not process the request (RFC 9113, 8.7).
     pub(super) fn is_unprocessed(&self) -> bool {
         let error = &self.error;
         error.is_remote()
@@ -94,21 +94,21 @@ pub(super) async fn exchange(
     }
 }
 
-/// A request's part of a connection. Dropping it ends the request, also in the middle.
+/// A request's stream. Dropping it early resets the stream.
 pub(crate) struct Stream {
-    /// Goes on beside the answer.
+    /// The rest of the request body, sent while the response arrives.
     upload: Option<JoinHandle<()>>,
     _place: StreamPermit,
 }
 
 impl Stream {
-    /// Whether the rest of the request is on its way.
+    /// Whether the rest of the request is still being sent.
     pub(in super::super) fn is_uploading(&self) -> bool {
         let upload = self.upload.as_ref();
         upload.is_some_and(|upload| !upload.is_finished())
     }
 
-    /// Ready when the rest of the request was sent, or cannot be.
+    /// Ready when the rest of the request was sent, or cannot be sent.
     pub(in super::super) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(upload) = &mut self.upload {
             let _ = ready!(Pin::new(upload).poll(cx));

@@ -1,4 +1,4 @@
-//! A request's body on its way to a backend over HTTP/2.
+//! Sends a request body to a backend over HTTP/2.
 
 use std::error::Error;
 use std::io;
@@ -12,14 +12,14 @@ use tokio::task::JoinHandle;
 
 use crate::message::request_body::RequestBody;
 
-/// Why the client's side has failed.
+/// Why reading from the client failed.
 pub(super) type Failure = Box<dyn Error + Send + Sync>;
 
-/// Passes a body on, as fast as the backend takes it.
+/// Forwards a body as fast as the backend accepts it.
 pub(super) struct SendBody {
     body: RequestBody,
     to: SendStream<Bytes>,
-    /// What the backend has no room for yet.
+    /// Waits for flow-control capacity.
     waiting: Bytes,
     is_over: bool,
 }
@@ -39,11 +39,11 @@ impl SendBody {
         self.is_over
     }
 
-    /// Goes on in a task, which whoever waits for the answer may abort.
+    /// Continues in a task that may be aborted.
     pub(super) fn go_on(mut self) -> JoinHandle<()> {
         let upload = async move {
             let uploading = std::future::poll_fn(|cx| {
-                // Or that would only be noticed when the client sends more.
+                // Otherwise a reset would go unnoticed until the client sends more.
                 if self.to.poll_reset(cx).is_ready() {
                     return Poll::Ready(Ok(()));
                 }
@@ -56,10 +56,10 @@ impl SendBody {
         tokio::task::spawn_local(upload)
     }
 
-    /// Ready when there is nothing more to do, which may be because the backend wants no more.
+    /// Ready when there is nothing more to send, possibly because the backend wants no more.
     ///
     /// # Errors
-    /// When the client's side fails; the backend hears of it.
+    /// If reading from the client fails. The stream is then reset.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
         while !self.is_over {
             if !self.waiting.is_empty() {
@@ -75,15 +75,15 @@ impl SendBody {
                     Ok(data) => self.take(data),
                     Err(frame) => {
                         if let Ok(trailers) = frame.into_trailers() {
-                            // An error means that the backend has ended the exchange.
+                            // An error means that the backend ended the exchange.
                             let _ = self.to.send_trailers(trailers);
                             self.is_over = true;
                         }
                     }
                 },
                 Some(Err(error)) => return self.fail(error),
-                // Hyper ends one of HTTP/1 like that when its client is gone. Of one in chunks that cannot be
-                // told, and need not: the request is dropped with its client.
+                // Hyper ends an HTTP/1 body with a length like this when its client disconnects. For a chunked body
+                // this cannot be detected, and need not be: the request is dropped with its client.
                 None if self.body.size_hint().upper().is_some_and(|rest| rest > 0) => {
                     return self.fail(io::Error::from(io::ErrorKind::UnexpectedEof).into());
                 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 
-/// A request without a body, as the proxy would have it sent.
+/// A request without a body, as the proxy would send it.
 async fn request(backend: SocketAddr) -> Request<RequestBody> {
     let (mut client, server) = tokio::io::duplex(1_024);
     client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
@@ -31,7 +31,7 @@ async fn request(backend: SocketAddr) -> Request<RequestBody> {
     request.map(RequestBody::from)
 }
 
-/// Answers every request of one connection, until that ends.
+/// Answers every request on one connection until it ends.
 async fn serve(socket: TcpStream) {
     let mut connection = h2::server::handshake(socket).await.unwrap();
     while let Some(Ok((_, mut respond))) = connection.accept().await {
@@ -72,7 +72,7 @@ fn a_connection_is_closed_once_it_was_idle_for_too_long_and_not_while_it_is_used
             http2.sweep(1);
         }
         drop(stream);
-        // Whatever uses it starts the time anew.
+        // Each use restarts the idle time.
         for _ in 0..3 {
             http2.sweep(1);
             http2.sweep(1);

@@ -163,7 +163,7 @@ async fn too_long_head_is_refused() {
     let mut response = patiently(response).await.unwrap();
     assert_eq!(response.status(), 431);
     let text = read(response.body_mut()).await.0;
-    let expected = "the head of the request has more than 65536 bytes\n";
+    let expected = "the request head is larger than 65536 bytes\n";
     assert_eq!(text, expected);
     assert_eq!(activator.reporter().tracked_keys(), 0);
 }
