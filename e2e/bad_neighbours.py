@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Plays the bad neighbours of a well-behaved revision, all at once, and measures how that one fares.
+"""Subjects a well-behaved revision to all kinds of bad neighbours at once, and measures how it fares.
 
     bad_neighbours.py ACTIVATOR SECONDS
 
-The activator may have 1,024 files open and nobody reads its standard error. Among its revisions are one whose
-backend accepts and closes, one whose host has vanished (a network namespace that drops what comes), and one whose
-HTTP/2 backend allows no stream after each response. 40 scrapers read /metrics, and idle clients take all the places that
-there are. Meanwhile the revision `good` must lose no request, and the first request of an idle revision must be
-reported at once, which a line of the sink on standard output shows.
+The activator is limited to 1,024 open files, and its standard error is not read. One of its revisions has a backend
+that accepts connections and closes them, one a host that has vanished (a network namespace that drops all packets), and
+one an HTTP/2 backend that allows no further streams after each response. 40 scrapers read /metrics, and idle clients
+occupy all connections. Meanwhile the revision `good` must not lose a request, and the first request of an idle revision
+must be reported at once, as the sink's output shows.
 
 Needs root, for the namespace, and the programs ip, prlimit and h2load.
 """
@@ -28,7 +28,7 @@ import threading
 import time
 
 FILES = 1024
-# Clients that are served at once: those of the load, the one that measures, and some that do nothing but stay.
+# Clients connected at once: the load, the one that measures, and idle ones.
 PLACES = 32
 IDLE = 10
 LOAD = 4
@@ -36,7 +36,7 @@ SCRAPERS = 40
 HOARDED = 4
 FIRST_REPORT = 0.1
 NAMESPACE = f"neighbour-{os.getpid()}"
-# A link of its own, for the host that vanishes (RFC 5737).
+# A separate link for the host that vanishes (RFC 5737).
 HERE, THERE = "198.51.100.1", "198.51.100.2"
 PORT = 8080
 
@@ -84,7 +84,7 @@ def frame(kind, flags, stream, payload=b""):
 
 
 def hoard(connection):
-    """HTTP/2, with room for no request behind each response."""
+    """An HTTP/2 backend that allows no further streams after each response."""
     stream = connection.makefile("rb")
     stream.read(24)
     connection.sendall(frame(4, 0, 0))
@@ -97,7 +97,7 @@ def hoard(connection):
         elif kind == 6 and not flags & 1:
             connection.sendall(frame(6, 1, 0, payload))
         elif kind == 1:
-            # :status 200, and no body.
+            # :status 200, without a body.
             connection.sendall(frame(1, 5, number, b"\x88"))
             connection.sendall(frame(4, 0, 0, struct.pack(">HI", 3, 0)))
 
@@ -108,7 +108,7 @@ def head(revision, more="", method="GET"):
 
 
 def in_background(play, *arguments):
-    """Plays in a process of its own, behind those that measure."""
+    """Runs a bad neighbour in its own process, at a lower priority than the measurements."""
 
     def run():
         os.nice(10)
@@ -150,7 +150,7 @@ def scrape(admin):
 
 
 def stay_idle(address):
-    """Asks once, then keeps the place as long as it may."""
+    """Sends one request, then occupies the connection as long as possible."""
     with socket.create_connection(address, timeout=60) as connection:
         connection.sendall(head("good"))
         while connection.recv(65536):
@@ -169,7 +169,7 @@ def hoarders(address):
 
 
 class VanishingHost:
-    """A host at the other end of a link, until it drops all that comes."""
+    """A host at the other end of a link, until it drops all packets."""
 
     def __enter__(self):
         near, far = f"nb{os.getpid() % 100_000}a", f"nb{os.getpid() % 100_000}b"
@@ -187,7 +187,7 @@ class VanishingHost:
         return self
 
     def vanish(self):
-        # Its link stays up, so nobody on this side is told.
+        # The link stays up, so nothing on this side notices.
         hardware = json.loads(ip("-json", "-n", NAMESPACE, "link", "show", self.far))[0]["address"]
         ip("neighbour", "replace", THERE, "lladdr", hardware, "dev", self.near, "nud", "permanent")
         self.inside("address", "flush", "dev", self.far)
@@ -197,7 +197,7 @@ class VanishingHost:
 
     def __exit__(self, *_):
         self.server.kill()
-        # Without it the namespace lives as long as its connections.
+        # Otherwise the namespace lives as long as its connections.
         ip("link", "delete", self.near)
         ip("netns", "delete", NAMESPACE)
 
@@ -264,7 +264,7 @@ class Load:
 
 
 class Reports:
-    """When the sink told of a revision for the first time."""
+    """When the sink first reported a revision."""
 
     def __init__(self, stdout):
         self.seen, self.changed = {}, threading.Condition()
@@ -285,7 +285,7 @@ class Reports:
 
 
 def exchange(address, name):
-    """Sends one request on a connection of its own, and reads its response."""
+    """Sends one request on a new connection, and reads the response."""
     with socket.create_connection(address, timeout=20) as connection:
         connection.sendall(head(name, "Connection: close\r\n"))
         got = b""
@@ -297,14 +297,14 @@ def exchange(address, name):
 
 
 def direct(address):
-    """The control: how long a request takes that goes to the backend itself, on the same busy machine."""
+    """The control: how long a request takes directly to the backend, on the same busy machine."""
     begin = time.monotonic()
     exchange(address, "control")
     return time.monotonic() - begin
 
 
 def first_report(address, reports, name):
-    """How long after the request of an idle revision it is reported."""
+    """How long it takes until the first request to an idle revision is reported."""
     begin = time.monotonic()
     exchange(address, name)
     return reports.after(name, begin)
@@ -312,7 +312,7 @@ def first_report(address, reports, name):
 
 def main(program, seconds):
     firsts = [f"first-{number}" for number in range(seconds * 4)]
-    # Each with its own descriptors.
+    # Each has its own descriptors.
     listeners = {name: listen() for name in ("good", "flapping", "hoard")}
     for name, serve in (("good", serve_well), ("flapping", serve_never), ("hoard", hoard)):
         in_background(lambda name=name, serve=serve: (each_connection(listeners[name], serve), threading.Event().wait()))
@@ -333,11 +333,11 @@ def main(program, seconds):
 
 
 def play(activator, host, address, admin, backend, firsts, seconds):
-    # Whoever measures does not wait for the clients beside it.
+    # The measurements do not wait for the other clients.
     sys.setswitchinterval(0.0005)
     reports = Reports(activator.stdout)
     wait_until_ready(admin)
-    # Connections to it are open when it vanishes.
+    # It vanishes while connections to it are open.
     for _ in range(5):
         ask(address, "vanished", "GET", 5)
     host.vanish()
@@ -370,9 +370,9 @@ def play(activator, host, address, admin, backend, firsts, seconds):
     print(f"{files} files open at the end", flush=True)
     assert not load.lost, load.lost[:5]
     assert median < FIRST_REPORT, median
-    # One may wait for an idle client to leave, and what the machine itself made wait is not the activator's.
+    # One may wait for an idle client to disconnect. Delays of the machine itself are not the activator's.
     assert worst < 5 * FIRST_REPORT + control, sorted(latencies)[-5:]
-    # Nobody has read a line of its log, and it ends all the same.
+    # It stops even though its log was never read.
     activator.send_signal(signal.SIGTERM)
     assert activator.wait(40) == 0, activator.returncode
 

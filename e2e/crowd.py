@@ -1,10 +1,9 @@
-"""Many connections that stand in the way of nobody: idle ones, and ones whose request never comes to an end.
+"""Many connections that should affect no other client: idle ones, and ones whose request never ends.
 
 Usage: crowd.py ADDRESS:PORT IDLE SLOW [HEADER-LINE..]
 
-Each idle one gets an answer to a request with HEADER-LINEs first; each slow one sends a byte of a head
-each second. Prints `open` when all are there. SIGTERM makes it print how many were closed by the server,
-and end.
+Each idle one first gets a response to a request with HEADER-LINEs; each slow one sends a byte of a head
+per second. Prints `open` once all are connected. On SIGTERM it prints how many the server has closed, and exits.
 """
 
 import resource
@@ -43,7 +42,7 @@ def connect_and_begin():
 def has_ended(connection):
     connection.setblocking(False)
     try:
-        # What is left of the answer may still be there.
+        # The rest of the response may still be buffered.
         while connection.recv(1 << 16):
             pass
     except BlockingIOError:
@@ -54,7 +53,7 @@ def has_ended(connection):
 
 
 def stay(connections):
-    """Sends a byte on each, evenly over each second."""
+    """Sends a byte on each, spread evenly over each second."""
     while True:
         for connection in connections:
             try:

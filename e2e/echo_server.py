@@ -1,4 +1,4 @@
-"""An HTTP server that answers each chunk of a PUT with the same chunk, as soon as it has come.
+"""An HTTP server that echoes each chunk of a PUT as soon as it arrives.
 
 Usage: echo_server.py PORT
 """

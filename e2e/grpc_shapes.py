@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""gRPC in all four shapes, with bytes for messages, so that nothing needs to be generated.
+"""gRPC in all four shapes, with raw bytes as messages, so that no code needs to be generated.
 
     grpc_shapes.py serve PORT                   the server
-    grpc_shapes.py call ADDRESS [KEY=VALUE..]   one call after another in each shape, and how calls end
+    grpc_shapes.py call ADDRESS [KEY=VALUE..]   one call of each shape, and calls that end in each way
     grpc_shapes.py stream ADDRESS MIB [KEY=VALUE..]
-                                                so much up and, at the same time, down
+                                                MIB up and down at the same time
 
-KEY=VALUE is metadata of each call.
+KEY=VALUE is metadata for each call.
 """
 
 import os
@@ -28,10 +28,10 @@ LIMIT = 20  # Seconds for what takes milliseconds.
 
 
 class Shapes:
-    """The methods, each called like its shape or like the way in which it ends."""
+    """The methods, each named after its shape or the way in which it ends."""
 
     def __init__(self):
-        # By the name that the call gave.
+        # By the name in the call.
         self.ended = {}
 
     def unary(self, request, context):
@@ -93,7 +93,7 @@ class Client:
     def call(self, shape, method, request, more=(), timeout=LIMIT):
         method = getattr(self.channel, shape)(f"/{SERVICE}/{method}")
         options = {"metadata": (*self.metadata, *more), "timeout": timeout}
-        # What answers with one message tells its trailers only through with_call.
+        # Unary responses expose their trailers only through with_call.
         if shape.endswith("_unary"):
             return method.with_call(request, **options)
         return method(request, **options)
@@ -111,7 +111,7 @@ def check_trailers(what, call):
 
 
 def status(call):
-    """How a call ends that must fail."""
+    """How a call that must fail ends."""
     try:
         call()
     except grpc.RpcError as error:
@@ -138,7 +138,7 @@ def call(address, metadata):
     check("server streaming", [int(answer) for answer in answers], list(range(1000)))
     check_trailers("server streaming", answers)
 
-    # Each message is sent when the answer to the one before has come.
+    # Each message is sent once the response to the previous one has arrived.
     messages = SimpleQueue()
     answers = client.call("stream_stream", "Echo", iter(messages.get, None))
     for number in range(200):

@@ -1,7 +1,7 @@
 """A parent that owns the listening sockets and restarts the activator under load, as a service manager does.
 
-Clients connect all the time, one request a connection. Half of the restarts start the next process before
-they stop the one at work, the others stop it first. Fails when a single request does. Prints what it saw.
+Clients connect continuously, one request per connection. Half of the restarts start the next process before
+they stop the current one, the others stop it first. Fails if a single request fails. Prints a summary.
 Usage: handover.py PROGRAM CONFIG PATH HEADER... (a header is NAME:VALUE)
 """
 
@@ -28,7 +28,7 @@ failures = []
 
 
 def listening(port=0):
-    """A socket that shares its port, out of the way of the numbers that the child gets."""
+    """A socket that shares its port, with a number that does not clash with those of the child."""
     opened = socket.socket()
     opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     opened.bind(("127.0.0.1", port))
@@ -63,7 +63,7 @@ def start():
         "NOTIFY_SOCKET": manager.getsockname(),
     }
     arguments = ["--config", config, "--workers", "2", "--listen-http2", "off", "--log", "warn"]
-    # Only the process itself knows its number.
+    # Only the process itself knows its pid.
     shell = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', program, *arguments]
     actions = [(os.POSIX_SPAWN_DUP2, it, 3 + place) for place, it in enumerate(descriptors)]
     process = os.posix_spawn("/bin/sh", shell, environment, file_actions=actions)

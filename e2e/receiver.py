@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """A receiver of stat messages that shares no code with the activator.
 
-    receiver.py serve PORT RECORD       takes stat messages in on 127.0.0.1 and appends them to RECORD
-    receiver.py report RECORD [FILE]    prints what RECORD holds as one line of JSON
+    receiver.py serve PORT RECORD       receives stat messages on 127.0.0.1 and appends them to RECORD
+    receiver.py report RECORD [FILE]    prints the content of RECORD as one line of JSON
 
-A frame is received when it stands in the record. The pong behind it leaves only after that, so a
-frame that the sender holds for confirmed survives SIGKILL: what write(2) took is the kernel's.
+A frame counts as received once it is in the record. Only then is the pong sent, so a frame that the
+sender considers confirmed survives SIGKILL: data accepted by write(2) is with the kernel.
 
-Signals: SIGTERM closes all links with 1012 and ends; SIGUSR1 closes them with 1012 and goes on.
+Signals: SIGTERM closes all links with 1012 and exits; SIGUSR1 closes them with 1012 and continues.
 
-FILE names the frames that the sender holds for confirmed, a number a line. Their sums are told apart
-from the sums of everything, which hold what was delivered more than once.
+FILE lists the frames that the sender considers confirmed, one number per line. Their sums are reported
+separately from the totals, which include frames that were delivered more than once.
 """
 
 import json
@@ -79,11 +79,11 @@ def stat_messages_class():
 
 
 class Record:
-    """A file that is only ever appended to, a JSON object a line."""
+    """An append-only file with one JSON object per line."""
 
     def __init__(self, path):
         self.file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        # SIGKILL may have torn the last line of an earlier run.
+        # SIGKILL may have cut the last line of an earlier run.
         self.append_text(b"\n")
 
     def append(self, objects):
@@ -97,7 +97,7 @@ class Record:
 
 
 class Link:
-    """One connection, from its handshake on."""
+    """One connection, starting with its handshake."""
 
     numbers = 0
 
@@ -110,7 +110,7 @@ class Link:
         self.protocol = ServerProtocol()
 
     def on_readable(self):
-        """Takes in what has come; false at the end of the connection."""
+        """Processes what has arrived; false at the end of the connection."""
         try:
             data = self.connection.recv(1 << 18)
         except OSError:
@@ -128,7 +128,7 @@ class Link:
                 taken.append({"link": self.number, "frame": self.messages(event.data)})
             elif event.opcode is Opcode.PING and len(event.data) == 8:
                 taken.append({"link": self.number, "ping": struct.unpack(">Q", event.data)[0]})
-        # First the record, then the pongs, which the protocol has ready.
+        # First the record, then the pongs that the protocol has queued.
         if taken:
             self.record.append(taken)
         return self.send() and bool(data)
@@ -175,7 +175,7 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.listener = socket.create_server(("127.0.0.1", port))
         self.selector.register(self.listener, selectors.EVENT_READ)
-        # A signal wakes the loop by a byte, so that nothing is interrupted half-way.
+        # A signal wakes the loop with a byte, so that nothing is interrupted halfway.
         self.woken, waker = socket.socketpair()
         waker.setblocking(False)
         signal.set_wakeup_fd(waker.fileno())
@@ -213,7 +213,7 @@ class Server:
 
 
 def objects(path):
-    """The record's lines, and how many of them were torn."""
+    """The record's lines, and how many of them were cut."""
     whole, torn = [], 0
     with open(path, encoding="utf-8") as lines:
         for line in filter(str.strip, lines):
@@ -261,14 +261,14 @@ def report(path, confirmed_path=None):
         "runs": len(listening),
         "torn_lines": torn,
         "frames": len(frames),
-        # Taken in, but the sender does not know it: it has sent their counts once more.
+        # Received, but the sender does not know it and sent the counts again.
         "unconfirmed_frames": sum(frame.get("sequence") not in confirmed for frame in frames),
         "confirmed_but_not_here": len(confirmed - sequences.keys()),
         "repeated_sequences": sum(len(same) > 1 for same in sequences.values()),
         "in_order": in_order,
         "sums": sums,
         "confirmed_sums": confirmed_sums,
-        # Nanoseconds from the start of the last run to the first sign that a key is in flight.
+        # Nanoseconds from the start of the last run until a key is first seen in flight.
         "known_after_ns": known,
     }
 

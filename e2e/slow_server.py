@@ -1,8 +1,7 @@
-"""An HTTP server that takes its time: each request lasts the seconds that its `seconds` parameter says.
+"""A slow HTTP server: each request takes as many seconds as its `seconds` parameter says.
 
-GET /seen answers how many requests were served at once at most, and the `id` parameters in the order
-in which the requests came: {"most_at_once": .., "ids": [..]}. GET /healthz answers the activator's
-probes. Usage: slow_server.py PORT
+GET /seen returns the most requests served at once, and the `id` parameters in order of arrival:
+{"most_at_once": .., "ids": [..]}. GET /healthz responds to the activator's probes. Usage: slow_server.py PORT
 """
 
 import json
@@ -59,7 +58,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request, client_address):
-        """Clients that give up are what it is there for."""
+        """Ignored: clients are expected to give up."""
 
 
 Server(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()

@@ -3,9 +3,9 @@
 
     websocket_echo.py serve PORT                   the server
     websocket_echo.py hold ADDRESS [HEADER=VALUE..]
-                                                   the client; it stays until the connection ends
+                                                   the client; it runs until the connection ends
 
-The client prints `open` when messages of all kinds have come back, and a line for each further one;
+The client prints `open` once messages of all kinds were echoed, and a line for each further one;
 both print `closed` and the reason at the end.
 """
 
@@ -66,7 +66,7 @@ def check(connection, message):
 def main():
     match sys.argv[1:]:
         case ["serve", port]:
-            # Probes connect and say nothing, which it would log as failures.
+            # Probes connect and send nothing, which would be logged as failures.
             logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
             with serve(answer, "127.0.0.1", int(port), max_size=None) as server:
                 server.serve_forever()
