@@ -114,7 +114,7 @@ impl Activator {
 
 const NEW: &str = "new connections use the new files of [tls]";
 const BAD: &str = "the new files of [tls] are invalid, the previous ones stay in use";
-const BAD_KEY: &str = "tls.key has no private key in it";
+const BAD_KEY: &str = "tls.key contains no private key";
 
 #[test]
 fn new_files_are_used_and_bad_ones_are_logged() {
