@@ -11,7 +11,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Version};
-use http_body::Body as _;
 use hyper::client::conn::http1;
 use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -20,13 +19,13 @@ use crate::limits::Limits;
 use crate::message::head::Names;
 use crate::message::request_body::RequestBody;
 use crate::message::target::Target;
-use crate::throttle::Complaint;
 use crate::tls::BackendTls;
 use crate::upstream::backend::Backend;
 
 pub(crate) mod backend;
 mod connect;
 mod error;
+mod exchange;
 mod http2;
 mod line;
 mod pool;
@@ -37,6 +36,7 @@ mod response_body;
 mod wire;
 mod written;
 
+use exchange::exchange;
 use http2::Http2;
 use pool::Pool;
 use recall::Call;
@@ -273,68 +273,6 @@ impl Upstream {
             self.http2.close_idle();
         }
     }
-}
-
-/// Restores the extensions of a request that is sent again.
-type Renew<'a> = dyn Fn(&mut Request<RequestBody>) + 'a;
-
-/// Sends `request` on one connection and waits for the head of the response. A reused connection may be closed at any
-/// time, so the request must be cheap to restore; `renew` restores its extensions.
-async fn exchange(
-    mut lease: pool::Checkout,
-    request: Box<Request<RequestBody>>,
-    renew: Option<&Renew<'_>>,
-) -> Result<(Response<BackendBody>, Lease), Failed> {
-    let spare = match request.method().is_idempotent() {
-        true if renew.is_some() && request.body().is_end_stream() => {
-            request.body().again().map_or(Spare::None, Spare::Recorded)
-        }
-        true => copy(&request).map_or(Spare::None, Spare::Whole),
-        false => Spare::None,
-    };
-    let is_recorded = matches!(spare, Spare::Recorded(_));
-    let mut failed = match lease.send(*request, is_recorded).await {
-        Ok(response) => return Ok((response.map(BackendBody::Http1), Lease::Http1(lease))),
-        Err(failed) => failed,
-    };
-    let unsent = failed.take_message().map(Box::new);
-    let error = UpstreamError::exchange(lease.address(), failed.into_error());
-    let is_silent = matches!(error, UpstreamError::Lost { .. }) && !lease.has_response();
-    let mut failed = Failed::from(error);
-    if is_silent {
-        failed.complaint.get_or_insert(Complaint::Closed);
-        failed.again = match spare {
-            Spare::None => None,
-            Spare::Recorded(body) => lease.read_back(body).map(|mut request| {
-                renew.inspect(|renew| renew(&mut request));
-                Box::new(request)
-            }),
-            Spare::Whole(request) => Some(request).filter(|spare| spare.body().is_whole()),
-        };
-    }
-    if unsent.is_some() {
-        failed.again = unsent;
-    }
-    Err(failed)
-}
-
-/// What is kept of an idempotent request (RFC 9110, 9.2.2), to send it again.
-enum Spare {
-    None,
-    /// The connection records the head: a copy would be a considerable part of a request's cost.
-    Recorded(RequestBody),
-    Whole(Box<Request<RequestBody>>),
-}
-
-fn copy(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
-    let body = request.body().again()?;
-    let mut copy = Request::new(body);
-    *copy.method_mut() = request.method().clone();
-    *copy.uri_mut() = request.uri().clone();
-    *copy.version_mut() = request.version();
-    *copy.headers_mut() = request.headers().clone();
-    *copy.extensions_mut() = request.extensions().clone();
-    Some(Box::new(copy))
 }
 
 #[cfg(test)]

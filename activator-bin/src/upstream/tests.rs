@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 
 use super::*;
+use crate::throttle::Complaint;
 use crate::upstream::backend::Endpoint;
 
 /// A request without a body, as received from a client.
@@ -135,7 +136,7 @@ fn a_request_that_was_not_sent_is_sent_on_another_connection() {
 }
 
 #[test]
-fn a_request_that_does_no_harm_twice_is_sent_again_on_a_new_connection() {
+fn an_idempotent_request_is_sent_again_on_a_new_connection() {
     for method in [
         Method::GET,
         Method::HEAD,
@@ -150,7 +151,7 @@ fn a_request_that_does_no_harm_twice_is_sent_again_on_a_new_connection() {
 }
 
 #[test]
-fn a_request_that_may_do_harm_twice_is_never_sent_again() {
+fn a_request_that_is_not_idempotent_is_never_sent_again() {
     for method in [
         Method::POST,
         Method::PATCH,
@@ -169,14 +170,14 @@ fn a_request_whose_response_has_begun_is_never_sent_again() {
 }
 
 #[test]
-fn a_backend_that_closes_a_new_connection_is_complained_of() {
+fn closing_a_new_connection_is_a_complaint() {
     let why = Some(Complaint::Closed);
     assert_lost(send_on_new(Method::GET, ""), true, why);
     assert_lost(send_on_new(Method::POST, ""), false, why);
 }
 
 #[test]
-fn a_backend_that_closes_instead_of_speaking_tls_is_complained_of() {
+fn closing_instead_of_speaking_tls_is_a_complaint() {
     let address = ([127, 0, 0, 1], 1).into();
     let error = std::io::ErrorKind::UnexpectedEof.into();
     let failed = Failed::from(UpstreamError::tls(address, error));
@@ -184,7 +185,7 @@ fn a_backend_that_closes_instead_of_speaking_tls_is_complained_of() {
 }
 
 #[test]
-fn idle_connections_are_closed_later_where_that_was_in_vain() {
+fn idle_connections_are_closed_later_where_it_did_not_help() {
     let ms = |in_vain| starving(in_vain).as_millis();
     assert_eq!([0, 1, 4, 5, u32::MAX].map(ms), [50, 100, 800, 800, 800]);
 }
