@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_more_than_a_burst_or_more_than_so_many_a_second() {
+    fn a_flood_exceeds_the_burst_or_the_rate() {
         let begin = Instant::now();
         let mut meter = Meter::new(None, begin);
         let reset = head(Kind::Reset, 4);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_reset_ourselves_is_no_flood() {
+    fn our_own_resets_are_not_a_flood() {
         let now = Instant::now();
         let mut meter = Meter::new(None, now);
         let mut reset = |code| {

@@ -99,7 +99,7 @@ fn any_frame() -> impl Strategy<Value = Vec<u8>> {
 
 proptest! {
     #[test]
-    fn all_is_read_but_pointless_frames_however_it_is_cut(
+    fn only_pointless_frames_are_dropped_however_the_bytes_are_split(
         frames in vec(any_frame(), 0..30),
         missing in 0..12_usize,
         lengths in vec(1..40_usize, 1..10),
@@ -117,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_sent_is_understood_however_it_is_cut(
+    fn sent_frames_are_recognized_however_the_bytes_are_split(
         preface in 0..30_usize,
         frames in vec(any_frame(), 0..30),
         lengths in vec(1..40_usize, 1..10),
@@ -152,7 +152,7 @@ fn check_passes(frames: &[Vec<u8>]) {
 }
 
 #[test]
-fn an_empty_data_frame_passes_where_it_is_against_the_rules() {
+fn illegal_empty_data_frames_pass() {
     let empty = |stream| frame(0, 0, stream, b"");
     let begin = |flags| frame(1, flags, 1, b"");
     check_passes(&[empty(0)]);
@@ -167,7 +167,7 @@ fn an_empty_data_frame_passes_where_it_is_against_the_rules() {
 }
 
 #[test]
-fn reading_costs_no_allocation_and_moves_only_what_is_behind_a_dropped_frame() {
+fn filtering_does_not_allocate() {
     let data = frame(0, 0, 1, &[b'x'; 100]);
     let mut bytes = [frame(1, END_HEADERS, 1, b""), data.repeat(10)].concat();
     let mut filter = Filter::new(0);
@@ -184,7 +184,7 @@ fn reading_costs_no_allocation_and_moves_only_what_is_behind_a_dropped_frame() {
 }
 
 #[test]
-fn data_on_a_stream_that_we_have_reset_is_the_last() {
+fn data_on_a_stream_that_we_reset_ends_it() {
     let mut filter = Filter::new(0);
     let mut streams = Streams::default();
     let mut take = |streams: &mut Streams, bytes: &[u8]| {
@@ -208,7 +208,7 @@ fn data_on_a_stream_that_we_have_reset_is_the_last() {
 }
 
 #[test]
-fn of_streams_that_never_end_the_last_ones_are_remembered() {
+fn the_latest_of_endless_streams_are_remembered() {
     let mut streams = Streams::default();
     for id in 1..=5_000 {
         let head = |kind| Head::parse(frame(kind, 0, id, b"").first_chunk().unwrap());

@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_100_is_told_once_and_only_when_the_body_is_asked_for() {
+    fn continue_is_sent_once_and_only_when_the_body_is_read() {
         let interim = Interim::default();
         let (wanted, mut is_wanted) = oneshot::channel();
         interim.expect(wanted);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_for_100_hears_that_the_body_is_not_wanted() {
+    fn a_final_response_means_that_the_body_is_not_wanted() {
         let interim = Interim::default();
         let (wanted, mut is_wanted) = oneshot::channel();
         interim.expect(wanted);
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_wait_gets_what_comes_within_bounds() {
+    fn responses_for_a_client_that_does_not_wait_are_bounded() {
         let interim = Interim::default();
         interim.go_on();
         for status in [100, 101, 102] {

@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_listed_goes_with_the_list() {
+    fn listed_headers_are_removed_with_the_list() {
         check(&["a", "b"], &[], &["a", "b"]);
         check(&["a", "b"], &["close"], &["a", "b"]);
         check(&["a", "b", "cc"], &["A ,, CC"], &["b"]);
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_list_costs_no_more_than_a_look_for_each_name() {
+    fn a_long_list_takes_at_most_a_lookup_per_name() {
         let names: Vec<_> = (0..100).map(|at| format!("x{at}")).collect();
         let names: Vec<_> = names.iter().map(|name| &**name).collect();
         let list = "a,".repeat(30_000);

@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_the_place_of_any_path_and_query_fits_into_a_uri() {
+    fn the_stand_in_for_any_path_and_query_is_a_valid_uri() {
         for byte in 0..=u8::MAX {
             if matches!(Class::of(byte), Class::End | Class::Fragment) {
                 continue;
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn http2_gets_what_a_uri_holds_and_nothing_else() {
+    fn over_http2_a_target_must_fit_a_uri() {
         let check = |target: &'static [u8], uri: Option<&str>| {
             let disguised = Uri::from_static("http://a/_");
             let found = Target::new(Bytes::from_static(target)).put_into(&disguised);

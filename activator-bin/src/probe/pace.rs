@@ -31,7 +31,7 @@ mod tests {
     const MS: Duration = Duration::from_millis(1);
 
     #[test]
-    fn the_pause_grows_with_the_time_of_failing_up_to_a_second() {
+    fn the_pause_grows_with_the_time_failing_up_to_a_second() {
         let settings = ProbeSettings::default();
         for (failing_for, expected) in [
             (0, 200),
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_below_the_first_timeout_changes_nothing() {
+    fn a_maximum_below_the_first_timeout_has_no_effect() {
         let settings = ProbeSettings {
             max_timeout: 10 * MS,
             ..ProbeSettings::default()

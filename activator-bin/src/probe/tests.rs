@@ -39,7 +39,7 @@ fn outcomes_have_the_names_of_their_metric() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_held_request_goes_with_the_first_good_probe() {
+async fn the_first_good_probe_releases_a_waiting_request() {
     let scene = Scene::tcp(up_from(ms(450)));
     scene.prober.set_backends(vec![backend(1)]);
     let slot = scene.slot().await;
@@ -95,7 +95,7 @@ async fn a_backend_that_hung_is_found_soon_after_it_is_ready() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_stays_dead_is_probed_ever_more_rarely_but_often_enough() {
+async fn a_dead_backend_is_probed_less_often_but_often_enough() {
     let scene = Scene::tcp(|_, _| (Duration::ZERO, ProbeOutcome::Refused));
     scene.prober.set_backends(vec![backend(1)]);
     scene.nothing_for(HOUR).await;
@@ -140,7 +140,7 @@ async fn parallel_probes_are_bounded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_is_set_aside_is_probed_until_it_is_back() {
+async fn a_backend_set_aside_is_probed_until_it_is_ready_again() {
     let down = Arc::new(Mutex::new(false));
     let is_down = Arc::clone(&down);
     let scene = Scene::tcp(move |_, _| {
@@ -180,7 +180,7 @@ async fn a_backend_that_is_removed_while_it_is_probed_never_joins() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ready_backend_that_is_removed_leaves_at_once() {
+async fn a_removed_ready_backend_leaves_at_once() {
     let scene = Scene::tcp(up_from(Duration::ZERO));
     scene
         .prober
@@ -195,7 +195,7 @@ async fn a_ready_backend_that_is_removed_leaves_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_leaves_has_left_when_the_call_returns() {
+async fn a_removed_backend_is_gone_when_the_call_returns() {
     let scene = Scene::tcp(up_from(Duration::ZERO));
     scene.prober.set_backends(vec![backend(1)]);
     drop(scene.slot().await);
@@ -204,7 +204,7 @@ async fn a_backend_that_leaves_has_left_when_the_call_returns() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_leaves_and_comes_back_at_once_is_probed_again() {
+async fn a_backend_removed_and_added_again_is_probed_again() {
     let scene = Scene::tcp(up_from(Duration::ZERO));
     scene.prober.set_backends(vec![backend(1)]);
     drop(scene.slot().await);
@@ -215,7 +215,7 @@ async fn a_backend_that_leaves_and_comes_back_at_once_is_probed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_probe_a_backend_is_ready_when_it_is_named() {
+async fn without_a_probe_a_backend_is_ready_when_it_is_listed() {
     let settings = ProbeSettings {
         probe: Probe::None,
         ..ProbeSettings::default()
@@ -238,7 +238,7 @@ async fn without_a_probe_a_backend_is_ready_when_it_is_named() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn other_settings_apply_to_those_that_are_not_ready() {
+async fn new_settings_apply_to_backends_that_are_not_ready() {
     let settings = ProbeSettings {
         probe: Probe::Knative,
         ..ProbeSettings::default()

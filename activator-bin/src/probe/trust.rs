@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_been_well_for_a_while_is_probed_at_once() {
+    fn a_backend_that_was_fine_for_a_while_is_probed_at_once() {
         assert_eq!(pauses(Complaint::Closed, 5_000 * MS, 2), [0, 400]);
         assert_eq!(pauses(Complaint::Closed, 10_000 * MS, 3), [0, 0, 0]);
     }
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_look_grows_with_each_connection_that_was_closed() {
+    fn tcp_probes_take_longer_after_each_closed_connection() {
         let (mut trust, settings) = (Trust::default(), ProbeSettings::default());
         let mut look = |complaint| {
             trust.on_set_aside(complaint, Duration::ZERO, &settings);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backend_that_fails_for_ever_overflows_nothing() {
+    fn endless_failures_overflow_nothing() {
         let settings = ProbeSettings {
             frequency: Duration::MAX,
             ..ProbeSettings::default()

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_backends_choke_on_is_given_up() {
+    fn a_request_that_breaks_backends_is_given_up() {
         let goes_on = |in_vain| step(Complaint::Closed, Health::Responding, in_vain).goes_on;
         assert_eq!([0, 1, 2].map(goes_on), [true, true, false]);
         assert!(step(Complaint::Closed, Health::Failing, 2).goes_on);

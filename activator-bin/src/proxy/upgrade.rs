@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_switch_to_more_protocols_than_make_sense_is_covered_by_no_offer() {
+    fn no_offer_covers_a_switch_to_too_many_protocols() {
         let check = |chosen: &[&str], is_covered| {
             let offer = Offer(HeaderValue::from_static("a, b, c"));
             let chosen = chosen.join(", ").parse().unwrap();

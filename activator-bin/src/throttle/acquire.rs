@@ -57,11 +57,11 @@ impl<'a> Acquire<'a> {
                 return Poll::Ready(Err(ThrottleError::QueueFull(bound)));
             }
         }
-        let Some(place) = self.shared.budget.place() else {
+        let Some(permit) = self.shared.budget.permit() else {
             let bound = QueueBound::MaxQueuedRequests;
             return Poll::Ready(Err(ThrottleError::QueueFull(bound)));
         };
-        let ticket = breaker.enqueue(Waiter::new(cx.waker().clone(), place));
+        let ticket = breaker.enqueue(Waiter::new(cx.waker().clone(), permit));
         self.state = State::Waiting(ticket);
         Poll::Pending
     }

@@ -91,10 +91,12 @@ impl<W> Breaker<W> {
 
     /// Whether a new request may wait.
     pub(super) fn may_wait(&self) -> Result<(), NotQueued> {
-        match self.waiting.len() < self.queue_depth {
-            _ if !self.open => Err(NotQueued::Closed),
-            false => Err(NotQueued::QueueFull),
-            true => Ok(()),
+        if !self.open {
+            Err(NotQueued::Closed)
+        } else if self.waiting.len() >= self.queue_depth {
+            Err(NotQueued::QueueFull)
+        } else {
+            Ok(())
         }
     }
 

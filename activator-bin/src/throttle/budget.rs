@@ -33,7 +33,7 @@ impl QueueBudget {
     }
 
     /// A permit for a new request. `None` if the limit is reached.
-    pub(super) fn place(self: &Arc<Self>) -> Option<QueuePermit> {
+    pub(super) fn permit(self: &Arc<Self>) -> Option<QueuePermit> {
         let one_more = |taken| (taken < self.limit).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
@@ -63,21 +63,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn places_are_given_up_to_the_bound_and_come_back() {
+    fn permits_are_limited_and_come_back() {
         let budget = QueueBudget::new(2);
-        let places = [budget.place(), budget.place(), budget.place()];
+        let permits = [budget.permit(), budget.permit(), budget.permit()];
         assert_eq!(
-            places.each_ref().map(Option::is_some),
+            permits.each_ref().map(Option::is_some),
             [true, true, false],
             "the third is one too many"
         );
-        drop(places);
+        drop(permits);
         assert_eq!(budget.queued(), 0);
-        assert!(budget.place().is_some());
+        assert!(budget.permit().is_some());
     }
 
     #[test]
-    fn a_request_that_was_admitted_before_waits_beyond_the_bound() {
+    fn an_admitted_request_waits_beyond_the_limit() {
         let budget = QueueBudget::new(0);
         let again = budget.permit_beyond_limit();
         assert_eq!(budget.queued(), 1);

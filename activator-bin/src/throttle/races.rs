@@ -117,7 +117,7 @@ fn give_up_after<F: Future>(polls: usize, future: F) -> Option<F::Output> {
 }
 
 #[test]
-fn a_release_and_arrivals_miss_each_other_in_no_order() {
+fn no_order_of_a_release_and_arrivals_loses_a_slot() {
     check_all_orders(|| {
         let throttle = throttle(1, 1);
         let held = slot(&throttle);
@@ -129,7 +129,7 @@ fn a_release_and_arrivals_miss_each_other_in_no_order() {
 }
 
 #[test]
-fn a_grant_that_meets_a_cancelled_waiter_goes_to_the_next_one() {
+fn a_grant_to_a_cancelled_waiter_goes_to_the_next_one() {
     check_all_orders(|| {
         let throttle = throttle(1, 1);
         let held = slot(&throttle);
@@ -144,7 +144,7 @@ fn a_grant_that_meets_a_cancelled_waiter_goes_to_the_next_one() {
 }
 
 #[test]
-fn backends_that_come_and_go_strand_nobody() {
+fn no_waiter_is_stranded_when_backends_come_and_go() {
     check_all_orders(|| {
         let throttle = throttle(1, 0);
         let arrives = spawn(&throttle, |throttle| drop(slot(throttle)));
@@ -183,7 +183,7 @@ fn the_limit_holds_while_backends_come_and_go() {
 }
 
 #[test]
-fn a_removed_revision_answers_whoever_arrives_around_it() {
+fn requests_around_the_removal_of_a_revision_are_refused() {
     check_all_orders(|| {
         let throttle = throttle(1, 1);
         let held = slot(&throttle);
@@ -199,7 +199,7 @@ fn a_removed_revision_answers_whoever_arrives_around_it() {
 }
 
 #[test]
-fn a_request_that_is_refused_is_served_when_its_backend_is_back() {
+fn a_refused_request_is_served_once_its_backend_is_back() {
     check_all_orders(|| {
         let throttle = throttle(1, 1);
         let held = slot(&throttle);
@@ -219,7 +219,7 @@ fn a_request_that_is_refused_is_served_when_its_backend_is_back() {
 }
 
 #[test]
-fn a_complaint_of_a_request_that_goes_on_reaches_the_prober_in_every_order() {
+fn a_complaint_reaches_the_prober_in_every_order() {
     check_all_orders(|| {
         let throttle = throttle(1, 1);
         let held = slot(&throttle);
@@ -239,7 +239,7 @@ fn a_complaint_of_a_request_that_goes_on_reaches_the_prober_in_every_order() {
 }
 
 #[test]
-fn a_request_that_is_tried_again_without_a_complaint_passes_no_slot_by() {
+fn a_retry_without_a_complaint_wastes_no_slot() {
     check_all_orders(|| {
         let throttle = throttle(1, 1);
         let held = slot(&throttle);
@@ -284,7 +284,7 @@ fn refusals_arrivals_and_cancels_keep_every_slot() {
 }
 
 #[test]
-fn the_bound_over_all_revisions_holds_in_every_order() {
+fn the_limit_over_all_revisions_holds_in_every_order() {
     check_all_orders(|| {
         let budget = QueueBudget::new(1);
         let limits = ThrottleLimits {
@@ -305,7 +305,7 @@ fn the_bound_over_all_revisions_holds_in_every_order() {
 }
 
 #[test]
-fn a_queue_longer_than_a_batch_is_granted_in_order_whoever_comes_in_between() {
+fn a_queue_longer_than_a_batch_is_granted_in_order_despite_new_arrivals() {
     check_many_orders(|| {
         let throttle = throttle(0, 0);
         let mut cx = Context::from_waker(Waker::noop());

@@ -27,17 +27,17 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct Waiter {
     pub(super) waker: Waker,
-    place: QueuePermit,
+    permit: QueuePermit,
 }
 
 impl Waiter {
-    pub(super) fn new(waker: Waker, place: QueuePermit) -> Self {
-        Self { waker, place }
+    pub(super) fn new(waker: Waker, permit: QueuePermit) -> Self {
+        Self { waker, permit }
     }
 
     pub(super) fn wake(self) {
         // It no longer waits, and the task that runs next may need the permit.
-        drop(self.place);
+        drop(self.permit);
         self.waker.wake();
     }
 }

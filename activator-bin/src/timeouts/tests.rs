@@ -67,7 +67,7 @@ async fn the_first_limit_that_is_met_ends_a_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_held_is_given_up_when_a_limit_is_met_though_nobody_looks() {
+async fn the_held_value_is_given_up_at_the_limit_without_a_poll() {
     beside_the_task(|timeouts| async move {
         let deadline = timeouts.begin(&limits(100, None, None), Instant::now());
         let held = Rc::new(());
@@ -85,7 +85,7 @@ async fn what_is_held_is_given_up_when_a_limit_is_met_though_nobody_looks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shorter_limit_is_heard_of_while_the_task_waits_for_a_longer_one() {
+async fn a_shorter_limit_is_noticed_while_the_task_waits_for_a_longer_one() {
     beside_the_task(|timeouts| async move {
         let begin = Instant::now();
         let _long = timeouts.begin(&limits(10_000, None, None), begin);
@@ -98,7 +98,7 @@ async fn a_shorter_limit_is_heard_of_while_the_task_waits_for_a_longer_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_ends_is_never_looked_at_again() {
+async fn an_ended_request_is_never_checked_again() {
     beside_the_task(|timeouts| async move {
         for _ in 0..3 {
             let held = Rc::new(());
@@ -115,7 +115,7 @@ async fn a_request_that_ends_is_never_looked_at_again() {
 }
 
 #[test]
-fn deadlines_cost_no_allocation_once_as_many_were_armed_before() {
+fn rearming_deadlines_does_not_allocate() {
     let timeouts = Rc::new(Timeouts::<Rc<()>>::new(|held, _| drop(held)));
     let limits = limits(300_000, Some(60_000), Some(10_000));
     let wave = |deadlines: &mut Vec<_>| {

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_any_certificate_is_known() {
+    fn the_expiry_of_any_certificate_is_found() {
         // Certificates encode dates before 2050 differently.
         check(1999, false, 918_000_000);
         check(2033, false, 1_991_001_600);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn each_stage_is_told_once_and_a_new_certificate_begins_anew() {
+    fn each_stage_is_logged_once_per_certificate() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
         let at = |left| Some(now + SOON + left);
         let mut expiry = Expiry::new("tls");

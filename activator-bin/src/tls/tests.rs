@@ -67,7 +67,7 @@ fn said_of(directory: &Directory, certificate: Option<&str>, key: Option<&str>) 
 }
 
 #[test]
-fn all_that_is_wrong_with_a_pair_is_said_at_once_with_its_file_and_what_would_be_right() {
+fn all_problems_of_a_pair_are_reported_at_once() {
     let directory = Directory::new("pair");
     let (certificate, key) = certified();
     let (_, other_key) = certified();
@@ -111,7 +111,7 @@ fn all_that_is_wrong_with_a_pair_is_said_at_once_with_its_file_and_what_would_be
 }
 
 #[test]
-fn authorities_are_at_least_one_certificate() {
+fn a_ca_file_needs_a_certificate() {
     let directory = Directory::new("authorities");
     let (certificate, key) = certified();
     let check = |text: &str, expected: &str| {
@@ -135,7 +135,7 @@ fn authorities_are_at_least_one_certificate() {
 }
 
 #[test]
-fn what_was_there_before_stays_when_the_files_turn_bad() {
+fn the_previous_content_stays_when_the_files_become_invalid() {
     let directory = Directory::new("reload");
     let (certificate, key) = certified();
     directory.write("tls.crt", &certificate);
@@ -182,7 +182,7 @@ impl Files for Passing {
 }
 
 #[tokio::test(start_paused = true)]
-async fn files_that_could_not_be_read_are_tried_again_until_they_can() {
+async fn unreadable_files_are_retried_until_they_can_be_read() {
     let directory = Directory::new("passing");
     let files = Passing {
         path: directory.write("tls.key", "never changes"),
@@ -204,7 +204,7 @@ async fn files_that_could_not_be_read_are_tried_again_until_they_can() {
 }
 
 #[test]
-fn http2_is_offered_if_it_is_to_be() {
+fn http2_is_offered_if_enabled() {
     let directory = Directory::new("alpn");
     let (certificate, key) = certified();
     directory.write("tls.crt", &certificate);

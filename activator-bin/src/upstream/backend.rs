@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_backend_that_alternates_makes_two_lines_in_five_seconds() {
+    async fn an_alternating_backend_is_logged_twice_in_five_seconds() {
         let backend = backend();
         let mut lines = Vec::new();
         for _ in 0..6_000 {
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_ends_of_its_connections_are_told_every_few_seconds() {
+    async fn events_on_its_connections_are_logged_every_few_seconds() {
         let backend = backend();
         assert_eq!([(); 3].map(|()| backend.may_log()), [true, false, false]);
         tokio::time::advance(health_log::PAUSE).await;
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_backend_that_is_well_again_is_told_sooner_or_later() {
+    async fn a_recovered_backend_is_logged_eventually() {
         let backend = backend();
         assert_eq!(backend.on_response(), None);
         assert_eq!(backend.on_failure(), (Health::Responding, Some(1)));

@@ -73,7 +73,7 @@ type Count = Rc<()>;
 
 /// What is available to a request.
 enum Found {
-    StreamPermit(StreamPermit),
+    Permit(StreamPermit),
     Opening(Opening),
     Full(Rc<Notify>),
 }
@@ -128,8 +128,8 @@ impl Http2 {
         }
         let mut attempts = Attempts::default();
         loop {
-            let place = match self.place(backend).await {
-                Ok(place) => place,
+            let permit = match self.permit(backend).await {
+                Ok(permit) => permit,
                 Err(error) => {
                     let mut failed = Failed::from(error);
                     let is_refused = matches!(failed.error, UpstreamError::NoHttp2(_));
@@ -139,7 +139,7 @@ impl Http2 {
                 }
             };
             let spare = body.again();
-            let failure = match exchange(place, &head, body).await {
+            let failure = match exchange(permit, &head, body).await {
                 Ok(answer) => return Ok(answer),
                 Err(Unanswered::ByClient(error)) => {
                     return Err(UpstreamError::RequestBody(error).into());
@@ -177,12 +177,12 @@ impl Http2 {
     }
 
     /// A stream on a connection. Opens a connection if all are full, or waits if the limit is reached.
-    async fn place(&self, backend: &Arc<Backend>) -> Result<StreamPermit, UpstreamError> {
+    async fn permit(&self, backend: &Arc<Backend>) -> Result<StreamPermit, UpstreamError> {
         let Backend { endpoint, .. } = &**backend;
         let mut useless = 0;
         loop {
             let opening = match self.find(backend, useless < USELESS) {
-                Found::StreamPermit(place) => return Ok(place),
+                Found::Permit(permit) => return Ok(permit),
                 Found::Opening(opening) => opening,
                 Found::Full(freed) => {
                     let waiting = timeout(self.limits.connect_timeout, freed.notified());
@@ -237,8 +237,8 @@ impl Http2 {
         let connections = backends.get_mut(endpoint).expect("it was put there");
         connections.tidy();
         // Prefers the oldest connections, so that the others become idle and expire.
-        if let Some(place) = connections.open.iter().find_map(Connection::place) {
-            return Found::StreamPermit(place);
+        if let Some(permit) = connections.open.iter().find_map(Connection::permit) {
+            return Found::Permit(permit);
         }
         if let Some(opening) = &connections.opening {
             return Found::Opening(Rc::clone(opening));

@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_kernel_gives_up_a_host_that_is_silent_for_some_ten_seconds() {
+    async fn the_kernel_gives_up_on_a_silent_host_after_about_ten_seconds() {
         let (line, _backend) = line().await;
         let socket = SockRef::from(line.stream.tcp());
         assert_eq!(user_timeout(&line), Some(VANISHED));
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_backend_that_takes_its_time_over_a_large_upload_is_not_given_up() {
+    async fn a_backend_slow_to_read_a_large_upload_is_not_given_up() {
         let (mut line, mut backend) = line().await;
         let traffic = line.traffic();
         line.write_all(&[b'x'; WATCHED]).await.unwrap();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn on_a_shared_connection_each_word_of_the_backend_is_a_new_start() {
+    async fn on_a_shared_connection_anything_received_resets_the_count() {
         let (line, mut backend) = line().await;
         let mut line = Line::shared(line.stream);
         line.write_all(&[b'x'; WATCHED + 1]).await.unwrap();
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_is_recorded_until_a_response_begins_where_that_is_asked_for() {
+    async fn a_request_is_recorded_on_demand_until_a_response_begins() {
         let (mut line, mut backend) = line().await;
         let traffic = line.traffic();
         let record = || traffic.recorded(|bytes| bytes.to_vec());
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_byte_of_a_response_is_noticed_and_an_end_is_none() {
+    async fn a_byte_of_a_response_is_noticed_and_an_end_does_not_count() {
         let (mut line, mut backend) = line().await;
         let traffic = line.traffic();
         traffic.begin(false);

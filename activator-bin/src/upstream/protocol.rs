@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_believed_for_a_minute() {
+    fn a_refusal_is_remembered_for_a_minute() {
         let refusal = Http2Refusal::none();
         let begin = Instant::now();
         assert!(!refusal.is_recent(begin));

@@ -99,7 +99,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn every_worker_hears_each_call_once() {
+    async fn every_worker_receives_each_call_once() {
         let recall = Recall::new(2);
         let mut workers = [recall.listen(), recall.listen()];
         recall.on_scarcity();
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn all_workers_together_keep_no_more_than_allowed() {
+    fn the_workers_shares_add_up_to_the_limit() {
         for (workers, most, share) in [(2, 10, 5), (3, 10, 3), (4, 2, 1), (4, 0, 0)] {
             assert_eq!(Recall::new(workers).share(most), share, "{workers} {most}");
         }

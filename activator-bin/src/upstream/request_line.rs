@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn it_stands_in_the_request_line_however_little_the_backend_takes() {
+    fn the_target_is_restored_however_little_the_backend_accepts() {
         for room in 1..30 {
             let written = restore("/<a>", "GET /_a_ HTTP/1.1\r\na: b c\r\n\r\n", room);
             assert_eq!(written, "GET /<a> HTTP/1.1\r\na: b c\r\n\r\n");

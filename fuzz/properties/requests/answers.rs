@@ -64,7 +64,11 @@ fn answer(head: &[u8], rest: &[u8], is_head: bool) -> Option<(Option<Answer>, us
             "in {text:?}"
         );
     }
-    assert_eq!(value("transfer-encoding"), None, "nobody sends chunks here");
+    assert_eq!(
+        value("transfer-encoding"),
+        None,
+        "no response here is chunked"
+    );
     let length = value("content-length").unwrap_or_else(|| panic!("how long is {text:?}?"));
     let length = length
         .parse()

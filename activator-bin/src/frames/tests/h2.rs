@@ -51,7 +51,7 @@ async fn poll_once<T, E>(future: impl Future<Output = Result<T, E>>) -> Result<T
 }
 
 #[tokio::test]
-async fn a_connection_outlives_any_number_of_empty_frames_over_its_life() {
+async fn a_connection_survives_any_number_of_empty_frames() {
     let (mut client, frames, flood) = server();
     let mut flow = [BEGINNING, &frame(1, 4, 1, POST)].concat();
     for _ in 0..200 {
@@ -79,7 +79,7 @@ async fn a_connection_outlives_any_number_of_empty_frames_over_its_life() {
 }
 
 #[tokio::test]
-async fn a_connection_outlives_what_still_comes_on_a_stream_that_was_reset() {
+async fn a_connection_survives_late_frames_on_a_reset_stream() {
     let (mut client, frames, _) = server();
     client
         .write_all(&[BEGINNING, &frame(1, 4, 1, POST)].concat())
@@ -104,7 +104,7 @@ async fn a_connection_outlives_what_still_comes_on_a_stream_that_was_reset() {
 }
 
 #[tokio::test]
-async fn a_fault_behind_dropped_frames_is_still_one() {
+async fn errors_after_dropped_frames_are_still_errors() {
     // After the end of the stream; on a stream that has not begun; within a header block.
     for fault in [
         [frame(0, 1, 1, b""), frame(0, 0, 1, b"")],
@@ -131,7 +131,7 @@ async fn a_fault_behind_dropped_frames_is_still_one() {
 }
 
 #[tokio::test]
-async fn a_flood_is_told_and_read_no_further() {
+async fn a_flood_is_reported_and_no_longer_read() {
     // All frames that cost work, including those that h2 answers.
     let floods: [&[u8]; 7] = [
         &frame(0, 0, 1, b""),

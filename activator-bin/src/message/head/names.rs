@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_written_as_they_came_in_any_order_and_others_in_canonical_case() {
+    fn received_names_keep_their_case_and_others_are_canonical() {
         check("", "", "");
         check("", "a: b\r\nx-ab-c: d:e-f\r\n", "A: b\r\nX-Ab-C: d:e-f\r\n");
         check(
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_without_order_costs_a_bounded_number_of_looks() {
+    fn an_unordered_head_takes_a_bounded_number_of_lookups() {
         let line = |at| format!("x{at}: 1\r\n");
         let came: String = (0..2_000).map(|at| line(at).to_uppercase()).collect();
         let mut head: Vec<u8> = b"GET / HTTP/1.1\r\n".to_vec();
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn behind_an_informational_response_comes_another_head() {
+    fn another_head_follows_an_informational_response() {
         let names = Names::of(b"x-a: 1\r\n");
         let mut both = *b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nx-a: 1\r\nb: 2\r\n\r\n";
         assert!(names.put_into(&mut both));
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_a_response_are_read_however_it_comes() {
+    fn the_names_of_a_response_are_read_however_it_is_split() {
         let hints = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n";
         let all =
             format!("{hints}{hints}HTTP/1.1 200 OK\r\nETag: a\r\nx-b: c\r\n\r\nbody: d\r\n\r\n");

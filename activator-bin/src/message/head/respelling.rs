@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn names_change_and_nothing_else_however_little_the_peer_takes() {
+    fn only_names_change_however_little_the_peer_accepts() {
         let head = b"HTTP/1.1 200 OK\r\nx-a: 1\r\netag: 2\r\ndate: x\r\n\r\n";
         let body = b"x-a: 1\r\netag: 2\r\ndate: x\r\n\r\n";
         let expected = [

@@ -44,7 +44,7 @@ fn is_kept(upload: &RequestBody) -> bool {
 }
 
 #[tokio::test]
-async fn a_body_of_which_a_part_was_sent_is_sent_again_from_its_beginning() {
+async fn a_partly_sent_body_is_sent_again_from_its_beginning() {
     let (mut client, mut first) = fixed(6).await;
     let spare = first.again().unwrap();
     client.write_all(b"abc").await.unwrap();
@@ -80,7 +80,7 @@ async fn trailers_are_sent_again_as_well() {
 }
 
 #[tokio::test]
-async fn nothing_is_kept_once_no_further_attempt_can_be_necessary() {
+async fn nothing_is_kept_once_no_further_attempt_is_possible() {
     let (mut client, mut first) = fixed(6).await;
     client.write_all(b"abc").await.unwrap();
     let spare = first.again().unwrap();
@@ -95,7 +95,7 @@ async fn nothing_is_kept_once_no_further_attempt_can_be_necessary() {
 }
 
 #[tokio::test]
-async fn a_spare_one_that_is_needed_no_more_leaves_the_rest_of_the_current_one() {
+async fn dropping_a_spare_keeps_the_rest_of_the_current_body() {
     let (mut client, mut first) = fixed(4).await;
     let mut second = first.again().unwrap();
     for part in ["ab", "cd"] {
@@ -110,7 +110,7 @@ async fn a_spare_one_that_is_needed_no_more_leaves_the_rest_of_the_current_one()
 }
 
 #[tokio::test]
-async fn more_than_the_bound_is_not_kept() {
+async fn a_body_over_the_limit_is_not_kept() {
     let (mut client, mut first) = fixed(MOST_KEPT + 1).await;
     let spare = first.again().unwrap();
     client.write_all(&[b'x'; MOST_KEPT + 1]).await.unwrap();
@@ -125,7 +125,7 @@ async fn more_than_the_bound_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_body_that_failed_is_not_sent_again() {
+async fn a_failed_body_is_not_sent_again() {
     let (client, mut first) = fixed(6).await;
     let spare = first.again().unwrap();
     drop(client);
@@ -134,7 +134,7 @@ async fn a_body_that_failed_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn nothing_at_all_can_be_sent_any_number_of_times() {
+async fn an_empty_body_can_be_sent_any_number_of_times() {
     let (_client, first) = upload("GET / HTTP/1.1\r\n\r\n").await;
     assert!(first.shared.is_none());
     let mut again = first.again().unwrap().again().unwrap();

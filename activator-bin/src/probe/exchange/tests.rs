@@ -112,7 +112,7 @@ const SHORT: Exchange = Exchange::Tcp {
 };
 
 #[tokio::test]
-async fn a_connection_that_stays_open_is_all_that_a_tcp_probe_wants() {
+async fn a_tcp_probe_passes_if_the_connection_stays_open() {
     let (listener, address) = listener().await;
     assert_eq!(Tcp.probe(SHORT, address).await, ProbeOutcome::Ok);
     drop(listener);
@@ -132,7 +132,7 @@ async fn looked_at(exchange: Exchange, backend: impl AsyncFnOnce(TcpStream)) -> 
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_or_reset_at_once_shows_that_nobody_is_there() {
+async fn a_tcp_probe_fails_if_the_connection_is_closed_or_reset_at_once() {
     let closed = looked_at(LONG, async |stream| drop(stream)).await;
     assert_eq!(closed, ProbeOutcome::Refused);
     let reset = looked_at(LONG, async |stream| {
@@ -149,7 +149,7 @@ async fn a_connection_that_is_closed_or_reset_at_once_shows_that_nobody_is_there
 }
 
 #[tokio::test]
-async fn what_a_backend_says_unasked_neither_passes_nor_fails_a_tcp_probe() {
+async fn unsolicited_bytes_do_not_decide_a_tcp_probe() {
     let speaks_and_closes = looked_at(LONG, async |mut stream| {
         stream.write_all(&[b'x'; 5_000]).await.expect("it is open");
     });
@@ -161,7 +161,7 @@ async fn what_a_backend_says_unasked_neither_passes_nor_fails_a_tcp_probe() {
 }
 
 #[test]
-fn what_this_machine_is_out_of_says_nothing_of_a_backend() {
+fn a_lack_of_local_resources_does_not_blame_the_backend() {
     for (error, expected) in [
         (Errno::MFILE, true),
         (Errno::NFILE, true),

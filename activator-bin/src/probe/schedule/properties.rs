@@ -195,7 +195,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn a_schedule_keeps_the_books_of_the_naive_model(
+    fn a_schedule_matches_the_naive_model(
         room in 2..20_usize,
         history in prop::collection::vec(ops(), 0..300),
     ) {

@@ -19,7 +19,7 @@ fn started(steps: &[Step<u32>]) -> Vec<u32> {
 }
 
 #[test]
-fn first_probes_go_before_repeated_ones() {
+fn first_probes_have_priority_over_repeated_ones() {
     let mut schedule = Schedule::new(2);
     let running = [0, 1].map(|name| schedule.enqueue(DEAD, Class::First, name));
     assert_eq!(started(&steps(&mut schedule)), [0, 1]);
@@ -84,7 +84,7 @@ fn a_single_revision_leaves_room_for_the_repeated_probes_of_others() {
 }
 
 #[test]
-fn a_first_probe_without_room_takes_that_of_one_that_has_had_its_share() {
+fn a_first_probe_takes_the_place_of_one_that_has_had_its_share() {
     let mut schedule = Schedule::new(2);
     let running = [0, 1].map(|name| schedule.enqueue(DEAD, Class::First, name));
     assert_eq!(started(&steps(&mut schedule)), [0, 1]);
@@ -100,7 +100,7 @@ fn a_first_probe_without_room_takes_that_of_one_that_has_had_its_share() {
 }
 
 #[test]
-fn repeated_probes_wait_for_nobody_to_be_cut_and_those_with_long_time_outs_are_never() {
+fn only_first_probes_cut_others_short_and_never_patient_ones() {
     let mut schedule = Schedule::new(2);
     let patient = schedule.enqueue(DEAD, Class::Patient, 0);
     let repeat = schedule.enqueue(DEAD, Class::Repeat, 1);
@@ -116,7 +116,7 @@ fn repeated_probes_wait_for_nobody_to_be_cut_and_those_with_long_time_outs_are_n
 }
 
 #[test]
-fn first_probes_without_an_end_do_not_keep_others_from_their_turn() {
+fn endless_first_probes_do_not_starve_others() {
     let mut schedule = Schedule::new(2);
     let mut running = Vec::new();
     for name in 0..40 {

@@ -13,7 +13,7 @@ fn black_holes(probed: SocketAddr, _: Duration) -> (Duration, ProbeOutcome) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn dead_backends_of_one_revision_delay_no_other_whenever_it_comes() {
+async fn dead_backends_never_delay_other_revisions() {
     let dead = Scene::tcp(black_holes);
     dead.prober.set_backends(crowd());
     for (number, after) in [0, 100, 1_000, 10_000, 60_000].into_iter().enumerate() {

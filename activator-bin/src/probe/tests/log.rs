@@ -65,7 +65,7 @@ async fn each_change_of_state_is_logged_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_comes_and_goes_makes_a_line_every_few_seconds() {
+async fn a_flapping_backend_is_logged_every_few_seconds() {
     let (log, _logging) = logging();
     let settings = ProbeSettings {
         frequency: ms(10),
@@ -86,7 +86,7 @@ async fn a_backend_that_comes_and_goes_makes_a_line_every_few_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_backend_that_has_become_well_too_early_to_say_so_is_told_later() {
+async fn a_recovery_too_early_to_be_logged_is_logged_later() {
     let (log, _logging) = logging();
     let scene = Scene::tcp(up_from(Duration::ZERO));
     scene.prober.set_backends(vec![backend(1)]);

@@ -16,7 +16,7 @@ async fn complain(mut slot: Slot, bad: SocketAddr) -> (usize, Slot) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn requests_that_wait_for_the_only_one_try_it_with_a_growing_pause() {
+async fn the_only_backend_is_retried_with_growing_pauses() {
     let scene = Scene::tcp(up_from(Duration::ZERO));
     scene.prober.set_backends(vec![backend(1)]);
     let mut slot = scene.slot().await;
@@ -29,7 +29,7 @@ async fn requests_that_wait_for_the_only_one_try_it_with_a_growing_pause() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn beside_a_healthy_backend_it_gets_ever_fewer_requests() {
+async fn beside_a_healthy_backend_it_gets_fewer_and_fewer_requests() {
     let scene = Scene::tcp(up_from(Duration::ZERO));
     scene.prober.set_backends(vec![backend(1), backend(2)]);
     let mut by_minute = Vec::new();
@@ -48,7 +48,7 @@ async fn beside_a_healthy_backend_it_gets_ever_fewer_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_looked_at_for_longer_each_time() {
+async fn its_probes_take_longer_each_time() {
     let scene = Scene::tcp(up_from(Duration::ZERO));
     scene.prober.set_backends(vec![backend(1)]);
     let mut slot = scene.slot().await;
@@ -67,7 +67,7 @@ async fn it_is_looked_at_for_longer_each_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_is_not_left_alone_for_long_when_the_others_are_gone() {
+async fn it_is_not_left_alone_for_long_when_no_other_is_ready() {
     let scene = Scene::tcp(up_from(Duration::ZERO));
     scene.prober.set_backends(vec![backend(1), backend(2)]);
     while scene.start.elapsed() < 120 * SECOND {
@@ -83,7 +83,7 @@ async fn it_is_not_left_alone_for_long_when_the_others_are_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_probe_it_is_set_aside_likewise() {
+async fn without_a_probe_it_is_set_aside_as_well() {
     let settings = ProbeSettings {
         probe: Probe::None,
         ..ProbeSettings::default()
@@ -99,7 +99,7 @@ async fn without_a_probe_it_is_set_aside_likewise() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_machine_out_of_descriptors_says_nothing_of_a_backend() {
+async fn running_out_of_descriptors_does_not_blame_the_backend() {
     let scene = Scene::tcp(|_, now| {
         if now < 10 * SECOND {
             (Duration::ZERO, ProbeOutcome::OutOfDescriptors)

@@ -44,7 +44,7 @@ fn check(container_concurrency: u32, added: &[usize], expected: &[u8]) {
 }
 
 #[test]
-fn up_to_three_the_first_free_one_by_its_text_is_taken() {
+fn up_to_a_limit_of_three_the_first_free_one_is_chosen() {
     check(1, &[], &[]);
     check(1, &[3, 1, 2], &[1, 2, 3]);
     check(2, &[2, 1], &[1, 1, 2, 2]);
@@ -87,7 +87,7 @@ fn the_first_free_one_is_found_again_after_a_release() {
 }
 
 #[test]
-fn turns_go_on_behind_the_last_pick_when_backends_come_and_go() {
+fn round_robin_continues_when_backends_come_and_go() {
     let mut backends = backends(4, [2, 4, 6]);
     let mut turn = || backends.take(never).map(|taken| numbers(&[taken])[0]);
     assert_eq!([turn(), turn()], [Some(2), Some(4)]);
@@ -118,7 +118,7 @@ fn a_full_one_is_passed_over() {
 }
 
 #[test]
-fn without_a_limit_the_less_loaded_of_two_is_taken() {
+fn without_a_limit_the_less_loaded_of_two_is_chosen() {
     let half = u64::from(u32::MAX / 2);
     // The ranks that a draw selects out of three: its lower half selects the first, its upper half the second of the
     // rest.
@@ -173,7 +173,7 @@ fn a_lone_backend_without_a_limit_needs_no_draw() {
 }
 
 #[test]
-fn a_backend_that_left_is_forgotten_when_its_last_request_is_out() {
+fn a_removed_backend_is_forgotten_after_its_last_request() {
     let mut backends = backends(2, [1]);
     let taken = picks(&mut backends);
     assert!(backends.remove(backend(1)));
@@ -187,7 +187,7 @@ fn a_backend_that_left_is_forgotten_when_its_last_request_is_out() {
 }
 
 #[test]
-fn a_backend_that_comes_back_still_has_its_old_requests() {
+fn a_backend_added_again_still_has_its_old_requests() {
     let mut backends = backends(2, [1, 2]);
     let mut taken = picks(&mut backends);
     backends.remove(backend(1));

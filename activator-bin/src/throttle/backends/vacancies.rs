@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vacancy_that_is_taken_is_found_no_more() {
+    fn a_taken_vacancy_is_no_longer_found() {
         let mut set = Vacancies::default();
         set.reset([true, true].into_iter());
         set.set(0, false);

@@ -343,7 +343,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
-    fn a_breaker_keeps_the_books_of_the_naive_model(
+    fn a_breaker_matches_the_naive_model(
         container_concurrency in limits(),
         queue_depth in 0..20_usize,
         history in prop::collection::vec(ops(), 0..300),

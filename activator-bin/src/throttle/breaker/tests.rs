@@ -60,7 +60,7 @@ fn a_newcomer_does_not_overtake() {
 }
 
 #[test]
-fn a_waiter_that_goes_away_leaves_nothing_behind() {
+fn a_cancelled_waiter_leaves_nothing_behind() {
     let (mut breaker, grant) = busy();
     let [gone, stays] = ['a', 'b'].map(|name| breaker.enqueue(name));
     assert_eq!(breaker.cancel(gone), Some('a'));
@@ -73,7 +73,7 @@ fn a_waiter_that_goes_away_leaves_nothing_behind() {
 }
 
 #[test]
-fn a_waiter_that_goes_away_after_it_was_granted_passes_the_slot_on() {
+fn a_waiter_cancelled_after_its_grant_passes_the_slot_on() {
     let (mut breaker, grant) = busy();
     let [gone, _] = ['a', 'b'].map(|name| breaker.enqueue(name));
     breaker.release(grant);
@@ -84,7 +84,7 @@ fn a_waiter_that_goes_away_after_it_was_granted_passes_the_slot_on() {
 }
 
 #[test]
-fn a_full_queue_refuses_until_one_is_out() {
+fn a_full_queue_refuses_until_one_leaves() {
     let mut breaker = Breaker::new(1, 2);
     let [first, _] = ['a', 'b'].map(|name| breaker.enqueue(name));
     assert_eq!(breaker.may_wait(), Err(NotQueued::QueueFull));
@@ -96,7 +96,7 @@ fn a_full_queue_refuses_until_one_is_out() {
 }
 
 #[test]
-fn a_request_whose_backend_refused_it_waits_in_front() {
+fn a_request_refused_by_its_backend_waits_in_front() {
     let (mut breaker, grant) = busy();
     breaker.enqueue('b');
     let ticket = retry_elsewhere(&mut breaker, grant, 'a').expect("the breaker is open");
@@ -109,7 +109,7 @@ fn a_request_whose_backend_refused_it_waits_in_front() {
 }
 
 #[test]
-fn a_complaint_about_an_earlier_time_sets_nothing_aside() {
+fn a_complaint_from_an_earlier_epoch_is_ignored() {
     let mut breaker = Breaker::new(2, 10);
     breaker.add_backend(backend(1));
     let [one, two] = [(); 2].map(|()| breaker.try_acquire(draw).expect("two slots are free"));
@@ -125,7 +125,7 @@ fn a_complaint_about_an_earlier_time_sets_nothing_aside() {
 }
 
 #[test]
-fn a_backend_that_is_added_or_removed_is_not_aside_any_more() {
+fn an_added_or_removed_backend_is_no_longer_set_aside() {
     for change in [Breaker::add_backend, Breaker::remove_backend] {
         let (mut breaker, grant) = busy();
         retry_elsewhere(&mut breaker, grant, 'a').expect("the breaker is open");
@@ -152,7 +152,7 @@ fn one_backend_is_set_aside_once_and_keeps_its_requests() {
 }
 
 #[test]
-fn without_a_complaint_a_request_may_have_the_same_backend_again() {
+fn without_a_complaint_a_retry_may_get_the_same_backend() {
     let (mut breaker, grant) = busy();
     breaker.enqueue('b');
     let ticket = breaker.retry(grant, 'a').expect("the breaker is open");
@@ -162,7 +162,7 @@ fn without_a_complaint_a_request_may_have_the_same_backend_again() {
 }
 
 #[test]
-fn a_closed_breaker_answers_all_and_keeps_what_is_taken() {
+fn closing_a_breaker_returns_all_waiters_and_keeps_taken_slots() {
     let (mut breaker, first) = busy();
     let [granted_before, waits] = ['a', 'b'].map(|name| breaker.enqueue(name));
     breaker.release(first);

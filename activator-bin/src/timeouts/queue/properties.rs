@@ -85,13 +85,13 @@ fn check(steps: Vec<Step>) {
 
 proptest! {
     #[test]
-    fn what_is_due_is_what_a_look_at_everything_finds(steps in prop::collection::vec(step(), 0..200)) {
+    fn the_queue_expires_what_a_full_scan_finds(steps in prop::collection::vec(step(), 0..200)) {
         check(steps);
     }
 }
 
 #[test]
-fn a_clock_that_goes_back_makes_nobody_due_early() {
+fn a_clock_that_goes_back_expires_nothing_early() {
     let mut queue = Queue::new();
     let (first, second) = (queue.insert(()), queue.insert(()));
     let limit = Duration::from_secs(1);

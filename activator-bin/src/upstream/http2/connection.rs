@@ -200,7 +200,7 @@ impl Connection {
         matches!(ready, Poll::Ready(Ok(())))
     }
 
-    pub(super) fn place(self: &Rc<Self>) -> Option<StreamPermit> {
+    pub(super) fn permit(self: &Rc<Self>) -> Option<StreamPermit> {
         let taken = self.under_way.get();
         (taken < *self.most.borrow()).then(|| {
             self.under_way.set(taken + 1);

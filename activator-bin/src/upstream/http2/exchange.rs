@@ -40,19 +40,21 @@ impl Failure {
 }
 
 pub(super) async fn exchange(
-    place: StreamPermit,
+    permit: StreamPermit,
     head: &Parts,
     body: RequestBody,
 ) -> Result<(Response<BackendBody>, Stream), Unanswered> {
     let request = Request::from_parts(head.clone(), ());
-    let sent = place.requests().send_request(request, body.is_end_stream());
+    let sent = permit
+        .requests()
+        .send_request(request, body.is_end_stream());
     let (mut answer, sender) = match sent {
         Ok(sent) => sent,
         Err(error) => {
             return Err(Unanswered::ByBackend(Failure {
                 error,
                 has_begun: false,
-                is_used: place.is_used(),
+                is_used: permit.is_used(),
             }));
         }
     };
@@ -77,11 +79,11 @@ pub(super) async fn exchange(
     });
     match answered.await {
         Ok(response) => {
-            place.on_response();
+            permit.on_response();
             let upload = (!upload.is_over()).then(|| upload.go_on());
             let stream = Stream {
                 upload,
-                _place: place,
+                _permit: permit,
             };
             Ok((BackendBody::http2(response), stream))
         }
@@ -89,7 +91,7 @@ pub(super) async fn exchange(
         Err(Err(error)) => Err(Unanswered::ByBackend(Failure {
             error,
             has_begun,
-            is_used: place.is_used(),
+            is_used: permit.is_used(),
         })),
     }
 }
@@ -98,7 +100,7 @@ pub(super) async fn exchange(
 pub(crate) struct Stream {
     /// The rest of the request body, sent while the response arrives.
     upload: Option<JoinHandle<()>>,
-    _place: StreamPermit,
+    _permit: StreamPermit,
 }
 
 impl Stream {

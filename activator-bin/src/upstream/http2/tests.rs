@@ -40,7 +40,7 @@ async fn serve(socket: TcpStream) {
 }
 
 #[test]
-fn a_connection_is_closed_once_it_was_idle_for_too_long_and_not_while_it_is_used() {
+fn a_connection_is_closed_when_idle_for_too_long_but_not_in_use() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(Default::default())
