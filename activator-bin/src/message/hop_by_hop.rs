@@ -32,8 +32,11 @@ impl Framing {
 pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
     listed::remove(headers);
     // One pass over the names present, instead of a lookup for each possible one.
-    let names = headers.keys().filter(|name| is_hop_by_hop(name));
-    let names: Vec<_> = names.cloned().collect();
+    let names: Vec<_> = headers
+        .keys()
+        .filter(|name| is_hop_by_hop(name))
+        .cloned()
+        .collect();
     for name in names {
         headers.remove(name);
     }

@@ -13,8 +13,9 @@ pub(super) fn remove(headers: &mut HeaderMap) -> usize {
         return 0;
     }
     headers.remove(CONNECTION);
-    let lengths = headers.keys().map(|name| mark(name.as_str().len()));
-    let lengths = lengths.fold(0, |marks, mark| marks | mark);
+    let lengths = headers
+        .keys()
+        .fold(0, |lengths, name| lengths | mark(name.as_str().len()));
     let may_be_there = |token: &&[u8]| lengths & mark(token.len()) != 0;
     let mut looks = 0;
     for token in lists.iter().flat_map(split).filter(may_be_there) {

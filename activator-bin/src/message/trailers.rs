@@ -38,17 +38,23 @@ fn passes(name: &HeaderName) -> bool {
 /// The announced trailers that are forwarded.
 pub(crate) fn announced(headers: &HeaderMap) -> Option<HeaderValue> {
     let may_pass = |name: &&[u8]| HeaderName::from_bytes(name).is_ok_and(|name| passes(&name));
-    let names = tokens(headers, TRAILER).take(MOST_ANNOUNCED);
-    let names: Vec<_> = names.filter(may_pass).collect();
-    let names = HeaderValue::from_bytes(&names.join(&b", "[..])).ok();
-    names.filter(|names| !names.is_empty())
+    let names: Vec<_> = tokens(headers, TRAILER)
+        .take(MOST_ANNOUNCED)
+        .filter(may_pass)
+        .collect();
+    let joined = HeaderValue::from_bytes(&names.join(&b", "[..])).ok()?;
+    (!joined.is_empty()).then_some(joined)
 }
 
 /// Removes trailers that are not forwarded.
 pub(crate) fn clean(frame: &mut Frame<Bytes>) {
     if let Some(trailers) = frame.trailers_mut() {
-        let names = trailers.keys().filter(|name| !passes(name));
-        for name in names.cloned().collect::<Vec<_>>() {
+        let dropped: Vec<_> = trailers
+            .keys()
+            .filter(|name| !passes(name))
+            .cloned()
+            .collect();
+        for name in dropped {
             trailers.remove(name);
         }
     }

@@ -119,7 +119,7 @@ async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutco
     };
     tokio::select! {
         answer = answer => answer,
-        () = drive => unreachable!("it is pending for ever"),
+        () = drive => unreachable!("it never completes"),
     }
 }
 
@@ -129,7 +129,7 @@ fn request(backend: SocketAddr) -> Request<Empty<Bytes>> {
         .header(header::USER_AGENT, "Knative-Activator-Probe")
         .header("K-Network-Probe", "queue")
         .body(Empty::new())
-        .expect("a path, names and values that are all valid")
+        .expect("the path, names and values are valid")
 }
 
 #[cfg(test)]

@@ -75,8 +75,8 @@ fn join_cookies(headers: &mut HeaderMap) {
             .iter()
             .map(HeaderValue::as_bytes)
             .collect();
-        let joined = HeaderValue::from_bytes(&parts.join(&b"; "[..]));
-        let joined = joined.expect("header values joined by a semicolon are a header value");
+        let joined = HeaderValue::from_bytes(&parts.join(&b"; "[..]))
+            .expect("header values joined by a semicolon are a header value");
         headers.insert(COOKIE, joined);
     }
 }

@@ -62,12 +62,13 @@ fn head_size<B>(request: &Request<B>) -> usize {
         (":authority", uri.authority().map(|it| it.as_str())),
         (":path", uri.path_and_query().map(|it| it.as_str())),
     ];
-    let pseudo = pseudo
-        .iter()
-        .filter_map(|(name, value)| Some(name.len() + (*value)?.len()));
     let headers = request.headers().iter();
-    let headers = headers.map(|(name, value)| name.as_str().len() + value.len());
-    pseudo.chain(headers).map(|size| size + FIELD).sum()
+    pseudo
+        .iter()
+        .filter_map(|(name, value)| Some(name.len() + (*value)?.len()))
+        .chain(headers.map(|(name, value)| name.as_str().len() + value.len()))
+        .map(|size| size + FIELD)
+        .sum()
 }
 
 /// Also used when the limit is exceeded only while the body is read.

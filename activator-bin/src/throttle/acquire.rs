@@ -161,7 +161,9 @@ impl Future for Acquire<'_> {
             State::Arriving => self.arrive(cx),
             State::Retrying(grant, complaint) => self.retry(grant, complaint, cx),
             State::Waiting(ticket) => self.wait(ticket, cx),
-            State::Done => unreachable!("an async fn awaits it, and so polls it to its end only"),
+            State::Done => {
+                unreachable!("an async fn awaits it and never polls it after completion")
+            }
         }
     }
 }

@@ -49,13 +49,13 @@ impl Slot {
     pub(super) fn take(&mut self) -> Grant {
         self.grant
             .take()
-            .expect("only the end of the slot takes it")
+            .expect("the grant is taken only when the slot ends")
     }
 
     fn grant(&self) -> &Grant {
         self.grant
             .as_ref()
-            .expect("only the end of the slot takes it")
+            .expect("the grant is taken only when the slot ends")
     }
 }
 

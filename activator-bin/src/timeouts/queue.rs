@@ -105,8 +105,10 @@ impl<T> Queue<T> {
             return;
         };
         let Link { before, after, .. } = removed;
-        let list = self.lists.get_mut(&(kind, removed.limit));
-        let list = list.expect("a list with an entry in it stays");
+        let list = self
+            .lists
+            .get_mut(&(kind, removed.limit))
+            .expect("a list with an entry in it stays");
         match before {
             Some(before) => link(&mut self.entries, before, kind).after = after,
             None => list.first = after,
@@ -146,6 +148,7 @@ impl<T> Queue<T> {
 }
 
 fn link<T>(entries: &mut Slab<Entry<T>>, key: usize, kind: TimeoutKind) -> &mut Link {
-    let link = entries[key].links[kind as usize].as_mut();
-    link.expect("a list has only entries that are armed")
+    entries[key].links[kind as usize]
+        .as_mut()
+        .expect("a list contains only armed entries")
 }

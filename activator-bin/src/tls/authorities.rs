@@ -37,8 +37,9 @@ impl Files for Authorities {
     }
 
     fn load(&self) -> Result<Loaded<ClientConfig>, TlsProblems> {
-        let roots = self.roots();
-        let roots = roots.map_err(|what| what.of(CA_FILE, &self.ca_file))?;
+        let roots = self
+            .roots()
+            .map_err(|what| what.of(CA_FILE, &self.ca_file))?;
         let mut config = ClientConfig::builder_with_provider(provider())
             .with_protocol_versions(self.min_version.and_later())
             .expect("ring has cipher suites for every protocol version")
@@ -91,15 +92,16 @@ impl BackendTls {
             Some(template) => name(template, namespace).map_err(io::Error::other)?,
             None => ServerName::from(socket.peer_addr()?.ip()),
         };
-        let connector = TlsConnector::from(self.authorities.content());
-        let connector = connector.with_alpn(vec![protocol.to_vec()]);
-        connector.connect(name, socket).await
+        TlsConnector::from(self.authorities.content())
+            .with_alpn(vec![protocol.to_vec()])
+            .connect(name, socket)
+            .await
     }
 }
 
 /// The configuration allows only valid names, but the namespace can make one too long.
 fn name(template: &str, namespace: &str) -> Result<ServerName<'static>, rustls::Error> {
     let name = template.replace(NAMESPACE, namespace);
-    let invalid = format!("{name:?} is no DNS name");
+    let invalid = format!("{name:?} is not a DNS name");
     ServerName::try_from(name).map_err(|_| rustls::Error::General(invalid))
 }

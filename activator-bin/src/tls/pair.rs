@@ -9,7 +9,7 @@ use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
 use super::expiry::not_after;
-use super::problem::{TlsProblem, TlsProblems, What};
+use super::problem::{TlsProblems, What};
 use super::version::TlsVersion;
 use super::{ALPN_HTTP1, ALPN_HTTP2, Files, Loaded, provider};
 use crate::os::regular_file;
@@ -38,7 +38,11 @@ impl Files for Pair {
     }
 
     fn load(&self) -> Result<Loaded<ServerConfig>, TlsProblems> {
-        let certified = match (self.chain(), self.signing_key()) {
+        let chain = self
+            .chain()
+            .map_err(|what| what.of(CERTIFICATE, &self.certificate));
+        let key = self.signing_key().map_err(|what| what.of(KEY, &self.key));
+        let certified = match (chain, key) {
             (Ok(chain), Ok(key)) => CertifiedKey::new(chain, key),
             (Err(chain), Err(key)) => {
                 let mut problems = TlsProblems::from(chain);
@@ -75,29 +79,25 @@ impl Files for Pair {
 }
 
 impl Pair {
-    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, TlsProblem> {
-        let chain = regular_file::read(&self.certificate).map_err(What::from);
-        let chain = chain.and_then(|text| {
-            let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()?;
-            if chain.is_empty() {
-                Err(What::NoCertificate)
-            } else {
-                Ok(chain)
-            }
-        });
-        chain.map_err(|what| what.of(CERTIFICATE, &self.certificate))
+    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, What> {
+        let text = regular_file::read(&self.certificate)?;
+        let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()?;
+        if chain.is_empty() {
+            return Err(What::NoCertificate);
+        }
+        Ok(chain)
     }
 
-    fn signing_key(&self) -> Result<Arc<dyn SigningKey>, TlsProblem> {
-        let key = regular_file::read(&self.key).map_err(What::from);
-        let key = key.and_then(|text| match PrivateKeyDer::from_pem_slice(&text) {
-            Ok(key) => Ok(provider()
-                .key_provider
-                .load_private_key(key)
-                .map_err(What::BadKey)?),
-            Err(pem::Error::NoItemsFound) => Err(What::NoKey),
-            Err(error) => Err(error.into()),
-        });
-        key.map_err(|what| what.of(KEY, &self.key))
+    fn signing_key(&self) -> Result<Arc<dyn SigningKey>, What> {
+        let text = regular_file::read(&self.key)?;
+        let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+            pem::Error::NoItemsFound => What::NoKey,
+            error => error.into(),
+        })?;
+        let provider = provider();
+        provider
+            .key_provider
+            .load_private_key(key)
+            .map_err(What::BadKey)
     }
 }

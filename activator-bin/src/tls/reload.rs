@@ -56,7 +56,7 @@ pub(crate) async fn follow<F: Files>(
         // Also before the first change: the files may have changed since startup.
         let reading = Arc::clone(&current);
         let read = tokio::task::spawn_blocking(move || reading.reload()).await;
-        let outcome = read.expect("no file makes the reading panic");
+        let outcome = read.expect("reading files does not panic");
         match outcome {
             Ok(not_after) => {
                 on_read(Read::Good { not_after });

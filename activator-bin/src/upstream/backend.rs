@@ -73,7 +73,7 @@ impl Backend {
     pub(crate) fn new(endpoint: Endpoint) -> Self {
         Self {
             host: HeaderValue::try_from(endpoint.address.to_string())
-                .expect("an address is printed in visible ASCII"),
+                .expect("an address is visible ASCII"),
             endpoint,
             health: AtomicU8::new(Health::Unknown as u8),
             log: Mutex::default(),

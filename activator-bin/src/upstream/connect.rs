@@ -94,9 +94,10 @@ pub(super) async fn socket(
 }
 
 async fn try_socket(backend: SocketAddr, until: Instant) -> io::Result<TcpStream> {
-    let connecting = timeout_at(until, TcpStream::connect(backend)).await;
-    let connected = connecting.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    let socket = connected.and_then(open_files::unreserved)?;
+    let socket = timeout_at(until, TcpStream::connect(backend))
+        .await
+        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+        .and_then(open_files::unreserved)?;
     line::tune(&socket)?;
     Ok(socket)
 }
@@ -112,7 +113,8 @@ pub(super) async fn private(
 ) -> Result<TlsStream<TcpStream>, UpstreamError> {
     let tls = tls.ok_or(UpstreamError::NoAuthorities(backend))?;
     let socket = socket(backend, until, recall).await?;
-    let agreeing = timeout_at(until, tls.connect(socket, namespace, protocol));
-    let agreed = agreeing.await.map_err(|_| UpstreamError::Silent(backend))?;
-    agreed.map_err(|error| UpstreamError::tls(backend, error))
+    timeout_at(until, tls.connect(socket, namespace, protocol))
+        .await
+        .map_err(|_| UpstreamError::Silent(backend))?
+        .map_err(|error| UpstreamError::tls(backend, error))
 }

@@ -198,8 +198,7 @@ impl Http2 {
             };
             let tls = self.tls.as_deref();
             let open = || Box::pin(self.open(backend, tls));
-            let opened = opening.get_or_init(open);
-            let opened = opened.await.clone();
+            let opened = opening.get_or_init(open).await.clone();
             self.on_opened(endpoint, &opening);
             let connection = opened.map_err(|error| error.of(endpoint.address))?;
             if !connection.is_open() || connection.is_starved() {
@@ -234,7 +233,7 @@ impl Http2 {
         if !backends.contains_key(endpoint) {
             backends.insert(endpoint.clone(), Connections::default());
         }
-        let connections = backends.get_mut(endpoint).expect("it was put there");
+        let connections = backends.get_mut(endpoint).expect("it was just inserted");
         connections.tidy();
         // Prefers the oldest connections, so that the others become idle and expire.
         if let Some(permit) = connections.open.iter().find_map(Connection::permit) {

@@ -222,8 +222,10 @@ impl Checkout {
         is_recorded: bool,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         relay_to_http2(&mut request);
-        let connection = self.connection.as_mut();
-        let connection = connection.expect("a lease is given back behind its request");
+        let connection = self
+            .connection
+            .as_mut()
+            .expect("a connection is given back only after its request");
         connection.traffic.begin(is_recorded);
         let names = request.extensions().get::<Names>();
         connection.heads.begin(names.cloned().unwrap_or_default());

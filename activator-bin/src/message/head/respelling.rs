@@ -48,7 +48,7 @@ impl Respelling {
             Some(first) => &bufs[first..],
             None => return write(bufs),
         };
-        let (first, others) = bufs.split_first().expect("there is one that is not empty");
+        let (first, others) = bufs.split_first().expect("there is a non-empty buffer");
         if self.changed.is_empty() {
             self.changed.extend_from_slice(first);
             self.is_head_next = !self.names.put_into(&mut self.changed);

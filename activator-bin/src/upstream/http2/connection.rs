@@ -119,9 +119,10 @@ impl Connection {
             }
         };
         let mut most = connection.most.clone();
-        let settling = timeout_at(until, most.wait_for(|&most| most > 0)).await;
-        let settled = settling.map_err(|_| NotOpened::Silent)?;
-        settled.map_err(|_| NotOpened::Closed)?;
+        timeout_at(until, most.wait_for(|&most| most > 0))
+            .await
+            .map_err(|_| NotOpened::Silent)?
+            .map_err(|_| NotOpened::Closed)?;
         Ok(Rc::new(connection))
     }
 
@@ -154,9 +155,7 @@ impl Connection {
             .map_err(|_| NotOpened::Closed)?;
         let (allowed, most) = watch::channel(0);
         let under_way = Rc::new(Cell::new(0));
-        let pings = connection
-            .ping_pong()
-            .expect("the first one to ask for it gets it");
+        let pings = connection.ping_pong().expect("it is taken only once");
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
         let address = backend.endpoint.address;
         let backend = Arc::clone(backend);
