@@ -279,9 +279,9 @@ impl Proxy {
         let slot = attempts.succeed();
         client.on_names(lease.names());
         if upgrade::is_switch(&response) {
-            upgrade::to_client(&mut response)
+            upgrade::to_client(&mut response);
         } else {
-            rewrite::to_client(&mut response)
+            rewrite::to_client(&mut response);
         }
         if old_client && response.body().size_hint().exact().is_none() {
             client.output.ends_with_close();

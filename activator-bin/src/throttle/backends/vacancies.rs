@@ -21,9 +21,9 @@ impl Vacancies {
     pub(super) fn set(&mut self, rank: usize, vacant: bool) {
         let bit = 1 << (rank % 64);
         if vacant {
-            self.words[rank / 64] |= bit
+            self.words[rank / 64] |= bit;
         } else {
-            self.words[rank / 64] &= !bit
+            self.words[rank / 64] &= !bit;
         }
     }
 
