@@ -1,4 +1,4 @@
-//! The admin port: metrics, health and revisions, for operators and the platform. Nothing of the proxy's traffic comes here.
+//! The admin port: metrics, health and revisions, for operators and the platform. It serves no proxied requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 
+use crate::logging::rate_limit::AtMostEvery;
 use crate::readiness::Readiness;
 
 mod connections;
@@ -37,13 +38,13 @@ use connections::{Connection, Connections};
 use socket::Socket;
 use texts::Texts;
 
-/// How long a request's head may take to come, and how long a connection may be idle.
+/// How long a request's head may take to arrive, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long to say once more that nobody can be accepted.
+/// How often failures to accept are logged.
 const ACCEPT_LOG: Duration = Duration::from_secs(10);
 
-/// What is served on all sockets of the port. A clone is the same.
+/// The service on all sockets of the port. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Admin {
     router: Router,
@@ -51,7 +52,7 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// `metrics` makes the text of `/metrics`.
+    /// `metrics` renders `/metrics`.
     pub(crate) fn new(metrics: Make, readiness: Readiness, access: Access) -> Self {
         let connections = Connections::new();
         let metrics = Texts::new(metrics, &connections);
@@ -70,38 +71,37 @@ impl Admin {
         }
     }
 
-    /// Serves one socket until its runtime ends, during a drain as well.
+    /// Serves one socket until its runtime ends, also during a drain.
     ///
-    /// Dropping it leaves the connections that there are.
+    /// When dropped, open connections continue.
     pub(crate) async fn serve(self, listener: TcpListener) {
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new());
         http.header_read_timeout(HEAD_TIMEOUT);
-        let mut told: Option<Instant> = None;
+        let mut accept_log = AtMostEvery::new(ACCEPT_LOG);
         loop {
             match listener.accept().await {
                 Ok((stream, _)) => {
-                    let place = self.connections.enter().await;
-                    let connection = Arc::clone(&place.connection);
+                    let permit = self.connections.enter().await;
+                    let connection = Arc::clone(&permit.connection);
                     let router = TowerToHyperService::new(self.router.clone());
-                    let of = Arc::clone(&connection);
+                    let extension = Arc::clone(&connection);
                     let service = service_fn(move |mut request: Request<Incoming>| {
-                        request.extensions_mut().insert(Arc::clone(&of));
+                        request.extensions_mut().insert(Arc::clone(&extension));
                         router.call(request)
                     });
                     let socket = Socket::new(stream, Arc::clone(&connection));
                     let serving = http.serve_connection(TokioIo::new(socket), service);
                     let task = tokio::spawn(async move {
-                        let _place = place;
-                        // An error is the peer's own business.
+                        let _permit = permit;
+                        // An error is the peer's.
                         let _ = serving.await;
                     });
                     connection.is_task(task.abort_handle());
                 }
                 Err(error) => {
-                    if told.is_none_or(|told| told.elapsed() >= ACCEPT_LOG) {
-                        told = Some(Instant::now());
-                        tracing::warn!(%error, "the admin port cannot accept a connection");
+                    if accept_log.allows(Instant::now()) {
+                        tracing::warn!(%error, "cannot accept a connection on the admin port");
                     }
                     tokio::time::sleep(crate::os::listen::ACCEPT_PAUSE).await;
                 }
@@ -115,10 +115,10 @@ async fn metrics(
     Extension(connection): Extension<Arc<Connection>>,
 ) -> Response {
     let text = texts.next(&connection).await;
-    answer(text, "text/plain; version=0.0.4; charset=utf-8")
+    respond(text, "text/plain; version=0.0.4; charset=utf-8")
 }
 
-fn answer(text: Result<Bytes, StatusCode>, content_type: &'static str) -> Response {
+fn respond(text: Result<Bytes, StatusCode>, content_type: &'static str) -> Response {
     match text {
         Ok(text) => ([(CONTENT_TYPE, content_type)], text).into_response(),
         Err(status) => status.into_response(),

@@ -1,6 +1,6 @@
-//! Where log lines go and how they look: standard error, as text for people or as JSON for programs.
+//! Log lines on standard error, as text or JSON.
 //!
-//! Nobody who logs waits for standard error: lines pass through a bounded queue to a thread of their own.
+//! Logging never blocks on standard error: lines pass through a bounded queue to their own thread.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
@@ -22,6 +22,7 @@ mod flood;
 pub(crate) mod health_log;
 mod line;
 mod queue;
+pub(crate) mod rate_limit;
 
 use crate::settings::{Value, settings};
 use flood::Flood;
@@ -39,20 +40,20 @@ settings! {
     }
 }
 
-/// How a line of the log looks.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people.
     Text,
-    /// An object of JSON a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// A list of directives that say what is logged.
+/// Parses the log filter.
 fn filter(value: &Value<'_>) -> Result<Targets, String> {
     let expected = "a log filter, like \"info\" or \"info,hyper=debug\"";
     let text = value.string(expected)?;
-    // What the parser does not understand it takes for the name of a module.
+    // The parser takes what it does not understand for the name of a module.
     let stray = |c: char| !(c.is_ascii_alphanumeric() || "_:=,- ".contains(c));
     let parsed = text.parse().ok();
     parsed
@@ -60,16 +61,16 @@ fn filter(value: &Value<'_>) -> Result<Targets, String> {
         .ok_or_else(|| value.instead_of(expected))
 }
 
-/// How long it may take to write why the process may end at once.
+/// How long writing the last lines may take when the process exits immediately.
 pub(crate) const LAST_WORD: Duration = Duration::from_millis(100);
 
-/// The way to standard error, of which a process has one.
+/// The queue to standard error, one per process.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 /// Starts logging for the whole process. A second call changes nothing.
 ///
 /// # Errors
-/// The machine has no thread or descriptor left for it.
+/// The machine is out of threads or descriptors.
 pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
     if QUEUE.get().is_none() {
         let queue = Queue::start(stderr()?)?;
@@ -82,14 +83,15 @@ pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // Any client can make h2 warn, as often as it likes.
+    // Any client can make h2 warn, any number of times.
     let (filter, h2) = (config.filter.clone(), "h2");
     let is_asked = filter.would_enable(h2, &Level::DEBUG) || !filter.would_enable(h2, &Level::WARN);
-    let filter = match is_asked {
-        true => filter,
-        false => filter.with_target(h2, LevelFilter::ERROR),
+    let filter = if is_asked {
+        filter
+    } else {
+        filter.with_target(h2, LevelFilter::ERROR)
     };
-    // Fails only when there is a subscriber already, and then that one has the say.
+    // Fails only when there is a subscriber already, which then stays.
     let _ = registry()
         .with(lines.with_filter(filter.and(Flood::new(queue))))
         .try_init();
@@ -97,36 +99,36 @@ pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
     Ok(())
 }
 
-/// Log lines that never reached standard error, in all.
+/// The total number of log lines that never reached standard error.
 pub(crate) fn lines_dropped() -> u64 {
     QUEUE.get().map_or(0, Queue::dropped)
 }
 
-/// Waits until what was logged so far is written, for at most `patience`.
+/// Waits until everything logged so far is written, for at most `patience`.
 pub(crate) fn flush(patience: Duration) {
     if let Some(queue) = QUEUE.get() {
         queue.flush(patience);
     }
 }
 
-/// Writes `text` to standard error, behind what was logged. It waits for that only until logging has started.
+/// Writes `text` to standard error, after what was logged. Blocks only if logging has not started.
 pub(crate) fn say(text: &str) {
     match QUEUE.get() {
         Some(queue) => text
             .lines()
             .for_each(|text| queue.push(line::bounded(&format!("{text}\n"), LogFormat::Text))),
-        // When even that can't be written, the exit code is what is left to say.
+        // If this fails too, there is still the exit code.
         None => drop(writeln!(io::stderr(), "{text}")),
     }
 }
 
-/// A descriptor of its own: while a write to it blocks, the standard library's lock on standard error is free.
+/// A separate descriptor, so that a blocked write does not hold the standard library's lock on standard error.
 fn stderr() -> io::Result<File> {
     let descriptor = io::stderr().as_fd().try_clone_to_owned()?;
     Ok(File::from(descriptor))
 }
 
-/// In place of the standard library's hook, which writes to standard error and may wait for it.
+/// Replaces the standard library's hook, which may block on standard error.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let panic = panic.to_string().replace('\n', " ");
@@ -137,17 +139,17 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
             tracing::error!("{line}");
         }
     }
-    // The process may end right behind it.
+    // The process may end right after this.
     flush(LAST_WORD);
 }
 
-/// Takes formatted lines to the queue.
+/// Adds formatted lines to the queue.
 struct Lines {
     queue: &'static Queue,
     format: LogFormat,
 }
 
-/// Takes one line, which comes in one piece.
+/// The writer of one line, which is written in one piece.
 struct OneLine<'a>(&'a Lines);
 
 impl<'a> MakeWriter<'a> for Lines {

@@ -1,7 +1,7 @@
-//! `/v1/revisions`: what is served, to be seen and, where it is allowed, to be changed.
+//! `/v1/revisions`: shows the revisions and, where allowed, changes them.
 //!
-//! JSON with the fields of `[[revision]]`. A change takes effect as a whole and at once, or not at
-//! all. It stays until the file changes the same revision, or until the end of the process.
+//! JSON with the fields of `[[revision]]`. A change takes effect immediately as a whole, or not at all. It lasts until
+//! the file changes the same revision, or the process ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,31 +19,31 @@ use tokio::time::timeout;
 
 use super::connections::{Connection, Connections};
 use super::texts::Texts;
-use super::{answer, origin};
+use super::{origin, respond};
 use crate::config::{AdminConfig, ThrottleConfig};
 use crate::revision::RevisionSpec;
 use crate::revision::Revisions;
 
-/// The largest body: room for 40,000 backends.
+/// The largest body: enough for 40,000 backends.
 const BODY_LIMIT: usize = 1 << 20;
-/// How long a body may take to come.
+/// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 const JSON: &str = "application/json";
 
-/// What the requests work on.
+/// What the handlers need.
 #[derive(Clone)]
 pub(crate) struct Access {
     pub(crate) revisions: Arc<Revisions>,
     /// Which changes are allowed.
     pub(crate) admin: AdminConfig,
-    /// What a revision inherits.
+    /// The settings that a revision inherits.
     pub(crate) inherited: ThrottleConfig,
-    /// Whether there is anything to verify backends with.
+    /// Whether there are CAs to verify backends with.
     pub(crate) backend_tls: bool,
 }
 
-/// An answer that is no success: a sentence a line.
+/// An error response; its body is one message per line.
 struct ErrorResponse(StatusCode, String);
 
 type ResponseResult = Result<Response, ErrorResponse>;
@@ -72,7 +72,7 @@ async fn list(
     State(texts): State<Arc<Texts>>,
     Extension(connection): Extension<Arc<Connection>>,
 ) -> Response {
-    answer(texts.next(&connection).await, JSON)
+    respond(texts.next(&connection).await, JSON)
 }
 
 async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> ResponseResult {
@@ -93,7 +93,7 @@ async fn put(
     let key = key(&parts)?;
     let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await;
     let body = body.map_err(|_| {
-        let why = format!("the body did not come within {BODY_TIMEOUT:?}");
+        let why = format!("the body did not arrive within {BODY_TIMEOUT:?}");
         ErrorResponse(StatusCode::REQUEST_TIMEOUT, why)
     })?;
     let body = body.map_err(|error| {
@@ -110,15 +110,16 @@ async fn put(
     let config =
         config.map_err(|problems| ErrorResponse(StatusCode::BAD_REQUEST, problems.to_string()))?;
     if config.tls && !access.backend_tls {
-        let why = "body: tls: needs ca_file in [backend_tls], and there was none at the start";
+        let why = "body: tls: needs ca_file in [backend_tls], which was not set at startup";
         return Err(ErrorResponse(StatusCode::BAD_REQUEST, why.to_owned()));
     }
     let shown = config.to_json();
-    let status = match access.revisions.put(config) {
-        true => StatusCode::CREATED,
-        false => StatusCode::OK,
+    let status = if access.revisions.put(config) {
+        StatusCode::CREATED
+    } else {
+        StatusCode::OK
     };
-    tracing::info!(revision = %key, "set over the admin port");
+    tracing::info!(revision = %key, "set through the admin port");
     Ok(json(status, &shown))
 }
 
@@ -130,22 +131,22 @@ async fn delete(
 ) -> ResponseResult {
     access.check_write(&target, &headers)?;
     let key = key(&parts)?;
-    match access.revisions.remove(&key) {
-        true => {
-            tracing::info!(revision = %key, "removed over the admin port");
-            Ok(StatusCode::NO_CONTENT.into_response())
-        }
-        false => Err(not_found(&key)),
+    if !access.revisions.remove(&key) {
+        return Err(not_found(&key));
     }
+    tracing::info!(revision = %key, "removed through the admin port");
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 impl Access {
     fn check_write(&self, target: &Uri, headers: &HeaderMap) -> Result<(), ErrorResponse> {
-        let outcome = match self.admin.write {
-            true => origin::check(target, headers, &self.admin.hosts),
-            false => Err(
-                "changes over the admin port are off; [admin] write = true turns them on".into(),
-            ),
+        let outcome = if self.admin.write {
+            origin::check(target, headers, &self.admin.hosts)
+        } else {
+            Err(
+                "changes through the admin port are disabled; [admin] write = true enables them"
+                    .into(),
+            )
         };
         outcome.map_err(|why| ErrorResponse(StatusCode::FORBIDDEN, why))
     }

@@ -1,4 +1,4 @@
-//! How many connections of clients may be open, over all workers and ports.
+//! The limit on client connections, over all workers and ports.
 
 use std::io;
 use std::sync::Arc;
@@ -12,33 +12,34 @@ use tokio::time::{Instant, timeout};
 
 use super::crowd::Crowd;
 use crate::client::idleness::Idleness;
+use crate::logging::rate_limit::AtMostEvery;
 use crate::os::listen::ACCEPT_PAUSE;
 
-/// How often a client that waits for a permit has an idle one asked to leave: there may be none at first, since one
-/// counts as idle only some 20 ms after its response.
+/// How often a waiting client asks an idle connection to close: there may be none at first, since a connection counts
+/// as idle only about 20 ms after its response.
 const ASK: Duration = Duration::from_millis(25);
 
-/// How long it is not said again that there are no descriptors.
-const SAID: Duration = Duration::from_secs(10);
+/// How often failures to accept are logged.
+const ACCEPT_LOG: Duration = Duration::from_secs(10);
 
-/// The connection_limit of all connections.
+/// The limit on connections.
 pub(crate) struct ConnectionLimit {
     free: Arc<Semaphore>,
     most: usize,
     is_full: AtomicBool,
-    scarcity_said: Mutex<Option<Instant>>,
+    accept_log: Mutex<AtMostEvery>,
     open: ConnectionMetrics,
     crowd: Crowd,
-    /// HealthLog when a connection has left.
+    /// Notified when a connection has closed.
     left: Notify,
 }
 
-/// A connection's permit, until it is dropped.
+/// A connection's permit, released on drop.
 pub(crate) struct Permit {
     all: Arc<ConnectionLimit>,
-    /// None of one beyond the limit.
+    /// `None` for a connection beyond the limit.
     permit: Option<OwnedSemaphorePermit>,
-    /// Of the connection, from now to its end.
+    /// Whether the connection is idle.
     pub(super) idleness: Arc<Idleness>,
     key: usize,
 }
@@ -49,16 +50,16 @@ impl ConnectionLimit {
             free: Arc::new(Semaphore::new(most)),
             most,
             is_full: AtomicBool::new(false),
-            scarcity_said: Mutex::default(),
+            accept_log: Mutex::new(AtMostEvery::new(ACCEPT_LOG)),
             open,
             crowd: Crowd::default(),
             left: Notify::new(),
         })
     }
 
-    /// Waits for a permit; an idle connection is asked to leave for it.
+    /// Waits for a permit, and asks an idle connection to close for it.
     ///
-    /// Cancelling it loses the turn.
+    /// Cancelling loses the place in the queue.
     pub(super) async fn wait(self: &Arc<Self>) -> Permit {
         let free = || Arc::clone(&self.free);
         let permit = match free().try_acquire_owned() {
@@ -69,7 +70,7 @@ impl ConnectionLimit {
                 loop {
                     self.make_room();
                     if let Ok(permit) = timeout(ASK, turn.as_mut()).await {
-                        break permit.expect("nobody closes it");
+                        break permit.expect("the semaphore is never closed");
                     }
                 }
             }
@@ -93,49 +94,42 @@ impl ConnectionLimit {
         }
     }
 
-    /// Asks the connection that has been idle for longest to leave.
+    /// Asks the connection that has been idle longest to close.
     pub(super) fn make_room(&self) {
         self.crowd.ask_longest();
     }
 
-    /// Asks those that have been idle for longer than `timeout` to leave. To be called now and then.
+    /// Asks connections that have been idle for longer than `timeout` to close. To be called periodically.
     pub(super) fn sweep(&self, timeout: Duration) {
         self.crowd.sweep(timeout);
     }
 
-    /// The operating system has nothing left for one more client: an idle one is asked to leave, and it is
-    /// waited for that, but not for long.
+    /// Handles a failure to accept for lack of resources: asks an idle connection to close, and waits briefly.
     pub(super) async fn on_scarcity(&self, port: &str, error: &io::Error) {
         let left = self.left.notified();
         self.make_room();
-        self.say_scarcity(port, error);
-        let _ = timeout(ACCEPT_PAUSE, left).await;
-    }
-
-    fn say_scarcity(&self, port: &str, error: &io::Error) {
-        let mut said = self.scarcity_said.lock();
-        if said.is_none_or(|said| said.elapsed() >= SAID) {
-            *said = Some(Instant::now());
+        if self.accept_log.lock().allows(Instant::now()) {
             tracing::error!(port, %error, "cannot accept connections, trying again");
         }
+        let _ = timeout(ACCEPT_PAUSE, left).await;
     }
 
     fn on_full(&self) {
         if !self.is_full.swap(true, Ordering::Relaxed) {
             let most = self.most;
             tracing::warn!(
-                "{most} clients are connected, as many as limits.max_connections allows: further ones take the connection_limit of idle ones, or wait"
+                "limits.max_connections ({most}) reached: new clients replace idle ones, or wait"
             );
         }
     }
 
-    /// Said only when there is some room to fill before that is said again.
+    /// Logs only once a tenth is free, so that the two messages do not alternate at the limit.
     fn on_leave(&self) {
         if self.is_full.load(Ordering::Relaxed)
             && self.free.available_permits() > self.most / 10
             && self.is_full.swap(false, Ordering::Relaxed)
         {
-            tracing::info!("there is room for further clients again");
+            tracing::info!("client connections are below limits.max_connections again");
         }
     }
 }

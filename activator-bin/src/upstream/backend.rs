@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::protocol::Http2Refusal;
 use crate::logging::health_log::{self, HealthLog};
+use crate::logging::rate_limit::AtMostEvery;
 
 /// The address of a backend and how to reach it. Connections to different endpoints are not interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -32,8 +33,8 @@ pub(crate) struct Backend {
     log: Mutex<HealthLog>,
     /// Whether the log currently says that it fails.
     is_logged_failing: AtomicBool,
-    /// When an event on one of its connections was last logged.
-    connection_logged_at: Mutex<Option<Instant>>,
+    /// For log lines about its connections.
+    connection_log: Mutex<AtMostEvery>,
     /// Whether it has so few slots that it may serve one connection at a time.
     serves_few: AtomicBool,
     /// How often idle connections were closed for a new one without effect.
@@ -78,7 +79,7 @@ impl Backend {
             health: AtomicU8::new(Health::Unknown as u8),
             log: Mutex::default(),
             is_logged_failing: AtomicBool::new(false),
-            connection_logged_at: Mutex::default(),
+            connection_log: Mutex::new(AtMostEvery::new(health_log::PAUSE)),
             serves_few: AtomicBool::new(false),
             closed_in_vain: AtomicU32::new(0),
             unkept: AtomicU32::new(0),
@@ -116,12 +117,7 @@ impl Backend {
 
     /// Whether an event on one of its connections may be logged: at most one is per few seconds.
     pub(crate) fn may_log(&self) -> bool {
-        let (mut last, now) = (self.connection_logged_at.lock(), Instant::now());
-        let may_log = last.is_none_or(|last| now - last >= health_log::PAUSE);
-        if may_log {
-            *last = Some(now);
-        }
-        may_log
+        self.connection_log.lock().allows(Instant::now())
     }
 
     /// Whether idle connections to it are kept.

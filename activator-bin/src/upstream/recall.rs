@@ -1,10 +1,13 @@
 //! Calls on all workers to close idle backend connections.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::logging::rate_limit::AtMostEvery;
 
 /// Reaches all workers. Clones reach the same ones.
 #[derive(Clone, Debug)]
@@ -14,11 +17,11 @@ pub(crate) struct Recall(Arc<Shared>);
 struct Shared {
     calls: watch::Sender<Calls>,
     workers: usize,
-    scarcity_logged: Mutex<Option<Instant>>,
+    scarcity_log: Mutex<AtMostEvery>,
 }
 
 /// The shortest interval between log lines about missing descriptors.
-const LOGGED: Duration = Duration::from_secs(10);
+const SCARCITY_LOG: Duration = Duration::from_secs(10);
 
 /// How often each call was made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,7 +50,7 @@ impl Recall {
         Self(Arc::new(Shared {
             calls: watch::Sender::default(),
             workers: workers.max(1),
-            scarcity_logged: Mutex::default(),
+            scarcity_log: Mutex::new(AtMostEvery::new(SCARCITY_LOG)),
         }))
     }
 
@@ -58,9 +61,7 @@ impl Recall {
 
     pub(crate) fn on_scarcity(&self) {
         self.0.calls.send_modify(|calls| calls.scarcity += 1);
-        let mut logged = self.0.scarcity_logged.lock();
-        if logged.is_none_or(|logged| logged.elapsed() >= LOGGED) {
-            *logged = Some(Instant::now());
+        if self.0.scarcity_log.lock().allows(Instant::now()) {
             tracing::error!("too many open files: closing idle connections to backends");
         }
     }
