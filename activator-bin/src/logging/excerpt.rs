@@ -1,18 +1,18 @@
-//! What a peer has said, as far as it goes into an error or a line of the log.
+//! Text from a peer, shortened for an error or a log line.
 
 use std::fmt::{self, Display, Write};
 
-/// The most bytes of it.
+/// The longest excerpt, in bytes.
 const MOST: usize = 200;
 
-/// Shows the beginning of something, without control characters.
+/// Displays the beginning of a value, without control characters.
 pub(crate) struct Excerpt<T>(pub(crate) T);
 
 impl<T: Display> Display for Excerpt<T> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut limited = Limited { to, left: MOST };
         match write!(limited, "{}", self.0) {
-            // It has written all that it was to write.
+            // The excerpt is complete.
             Err(fmt::Error) if limited.left == 0 => to.write_str("..."),
             written => written,
         }
@@ -27,9 +27,10 @@ struct Limited<'a, 'b> {
 impl Write for Limited<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         for character in text.chars() {
-            let shown = match character.is_control() {
-                true => ' ',
-                false => character,
+            let shown = if character.is_control() {
+                ' '
+            } else {
+                character
             };
             if shown.len_utf8() > self.left {
                 self.left = 0;

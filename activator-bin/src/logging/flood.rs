@@ -1,7 +1,7 @@
-//! Lines that come in floods: of each kind so many are written, and the rest is counted.
+//! Limits floods of log lines: some of each kind are written, the rest are counted.
 //!
-//! Peers make a program log, and many of them at once make it log much. A kind of line is the place in
-//! the code that it comes from, so that no flood of one kind takes the place of another.
+//! Many peers at once can cause many lines. A kind of line is the place in the code that logs it, so that a flood of one
+//! kind does not suppress another.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -13,9 +13,9 @@ use tracing_subscriber::layer::{Context, Filter};
 
 use super::queue::Queue;
 
-/// The most lines of a kind that come at once.
+/// The most lines of a kind written at once.
 const BURST: u32 = 200;
-/// Who logs what operators do, and not what peers do: all of that is written.
+/// Modules that log what operators do, not what peers do, without a limit.
 const EXEMPT: [&str; 5] = [
     "activator_bin::cli",
     "activator_bin::logging",
@@ -23,13 +23,13 @@ const EXEMPT: [&str; 5] = [
     "activator_bin::source",
     "activator_bin::tls",
 ];
-/// The time after which one more may come.
+/// The time after which one more is allowed.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Lets lines of a kind through up to their allowance. Whoever asks for debugging gets all of it.
+/// Passes lines of each kind up to their allowance, and all debug lines.
 pub(super) struct Flood {
     queue: &'static Queue,
-    /// One for each place in the code that logs, of which there are only so many.
+    /// One for each place in the code that logs, so their number is bounded.
     kinds: Mutex<HashMap<Identifier, Allowance>>,
 }
 
@@ -65,11 +65,11 @@ impl<S> Filter<S> for Flood {
     }
 }
 
-/// How many lines of one kind may come.
+/// How many lines of one kind are allowed.
 #[derive(Debug)]
 struct Allowance {
     left: u32,
-    /// When it was last known what is left.
+    /// As of when `left` is known.
     at: Instant,
 }
 
@@ -81,7 +81,7 @@ impl Allowance {
         }
     }
 
-    /// Whether one more may come.
+    /// Whether one more line is allowed.
     fn take(&mut self, now: Instant) -> bool {
         let pauses = now.saturating_duration_since(self.at).as_nanos() / PAUSE.as_nanos();
         let more = u32::try_from(pauses).unwrap_or(u32::MAX);

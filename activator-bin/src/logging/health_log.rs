@@ -1,43 +1,43 @@
-//! What the log was told of one peer that is well or fails: each change, but neither of the two more often than
-//! every few seconds. Pure.
+//! Which changes of a peer's health are logged: each failure and recovery, but each of the two only every few seconds.
+//! Pure.
 
 use std::mem;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// So much time passes between two lines that say the same of the same peer.
+/// The shortest time between two equal lines about the same peer.
 pub(crate) const PAUSE: Duration = Duration::from_secs(5);
 
-/// What the log was told of one peer.
+/// What was logged of one peer's health.
 #[derive(Debug, Default)]
 pub(crate) struct HealthLog {
-    /// Whether the last line said that it fails; none before the first one.
+    /// Whether the last line said that it fails; `None` before the first one.
     failing: Option<bool>,
-    /// When it was last said that it is well, and that it fails.
+    /// When it was last logged as healthy, and as failing.
     last: [Option<Instant>; 2],
-    /// Those since the last line.
+    /// Failures since the last line.
     failures: u64,
 }
 
 impl HealthLog {
-    /// It has failed once more. With the failures since the last line, this one included, when that is to be logged.
+    /// It has failed. If this is to be logged, returns the number of failures since the last line, including this one.
     pub(crate) fn on_failure(&mut self, now: Instant) -> Option<u64> {
         self.failures = self.failures.saturating_add(1);
-        self.tell(true, now)
+        self.log(true, now)
     }
 
-    /// It is well. With the failures since the last line when that is to be logged.
+    /// It is healthy. If this is to be logged, returns the number of failures since the last line.
     pub(crate) fn on_success(&mut self, now: Instant) -> Option<u64> {
-        self.tell(false, now)
+        self.log(false, now)
     }
 
-    /// Whether the log says that it fails, so that a success has to be told sooner or later.
+    /// Whether it was last logged as failing, so that a success has to be logged sooner or later.
     pub(crate) fn is_failing(&self) -> bool {
         self.failing == Some(true)
     }
 
-    fn tell(&mut self, failing: bool, now: Instant) -> Option<u64> {
+    fn log(&mut self, failing: bool, now: Instant) -> Option<u64> {
         let last = &mut self.last[usize::from(failing)];
         let is_early = last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE);
         if self.failing == Some(failing) || is_early {
@@ -57,13 +57,13 @@ mod tests {
 
     /// The lines of a history in which each letter is a ms: `x` a failure, `.` a success, ` ` nothing.
     fn check(history: &str, expected: &[(&str, u64)]) {
-        let (mut told, start) = (HealthLog::default(), Instant::now());
+        let (mut log, start) = (HealthLog::default(), Instant::now());
         let mut lines = Vec::new();
         for (at, event) in (0..).zip(history.bytes()) {
             let now = start + at * MS;
             let line = match event {
-                b'x' => told.on_failure(now).map(|failures| ("fails", failures)),
-                b'.' => told.on_success(now).map(|failures| ("is well", failures)),
+                b'x' => log.on_failure(now).map(|failures| ("fails", failures)),
+                b'.' => log.on_success(now).map(|failures| ("is well", failures)),
                 _ => None,
             };
             lines.extend(line);
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_is_told_once() {
+    fn a_change_is_logged_once() {
         check("", &[]);
         check("....", &[("is well", 0)]);
         check("xxxx", &[("fails", 1)]);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn who_goes_to_and_fro_is_told_every_few_seconds() {
+    fn a_flapping_peer_is_logged_every_few_seconds() {
         let flapping = "x.".repeat(6_000);
         let expected = [
             ("fails", 1),
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_has_come_to_is_told_in_the_end() {
+    fn the_final_state_is_logged() {
         let well = format!("x.x.x{}", ".".repeat(6_000));
         check(&well, &[("fails", 1), ("is well", 0)]);
         let fails = format!("x.x.{}", "x".repeat(6_000));
@@ -104,13 +104,13 @@ mod tests {
     }
 
     #[test]
-    fn a_success_that_came_too_early_is_told_later() {
-        let (mut told, start) = (HealthLog::default(), Instant::now());
-        assert_eq!(told.on_success(start), Some(0));
-        assert_eq!(told.on_failure(start), Some(1));
-        assert_eq!(told.on_success(start + MS), None);
-        assert!(told.is_failing());
-        assert_eq!(told.on_success(start + PAUSE), Some(0));
-        assert!(!told.is_failing());
+    fn a_success_that_came_too_early_is_logged_later() {
+        let (mut log, start) = (HealthLog::default(), Instant::now());
+        assert_eq!(log.on_success(start), Some(0));
+        assert_eq!(log.on_failure(start), Some(1));
+        assert_eq!(log.on_success(start + MS), None);
+        assert!(log.is_failing());
+        assert_eq!(log.on_success(start + PAUSE), Some(0));
+        assert!(!log.is_failing());
     }
 }

@@ -1,4 +1,4 @@
-//! How long a line of the log can get, whatever is in it.
+//! Bounds the length of a log line.
 
 use serde_json::Value;
 
@@ -7,10 +7,10 @@ use super::LogFormat;
 /// The longest line, in bytes.
 pub(super) const MAX: usize = 4096;
 
-/// What stands at the end of a text that was cut.
+/// The end of a text that was cut.
 const CUT: &str = "...";
 
-/// The line, with the end of it or of the texts in it cut off where it is too long; a line of JSON stays one.
+/// The line, cut if it is too long: at its end, or in the strings of a JSON object, which stays valid.
 pub(super) fn bounded(line: &str, format: LogFormat) -> Vec<u8> {
     if line.len() <= MAX {
         return line.into();
@@ -23,7 +23,7 @@ pub(super) fn bounded(line: &str, format: LogFormat) -> Vec<u8> {
     format!("{cut}\n").into()
 }
 
-/// An object with its texts cut so far that it fits; none when it is not a matter of its texts.
+/// A JSON object with its strings cut so that it fits; `None` if that is not enough.
 fn shortened(line: &str) -> Option<String> {
     let mut object = serde_json::from_str(line).ok()?;
     for most in [1024, 256, 64, 16] {
@@ -47,7 +47,7 @@ fn shorten(value: &mut Value, most: usize) {
     }
 }
 
-/// The first `most` bytes at most.
+/// At most the first `most` bytes.
 fn start(text: &str, most: usize) -> &str {
     let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]

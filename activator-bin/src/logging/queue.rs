@@ -1,6 +1,6 @@
-//! Lines on their way to an output that may be slow, stuck or broken: a bounded queue and the thread behind it.
+//! A bounded queue and thread for log lines, since the output may be slow, stuck or broken.
 //!
-//! Who adds a line never waits. What finds no room is dropped and counted, as is what the output refuses.
+//! Adding a line never blocks. Lines that do not fit, or that the output refuses, are dropped and counted.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Write};
@@ -10,16 +10,16 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// The most lines that wait.
+/// The most lines in the queue.
 const MOST_LINES: usize = 4096;
-/// The most bytes that wait.
+/// The most bytes in the queue.
 const MOST_BYTES: usize = 1 << 20;
-/// The pause between two lines about lines that were left out.
-const TELL_PAUSE: Duration = Duration::from_secs(5);
-/// The pause before an output that does not block is offered the rest of a line again.
+/// The pause between two reports of lines that were left out.
+const REPORT_PAUSE: Duration = Duration::from_secs(5);
+/// The pause before a write to a non-blocking output is retried.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// The way into the queue. Its thread runs until the process ends.
+/// A handle to the queue. Its thread runs until the process ends.
 pub(super) struct Queue(Arc<Shared>);
 
 #[derive(Default)]
@@ -32,28 +32,27 @@ struct Shared {
 #[derive(Default)]
 struct State {
     lines: VecDeque<Vec<u8>>,
-    /// In `lines`.
+    /// Of `lines`.
     bytes: usize,
-    /// Lines that were added, and those of them that were written or refused by the output.
+    /// Lines added, and how many of them were written or refused by the output.
     added: u64,
     done: u64,
-    /// There was no room for a line, and the queue is not half empty yet: all in a row that are
-    /// dropped are told as one.
+    /// Set when a line did not fit, until the queue is half empty: lines dropped in a row are reported together.
     full: bool,
     dropped: u64,
-    /// Those of the dropped that were told.
-    told: u64,
-    /// Lines that were not even added, as too many of their kind were; those of them that were told, and when.
+    /// How many of the dropped lines were reported.
+    reported: u64,
+    /// Lines left out because there were too many of their kind; how many of them were reported, and when.
     left_out: u64,
-    told_left_out: u64,
-    told_at: Option<Instant>,
+    reported_left_out: u64,
+    reported_at: Option<Instant>,
 }
 
 impl Queue {
-    /// A queue with a thread that writes to `output`.
+    /// Starts a thread that writes to `output`.
     ///
     /// # Errors
-    /// There is no thread to be had.
+    /// The thread cannot be started.
     pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let queue = Self(Arc::clone(&shared));
@@ -77,19 +76,18 @@ impl Queue {
         self.0.added.notify_one();
     }
 
-    /// Counts a line that is not to be added.
+    /// Counts a line that is left out.
     pub(super) fn leave_out(&self) {
         self.0.state.lock().left_out += 1;
     }
 
-    /// Lines that were dropped or left out, in all.
+    /// The total number of lines dropped or left out.
     pub(super) fn dropped(&self) -> u64 {
         let state = self.0.state.lock();
         state.dropped + state.left_out
     }
 
-    /// Waits until the lines that were added so far have left the queue, for at most `patience`;
-    /// answers whether they have.
+    /// Waits until the lines added so far have left the queue, for at most `patience`. Returns whether they have.
     pub(super) fn flush(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let mut state = self.0.state.lock();
@@ -104,33 +102,32 @@ impl Queue {
 }
 
 impl Shared {
-    /// Writes what is added, for ever.
+    /// Writes lines as they are added; never returns.
     fn write(&self, mut output: impl Write) {
         let mut torn = false;
         loop {
             let line = self.next();
-            let written = match torn {
-                true => write_all(&mut output, b"\n").and_then(|()| write_all(&mut output, &line)),
-                false => write_all(&mut output, &line),
-            };
+            let line_end: &[u8] = if torn { b"\n" } else { b"" };
+            let written =
+                write_all(&mut output, line_end).and_then(|()| write_all(&mut output, &line));
             let is_written = written.is_ok();
             torn = !is_written;
             if let Some(dropped) = self.on_done(is_written) {
                 tracing::warn!(
                     lines = dropped,
-                    "standard error did not take log lines: dropped"
+                    "log lines dropped: standard error did not accept them"
                 );
             }
             if let Some(left_out) = self.left_out(Instant::now()) {
                 tracing::warn!(
                     lines = left_out,
-                    "log lines came too fast: left out beyond 200 of a kind and 10 a second"
+                    "log lines left out: at most 200 of a kind at once, then 10 a second"
                 );
             }
         }
     }
 
-    /// Waits for a line and takes it.
+    /// Waits for a line and removes it.
     fn next(&self) -> Vec<u8> {
         let mut state = self.state.lock();
         loop {
@@ -145,7 +142,7 @@ impl Shared {
         }
     }
 
-    /// A line was written or refused; answers how many dropped ones are to be told.
+    /// A line was written or refused. Returns how many dropped lines are to be reported.
     fn on_done(&self, is_written: bool) -> Option<u64> {
         let mut state = self.state.lock();
         state.done += 1;
@@ -153,33 +150,31 @@ impl Shared {
         if !is_written {
             state.dropped += 1;
         }
-        let untold = state.dropped - state.told;
-        if !is_written || state.full || untold == 0 {
+        let unreported = state.dropped - state.reported;
+        if !is_written || state.full || unreported == 0 {
             return None;
         }
-        state.told = state.dropped;
-        Some(untold)
+        state.reported = state.dropped;
+        Some(unreported)
     }
-}
 
-impl Shared {
-    /// How many lines that were left out are to be told: from time to time, with the line that comes next.
+    /// How many lines left out are to be reported: from time to time, after the next line.
     fn left_out(&self, now: Instant) -> Option<u64> {
         let mut state = self.state.lock();
-        let untold = state.left_out - state.told_left_out;
+        let unreported = state.left_out - state.reported_left_out;
         let is_early = state
-            .told_at
-            .is_some_and(|at| now.saturating_duration_since(at) < TELL_PAUSE);
-        if untold == 0 || is_early {
+            .reported_at
+            .is_some_and(|at| now.saturating_duration_since(at) < REPORT_PAUSE);
+        if unreported == 0 || is_early {
             return None;
         }
-        state.told_left_out = state.left_out;
-        state.told_at = Some(now);
-        Some(untold)
+        state.reported_left_out = state.left_out;
+        state.reported_at = Some(now);
+        Some(unreported)
     }
 }
 
-/// Writes all of it, also to an output that is set not to block.
+/// Writes everything, even to a non-blocking output.
 fn write_all(output: &mut impl Write, mut rest: &[u8]) -> io::Result<()> {
     while !rest.is_empty() {
         match output.write(rest) {

@@ -138,7 +138,8 @@ fn dropped_lines_are_logged_once_the_log_is_read_again() {
     fs::write(file, "[[revision]]\n".repeat(100)).unwrap();
     activator.until_lines_are_dropped();
     let mut lines = BufReader::new(reader).lines().map_while(Result::ok);
-    let told = lines.find(|line| line.contains("standard error did not take log lines: dropped"));
+    let told =
+        lines.find(|line| line.contains("log lines dropped: standard error did not accept them"));
     assert!(told.is_some_and(|line| line.contains(" lines=")));
     // Somebody has to read to the end, or that would not be told either.
     let reading = std::thread::spawn(move || lines.last());
@@ -176,8 +177,8 @@ fn unread_reports_delay_neither_requests_nor_shutdown() {
         assert!(get(address, "/").starts_with(OK));
     }
     program.signal("TERM");
-    program.logs("SIGTERM: stopping; once more to end at once");
-    program.logs("no new connections, ");
+    program.logs("SIGTERM: stopping; a second signal exits at once");
+    program.logs("no longer accepting connections; ");
     program.logs("the counts of these requests were not delivered");
     program.logs(" requests were not delivered");
     program.logs("stopped");

@@ -4,10 +4,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Each write waits to be told how it ends.
+/// Each write waits until the test says how it ends.
 struct Output {
     ends: Receiver<io::Result<()>>,
     written: Sender<Vec<u8>>,
@@ -42,7 +42,7 @@ fn stall(queue: &Queue) {
 }
 
 #[test]
-fn an_output_that_stalls_holds_up_nobody_and_what_finds_no_room_is_counted() {
+fn a_stalled_output_blocks_nothing_and_lines_without_room_are_counted() {
     for (length, room) in [(1, MOST_LINES), (4096, MOST_BYTES / 4096)] {
         let (queue, end, lines) = start();
         stall(&queue);
@@ -66,7 +66,7 @@ fn an_output_that_stalls_holds_up_nobody_and_what_finds_no_room_is_counted() {
 }
 
 #[test]
-fn while_the_queue_is_more_than_half_full_the_drops_go_on() {
+fn lines_are_dropped_until_the_queue_is_half_empty() {
     let (queue, end, lines) = start();
     stall(&queue);
     for _ in 0..=MOST_LINES {
@@ -81,7 +81,7 @@ fn while_the_queue_is_more_than_half_full_the_drops_go_on() {
 }
 
 #[test]
-fn a_line_that_the_output_refuses_is_counted_and_the_next_one_stands_on_its_own() {
+fn a_refused_line_is_counted_and_the_next_one_starts_on_a_new_line() {
     let (queue, end, lines) = start();
     let full = || Err(ErrorKind::StorageFull.into());
     for end_of_write in [full(), full(), Ok(()), Ok(()), Ok(())] {
@@ -97,7 +97,7 @@ fn a_line_that_the_output_refuses_is_counted_and_the_next_one_stands_on_its_own(
 }
 
 #[test]
-fn an_output_that_is_set_not_to_block_gets_every_line() {
+fn a_non_blocking_output_gets_every_line() {
     let (queue, end, lines) = start();
     for end_of_write in [Err(ErrorKind::WouldBlock.into()), Ok(())] {
         end.send(end_of_write).unwrap();
@@ -108,7 +108,7 @@ fn an_output_that_is_set_not_to_block_gets_every_line() {
 }
 
 #[test]
-fn lines_that_are_left_out_are_counted_and_told_from_time_to_time() {
+fn lines_left_out_are_counted_and_reported_from_time_to_time() {
     let (queue, _end, _lines) = start();
     let now = Instant::now();
     assert_eq!(queue.0.left_out(now), None);
@@ -116,7 +116,7 @@ fn lines_that_are_left_out_are_counted_and_told_from_time_to_time() {
     assert_eq!(queue.dropped(), 3);
     assert_eq!(queue.0.left_out(now), Some(3));
     queue.leave_out();
-    assert_eq!(queue.0.left_out(now + TELL_PAUSE / 2), None);
-    assert_eq!(queue.0.left_out(now + TELL_PAUSE), Some(1));
-    assert_eq!(queue.0.left_out(now + 2 * TELL_PAUSE), None);
+    assert_eq!(queue.0.left_out(now + REPORT_PAUSE / 2), None);
+    assert_eq!(queue.0.left_out(now + REPORT_PAUSE), Some(1));
+    assert_eq!(queue.0.left_out(now + 2 * REPORT_PAUSE), None);
 }
