@@ -1,4 +1,4 @@
-//! The command line: what can be asked of the program, and which exit code answers.
+//! The command line: commands and exit codes.
 
 mod replay;
 mod run;
@@ -12,10 +12,10 @@ use clap::{Parser, Subcommand};
 
 use crate::logging;
 
-/// Holds and proxies requests for serverless services, and reports how many are in flight.
+/// A reverse proxy that queues requests for services scaled to zero and reports their concurrency.
 ///
-/// Without a command it runs, as `activator run` does; without a configuration file it runs an
-/// example that shows what to try.
+/// Without a command it runs, like `activator run`; without a configuration file it runs an example and logs a
+/// request to try.
 #[derive(Debug, Parser)]
 #[command(name = "activator", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
 struct Cli {
@@ -27,19 +27,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the activator; this is what no command means.
+    /// Run the activator (the default).
     Run(run::Arguments),
     /// Replay a history of requests and print what would have been reported.
     Replay(replay::Arguments),
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 all went well, 1 something failed while running, \
-    2 wrong usage, 65 bad history, 78 bad configuration.";
+const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure while running, 2 wrong usage, \
+    65 invalid history, 78 invalid configuration.";
 
-/// How long the last lines of the log may take to be written.
+/// How long writing the last log lines may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How the program ends when not all went well.
+/// Exit codes for failures.
 #[derive(Clone, Copy)]
 enum Exit {
     Failure = 1,
@@ -49,9 +49,9 @@ enum Exit {
     BadConfiguration = 78,
 }
 
-/// Does what the command line says and answers the exit code.
+/// Runs the command and returns the exit code.
 ///
-/// `--help`, `--version` and wrong usage end the process.
+/// `--help`, `--version` and wrong usage exit the process.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Tells the operator why the program ends, on standard error whatever is logged there.
+/// Reports why the program ends, on standard error whatever the log level.
 fn fail(exit: Exit, message: &dyn Display) -> Exit {
     logging::say(&format!("activator: {message}"));
     exit

@@ -1,4 +1,4 @@
-//! What operators can set: from the file, flags and the environment to the types of those who obey.
+//! The configuration: from the file, flags and environment to the types of the modules that use it.
 
 mod embedded;
 mod file;
@@ -36,9 +36,9 @@ pub use tls::{BackendTlsConfig, TlsConfig};
 /// What `/readyz` depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadyWhen {
-    /// That requests are served.
+    /// Serving requests.
     Serving,
-    /// That requests are served and that a link to an autoscaler is up.
+    /// Serving requests, with the link to the autoscaler up.
     Autoscaler,
 }
 
@@ -66,16 +66,16 @@ impl Listen {
 }
 
 impl Config {
-    /// What is run without a file.
+    /// The configuration that runs without a file.
     #[must_use]
     pub fn embedded() -> Self {
         embedded::config()
     }
 
-    /// The settings in which `other` differs and that a running activator does not take over.
+    /// The settings that differ in `other` and need a restart.
     ///
-    /// What revisions inherit is taken over with them. Those of the admin port inherit it from the start,
-    /// so that it is named when there can be some.
+    /// Settings that revisions inherit are reloaded with them. Revisions set through the admin port keep inheriting
+    /// the values from startup, so these settings are included if such revisions are possible.
     #[must_use]
     pub fn restart_needed(&self, other: &Self) -> Vec<&'static str> {
         Self::settings()

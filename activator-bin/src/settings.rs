@@ -1,10 +1,10 @@
-//! A setting is said once: by a line of the section that it is a field of, in [`settings!`].
+//! Each setting is declared once, by a line in a [`settings!`] section.
 //!
-//! The line makes the field and its doc, its default and its check, its entry in the table from which flags,
-//! variables, `--help` and `docs/` follow, and the comparison that says whether a change needs a restart.
-//! This stands below all others, so that a section can be declared by those who obey it.
+//! The line makes the field and its doc, its default and check, its entry in the table behind flags, variables,
+//! `--help` and `docs/`, and the comparison that says whether a change needs a restart. This is the lowest module, so
+//! that each module can declare its own section.
 //!
-//! What must not live here: files, sections that are lists, what is said of unknown names. They are `config`'s.
+//! What must not live here: files, sections that are lists, messages about unknown names. They belong to `config`.
 
 mod spelling;
 mod value;
@@ -20,38 +20,38 @@ pub use value::Value;
 pub struct Setting {
     /// Its name in the file, sections in front: `listen.http`.
     pub field: &'static str,
-    /// What it is when it is not set.
+    /// Its value when unset.
     pub default: Default,
-    /// What it is for, in one sentence without its full stop.
+    /// What it is for: one sentence, without the full stop.
     pub help: &'static str,
-    /// A variable that the platform sets, below the setting's own.
+    /// A variable set by the platform; the setting's own takes precedence.
     platform_variable: Option<&'static str>,
-    /// Whether revisions inherit it, and take a change of it over without a restart.
+    /// Whether revisions inherit it, so that a change needs no restart.
     pub(crate) is_inherited: bool,
 }
 
-/// What a setting is when it is not set.
+/// The value of a setting that is not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Default {
     /// This value.
     Is(&'static str),
-    /// What is found on the machine, described like this.
+    /// Determined at startup, described by this text.
     Found(&'static str),
-    /// Not set at all.
+    /// None.
     Unset,
-    /// There is none: it has to be set.
+    /// It must be set.
     Required,
 }
 
-/// What settings are fields of. `settings!` implements it.
+/// A section of settings. `settings!` implements it.
 pub trait Settings {
-    /// All of them, in the order in which they are documented.
+    /// All settings, in the order of the docs.
     fn settings() -> Vec<Setting>;
 
-    /// Checks a value and puts it where it belongs. `None` when there is no such setting.
+    /// Checks a value and sets the field. `None` when there is no such setting.
     ///
     /// # Errors
-    /// What is wrong with the value, and what would be right.
+    /// What is wrong with the value, and what was expected.
     fn apply(&mut self, field: &str, value: &Value<'_>) -> Option<Result<(), String>>;
 
     /// Whether the two differ in a setting.
@@ -59,7 +59,7 @@ pub trait Settings {
 }
 
 impl Setting {
-    /// `doc` is its help, with or without the full stop.
+    /// `doc` is the help, with or without the full stop.
     pub(crate) const fn new(field: &'static str, default: Default, doc: &'static str) -> Self {
         let doc = doc.trim_ascii();
         Self {
@@ -90,14 +90,14 @@ impl Setting {
         self.field.replace(['.', '_'], "-")
     }
 
-    /// Its variables, the one that wins first: `ACTIVATOR_LISTEN_HTTP`.
+    /// Its environment variables, in order of precedence: `ACTIVATOR_LISTEN_HTTP`.
     pub fn variables(&self) -> impl Iterator<Item = String> + use<> {
         let own = format!("ACTIVATOR_{}", self.field.replace('.', "_")).to_uppercase();
         std::iter::once(own).chain(self.platform_variable.map(str::to_owned))
     }
 }
 
-/// Puts what was read into its slot.
+/// Stores a value that was read.
 pub(crate) fn set<V>(slot: &mut V, read: Result<V, String>) -> Result<(), String> {
     *slot = read?;
     Ok(())
@@ -107,7 +107,7 @@ pub(crate) fn set<V>(slot: &mut V, read: Result<V, String>) -> Result<(), String
 ///
 /// ```ignore
 /// settings! {
-///     /// What clients and backends may take.
+///     /// Bounds on what peers may take.
 ///     #[derive(Clone, Debug)]
 ///     pub struct Limits in "limits." {
 ///         /// How long a request's head may take to arrive; 408 after that.
@@ -116,17 +116,17 @@ pub(crate) fn set<V>(slot: &mut V, read: Result<V, String>) -> Result<(), String
 /// }
 /// ```
 ///
-/// - `in` is what stands before each name: `limits.header_timeout`. A field of another name is
+/// - `in` is the prefix of each name: `limits.header_timeout`. A setting with a different name than its field is
 ///   `filter as "log": ...`.
-/// - The doc is the help, all its lines as one sentence. Notes for maintainers are comments below it.
-/// - The default is a text that is read like any other, `found("what it is", function)`, `None` (the field is
-///   an `Option`), `[]` (a `Vec`), or `required`.
-/// - The check is a method of [`Value`]; `by(function)` is one of the section's own.
-/// - Behind it stands, if it is so, `or_variable("NAME")`: a variable of the platform; or `inherited()`: revisions
-///   inherit it. All others need a restart.
+/// - The doc is the help: one sentence, over one or more lines. Notes for maintainers are comments below it.
+/// - The default is a string that is parsed like any other value, `found("what it is", function)`, `None` (the field
+///   is an `Option`), `[]` (a `Vec`), or `required`.
+/// - The check is a method of [`Value`]; `by(function)` calls one of the section's own.
+/// - It may be followed by `or_variable("NAME")`, a variable set by the platform, or `inherited()`: revisions inherit
+///   it, so that a change needs no restart.
 ///
-/// Behind the settings, `sections { name: Type; }` are fields that are sections themselves, and
-/// `others { name: Type; }` fields that are no settings and empty by default.
+/// After the settings, `sections { name: Type; }` are fields that are sections themselves, and
+/// `others { name: Type; }` are fields that are not settings and are empty by default.
 macro_rules! settings {
     (
         $(#[$attribute:meta])*

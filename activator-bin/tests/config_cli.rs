@@ -52,7 +52,7 @@ fn bad_tls_files_exit_with_78() {
     let empty = file("empty.pem", "");
     let flags = ["--listen-https", "127.0.0.1:0", "--tls-certificate", &empty];
     let why = format!(
-        "activator: the files of TLS are bad\n\
+        "activator: the TLS files are invalid\n\
          tls.certificate: {empty} contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected\n\
          tls.key: /nowhere cannot be read: No such file or directory (os error 2)\n"
     );
@@ -135,7 +135,7 @@ fn help_lists_flags_defaults_and_exit_codes() {
         assert!(run.contains(setting.help), "{}", setting.help);
     }
     for word in [
-        "78 bad configuration",
+        "78 invalid configuration",
         "[default: 127.0.0.1:8012]",
         "[default: the machine's cores]",
     ] {

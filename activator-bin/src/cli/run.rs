@@ -9,13 +9,13 @@ use crate::logging;
 use crate::run as activator;
 use crate::run::TlsProblems;
 
-/// What `run` can be told. Settings of the configuration have a flag each.
+/// Arguments of `run`. Each setting has a flag as well.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The configuration, a TOML file; also ACTIVATOR_CONFIG in the environment
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Check the configuration, say what is wrong with it, and end
+    /// Check the configuration, report all errors in it, and exit
     #[arg(long)]
     check: bool,
     /// Write a history of all requests, for `activator replay`; an existing file is replaced
@@ -26,7 +26,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
-    // Set to nothing is not set, as for every other variable.
+    // An empty variable counts as unset, like every other one.
     let variable = || std::env::var_os("ACTIVATOR_CONFIG").filter(|path| !path.is_empty());
     let sources = Sources {
         file: arguments.config.or_else(|| variable().map(PathBuf::from)),
@@ -56,7 +56,7 @@ fn start(sources: &Sources, config: Config, record: Option<PathBuf>) -> Result<(
 }
 
 fn bad_files(problems: TlsProblems) -> Exit {
-    let message = format_args!("the files of TLS are bad\n{problems}");
+    let message = format_args!("the TLS files are invalid\n{problems}");
     fail(Exit::BadConfiguration, &message)
 }
 

@@ -1,10 +1,9 @@
-//! What is run when nobody brings a file: something to look at with one `curl`.
+//! The configuration that runs without a file: something to try with one `curl`.
 
 use super::revision::Draft;
 use super::{Config, JsonLinesConfig, SinkConfig};
 
-/// The defaults, a revision `default/hello` behind which this process answers itself, and reports
-/// on standard output.
+/// The defaults, with a revision `default/hello` served by the echo server, and reports on standard output.
 pub(super) fn config() -> Config {
     let defaults = Config::default();
     Config {

@@ -1,4 +1,4 @@
-//! The configuration file as a tree of sections, and where in its text everything stands.
+//! The configuration file as a tree of sections, with the location of everything in it.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::problem::{Location, Problems};
 use super::unknown;
 use crate::settings::{Default, Settings, Value, quoted};
 
-/// Syntax errors beyond this many are the same mistake seen again.
+/// Further syntax errors are usually consequences of these.
 const SYNTAX_ERRORS_SHOWN: usize = 5;
 
 /// The text of a file, its name, and the problems found so far.
@@ -22,7 +22,7 @@ pub(super) struct Reader<'a> {
 
 /// A section of the file.
 pub(super) struct Section<'a> {
-    /// How it is called: `sink[0]`, or nothing for the whole file.
+    /// For example `sink[0]`; empty for the whole file.
     pub(super) name: String,
     pub(super) location: Location,
     table: &'a DeTable<'a>,
@@ -30,13 +30,13 @@ pub(super) struct Section<'a> {
 
 /// An element of a list.
 pub(super) struct Element<'a> {
-    /// How it is called: `revision[1].backends[0]`.
+    /// For example `revision[1].backends[0]`.
     pub(super) name: String,
     pub(super) location: Location,
     pub(super) value: &'a DeValue<'a>,
 }
 
-/// Where the settings stand that are set, rightly or wrongly.
+/// Where settings are set, whether their values are valid or not.
 pub(super) type Locations = BTreeMap<&'static str, Location>;
 
 impl<'a> Reader<'a> {
@@ -50,13 +50,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The file's table; none when its syntax is wrong.
+    /// The file's table; `None` on a syntax error.
     pub(super) fn table(&mut self) -> Option<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         if errors.is_empty() {
             return Some(table.into_inner());
         }
-        // The first complaint about a line is about its cause, the others follow from it.
+        // The first error of a line is the cause, the others follow from it.
         let mut by_line = BTreeMap::new();
         for error in &errors {
             let span = error.span().unwrap_or_default();
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Reads a section into `target`; `others` names what else may stand in it.
+    /// Reads a section into `target`; `others` are the other names allowed in it.
     pub(super) fn read<T: Settings>(
         &mut self,
         section: &Section<'_>,
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
             for (key, value) in table {
                 let path = format!("{prefix}{}", key.get_ref());
                 let inside = format!("{path}.");
-                // A dot in quotes is part of a name, and no name has one.
+                // A dot in a quoted key is part of the name, and no setting's name has one.
                 let dotted = key.get_ref().contains('.');
                 let named = || settings.iter().filter(|_| !dotted);
                 let setting = named().find(|setting| setting.field == path);
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         locations
     }
 
-    /// Reads the one field that decides what the others may be.
+    /// Reads the field that decides which others there are.
     pub(super) fn choice<T: Copy>(
         &mut self,
         section: &Section<'_>,
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
         sections
     }
 
-    /// The elements of a list; none when it is not there.
+    /// The elements of a list; empty when it is missing.
     pub(super) fn elements<'t>(
         &mut self,
         parent: &Section<'t>,
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
         self.location_of(at.span().start)
     }
 
-    /// Where a byte of the text stands.
+    /// The location of a byte of the text.
     pub(super) fn location_of(&self, offset: usize) -> Location {
         let (line, column) = self.position(offset);
         self.location_at(line, column)
@@ -249,7 +249,7 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// How one of its fields is called.
+    /// The full name of one of its fields.
     pub(super) fn field(&self, name: &str) -> String {
         match self.name.as_str() {
             "" => name.to_owned(),

@@ -1,4 +1,4 @@
-//! A revision as JSON: the same fields as in the file, checked by the same rules.
+//! A revision as JSON: the same fields and checks as in the file.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS};
 use super::{RevisionSpec, ThrottleConfig, unknown};
 use crate::settings::{Settings, Value};
 
-/// The fields as they are written.
+/// The fields as they are serialized.
 #[derive(Serialize)]
 struct Fields<'a> {
     namespace: &'a str,
@@ -32,11 +32,11 @@ struct Fields<'a> {
 impl RevisionSpec {
     /// The revision `key` from an object with the fields of `[[revision]]`.
     ///
-    /// `namespace` and `name` may be left out; when they are there they have to be the key's. What
-    /// is left out is as it would be in the file, `inherited` being its `[throttle]`.
+    /// `namespace` and `name` may be omitted, and must be the key's otherwise. Other omitted fields have the same
+    /// defaults as in the file, with `inherited` as its `[throttle]`.
     ///
     /// # Errors
-    /// All that is wrong, at once.
+    /// All problems found.
     pub fn from_json(
         key: &RevisionKey,
         json: &[u8],
@@ -63,7 +63,7 @@ impl RevisionSpec {
         let protocol = PROTOCOLS.iter().find(|(_, it)| *it == self.protocol);
         let text = |duration| humantime::format_duration(duration).to_string();
         let optional = |duration: Option<Duration>| duration.map(text).unwrap_or_default();
-        // Empty is what the file leaves out; it is no value that a field may have.
+        // An empty string stands for an omitted field; no field may have it as its value.
         let fields = Fields {
             namespace: self.key.namespace(),
             name: self.key.name(),

@@ -1,4 +1,4 @@
-//! From the sources to a `Config`: flag over environment over file over default, and what fits together.
+//! From the sources to a `Config`: precedence, and the checks across settings.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -13,12 +13,12 @@ use super::{Config, Listen, ReadyWhen, SinkConfig, embedded, revision, sink, tls
 use crate::os::regular_file::{self, Unread};
 use crate::settings::{Settings, Value, nearest, quoted};
 
-/// Why a file that was read before gave no configuration this time.
+/// Why a reload failed.
 #[derive(Debug)]
 pub(crate) enum ReloadError {
-    /// It was not to be read, which may be different the next time.
+    /// The file could not be read; the next attempt may succeed.
     Unread(Problems),
-    /// What it says is bad.
+    /// The configuration is invalid.
     Bad(Problems),
 }
 
@@ -29,7 +29,7 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The environment: names and values.
     pub variables: BTreeMap<OsString, OsString>,
-    /// The flags: fields of [`Config`]'s settings and values.
+    /// The flags: fields of [`Config`]'s settings, and their values.
     pub flags: Vec<(&'static str, String)>,
 }
 
@@ -37,7 +37,7 @@ impl Sources {
     /// Reads the file and checks everything.
     ///
     /// # Errors
-    /// All that is wrong, at once.
+    /// All problems found.
     pub fn load(&self) -> Result<Config, Problems> {
         let Some(path) = &self.file else {
             return self.check(None);
@@ -49,11 +49,10 @@ impl Sources {
         }
     }
 
-    /// Reads the file once more, if it can be read more than once, and checks everything.
+    /// Reads the file again and checks everything. A pipe or device is refused.
     ///
     /// # Errors
-    /// All that is wrong, at once. Also that the file says nothing when `may_be_blank` is not set: it
-    /// looks like that when its writer has only just begun.
+    /// All problems found. A blank file is one unless `may_be_blank`: its writer may have just begun.
     pub(crate) fn reload(&self, may_be_blank: bool) -> Result<Config, ReloadError> {
         let Some(path) = &self.file else {
             return self.check(None).map_err(ReloadError::Bad);
@@ -61,7 +60,7 @@ impl Sources {
         let bytes = regular_file::read(path);
         let bytes = bytes.map_err(|why| ReloadError::Unread(self.unread(path, &why)))?;
         if !may_be_blank && is_blank(&bytes) {
-            let message = "is empty; `revision = []` in it would say that there are no revisions";
+            let message = "is empty; to remove all revisions, write `revision = []`";
             return Err(ReloadError::Bad(Problems::of_file(
                 path,
                 message.to_owned(),
@@ -71,17 +70,17 @@ impl Sources {
         checked.map_err(ReloadError::Bad)
     }
 
-    /// What is wrong beside the file that was not read, and why it was not.
+    /// Why the file was not read, and the problems in flags and variables.
     fn unread(&self, path: &Path, why: &Unread) -> Problems {
         let mut problems = self.check(None).err().unwrap_or_default();
         problems.append(Problems::of_file(path, why.to_string()));
         problems.into_result(()).err().unwrap_or_default()
     }
 
-    /// Checks everything, with the file's name and content given.
+    /// Checks everything, given the file's name and content.
     ///
     /// # Errors
-    /// All that is wrong, at once.
+    /// All problems found.
     pub fn check(&self, file: Option<(&str, &[u8])>) -> Result<Config, Problems> {
         let mut problems = Problems::default();
         let mut locations = Locations::new();
@@ -91,7 +90,7 @@ impl Sources {
         };
         self.apply_variables(&mut config, &mut locations, &mut problems);
         self.apply_flags(&mut config, &mut locations, &mut problems);
-        // Not before: a flag may say what a revision inherits.
+        // Only now: a flag may set what a revision inherits.
         let inherited = &config.throttle;
         let whole = |draft: Draft| draft.finish(inherited);
         config.revisions = revisions.into_iter().filter_map(whole).collect();
@@ -99,9 +98,9 @@ impl Sources {
         problems.into_result(config)
     }
 
-    /// Variables that are not read but are called nearly like one that is, a sentence for each.
+    /// A warning for each variable whose name is close to that of a setting.
     ///
-    /// They are no errors: a platform may set `ACTIVATOR_SERVICE_HOST` and the like on its own.
+    /// Not errors: a platform may set `ACTIVATOR_SERVICE_HOST` and the like on its own.
     #[must_use]
     pub fn misspelt_variables(&self) -> Vec<String> {
         const PREFIX: &str = "ACTIVATOR_";
@@ -131,7 +130,7 @@ impl Sources {
         problems: &mut Problems,
     ) {
         for setting in Config::settings() {
-            // Deployments that can't leave a variable out set it to nothing.
+            // An empty variable counts as unset.
             let Some((name, value)) = setting.variables().find_map(|name| {
                 let value = self.variables.get(OsStr::new(&name))?;
                 (!value.is_empty()).then_some((name, value))
@@ -169,7 +168,7 @@ fn apply(config: &mut Config, field: &str, text: &str) -> Result<(), String> {
     applied.expect("the field is from the table")
 }
 
-/// Whether nothing is said in a file: there are only blanks and comments.
+/// Whether a file has only blank lines and comments.
 fn is_blank(bytes: &[u8]) -> bool {
     let mut lines = bytes.split(|byte| *byte == b'\n');
     lines.all(|line| matches!(line.trim_ascii().first(), None | Some(b'#')))
@@ -209,33 +208,33 @@ fn read_file(
 /// The name of a setting, and its value.
 type ListenAddress = (&'static str, SocketAddr);
 
-/// The pairs of listeners that would take the same port of the same address.
+/// The pairs of listeners that would use the same port of the same address.
 fn meeting(listen: &Listen) -> Vec<(ListenAddress, ListenAddress)> {
     let meet = |a: SocketAddr, b: SocketAddr| {
         let same_ip = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
         same_ip && a.port() == b.port() && a.port() != 0
     };
     let all: Vec<ListenAddress> = listen.addresses().collect();
-    let behind = |index: usize| all[index + 1..].iter().map(move |second| (index, second));
+    let pairs = |index: usize| all[index + 1..].iter().map(move |second| (index, second));
     (0..all.len())
-        .flat_map(behind)
+        .flat_map(pairs)
         .filter(|(first, second)| meet(all[*first].1, second.1))
         .map(|(first, second)| (all[first], *second))
         .collect()
 }
 
-/// What no setting can check on its own. Only said when what it rests on is right.
+/// Checks across several settings, skipped if one of them is invalid.
 fn check_together(config: &Config, locations: &Locations, problems: &mut Problems) {
     let location = |field: &str| locations.get(field).cloned().unwrap_or(Location::Default);
     if !problems.mention("listen.") {
         for ((first, address), (second, _)) in meeting(&config.listen) {
-            // Said where the mistake was made: the stronger of the two.
+            // Reported where the mistake was made: at the one with precedence.
             let (field, other) = if location(first) > location(second) {
                 (first, second)
             } else {
                 (second, first)
             };
-            let message = format!("takes port {}, as does {other}", address.port());
+            let message = format!("uses port {}, as does {other}", address.port());
             problems.push(location(field), field, message);
         }
     }
@@ -244,14 +243,14 @@ fn check_together(config: &Config, locations: &Locations, problems: &mut Problem
         problems.push(
             location(field),
             field,
-            "is shorter than probe.timeout".to_owned(),
+            "must not be shorter than probe.timeout".to_owned(),
         );
     }
     tls::check_together(config, locations, problems);
     let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));
     let autoscaler = config.readiness == ReadyWhen::Autoscaler;
     if autoscaler && !config.sinks.iter().any(link) && !problems.mention("sink") {
-        let message = "there is no [[sink]] with kind = \"autoscaler\": it would never be ready";
+        let message = "needs a [[sink]] with kind = \"autoscaler\"";
         problems.push(location("readiness"), "readiness", message.to_owned());
     }
 }

@@ -1,35 +1,35 @@
-//! What is wrong with a configuration, and where: all problems come at once, each with its location.
+//! What is wrong with a configuration: all problems at once, each with its location.
 
 use std::fmt;
 use std::path::Path;
 
-/// Everything that is wrong, in the order in which an operator would look for it.
+/// All problems of a configuration, sorted by location.
 ///
-/// Printed one problem a line, `location: field: what is wrong and what would be right`.
+/// Printed one per line, as `location: field: what is wrong and what would be right`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, thiserror::Error)]
 pub struct Problems(Vec<Problem>);
 
-/// One thing that is wrong.
+/// One problem.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Problem {
-    /// Where it was said.
+    /// Where the setting was set.
     pub location: Location,
-    /// The setting, `revision[1].backends[0]` for example; empty when it is about the whole file.
+    /// The setting, for example `revision[1].backends[0]`; empty for the whole file.
     pub field: String,
     /// What is wrong and what would be right.
     pub message: String,
 }
 
-/// Where a setting was said. The later one in this list wins.
+/// Where a setting was set. Later variants take precedence.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Location {
-    /// Nowhere: the default.
+    /// Not set: the default.
     Default,
     /// In the configuration file.
     File {
-        /// The file as it was named.
+        /// The file, as the operator named it.
         name: String,
-        /// From 1; 0 when it is about the whole file.
+        /// From 1; 0 for the whole file.
         line: usize,
         /// In characters, from 1.
         column: usize,
@@ -43,7 +43,7 @@ pub enum Location {
 }
 
 impl Location {
-    /// A file, where no line of it can be named.
+    /// A file without a line.
     pub(super) fn whole_file(name: &str) -> Self {
         Self::File {
             name: name.to_owned(),
@@ -60,7 +60,7 @@ impl Problems {
         &self.0
     }
 
-    /// Only this, about a whole file.
+    /// A single problem, about a whole file.
     pub(crate) fn of_file(path: &Path, message: String) -> Self {
         let mut problems = Self::default();
         problems.push(Location::whole_file(&path.to_string_lossy()), "", message);
@@ -79,14 +79,14 @@ impl Problems {
         self.0.append(&mut other.0);
     }
 
-    /// Whether something is wrong with a field whose name starts like that.
+    /// Whether there is a problem with a field whose name starts with `prefix`.
     pub(super) fn mention(&self, prefix: &str) -> bool {
         self.0
             .iter()
             .any(|problem| problem.field.starts_with(prefix))
     }
 
-    /// `value`, unless there is a problem.
+    /// `value`, unless there are problems.
     pub(super) fn into_result<T>(mut self, value: T) -> Result<T, Self> {
         self.0.sort();
         if self.0.is_empty() {

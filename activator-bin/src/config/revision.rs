@@ -1,4 +1,4 @@
-//! What can be said of a revision, and the sections `[[revision]]` that say it.
+//! The settings of a revision, and the `[[revision]]` sections.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -14,14 +14,14 @@ use crate::settings::{Value, settings};
 /// The range of every bound on a queue.
 pub(super) const QUEUE_DEPTH: RangeInclusive<u64> = 0..=100_000_000;
 
-/// The ways to find out whether a backend is ready, by name.
+/// The kinds of probes, by name.
 pub(super) const PROBES: &[(&str, Probe)] = &[
     ("knative", Probe::Knative),
     ("tcp", Probe::Tcp),
     ("none", Probe::None),
 ];
 
-/// The ways to choose the version of HTTP, by name.
+/// The protocols, by name.
 pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
     ("auto", Protocol::Auto),
     ("http1", Protocol::Http1),
@@ -29,7 +29,7 @@ pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
 ];
 
 settings! {
-    /// What was said of one revision, before it is known to be whole.
+    /// A revision as it was written, before it is known to be complete.
     pub struct Draft in "" {
         /// A DNS label of at most 63 characters.
         namespace: String = required, by(namespace);
@@ -45,9 +45,9 @@ settings! {
         queue_depth: Option<usize> = None, whole(QUEUE_DEPTH);
         /// How its instances are probed: knative, tcp or none.
         probe: Probe = "tcp", choice(PROBES);
-        /// The HTTP version that its instances get: auto (the client's; 1.1 where 2 is refused), http1 or h2c.
+        /// The HTTP version for its instances: auto (the client's, or 1.1 if 2 is refused), http1 or h2c.
         protocol: Protocol = "auto", choice(PROTOCOLS);
-        /// Whether requests to its instances go over TLS, with `[backend_tls]`; probes do not: true or false.
+        /// Whether requests to its instances use TLS, as in `[backend_tls]`; probes never do: true or false.
         tls: bool = "false", truth();
     }
     sections {
@@ -55,7 +55,7 @@ settings! {
         timeouts: TimeoutLimits;
     }
     others {
-        /// Where its instances listen.
+        /// The addresses of its instances.
         backends: Vec<SocketAddr>;
     }
 }
@@ -69,12 +69,12 @@ impl Draft {
         }
     }
 
-    /// None when it has no name; a name that is wrong or missing was reported where it should stand.
+    /// `None` without a valid name, which has been reported as a problem by then.
     fn key(&self) -> Option<RevisionKey> {
         RevisionKey::try_new(&self.namespace, &self.name).ok()
     }
 
-    /// The revision, with what it does not say as `[throttle]` says; none when it has no name.
+    /// The revision, with what is unset inherited from `[throttle]`. `None` without a valid name.
     pub(super) fn finish(self, inherited: &ThrottleConfig) -> Option<RevisionSpec> {
         let service: Arc<str> = self.service.as_deref().unwrap_or_default().into();
         let configuration = match self.configuration.as_deref() {
@@ -97,7 +97,7 @@ impl Draft {
         })
     }
 
-    /// Takes the backends from a list, and tells `problem` for which index what is wrong.
+    /// Takes the backends from a list. Calls `problem` with the index and message of each invalid one.
     pub(super) fn read_backends<'a>(
         &mut self,
         values: impl Iterator<Item = Value<'a>>,
@@ -109,11 +109,11 @@ impl Draft {
                 Ok(address) if address.port() == 0 => {
                     problem(
                         index,
-                        format!("\"{address}\" has port 0, where nobody listens"),
+                        format!("\"{address}\" has port 0, which cannot be connected to"),
                     );
                 }
                 Ok(address) if !seen.insert(address) => {
-                    problem(index, format!("\"{address}\" is in the list already"));
+                    problem(index, format!("\"{address}\" is listed twice"));
                 }
                 Ok(address) => self.backends.push(address),
                 Err(message) => problem(index, message),
@@ -122,9 +122,9 @@ impl Draft {
     }
 }
 
-/// How the list of a revision's instances is called.
+/// The field that lists a revision's instances.
 pub(super) const BACKENDS: &str = "backends";
-/// What it has to be.
+/// What is expected in it.
 pub(super) const BACKENDS_EXPECTED: &str = "a list of addresses, like [\"10.0.0.1:8012\"]";
 
 /// Reads the sections `[[revision]]`.
@@ -146,7 +146,7 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Draft
             continue;
         };
         if let Some(other) = seen.insert(key.clone(), section.name.clone()) {
-            let message = format!("{key} is {other} already");
+            let message = format!("{key} is already defined by {other}");
             reader
                 .problems
                 .push(section.location, section.name, message);

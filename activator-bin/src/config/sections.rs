@@ -1,4 +1,4 @@
-//! The sections of the file, and `Config`, which is made of them and of what stands above the first one.
+//! `Config`: the sections of the file, and the settings above the first one.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,46 +20,46 @@ settings! {
         workers: usize = found("the machine's cores", cores), whole(1..=1_024);
         /// The cluster's DNS domain, as in name.namespace.svc.cluster.local.
         cluster_domain: String = "cluster.local", dns_name();
-        /// How long service goes on at shutdown, while readiness and each response say that it will end.
+        /// How long to keep serving at shutdown, while /readyz fails and clients are asked to go elsewhere.
         drain_delay: Duration = "0s", duration("0s"..="24h");
-        /// After drain_delay, how long requests in flight may take to end.
+        /// How long requests in flight may take to end after drain_delay.
         drain_timeout: Duration = "30s", duration("0s"..="24h");
         /// What /readyz depends on: serving, or autoscaler (the link to it must be up as well).
         readiness: ReadyWhen = "serving",
             choice(&[("serving", ReadyWhen::Serving), ("autoscaler", ReadyWhen::Autoscaler)]);
     }
     sections {
-        /// Where the activator listens.
+        /// The addresses that the activator listens on.
         listen: Listen;
-        /// What the listener for requests over TLS shows.
+        /// The certificate of the TLS listener.
         tls: TlsConfig;
-        /// How backends are verified that are reached over TLS.
+        /// How TLS backends are verified.
         backend_tls: BackendTlsConfig;
         /// How requests are counted.
         reporter: ReporterConfig;
-        /// How requests wait for capacity.
+        /// How requests are queued.
         throttle: ThrottleConfig;
         /// How backends are probed.
         probe: ProbeConfig;
-        /// What the admin port lets its clients do.
+        /// What clients of the admin port may do.
         admin: AdminConfig;
-        /// What clients and backends may take.
+        /// Bounds on what clients and backends may take.
         limits: Limits;
         /// What is logged, and how.
         log: LogConfig;
     }
     others {
-        /// Where reports go; nowhere when empty.
+        /// Where reports go; may be empty.
         sinks: Vec<SinkConfig>;
         /// The revisions that are served. No two have the same key.
         revisions: Vec<RevisionSpec>;
-        /// Whether an echo server in this process is the backend of the revisions: only without a file.
+        /// Whether the embedded echo server is the backend of the revisions: only without a file.
         echo: bool;
     }
 }
 
 settings! {
-    /// Where the activator listens.
+    /// The addresses that the activator listens on.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Listen in "listen." {
         /// Address and port for requests.
@@ -84,13 +84,13 @@ settings! {
             choice(&[Accounting::Snapshot, Accounting::Average].map(|it| (it.as_str(), it)));
         /// The most revisions tracked at once; requests to others are served but not counted.
         max_tracked_keys: usize = "100000", whole(1..=100_000_000);
-        /// How long sinks may flush at shutdown.
+        /// How long sinks may take to flush at shutdown.
         flush_timeout: Duration = "5s", duration("0s"..="1h");
     }
 }
 
 settings! {
-    /// How requests wait for capacity.
+    /// How requests are queued.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct ThrottleConfig in "throttle." {
         /// The most requests queued for one revision, unless the revision sets its own.
@@ -108,22 +108,21 @@ settings! {
         frequency: Duration = "200ms", duration("10ms"..="1m");
         /// The timeout of a first probe.
         timeout: Duration = "300ms", duration("10ms"..="1m");
-        /// The longest timeout of a probe, for a backend on which shorter ones timed out.
-        // `timeout` at least.
+        /// The longest timeout of a probe; each timeout that expires makes the next one longer.
+        // Not below `timeout`.
         max_timeout: Duration = "10s", duration("10ms"..="10m");
-        /// The most probes at once, over all revisions.
+        /// The most concurrent probes, over all revisions.
         max_parallel: usize = "100", whole(2..=10_000);
     }
 }
 
 settings! {
-    /// What the admin port lets its clients do.
+    /// What clients of the admin port may do.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct AdminConfig in "admin." {
         /// Whether revisions can be changed through the admin port: true or false.
         write: bool = "false", truth();
-        /// Names of this host under which they may, besides localhost and IP addresses, separated by commas or in a
-        /// list.
+        /// The host names accepted for such changes, besides localhost and IP addresses: a list, or separated by commas.
         // In lower case.
         hosts: Vec<String> = [], host_names();
     }
@@ -134,8 +133,7 @@ fn cores() -> usize {
 }
 
 fn machine_name() -> String {
-    // Only Linux has this file. Elsewhere, and for a name that is no name, what is left is the pod's
-    // name being a matter of configuration.
+    // Only Linux has this file.
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name = Value::Text(name.trim()).text();
     name.unwrap_or_else(|_| "activator".to_owned())

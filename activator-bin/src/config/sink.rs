@@ -1,4 +1,4 @@
-//! The sections `[[sink]]`: where reports go. A new kind is a section of its settings and an arm in `read`.
+//! The `[[sink]]` sections: where reports go. A new kind is a section of its settings and an arm in `read`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ fn path_unless_stdout(value: &Value<'_>) -> Result<Option<PathBuf>, String> {
     Ok((path != Path::new("-")).then_some(path))
 }
 
-/// Its numbers are said where they are obeyed; here is how they are read.
+/// The sink's own table has the numbers with their ranges; here they are read.
 impl Settings for AutoscalerConfig {
     fn settings() -> Vec<Setting> {
         let url = "The autoscaler's address, ws://host:port or wss://host:port";
@@ -60,7 +60,7 @@ impl Settings for AutoscalerConfig {
     }
 }
 
-/// Those that operators set here. How long a flush may take is the reporter's setting.
+/// The numbers that are set per sink; `flush_timeout` comes from `[reporter]`.
 fn numbers() -> impl Iterator<Item = &'static AutoscalerNumber> {
     let numbers = AutoscalerConfig::NUMBERS.iter();
     numbers.filter(|it| it.field != "flush_timeout")
@@ -77,7 +77,7 @@ enum Kind {
     Autoscaler,
 }
 
-/// Reads the sections `[[sink]]`.
+/// Reads the `[[sink]]` sections.
 pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<SinkConfig> {
     let mut seen = BTreeMap::new();
     let mut sinks = Vec::new();
@@ -102,7 +102,7 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<SinkC
     sinks
 }
 
-/// Reads one section; none when something is wrong with it.
+/// Reads one section; `None` when it has problems.
 fn read(reader: &mut Reader<'_>, section: &Section<'_>) -> Option<SinkConfig> {
     let problems = reader.problems.as_slice().len();
     let sink = match reader.choice(section, "kind", KINDS)? {
@@ -126,7 +126,7 @@ fn read_autoscaler(reader: &mut Reader<'_>, section: &Section<'_>) -> Autoscaler
             .push(location, section.field(field), message);
     };
     if sink.ping_interval >= sink.pong_timeout {
-        let message = "is not longer than ping_interval: every idle link would be given up";
+        let message = "must be longer than ping_interval, or every idle link would be closed";
         problem("pong_timeout", message.to_owned());
     }
     for conflict in sink.conflicts() {
@@ -139,9 +139,9 @@ fn websocket_url(value: &Value<'_>) -> Result<String, String> {
     let expected = "a URL, ws://host:port or wss://host:port";
     let url: Uri = value.string(expected)?.parse().unwrap_or_default();
     match (url.scheme_str(), url.authority()) {
-        // It would end up in logs, so neither is it in this message.
+        // Credentials would end up in logs, so they are left out of this message too.
         (_, Some(authority)) if authority.as_str().contains('@') => {
-            Err(format!("expected {expected}, without a user's name"))
+            Err(format!("expected {expected}, without a user name"))
         }
         (Some("ws" | "wss"), Some(authority)) if !authority.host().is_empty() => {
             Ok(url.to_string())

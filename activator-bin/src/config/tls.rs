@@ -1,4 +1,4 @@
-//! What can be said of TLS, and which settings of it only make sense together.
+//! The TLS settings, and the checks across them.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::settings::{Value, settings};
 use crate::tls::{NAMESPACE, TlsVersion};
 
 settings! {
-    /// What the listener for requests over TLS shows.
+    /// The certificate of the TLS listener.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct TlsConfig in "tls." {
         /// Certificate chain for listen.https (PEM, leaf first).
@@ -24,7 +24,7 @@ settings! {
 }
 
 settings! {
-    /// How backends are verified that are reached over TLS.
+    /// How TLS backends are verified.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct BackendTlsConfig in "backend_tls." {
         /// CA certificates (PEM) that verify the backends of revisions with tls = true.
@@ -37,13 +37,13 @@ settings! {
     }
 }
 
-/// The name that backends show.
+/// The name that backends' certificates must be valid for.
 fn server_name(value: &Value<'_>) -> Result<String, String> {
     let template = value.string("a name in quotes")?;
     match Value::Text(&template.replace(NAMESPACE, "namespace")).dns_name() {
         Ok(_) => Ok(template.to_owned()),
         Err(_) if template.contains(['{', '}']) => {
-            Err(value.instead_of(&format!("a DNS name in which {NAMESPACE} may stand")))
+            Err(value.instead_of(&format!("a DNS name, which may contain {NAMESPACE}")))
         }
         Err(message) => Err(message),
     }
@@ -51,7 +51,7 @@ fn server_name(value: &Value<'_>) -> Result<String, String> {
 
 const TLS_VERSIONS: &[(&str, TlsVersion)] = &[("1.3", TlsVersion::V1_3), ("1.2", TlsVersion::V1_2)];
 
-/// What no setting of TLS can check on its own.
+/// Checks across several TLS settings.
 pub(super) fn check_together(config: &Config, locations: &Locations, problems: &mut Problems) {
     let location = |field: &str| locations.get(field).cloned().unwrap_or(Location::Default);
     let files = [
@@ -65,7 +65,7 @@ pub(super) fn check_together(config: &Config, locations: &Locations, problems: &
                 problems.push(location("listen.https"), "listen.https", message);
             }
             (None, Some(_)) if !problems.mention("listen.https") => {
-                let message = "is of no use without listen.https".to_owned();
+                let message = "has no effect without listen.https".to_owned();
                 problems.push(location(field), field, message);
             }
             _ => {}

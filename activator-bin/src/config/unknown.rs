@@ -1,10 +1,10 @@
-//! Names that nobody knows, and what they were probably meant to be.
+//! Unknown names, and what they were probably meant to be.
 
 use std::collections::BTreeSet;
 
 use crate::settings::{Setting, nearest, quoted};
 
-/// What to say of `key`, found in the section `prefix` (with its dot; empty at the top).
+/// The message for `key`, found in the section `prefix` (with its dot; empty at the top).
 pub(super) fn field(prefix: &str, key: &str, settings: &[Setting], others: &[&str]) -> String {
     let fields = || settings.iter().map(|setting| setting.field);
     let here: BTreeSet<&str> = fields()
@@ -26,7 +26,7 @@ pub(super) fn field(prefix: &str, key: &str, settings: &[Setting], others: &[&st
     }
 }
 
-/// The path of a key that may hold anything, at a readable length.
+/// The path of a key that may contain anything, at a readable length.
 pub(super) fn path(prefix: &str, key: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if key.len() <= 80 && !key.is_empty() && key.chars().all(plain) {

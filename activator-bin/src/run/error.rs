@@ -12,42 +12,33 @@ use reporter_runtime::sink::autoscaler::InvalidAutoscalerConfig;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A port is not to be had.
+    /// A port cannot be bound.
     #[error("cannot listen on {address}: {source}; change `{setting}` in `[listen]`", source = .source.kind())]
     Listen {
         /// The name of the setting.
         setting: &'static str,
         address: SocketAddr,
-        /// What the operating system says.
         source: io::Error,
     },
-    /// A socket that was handed over is not one that can be served.
+    /// A socket that was handed over cannot be served.
     #[error(transparent)]
     Handover(#[from] HandoverError),
-    /// A sink's file is not to be had.
+    /// A sink's file cannot be opened.
     #[error("cannot append to {path}: {source}; change `path` of the `[[sink]]`", path = .path.display(), source = .source.kind())]
-    Sink {
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// The file for the history is not to be had.
+    Sink { path: PathBuf, source: io::Error },
+    /// The file for the history cannot be opened.
     #[error("cannot write to {path}: {source}; change `--record`", path = .path.display(), source = .source.kind())]
-    Record {
-        path: PathBuf,
-        /// What the operating system says.
-        source: io::Error,
-    },
-    /// What the link to an autoscaler was told is not possible.
+    Record { path: PathBuf, source: io::Error },
+    /// The configuration of an autoscaler sink is invalid.
     #[error("`[[sink]]` with kind = \"autoscaler\": {0}")]
     Autoscaler(#[from] InvalidAutoscalerConfig),
-    /// Certificates or keys are not what they have to be.
-    #[error("the files of TLS are bad\n{0}")]
+    /// Certificates or keys are invalid.
+    #[error("the TLS files are invalid\n{0}")]
     Tls(#[from] TlsProblems),
-    /// There is a port for TLS and nothing to show on it.
+    /// There is a TLS port without a certificate.
     #[error("the port `https` needs `https` in `[listen]`, and `certificate` and `key` in `[tls]`")]
     NoCertificate,
-    /// The machine has no threads, sockets or memory left.
+    /// The machine is out of threads, sockets or memory.
     #[error("cannot start: {0}")]
     System(#[from] io::Error),
 }

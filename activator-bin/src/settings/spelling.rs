@@ -1,6 +1,6 @@
-//! Texts of operators: how they are shown, and what a misspelt name was probably meant to be.
+//! Quotes what operators wrote, and finds what a misspelt name was probably meant to be.
 
-/// A text as the operator wrote it, in quotes, with nothing in it that a terminal would obey.
+/// A text in quotes, with control characters escaped, at a readable length.
 pub(crate) fn quoted(text: &str) -> String {
     const LIMIT: usize = 80;
     match text.char_indices().nth(LIMIT) {
@@ -11,7 +11,7 @@ pub(crate) fn quoted(text: &str) -> String {
 
 /// The name among `known` that `name` is a misspelling of, if it looks like one.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    // Nothing longer is a misspelling, and comparing takes the product of both lengths.
+    // Nothing longer is a misspelling, and the cost of a comparison is the product of both lengths.
     const LONGEST: usize = 100;
     let known = known.into_iter().filter(|_| name.len() <= LONGEST);
     let (distance, near) = known

@@ -24,7 +24,7 @@ settings! {
         part: Part;
     }
     others {
-        /// What is no setting.
+        /// Not a setting.
         rest: Vec<u8>;
     }
 }
@@ -80,7 +80,7 @@ fn a_line_makes_the_default_the_help_the_flag_and_the_variables() {
 }
 
 #[test]
-fn a_value_is_checked_and_lands_in_its_field_which_then_differs() {
+fn a_value_is_checked_and_stored_in_its_field_which_then_differs() {
     let check = |field, text, expected: MadeUp| {
         let mut changed = made_up();
         let outcome = changed.apply(field, &Value::Text(text));

@@ -1,4 +1,4 @@
-//! A value as it was written, and what it can be read as. Each reading says what would have been right.
+//! A value as it was written, and the checks that parse it. Their errors say what was expected.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -14,30 +14,30 @@ use super::spelling::{nearest, quoted};
 /// A value as it was written.
 #[derive(Clone, Copy)]
 pub enum Value<'a> {
-    /// In the environment, a flag or a default: always text.
+    /// From the environment, a flag or a default.
     Text(&'a str),
-    /// In the file: of one of TOML's types.
+    /// From the file.
     Toml(&'a DeValue<'a>),
-    /// In a request to the admin port: of one of JSON's types.
+    /// From a request to the admin port.
     Json(&'a Json),
 }
 
 impl Value<'_> {
-    /// Any text but the empty one.
+    /// A non-empty string without control characters.
     pub(crate) fn text(&self) -> Result<String, String> {
-        let text = self.string("a text in quotes")?;
+        let text = self.string("a string in quotes")?;
         if text.is_empty() || text.contains(char::is_control) {
-            return Err(self.instead_of("a text that is not empty, without control characters"));
+            return Err(self.instead_of("a non-empty string without control characters"));
         }
         Ok(text.to_owned())
     }
 
-    /// The name of a file.
+    /// A path.
     pub(crate) fn path(&self) -> Result<PathBuf, String> {
         self.text().map(PathBuf::from)
     }
 
-    /// Whatever `read` makes of it.
+    /// What `read` returns for it.
     pub(crate) fn by<T>(&self, read: fn(&Self) -> Result<T, String>) -> Result<T, String> {
         read(self)
     }
@@ -76,7 +76,7 @@ impl Value<'_> {
         }
     }
 
-    /// A number of bytes, with a unit or without, between the two in `range`, which have one.
+    /// A number of bytes in `range`, with or without a unit.
     pub(crate) fn size<T: TryFrom<u64>>(&self, range: RangeInclusive<&str>) -> Result<T, String> {
         let (least, most) = range.into_inner();
         let limit = |text| bytes(text).expect("the limits are literals");
@@ -89,7 +89,7 @@ impl Value<'_> {
         size.ok_or_else(|| self.instead_of(&format!("a number of bytes, {least:?} to {most:?}")))
     }
 
-    /// Such a number of bytes, or none when it is off.
+    /// Like `size`, or `None` for `off`.
     pub(crate) fn size_or_off<T: TryFrom<u64>>(
         &self,
         range: RangeInclusive<&str>,
@@ -97,7 +97,7 @@ impl Value<'_> {
         self.unless_off(|value| value.size(range))
     }
 
-    /// Yes or no.
+    /// A boolean.
     pub(crate) fn truth(&self) -> Result<bool, String> {
         let truth = match self {
             Self::Text(text) => text.trim().parse().ok(),
@@ -121,7 +121,7 @@ impl Value<'_> {
         })
     }
 
-    /// A duration with its unit, between the two in `range`, which are written the same way.
+    /// A duration in `range`, with a unit.
     pub(crate) fn duration(&self, range: RangeInclusive<&str>) -> Result<Duration, String> {
         let (least, most) = range.into_inner();
         let limit = |text| humantime::parse_duration(text).expect("the limits are literals");
@@ -140,7 +140,7 @@ impl Value<'_> {
         text.parse().map_err(|_| wrong_address(text))
     }
 
-    /// An IP address and a port, or none when it is off.
+    /// Like `address`, or `None` for `off`.
     pub(crate) fn address_or_off(&self) -> Result<Option<SocketAddr>, String> {
         self.unless_off(Self::address)
     }
@@ -164,9 +164,9 @@ impl Value<'_> {
         }
     }
 
-    /// DNS names, in a list or separated by commas; in lower case and without the root's dot.
+    /// DNS names, in a list or separated by commas. Returned in lower case and without the trailing dot.
     pub(crate) fn host_names(&self) -> Result<Vec<String>, String> {
-        let expected = "names of hosts, like [\"activator.example\"]";
+        let expected = "host names, like [\"activator.example\"]";
         let named = |text: &str| {
             let name = text.trim().to_ascii_lowercase();
             let name = name.strip_suffix('.').unwrap_or(&name);
@@ -181,7 +181,7 @@ impl Value<'_> {
         }
     }
 
-    /// Any text.
+    /// Any string.
     pub(crate) fn string(&self, expected: &str) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text),
@@ -191,7 +191,7 @@ impl Value<'_> {
         }
     }
 
-    /// The message for a value that is not what it has to be.
+    /// The message for a value that is not as expected.
     pub(crate) fn instead_of(&self, expected: &str) -> String {
         let found = match self {
             Self::Text(text) => quoted(text),
@@ -210,7 +210,7 @@ impl Value<'_> {
     }
 }
 
-/// How many bytes a text like `64KiB` says.
+/// Parses a size like `64KiB`.
 fn bytes(text: &str) -> Option<u64> {
     const UNITS: [(&str, u32); 4] = [("KiB", 10), ("MiB", 20), ("GiB", 30), ("TiB", 40)];
     let (number, shift) = UNITS
@@ -221,7 +221,7 @@ fn bytes(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
-/// Why a text is no address: people write names, or leave one half out.
+/// Why a text is not an address: people write host names, or leave out one half.
 fn wrong_address(text: &str) -> String {
     let found = quoted(text);
     if text.parse::<std::net::Ipv6Addr>().is_ok() {
@@ -236,7 +236,7 @@ fn wrong_address(text: &str) -> String {
         );
     };
     let Ok(port) = port.parse::<u16>() else {
-        return format!("{found} has no port from 0 to 65535 behind its last ':'");
+        return format!("{found} has no port from 0 to 65535 after its last ':'");
     };
     if host.is_empty() {
         return format!("{found} has no IP address; \"0.0.0.0:{port}\" is every interface");
@@ -277,7 +277,7 @@ mod tests {
         );
         check(
             "10.0.0.1:65536",
-            Err("\"10.0.0.1:65536\" has no port from 0 to 65535 behind its last ':'"),
+            Err("\"10.0.0.1:65536\" has no port from 0 to 65535 after its last ':'"),
         );
         check(
             "8012",

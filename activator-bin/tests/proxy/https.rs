@@ -262,7 +262,7 @@ async fn bad_files_at_startup_are_all_named() {
     config.backend_tls.ca_file = Some(ca_file.clone());
     let error = Activator::start(config, Options::default()).err().unwrap();
     let expected = [
-        "the files of TLS are bad".to_owned(),
+        "the TLS files are invalid".to_owned(),
         format!(
             "tls.certificate: {} contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected",
             certificate.display()
