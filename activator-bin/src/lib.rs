@@ -1,5 +1,5 @@
-//! The activator as a library. Modules stand on floors, from the command line down to the operating system: each
-//! imports only from floors below its own, which `tests/floors.rs` holds.
+//! The activator as a library. Its modules are layered in floors, from the command line down to the operating system:
+//! each imports only from floors below its own, as `tests/floors.rs` checks.
 
 /// What the tests, benchmarks and fuzz targets of this package use.
 #[doc(hidden)]
@@ -23,13 +23,13 @@ mod config;
 /// One request, from its head to the end of its response.
 mod proxy;
 
-/// What is served: revisions, their names and instances.
+/// The revisions that are served, their names and instances.
 mod revision;
 
 /// Connections to instances and what is sent over them.
 mod upstream;
 
-/// One client's connection as everybody on a request's way sees it.
+/// State of a client connection, for all modules on a request's way.
 mod client;
 /// Bounds on what peers may take.
 mod limits;
@@ -37,7 +37,7 @@ mod limits;
 mod probe;
 /// Whether this process is ready for requests.
 mod readiness;
-/// Certificates and authorities, followed as their files change.
+/// Certificates and CAs, reloaded when their files change.
 mod tls;
 
 /// HTTP/2 frames below the h2 crate.
@@ -53,10 +53,10 @@ mod timeouts;
 
 /// The stages of a shutdown.
 mod drain;
-/// Where log lines go, and how often.
+/// Where log lines go, and how many.
 mod logging;
-/// What is asked of the operating system.
+/// Interfaces to the operating system.
 mod os;
 
-/// What a setting is: said once, for the file, flags, the environment and the docs.
+/// Declares settings, once for the file, flags, environment and docs.
 mod settings;

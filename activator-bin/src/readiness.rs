@@ -1,10 +1,10 @@
-//! Whether this process is ready for requests, and why not: for `/readyz` and for probes from outside.
+//! Whether this process is ready for requests, for `/readyz` and platform probes.
 
 use tokio::sync::watch;
 
 use crate::drain::Draining;
 
-/// What `/readyz` depends on. `/livez` depends on nothing: a process that can answer is alive.
+/// What `/readyz` depends on. `/livez` depends on nothing: a process that can respond is alive.
 #[derive(Clone)]
 pub(crate) struct Readiness {
     pub(crate) draining: Draining,
@@ -13,14 +13,18 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// Says in a line why it is not ready.
+    /// Whether it is ready.
+    ///
+    /// # Errors
+    /// Why it is not, as a line.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.draining.is_announced() {
             return Err("not ready: shutting down\n");
         }
-        match self.links.iter().all(|link| *link.borrow()) {
-            true => Ok(()),
-            false => Err("not ready: the link to the autoscaler is down\n"),
+        if self.links.iter().all(|link| *link.borrow()) {
+            Ok(())
+        } else {
+            Err("not ready: the link to the autoscaler is down\n")
         }
     }
 }

@@ -32,25 +32,23 @@ pub(crate) use error::StartError;
 
 use crate::os::service_manager::{READY, STOPPING, notify};
 
-/// Runs the activator until a signal ends it, and reports what is left to report.
+/// Runs the activator until a signal ends it and the last report is delivered.
 ///
-/// Sockets that whoever started the process passed to it are served instead of ones of our own, and a
-/// service manager is told when service begins and when it ends. To be called before there are threads.
+/// Serves sockets passed by the parent process instead of binding its own, and notifies a service manager when
+/// service begins and ends. Must be called before there are threads.
 ///
-/// `config` is what was loaded from `sources`. When there is a file in these, it is followed.
-///
-/// The history of what the reporter is told is written to `record`. A second signal ends the process
-/// at once, with exit code 1.
+/// `config` was loaded from `sources`, whose file is watched if there is one. The history of requests is written to
+/// `record`. A second signal exits the process immediately, with exit code 1.
 ///
 /// # Errors
-/// It could not start; nothing was served then.
+/// It could not start; nothing was served.
 pub(crate) fn run(
     sources: &Sources,
     config: Config,
     record: Option<PathBuf>,
 ) -> anyhow::Result<()> {
     let sockets = Handover::from_environment()?;
-    // Signals have a runtime of their own, so that they are heard whatever the others are at.
+    // Signals have their own runtime, so that they are handled however busy the others are.
     let main = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -70,13 +68,13 @@ pub(crate) fn run(
         first_look.log(activator.http_addr());
         notify(READY);
         let name = signals.next().await;
-        tracing::info!("{name}: stopping; once more to end at once");
+        tracing::info!("{name}: stopping; a second signal exits at once");
         notify(STOPPING);
         tokio::select! {
             biased;
             stopped = activator.stop() => log_undelivered(&stopped),
             name = signals.next() => {
-                tracing::warn!("{name} after that: ending at once");
+                tracing::warn!("{name}: second signal, exiting at once");
                 logging::flush(logging::LAST_WORD);
                 std::process::exit(1);
             }
@@ -85,15 +83,15 @@ pub(crate) fn run(
     })
 }
 
-/// Reads the files of certificates and keys that `config` names, as a start does.
+/// Reads the certificates and keys of `config`, as at startup.
 ///
 /// # Errors
-/// All that is wrong with them, at once.
+/// All problems found.
 pub(crate) fn check_files(config: &Config) -> Result<(), TlsProblems> {
     tls::Tls::try_new(config).map(drop)
 }
 
-/// As many as may be, and a word when that is not enough for so many clients.
+/// Raises the limit on open files, and warns if it is too low for `max_connections`.
 fn allow_open_files(max_connections: usize) {
     if let Err(error) = open_files::raise() {
         tracing::warn!(%error, "cannot raise the limit on open files");
@@ -101,7 +99,7 @@ fn allow_open_files(max_connections: usize) {
     let room = open_files::room_for_clients();
     if max_connections as u64 > room {
         tracing::warn!(
-            "limits.max_connections is {max_connections}, but the hard limit on open files leaves room for {room} clients with a connection to a backend each"
+            "limits.max_connections is {max_connections}, but the hard limit on open files allows only {room} clients, each with a backend connection"
         );
     }
 }
@@ -123,7 +121,7 @@ fn log_undelivered(stopped: &Stopped) {
     tracing::info!("stopped");
 }
 
-/// The signals that end the program, and the one that never does.
+/// SIGTERM and SIGINT, which end the program, and SIGHUP, which does not.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -132,7 +130,7 @@ struct Signals {
 }
 
 impl Signals {
-    /// From now on a SIGHUP does not end the process any more. With a file, whoever follows it hears it too.
+    /// From now on SIGHUP no longer ends the process. With a file, its `FileSource` handles it.
     fn new(has_file: bool) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -142,7 +140,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one that ends the program; answers its name.
+    /// Waits for the next signal that ends the program, and returns its name.
     ///
     /// Cancel-safe.
     async fn next(&mut self) -> &'static str {
@@ -151,7 +149,7 @@ impl Signals {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.hangup.recv(), if !self.has_file => {
-                    tracing::info!("SIGHUP: there is no configuration file to read again");
+                    tracing::info!("SIGHUP: there is no configuration file to reload");
                 }
             }
         }
@@ -182,7 +180,7 @@ impl FirstLook {
     }
 }
 
-/// An address that a listener on `ip` can be reached at from this machine.
+/// An address at which a listener on `ip` can be reached from this machine.
 fn reachable(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -93,7 +93,7 @@ fn bad_line_exits_with_65_and_its_number() {
 #[test]
 fn unmatched_outs_are_reported_at_the_end() {
     let out = "{\"t_ns\":0,\"op\":\"out\",\"id\":9}\n";
-    let stderr = "activator: standard input: 2 of the outs found nothing in flight and changed nothing; the first is in line 2\n";
+    let stderr = "activator: standard input: 2 request ends were ignored, as no request was in flight; the first is on line 2\n";
     check(&[], &format!("{IN}{out}{out}"), 0, FIRST, stderr);
 }
 

@@ -10,7 +10,7 @@ use reporter_core::Accounting;
 use super::{Exit, fail};
 use crate::history::{ReplayError, Summary, replay};
 
-/// What `replay` can be told.
+/// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// How requests are counted
@@ -43,10 +43,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Exit> {
     };
     match replay(input, io::stdout().lock(), arguments.accounting) {
         Ok(summary) => {
-            tell(&name, &summary);
+            warn_unmatched(&name, &summary);
             Ok(())
         }
-        // Whoever read the output has seen enough.
+        // The reader of the output has seen enough.
         Err(ReplayError::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         Err(error @ ReplayError::Write(_)) => Err(fail(
             Exit::Failure,
@@ -61,11 +61,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Exit> {
     }
 }
 
-fn tell(name: &str, summary: &Summary) {
+fn warn_unmatched(name: &str, summary: &Summary) {
     if let Some(line) = summary.first_unmatched {
         let _ = writeln!(
             io::stderr(),
-            "activator: {name}: {} of the outs found nothing in flight and changed nothing; the first is in line {line}",
+            "activator: {name}: {} request ends were ignored, as no request was in flight; the first is on line {line}",
             summary.unmatched_outs,
         );
     }

@@ -1,10 +1,10 @@
-//! A flag for each entry of the table of settings.
+//! A flag for each setting.
 
 use clap::{Arg, ArgMatches, Command};
 
 use crate::config::{Config, Default, Settings};
 
-/// The settings that were given as flags, unchecked: the configuration reports all errors at once.
+/// The settings given as flags, unchecked: the configuration reports all errors at once.
 #[derive(Clone, Debug)]
 pub(super) struct SettingFlags(pub(super) Vec<(&'static str, String)>);
 
@@ -35,7 +35,7 @@ impl clap::Args for SettingFlags {
                 Arg::new(setting.field)
                     .long(setting.flag())
                     .value_name("VALUE")
-                    // Whether a number may be negative is the setting's to say.
+                    // Whether a number may be negative is up to the setting.
                     .allow_negative_numbers(true)
                     .help(format!("{}{default}", setting.help))
             }))

@@ -1,4 +1,4 @@
-//! An activator in this process: what belongs to it, and in which order it starts and stops.
+//! A running activator: its parts, and the order in which they start and stop.
 
 use std::io;
 use std::net::SocketAddr;
@@ -27,20 +27,20 @@ use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
 use crate::source::{self, Feed, RevisionSource, Said};
 
-/// What is not configuration; the default is what production wants.
+/// Options beside the configuration; the defaults suit production.
 #[derive(Default)]
 pub struct Options {
     /// Sinks besides those in the configuration.
     pub sinks: Vec<Box<dyn StatSink>>,
-    /// Who says what becomes of the revisions; nobody by default.
+    /// Where changes of the revisions come from.
     pub source: Option<Box<dyn RevisionSource>>,
-    /// Sockets to serve instead of ones that are bound here; none by default.
+    /// Sockets to serve instead of binding new ones.
     pub sockets: Handover,
-    /// Where the history of what the reporter is told is written; nowhere by default.
+    /// The file to which the history of requests is written.
     pub record: Option<PathBuf>,
 }
 
-/// A running activator. Dropping it ends everything at once, without a last report.
+/// A running activator. Dropping it ends everything immediately, without a last report.
 pub struct Activator {
     http: SocketAddr,
     http2: Option<SocketAddr>,
@@ -59,12 +59,12 @@ pub struct Activator {
 }
 
 impl Activator {
-    /// Binds every port and opens every file, then starts.
+    /// Binds all ports and opens all files, then starts.
     ///
-    /// With port 0 in the configuration a free port is taken.
+    /// Port 0 in the configuration stands for any free port.
     ///
     /// # Errors
-    /// A port or a file is not to be had, or the machine has nothing left. Nothing was served.
+    /// A port or file is not available, or the machine is out of resources. Nothing was served.
     pub fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
         let tls = Tls::try_new(&config)?;
         let ports = Ports::open(&config, tls.pair.as_ref(), options.sockets)?;
@@ -145,25 +145,25 @@ impl Activator {
         })
     }
 
-    /// Where requests are served.
+    /// The address for requests.
     #[must_use]
     pub fn http_addr(&self) -> SocketAddr {
         self.http
     }
 
-    /// The second port where they are, which is for HTTP/2 by convention; none when it is off.
+    /// The second address for requests, by convention for HTTP/2; `None` when it is off.
     #[must_use]
     pub fn http2_addr(&self) -> Option<SocketAddr> {
         self.http2
     }
 
-    /// Where they are over TLS; none when it is off.
+    /// The address for requests over TLS; `None` when it is off.
     #[must_use]
     pub fn https_addr(&self) -> Option<SocketAddr> {
         self.https
     }
 
-    /// Where the admin port is.
+    /// The address of the admin port.
     #[must_use]
     pub fn admin_addr(&self) -> SocketAddr {
         self.admin
@@ -181,20 +181,22 @@ impl Activator {
         &self.reporter
     }
 
-    /// Is not ready any more and tells clients to go elsewhere while it goes on serving for the drain delay,
-    /// in which it closes idle connections one after the other. Then it accepts no more connections and lets the requests in flight end for at most the drain time-out, then has the last report
-    /// delivered for at most the flush time-out. The admin port is served until the end.
+    /// Drains and stops.
     ///
-    /// Can be awaited on any tokio runtime. Cancellation ends everything at once.
+    /// During the drain delay it keeps serving, but is not ready, asks clients to go elsewhere and closes idle
+    /// connections one after the other. Then it stops accepting, gives requests in flight at most the drain timeout to
+    /// end, and delivers the last report, for at most the flush timeout. The admin port is served until the end.
+    ///
+    /// Can be awaited on any tokio runtime. Cancellation ends everything immediately.
     pub async fn stop(self) -> Stopped {
         self.drain.announce(self.drain_delay);
         if !self.drain_delay.is_zero() {
             let delay = self.drain_delay;
-            tracing::info!("not ready any more, clients are told to go elsewhere for {delay:?}");
+            tracing::info!("no longer ready; asking clients to go elsewhere for {delay:?}");
             sleep(delay).await;
         }
         let limit = self.drain_timeout;
-        tracing::info!("no new connections, {limit:?} for the requests in flight");
+        tracing::info!("no longer accepting connections; requests in flight have {limit:?} to end");
         self.drain.begin(limit);
         for worker in self.workers {
             worker.ended().await;
@@ -204,7 +206,7 @@ impl Activator {
         if let Some(recording) = self.recording
             && timeout(self.flush_timeout, recording).await.is_err()
         {
-            tracing::error!("the recording of the history is not complete");
+            tracing::error!("the recorded history is incomplete");
         }
         self.control.stop().await;
         stopped
@@ -259,7 +261,7 @@ fn administer(admin: &Admin, port: &Port, draining: &Draining) -> io::Result<()>
         tokio::spawn(async move {
             tokio::select! {
                 () = serving => {}
-                // New requests are the next process's.
+                // The next process serves new requests.
                 _ = draining.begun(), if handed_over => {}
             }
         });

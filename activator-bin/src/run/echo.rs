@@ -1,4 +1,4 @@
-//! A backend in this process, for a first look: it says what it was asked, or sends back what it was sent.
+//! The embedded echo server, for a first look: returns the method and target, or the request's body.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ type Body = Either<Full<Bytes>, Incoming>;
 /// Starts the server on the current runtime, on a free port of the loopback interface.
 ///
 /// # Errors
-/// As the operating system says.
+/// From the operating system.
 pub(crate) fn start() -> std::io::Result<SocketAddr> {
     let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
@@ -31,7 +31,7 @@ pub(crate) fn start() -> std::io::Result<SocketAddr> {
                 Ok((socket, _)) => {
                     tokio::spawn(async move {
                         auto::Builder::new(TokioExecutor::new())
-                            .serve_connection(TokioIo::new(socket), service_fn(answer))
+                            .serve_connection(TokioIo::new(socket), service_fn(respond))
                             .await
                     });
                 }
@@ -45,7 +45,7 @@ pub(crate) fn start() -> std::io::Result<SocketAddr> {
     Ok(address)
 }
 
-async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn respond(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
     let (parts, body) = request.into_parts();
     let (body, content_type) = if body.is_end_stream() {
         let target = parts

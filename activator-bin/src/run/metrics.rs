@@ -1,4 +1,4 @@
-//! Feeds the metrics with the figures of the other parts; neither knows the other.
+//! Copies the figures of other modules into the metrics, which know nothing of them.
 
 use std::sync::{Arc, OnceLock};
 
@@ -10,7 +10,7 @@ use crate::admin::Make;
 use crate::logging;
 use crate::revision::{Revisions, ServedRevision};
 
-/// The revisions as the metrics see them. The metrics come first: probes are counted from the start.
+/// The revisions for the metrics, set later: the metrics are created first, since they count the first probes.
 #[derive(Default)]
 pub(super) struct LateLister(OnceLock<Arc<Revisions>>);
 
@@ -27,7 +27,7 @@ impl RevisionLister for LateLister {
     }
 }
 
-/// Makes the text of `/metrics`, with all figures at the time of the scrape.
+/// Renders `/metrics`, with all figures as of the scrape.
 pub(super) fn render(
     exporter: Exporter,
     reporter: ConcurrencyReporter,

@@ -1,4 +1,4 @@
-//! The sockets that the activator listens on, bound or handed over: all are open before anything starts.
+//! The listening sockets, bound or handed over: all are open before anything starts.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -10,10 +10,10 @@ use crate::os::listen;
 use crate::server::Listener;
 use crate::tls::{Current, Pair};
 
-/// Every port.
+/// All ports.
 pub(super) struct Ports {
     pub(super) http: Port,
-    /// None when it is off, as for `https`.
+    /// `None` when it is off, like `https`.
     pub(super) http2: Option<Port>,
     pub(super) https: Option<Port>,
     pub(super) admin: Port,
@@ -25,13 +25,12 @@ pub(super) struct Port {
     pub(super) address: SocketAddr,
     tls: Option<Arc<Current<Pair>>>,
     pub(super) sockets: Vec<TcpListener>,
-    /// Whether others serve the sockets when this process does not.
+    /// Whether the sockets outlive this process.
     pub(super) handed_over: bool,
 }
 
 impl Ports {
-    /// Takes the sockets that were handed over, and binds the other ports that `config` names;
-    /// `https` shows `pair`.
+    /// Takes the sockets that were handed over, and binds the other ports in `config`. `https` uses `pair`.
     pub(super) fn open(
         config: &Config,
         pair: Option<&Arc<Current<Pair>>>,
@@ -39,7 +38,7 @@ impl Ports {
     ) -> Result<Self, StartError> {
         let (listen, workers) = (&config.listen, config.workers);
         let mut open = |name, address: Option<SocketAddr>, sockets| match handover.take(name) {
-            none if none.is_empty() => address
+            handed_over if handed_over.is_empty() => address
                 .map(|address| Port::bind(name, address, sockets))
                 .transpose(),
             handed_over => Port::take(name, handed_over).map(Some),
@@ -58,7 +57,7 @@ impl Ports {
         })
     }
 
-    /// What each of the workers serves: at least one socket of every port for requests.
+    /// The listeners of each worker: at least one for every port but the admin port.
     pub(super) fn deal(&self, workers: usize) -> io::Result<Vec<Vec<Listener>>> {
         let mut hands: Vec<Vec<Listener>> = Vec::new();
         hands.resize_with(workers.max(1), Vec::new);

@@ -9,13 +9,13 @@ use tokio::task::JoinHandle;
 use super::StartError;
 use crate::history::record;
 
-/// Records that the file may be behind; one that is slower than that ends the recording.
+/// How many records may wait to be written; recording stops when there are more.
 const CAPACITY: usize = 65_536;
 
-/// Has what the reporter will be told written to the file at `path`, on the current runtime.
+/// Records the history of the reporter in the file at `path`, on the current runtime.
 ///
 /// # Errors
-/// The file is not to be had.
+/// The file cannot be opened.
 pub(super) fn start(
     builder: Builder,
     path: PathBuf,
@@ -31,7 +31,7 @@ pub(super) fn start(
             record(history, file).await
         };
         if let Err(error) = recorded.await {
-            tracing::error!(path = %path.display(), %error, "the recording has ended");
+            tracing::error!(path = %path.display(), %error, "the recording has stopped");
         }
     });
     Ok((builder, writing))

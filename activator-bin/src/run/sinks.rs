@@ -1,4 +1,4 @@
-//! The sinks that the configuration names, and what is measured of their links.
+//! Opens the configured sinks, and connects their links to the metrics.
 
 use std::io;
 use std::time::Duration;
@@ -17,20 +17,20 @@ use crate::config::{Config, JsonLinesConfig, SinkConfig};
 
 const SHORTEST_FLUSH: Duration = Duration::from_millis(10);
 
-/// The sinks, and how their links do.
+/// The sinks, and the state of their links.
 pub(super) struct Sinks {
     pub(super) sinks: Vec<Box<dyn StatSink>>,
-    /// For each link to an autoscaler whether it is up.
+    /// For each link to an autoscaler, whether it is up.
     pub(super) links: Vec<watch::Receiver<bool>>,
     files: Vec<Reopener>,
 }
 
 impl Sinks {
-    /// Has the files opened again at each SIGHUP, which does not end the process any more. To be called
-    /// on a tokio runtime, which ends it.
+    /// Reopens the files on each SIGHUP, which no longer ends the process. Must be called on a tokio runtime; ends
+    /// with it.
     ///
     /// # Errors
-    /// The signal can't be listened for.
+    /// The signal cannot be listened for.
     pub(super) fn reopen_at_hangup(&mut self) -> io::Result<()> {
         let files = std::mem::take(&mut self.files);
         if files.is_empty() {
@@ -42,7 +42,7 @@ impl Sinks {
                 for file in &files {
                     let file = file.clone();
                     let reopening = tokio::task::spawn_blocking(move || reopen(&file));
-                    // An error means that the runtime is going down.
+                    // An error means that the runtime is shutting down.
                     let _ = reopening.await;
                 }
             }
@@ -54,10 +54,10 @@ impl Sinks {
 fn reopen(file: &Reopener) {
     let path = file.path().display();
     match file.reopen() {
-        Ok(()) => tracing::info!("SIGHUP: reports go on in {path}, opened again"),
+        Ok(()) => tracing::info!("SIGHUP: reopened {path} for reports"),
         Err(error) => {
             tracing::error!(
-                "SIGHUP: cannot open {path} again, reports go on where they went: {error}"
+                "SIGHUP: cannot reopen {path}, reports still go to the old file: {error}"
             );
         }
     }
@@ -86,11 +86,11 @@ pub(super) fn open(
             }
             SinkConfig::Autoscaler(sink) => {
                 let sink = AutoscalerConfig {
-                    // The sink knows no flush without time.
+                    // The sink requires a positive timeout.
                     flush_timeout: config.reporter.flush_timeout.max(SHORTEST_FLUSH),
                     ..sink.clone()
                 };
-                // The name that Knative's dashboards look for, unless it stood for two links.
+                // The name that Knative's dashboards expect, unless there are several links.
                 let peer = exporter.link(if one_link { "autoscaler" } else { &sink.url });
                 let name = format!("autoscaler at {}", sink.url);
                 let sink = AutoscalerSink::try_new(name, config.pod_name.as_str(), sink)?
@@ -103,7 +103,7 @@ pub(super) fn open(
     Ok(opened)
 }
 
-/// How the sink is called, and what it writes to.
+/// The sink's name and writer.
 fn json_lines(
     JsonLinesConfig { path }: &JsonLinesConfig,
 ) -> Result<(String, FileWriter), StartError> {
@@ -117,7 +117,7 @@ fn json_lines(
     Ok((format!("json-lines in {}", path.display()), writer))
 }
 
-/// What a link says, as metrics.
+/// Records the events of a link as metrics.
 struct Link(LinkMetrics);
 
 impl LinkObserver for Link {

@@ -1,4 +1,4 @@
-//! TLS as the configuration says: the files are read at the start, and followed from then on.
+//! TLS as configured: the files are read at startup and watched from then on.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use reporter_metrics::Exporter;
 use crate::config::Config;
 use crate::tls::{Authorities, BackendTls, Current, Files, Pair, Read, TlsProblems, follow};
 
-/// What is shown to clients, and what backends are verified with.
+/// The certificate for clients, and the CAs that verify backends.
 pub(super) struct Tls {
     pub(super) pair: Option<Arc<Current<Pair>>>,
     pub(super) backends: Option<Arc<BackendTls>>,
 }
 
 impl Tls {
-    /// Reads what the configuration names. It blocks.
+    /// Reads the configured files. Blocks.
     ///
     /// # Errors
-    /// All that is wrong with the files, at once.
+    /// All problems found.
     pub(super) fn try_new(config: &Config) -> Result<Self, TlsProblems> {
         match (pair(config), backends(config)) {
             (Ok(pair), Ok(backends)) => Ok(Self { pair, backends }),
@@ -29,7 +29,7 @@ impl Tls {
         }
     }
 
-    /// Has the files read again when they change. To be called on a tokio runtime, which ends it.
+    /// Reloads the files when they change. Must be called on a tokio runtime; ends with it.
     pub(super) fn follow(&self, exporter: &Exporter) {
         if let Some(pair) = &self.pair {
             spawn(Arc::clone(pair), exporter);
@@ -83,6 +83,6 @@ fn spawn<F: Files>(current: Arc<Current<F>>, exporter: &Exporter) {
     };
     tokio::spawn(async move {
         let Err(error) = follow(current, on_read).await;
-        tracing::error!(%error, "certificates are not read again: cannot listen for SIGHUP");
+        tracing::error!(%error, "cannot listen for SIGHUP: certificates will not be reloaded");
     });
 }

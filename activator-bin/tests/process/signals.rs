@@ -13,9 +13,11 @@ fn signal_shuts_down_gracefully() {
     for signal in ["TERM", "INT"] {
         let program = start(&["--drain-delay", "1ms"]);
         program.signal(signal);
-        program.logs(&format!("SIG{signal}: stopping; once more to end at once"));
-        program.logs("not ready any more, clients are told to go elsewhere for 1ms");
-        program.logs("no new connections, 30s for the requests in flight");
+        program.logs(&format!(
+            "SIG{signal}: stopping; a second signal exits at once"
+        ));
+        program.logs("no longer ready; asking clients to go elsewhere for 1ms");
+        program.logs("no longer accepting connections; requests in flight have 30s to end");
         program.logs("stopped");
         program.ends(0);
     }
@@ -25,9 +27,9 @@ fn signal_shuts_down_gracefully() {
 fn second_signal_ends_it_at_once() {
     let program = start(&["--drain-delay", "1h"]);
     program.signal("TERM");
-    program.logs("SIGTERM: stopping; once more to end at once");
-    program.logs("not ready any more, clients are told to go elsewhere for 3600s");
+    program.logs("SIGTERM: stopping; a second signal exits at once");
+    program.logs("no longer ready; asking clients to go elsewhere for 3600s");
     program.signal("INT");
-    program.logs("SIGINT after that: ending at once");
+    program.logs("SIGINT: second signal, exiting at once");
     program.ends(1);
 }

@@ -96,7 +96,7 @@ fn hangup_reopens_a_rotated_file_without_torn_lines() {
         fs::rename(it.directory.join("reports"), it.directory.join(old)).unwrap();
         it.until("lines go on where they went", || it.lines(old).len() > 5);
         it.program.signal("HUP");
-        it.program.logs_at_last("SIGHUP: reports go on in ");
+        it.program.logs_at_last("SIGHUP: reopened ");
         it.until("the new file is used", || it.lines("reports").len() > 2);
         it.lines(old).iter().for_each(|line| check_line(line));
     }
@@ -107,7 +107,7 @@ fn hangup_reopens_a_rotated_file_without_torn_lines() {
     fs::rename(&it.directory, &away).unwrap();
     it.program.signal("HUP");
     it.program
-        .logs_at_last("reports go on where they went: No such file or directory");
+        .logs_at_last("reports still go to the old file: No such file or directory");
     fs::rename(&away, &it.directory).unwrap();
     it.until("lines go on", || it.lines("reports").len() > before + 2);
     it.lines("reports")[..before]
@@ -148,7 +148,7 @@ fn signal_ends_it_while_pipes_are_unread() {
         .logs_at_last("cannot write, trying again every second");
     it.program.signal("TERM");
     it.program
-        .logs_at_last("the recording of the history is not complete");
+        .logs_at_last("the recorded history is incomplete");
     it.program.logs_at_last("stopped");
     it.program.ends(0);
 }

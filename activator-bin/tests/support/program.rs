@@ -152,8 +152,8 @@ impl Program {
     #[track_caller]
     pub(crate) fn stop(self) {
         self.signal("TERM");
-        self.logs("SIGTERM: stopping; once more to end at once");
-        self.logs("no new connections, ");
+        self.logs("SIGTERM: stopping; a second signal exits at once");
+        self.logs("no longer accepting connections; ");
         self.logs("stopped");
         self.ends(0);
     }
