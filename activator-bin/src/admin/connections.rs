@@ -1,6 +1,6 @@
-//! The connections of the admin port: few, and none that does nothing keeps another out.
+//! The connections of the admin port: few, and an inactive one makes room for a new one.
 //!
-//! What must not live here: what is done with a request.
+//! What must not live here: the handling of requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -14,14 +14,14 @@ use tokio::time::{Instant, timeout};
 use super::text::Text;
 use crate::os::open_files;
 
-/// How long a peer may take nothing of a text before it is disconnected for another text.
+/// How long a peer may stall in a text before it is disconnected to make room for another text.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How old a text is when peers are disconnected for another one although they take some of it: as
-/// long as a scraper waits by default.
+/// The age of a text after which even peers that make progress are disconnected for another one: as long as a scraper
+/// waits by default.
 const OLD: Duration = Duration::from_secs(10);
 
-/// How often it is looked whether somebody has become dispensable.
+/// How often to check for a connection that can be closed.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// All connections.
@@ -29,34 +29,34 @@ pub(super) struct Connections {
     all: Mutex<Vec<Arc<Connection>>>,
     /// The most at once.
     most: usize,
-    /// How many wait for us.
+    /// How many of them wait for us.
     served: AtomicUsize,
-    /// HealthLog when one has left.
+    /// Notified when one has closed.
     left: Notify,
 }
 
-/// One connection, as those see it who need its place.
+/// One connection.
 pub(super) struct Connection {
     state: Mutex<State>,
     task: OnceLock<AbortHandle>,
 }
 
 struct State {
-    /// When its peer last did something.
+    /// When its peer last made progress.
     progress: Instant,
-    /// It waits for us, not for its peer.
+    /// Whether it waits for us, not for its peer.
     is_served: bool,
-    /// What it was sent, while that is in memory.
+    /// The texts that it was sent and that are still in memory.
     texts: Vec<Weak<Text>>,
 }
 
-/// A connection's place, until it is dropped.
+/// A connection's permit, released on drop.
 pub(super) struct Permit {
     all: Arc<Connections>,
     pub(super) connection: Arc<Connection>,
 }
 
-/// While it lives, its connection waits for us.
+/// While it lives, the connection waits for us.
 pub(super) struct Serving<'a> {
     all: &'a Connections,
     connection: &'a Connection,
@@ -72,8 +72,8 @@ impl Connections {
         })
     }
 
-    /// A place for one more. When there is none, whoever has done nothing for longest is
-    /// disconnected; those who wait for us are not, but they don't wait for long.
+    /// Admits one more connection. At the limit the one that has been inactive longest is closed; those that wait
+    /// for us are not, but they do not wait long.
     ///
     /// Cancel-safe.
     pub(super) async fn enter(self: &Arc<Self>) -> Permit {
@@ -94,13 +94,12 @@ impl Connections {
                     longest.end();
                 }
             }
-            // The time-out: somebody who was being served may be dispensable by now.
+            // With a timeout: a connection that was being served may be inactive by now.
             let _ = timeout(LOOK, left).await;
         }
     }
 
-    /// From now on `connection` waits for us; none when so many do that the others would leave nobody to
-    /// be disconnected.
+    /// From now on `connection` waits for us. `None` if too many do: enough must remain that can be closed.
     pub(super) fn serving<'a>(&'a self, connection: &'a Connection) -> Option<Serving<'a>> {
         let serving = Serving {
             all: self,
@@ -111,7 +110,7 @@ impl Connections {
         (others < self.most * 2 / 3).then_some(serving)
     }
 
-    /// Disconnects those whose peers take nothing of `text`, or too long for it, so that it leaves the memory.
+    /// Closes connections whose peers stall in `text` or take too long for it, so that its memory is freed.
     pub(super) fn end_readers(&self, text: &Arc<Text>) {
         let is_old = text.made.elapsed() >= OLD;
         let is_slow = |since: Instant| is_old || since.elapsed() >= PATIENCE;
@@ -135,24 +134,24 @@ impl Connection {
         }
     }
 
-    /// It is served by this task.
+    /// Sets the task that serves it.
     pub(super) fn is_task(&self, task: AbortHandle) {
         self.task.get_or_init(|| task);
     }
 
-    /// Its peer has done something.
+    /// Its peer has made progress.
     pub(super) fn on_progress(&self) {
         self.state.lock().progress = Instant::now();
     }
 
-    /// It is sent `text`.
+    /// `text` is being sent on it.
     pub(super) fn on_text(&self, text: &Arc<Text>) {
         let texts = &mut self.state.lock().texts;
         texts.retain(|text| text.strong_count() > 0);
         texts.push(Arc::downgrade(text));
     }
 
-    /// None while it waits for us.
+    /// Since when its peer makes no progress; `None` while it waits for us.
     fn silent_since(&self) -> Option<Instant> {
         let state = self.state.lock();
         (!state.is_served).then_some(state.progress)
@@ -164,7 +163,7 @@ impl Connection {
     }
 
     fn end(&self) {
-        // One without a task is about to get it.
+        // A connection without a task is about to get one.
         if let Some(task) = self.task.get() {
             task.abort();
         }

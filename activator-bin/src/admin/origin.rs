@@ -1,7 +1,7 @@
-//! Who may ask for a change: not a page that a browser has loaded from elsewhere.
+//! Refuses changes requested by web pages from elsewhere.
 //!
-//! A page reaches an address that its reader reaches, by name when its own name is made to point there
-//! (DNS rebinding). Its browser then names the page's host in `Host`, or tells the page in `Origin`.
+//! A page can reach every address that its reader's browser reaches, or point its own name there (DNS rebinding). The
+//! browser then sends the page's host in `Host`, or its origin in `Origin`.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
-/// A host, and its port when one is named.
+/// A host and an optional port.
 #[derive(Debug, PartialEq, Eq)]
 struct Named {
     host: Host,
@@ -21,15 +21,15 @@ struct Named {
 #[derive(Debug, PartialEq, Eq)]
 enum Host {
     Ip(IpAddr),
-    /// In lower case, without the root's dot.
+    /// In lower case, without the trailing dot.
     Name(String),
 }
 
-/// Whether a request with this target and these headers may change anything where the hosts are called
-/// `hosts`, besides `localhost` and by their IP addresses.
+/// Whether a request with this target and headers may change anything. `hosts` are this host's names besides
+/// `localhost` and IP addresses.
 ///
 /// # Errors
-/// Why it may not, in a sentence.
+/// Why it may not.
 pub(super) fn check(target: &Uri, headers: &HeaderMap, hosts: &[String]) -> Result<(), String> {
     let Some(own) = only(headers, &HOST)?.and_then(Named::parse) else {
         return Err("a change needs a Host header that names a host".to_owned());
@@ -55,7 +55,7 @@ pub(super) fn check(target: &Uri, headers: &HeaderMap, hosts: &[String]) -> Resu
     }
 }
 
-/// The value of a header that may come once.
+/// The value of a header that may occur only once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, String> {
     let mut values = headers.get_all(name).iter();
     let value = values.next().map(HeaderValue::to_str);
@@ -66,7 +66,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     }
 }
 
-/// Whether `origin` is that of pages on `own`, be it behind a proxy that speaks TLS.
+/// Whether `origin` is the origin of pages on `own`, possibly behind a TLS proxy.
 fn is_same(origin: &str, own: &Named) -> bool {
     let by_scheme = |(scheme, port)| Some((origin.strip_prefix(scheme)?, port));
     let mut schemes = [("http://", 80), ("https://", 443)].into_iter();
@@ -81,7 +81,7 @@ fn is_same(origin: &str, own: &Named) -> bool {
 impl Named {
     fn parse(text: &str) -> Option<Self> {
         let (host, port) = match text.rsplit_once(':') {
-            // Inside of an IPv6 address.
+            // A colon inside an IPv6 address.
             Some((_, behind)) if behind.ends_with(']') => (text, None),
             Some((host, "")) => (host, None),
             Some((host, port)) => (host, Some(port)),
@@ -165,7 +165,7 @@ mod tests {
             ("127.0.0.1.evil.example", "the host"),
             ("sub.activator.example", "the host"),
             ("activator.example..", "the host"),
-            // Not how an address is written, although resolvers take it for one.
+            // Not valid as addresses, although resolvers accept them.
             ("127.1", "the host"),
             ("2130706433", "the host"),
             ("0x7f.0.0.1", "the host"),
@@ -231,7 +231,7 @@ mod tests {
             let head = format!("Host: localhost:9090\r\nOrigin: {origin}");
             check("/", &head, Err("another origin"));
         }
-        // The name of a page that was made to point here.
+        // A page whose name was made to point here.
         let rebound = "Host: evil.example\r\nOrigin: http://evil.example";
         check("/", rebound, Err("the host"));
         let twice = "Host: localhost\r\nOrigin: http://localhost\r\nOrigin: http://localhost";

@@ -1,4 +1,4 @@
-//! The bytes of a connection to the admin port: whoever takes none of what it is sent is disconnected.
+//! The socket of an admin connection: a peer that does not read is disconnected.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -12,18 +12,18 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::connections::Connection;
 
-/// How long a peer may take nothing.
+/// How long a peer may read nothing.
 const STALL: Duration = Duration::from_secs(10);
-/// How long it may take for all that waits to be taken: as long as the slowest scraper waits.
+/// How long it may take to read everything: as long as the slowest scrapers wait.
 const WHOLE: Duration = Duration::from_secs(60);
 
 /// Both directions.
 pub(super) struct Socket {
     stream: TcpStream,
     connection: Arc<Connection>,
-    /// Since when something waits to be taken.
+    /// Since when there is something to read for the peer.
     waits_since: Option<Instant>,
-    /// Until when some of it must be, while none is.
+    /// Until when it must read some of it, while it reads nothing.
     until: Option<Pin<Box<Sleep>>>,
 }
 
@@ -86,7 +86,7 @@ impl AsyncWrite for Socket {
         true
     }
 
-    /// Everything that was to be sent was written before.
+    /// Called once everything has been written.
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.waits_since = None;
         Pin::new(&mut self.stream).poll_flush(cx)

@@ -71,15 +71,15 @@ async fn get(address: SocketAddr, path: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_silent_crowd_keeps_nobody_out() {
+async fn a_silent_crowd_does_not_block_others() {
     let address = serve(String::new).await;
     let mut crowd = Vec::new();
     for _ in 0..3 * open_files::reserved_for_admin() {
         crowd.push(connect(address).await);
     }
-    let answer = get(address, "/livez").await;
-    assert!(answer.ends_with("\r\n\r\nok\n"), "{answer}");
-    // Whoever came first.
+    let response = get(address, "/livez").await;
+    assert!(response.ends_with("\r\n\r\nok\n"), "{response}");
+    // The first one was disconnected.
     assert_eq!(rest(&mut crowd[0]).await, "");
     let last = crowd.last_mut().unwrap();
     ask(last, "/livez").await;
@@ -87,7 +87,7 @@ async fn a_silent_crowd_keeps_nobody_out() {
 }
 
 #[tokio::test]
-async fn those_who_ask_meanwhile_share_a_text_that_was_begun_after_they_asked() {
+async fn concurrent_requests_share_a_text_that_was_begun_after_them() {
     let (made, texts) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let (begun, begin) = mpsc::channel();
     let (go, gone) = mpsc::channel();
@@ -117,7 +117,7 @@ async fn those_who_ask_meanwhile_share_a_text_that_was_begun_after_they_asked() 
         ask(&mut socket, "/metrics").await;
         others.push(socket);
     }
-    // The port is served meanwhile, and with that they have all asked.
+    // The port is served meanwhile; after this all requests have arrived.
     for _ in 0..2 {
         assert!(get(address, "/livez").await.ends_with("ok\n"));
     }
@@ -133,17 +133,17 @@ async fn those_who_ask_meanwhile_share_a_text_that_was_begun_after_they_asked() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn readers_that_read_nothing_hold_few_texts_and_are_disconnected() {
+async fn stalled_readers_hold_few_texts_and_are_disconnected() {
     let address = serve(|| "x".repeat(LARGE)).await;
     let mut readers = Vec::new();
     for _ in 0..6 {
         let mut reader = connect(address).await;
         ask(&mut reader, "/metrics").await;
-        // It has got the beginning, so that the next one gets another text.
+        // It has received the beginning, so that the next one gets another text.
         reader.readable().await.unwrap();
         readers.push(reader);
     }
-    // There are as many texts as may be, and yet there is one for whoever reads.
+    // The limit on texts is reached, and yet a client that reads gets one.
     let whole = get(address, "/metrics").await;
     assert!(whole.len() > LARGE, "{}", whole.len());
     tokio::time::sleep(Duration::from_secs(11)).await;
@@ -154,10 +154,10 @@ async fn readers_that_read_nothing_hold_few_texts_and_are_disconnected() {
 }
 
 #[tokio::test]
-async fn a_text_that_cannot_be_made_is_an_error_and_the_next_one_is_made() {
+async fn a_text_that_fails_is_an_error_and_the_next_one_is_rendered() {
     let made = AtomicUsize::new(0);
     let address = serve(move || match made.fetch_add(1, Ordering::Relaxed) {
-        0 => panic!("as it shall"),
+        0 => panic!("as expected"),
         _ => "whole\n".to_owned(),
     })
     .await;

@@ -1,8 +1,8 @@
-//! One long text, and when it was made.
+//! A long response body, and when it was rendered.
 
 use tokio::time::Instant;
 
-/// A text while somebody reads it.
+/// A text that is being read.
 pub(super) struct Text {
     pub(super) bytes: String,
     pub(super) made: Instant,

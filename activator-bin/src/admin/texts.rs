@@ -1,6 +1,6 @@
-//! Long texts, each made once for all who ask meanwhile, and few of them in memory.
+//! Long response bodies, each rendered once for all concurrent requests, with few of them in memory.
 //!
-//! Whoever asks gets a text that was begun after that, so that it shows what the asker has done before.
+//! A request gets a text whose rendering began after the request arrived, so it shows the client's own changes.
 
 use std::mem;
 use std::sync::{Arc, Weak};
@@ -16,13 +16,13 @@ use tokio::time::{Instant, sleep};
 use super::connections::{Connection, Connections};
 use super::text::Text;
 
-/// The most that are in memory for those who still read them; one more may be in the making.
+/// The most texts kept in memory for their readers, besides one that is being rendered.
 const MOST: usize = 3;
 
-/// How often it is looked whether one of them has left.
+/// How often to check whether one of them is no longer read.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Makes a text.
+/// Renders a text.
 pub(crate) type Make = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// The texts of one kind.
@@ -35,15 +35,15 @@ pub(super) struct Texts {
 #[derive(Default)]
 struct State {
     is_making: bool,
-    /// Those who wait for the next one.
+    /// Requests that wait for the next text.
     waiting: Waiting,
-    /// Those that are read, the oldest first.
+    /// Texts that are being read, the oldest first.
     read: Vec<Weak<Text>>,
 }
 
 type Waiting = watch::Sender<Option<Arc<Text>>>;
 
-/// What is sent of a text.
+/// A text as a response body.
 struct Sent(Arc<Text>);
 
 impl AsRef<[u8]> for Sent {
@@ -61,12 +61,12 @@ impl Texts {
         })
     }
 
-    /// The text as of now, for `connection`.
+    /// Renders the text as of now, for `connection`.
     ///
-    /// It may wait for two texts, and for whoever reads an earlier one. Cancel-safe.
+    /// May wait for two renderings, and for readers of an earlier text. Cancel-safe.
     ///
     /// # Errors
-    /// Too many wait already, or it could not be made.
+    /// 503 if too many requests wait already, 500 if rendering failed.
     pub(super) async fn next(
         self: &Arc<Self>,
         connection: &Connection,
@@ -88,7 +88,7 @@ impl Texts {
         Ok(Bytes::from_owner(Sent(text)))
     }
 
-    /// Makes one text after the other while there are those who wait for one.
+    /// Renders one text after the other while requests wait.
     async fn make(self: Arc<Self>) {
         loop {
             self.room().await;
@@ -101,7 +101,7 @@ impl Texts {
                 mem::take(&mut state.waiting)
             };
             let make = Arc::clone(&self.make);
-            // A panic leaves those who wait without one.
+            // After a panic the waiting requests get an error.
             if let Ok(bytes) = spawn_blocking(move || make()).await {
                 let made = Instant::now();
                 let text = Arc::new(Text { bytes, made });
@@ -111,7 +111,7 @@ impl Texts {
         }
     }
 
-    /// Waits until there is room for one more text. Whoever takes nothing of the oldest one is disconnected.
+    /// Waits until there is room for one more text. Readers that stall in the oldest one are disconnected.
     async fn room(&self) {
         while let Some(oldest) = self.beyond() {
             self.connections.end_readers(&oldest);
@@ -120,7 +120,7 @@ impl Texts {
         }
     }
 
-    /// The oldest text, when there may not be one more.
+    /// The oldest text, if there is no room for one more.
     fn beyond(&self) -> Option<Arc<Text>> {
         let read = &mut self.state.lock().read;
         read.retain(|text| text.strong_count() > 0);

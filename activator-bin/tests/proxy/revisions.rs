@@ -85,7 +85,7 @@ async fn revisions_are_shown_set_and_removed() {
 
 #[tokio::test]
 async fn without_admin_write_revisions_are_read_only() {
-    let off = "changes over the admin port are off; [admin] write = true turns them on";
+    let off = "changes through the admin port are disabled; [admin] write = true enables them";
     check(
         false,
         &[
@@ -104,8 +104,8 @@ async fn bad_body_is_refused_with_all_errors() {
         "container_concurrency": -1, "backends": ["127.0.0.1:80", "x", 7, "127.0.0.1:80", "127.0.0.1:0"]}"#;
     let problems = r#"body: backends[1]: expected an IP address and a port, like "127.0.0.1:8012", found "x"
 body: backends[2]: expected an IP address and a port, like "127.0.0.1:8012", found 7
-body: backends[3]: "127.0.0.1:80" is in the list already
-body: backends[4]: "127.0.0.1:0" has port 0, where nobody listens
+body: backends[3]: "127.0.0.1:80" is listed twice
+body: backends[4]: "127.0.0.1:0" has port 0, which cannot be connected to
 body: container_concurrency: expected a whole number from 0 to 1000000, found -1
 body: nam: unknown field; did you mean "name"?
 body: name: expected "hello", as in the path, found "other"
@@ -204,7 +204,7 @@ async fn tls_revision_without_a_ca_file_is_refused() {
     assert_eq!(put(config.clone()).await.status(), 200);
     config.backend_tls.ca_file = None;
     let answer = put(config).await;
-    let why = "body: tls: needs ca_file in [backend_tls], and there was none at the start\n";
+    let why = "body: tls: needs ca_file in [backend_tls], which was not set at startup\n";
     assert_eq!((answer.status(), &*answer.body), (400, why));
 }
 
