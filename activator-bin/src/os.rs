@@ -1,7 +1,7 @@
-//! What is asked of the operating system: sockets that listen, sockets handed over, open files, files that
-//! are read and followed, the service manager.
+//! Interfaces to the operating system: listening and handed-over sockets, the limit on open files, files that are read
+//! and watched, the service manager.
 //!
-//! What must not live here: what the files mean, and who is served at the sockets.
+//! What must not live here: the meaning of the files, and what is served on the sockets.
 
 pub(crate) mod file_retry;
 pub(crate) mod file_watch;

@@ -1,6 +1,6 @@
-//! Where revisions come from while the activator runs, and what is done with what is said of them.
+//! Sources of revisions while the activator runs.
 //!
-//! What must not live here: the table of revisions, and what single requests to the admin port change in it.
+//! What must not live here: the table of revisions, and changes through the admin port.
 
 use async_trait::async_trait;
 use reporter_metrics::ConfigMetrics;
@@ -14,25 +14,25 @@ mod file;
 pub use feed::{Feed, Said};
 pub use file::FileSource;
 
-/// Problems of one file that are logged each; there may be as many as the file has lines.
+/// The most problems logged for one file; there may be as many as the file has lines.
 const PROBLEMS_LOGGED: usize = 100;
 
-/// Says what there is. The activator starts with the set in its configuration.
+/// A source of revisions. The activator starts with the set in its configuration.
 #[async_trait]
 pub trait RevisionSource: Send {
-    /// Waits for news. Those that are as before do no harm.
+    /// Waits for changes. They may equal the current state.
     ///
-    /// It may be awaited without a bound: that nothing changes is the normal case.
+    /// May wait without bound: normally nothing changes.
     ///
     /// # Errors
-    /// There are news, and all this is wrong with them. What was there before is kept.
+    /// The changes are invalid; the current state is kept.
     ///
     /// # Cancel safety
-    /// A change that is being read when the future is dropped is lost; those who come later are not.
+    /// A change that is being read when the future is dropped is lost; later ones are not.
     async fn changed(&mut self) -> Result<Said, Problems>;
 }
 
-/// Has `feed` say what the source says, for as long as the future is polled.
+/// Applies the source's changes through `feed`, for as long as the future is polled.
 pub(crate) async fn follow(
     mut source: Box<dyn RevisionSource>,
     mut feed: Feed,
@@ -50,7 +50,7 @@ pub(crate) async fn follow(
                 }
             }
             Err(problems) => {
-                tracing::error!("the new configuration is bad, the one before stays");
+                tracing::error!("the new configuration is invalid; keeping the previous one");
                 let problems = problems.as_slice();
                 for problem in problems.iter().take(PROBLEMS_LOGGED) {
                     tracing::error!("{problem}");
@@ -71,6 +71,6 @@ fn log_changes(changes: &Changes) {
         ..
     } = *changes;
     if added + changed + removed > 0 {
-        tracing::info!(added, changed, removed, "revisions have changed");
+        tracing::info!(added, changed, removed, "revisions changed");
     }
 }

@@ -1,15 +1,15 @@
-//! How long to wait before a file that could not be read is tried again.
+//! Pauses before a file that could not be read is retried.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// The first pause: a file that is being replaced is gone for less.
+/// The first pause: longer than a file is missing while it is being replaced.
 const FIRST: Duration = Duration::from_millis(250);
 /// The longest pause.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// Pauses that grow while nothing but failures comes of a file. There is none until it has failed.
+/// Pauses that grow with each failure in a row.
 #[derive(Debug, Default)]
 pub(crate) struct Pause(Option<Duration>);
 
@@ -20,14 +20,14 @@ impl Pause {
         self.0 = Some(next);
     }
 
-    /// The file could be read, whatever is in it; answers whether it could not before.
+    /// The file could be read, valid or not. Returns whether it could not before.
     pub(crate) fn on_success(&mut self) -> bool {
         self.0.take().is_some()
     }
 
-    /// Waits until it is time to try again: never when it has not failed.
+    /// Waits until it is time to retry; forever if the file has not failed.
     ///
-    /// Cancel-safe: the wait begins anew.
+    /// Cancel-safe: the wait starts again.
     pub(crate) async fn over(&self) {
         match self.0 {
             Some(pause) => sleep(pause).await,

@@ -1,12 +1,10 @@
-//! When to read a file again: as soon as whoever wrote it is done.
+//! Notices when a file has changed and its writer is done.
 //!
-//! The kernel's notifications of whole writes and renames come within a millisecond. They never
-//! come for network file systems or a directory that is replaced as a whole, so the file's metadata
-//! are looked at as well; then a change counts once it has been the same for two looks, lest a file
-//! be read that is half written. For the same reason a file that was written to is read when it has been
-//! the same for a moment, and one that became smaller is given time: its writer may only have begun,
-//! and if it has not, the kernel tells its end. That a file is gone is left to these looks: in many a replacement
-//! it is gone for a moment.
+//! inotify reports finished writes and renames within a millisecond. It reports nothing for network file systems, or if
+//! the directory is replaced, so the file's metadata are polled as well. To avoid reading a half-written file, a change
+//! found by polling counts once two polls agree, a file that was written to is read once it has not changed for a moment,
+//! and one that has shrunk gets more time: its writer may have just begun, and inotify reports when it is done. A missing
+//! file is noticed by polling only: during many replacements it is missing for a moment.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
@@ -25,76 +23,75 @@ mod notifications;
 
 use notifications::Notifications;
 
-/// How often metadata are looked at.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often metadata are polled.
+const POLL: Duration = Duration::from_secs(1);
 
-/// For how many looks a change is the same before it counts.
+/// How many polls must confirm a change before it counts.
 const QUIET: u32 = 1;
 
-/// The same for a file that became smaller while its writer's end is told by the kernel, if it is a
-/// writer on this machine.
+/// The same for a file that has shrunk, when inotify works: it reports when a writer on this machine is done.
 const QUIET_WHEN_SMALLER: u32 = 10;
 
-/// How long a file that was written to is the same before it is read.
+/// How long a file that was written to must be unchanged before it is read.
 const SETTLE: Duration = Duration::from_millis(100);
 
-/// How often that is waited for; a file that never settles is read all the same.
+/// How often to wait for that; a file that keeps changing is read anyway.
 const MOST_SETTLES: u32 = 50;
 
 /// A file under watch.
 pub(crate) struct Watch {
     path: PathBuf,
     notifications: Option<Notifications>,
-    /// There was a notification, and no answer since.
+    /// A notification since the last reported change.
     news: Option<News>,
-    looks: Interval,
-    /// As of the last look, and how many looks before found the same.
+    polls: Interval,
+    /// As of the last poll, and how many polls before found the same.
     seen: Option<State>,
     quiet: u32,
-    /// As of the last answer.
-    answered: Option<State>,
+    /// As of the last reported change.
+    reported: Option<State>,
 }
 
 #[derive(Clone, Copy)]
 struct News {
-    /// It can only be about whole files.
+    /// Whether it can only be about complete files.
     whole: bool,
 }
 
 impl Watch {
-    /// Watches the file at `path`, whether or not it is there: changes from now on are noticed.
+    /// Watches the file at `path`, which may not exist yet. Changes from now on are noticed.
     pub(crate) async fn new(path: PathBuf) -> Self {
         let notifications = Notifications::new(&path);
         let notifications = notifications.inspect_err(|error| {
-            tracing::warn!(%error, "no notifications of file changes; a change takes two seconds to be seen");
+            tracing::warn!(%error, "cannot watch files with inotify; changes are noticed after two seconds");
         });
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut polls = interval(POLL);
+        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let state = State::of(&path).await;
         Self {
             path,
             notifications: notifications.ok(),
             news: None,
-            looks,
+            polls,
             seen: state,
             quiet: 0,
-            answered: state,
+            reported: state,
         }
     }
 
-    /// Waits until there is something new to be read.
+    /// Waits until there is something new to read.
     ///
     /// # Cancel safety
-    /// Nothing is lost when the future is dropped: what was missed, the next look finds.
+    /// No change is lost when the future is dropped: the next poll finds it.
     pub(crate) async fn changed(&mut self) {
         while self.news.is_none() {
             tokio::select! {
                 whole = notified(&mut self.notifications) => self.news = Some(News { whole }),
-                _ = self.looks.tick() => {
+                _ = self.polls.tick() => {
                     let state = State::of(&self.path).await;
                     self.quiet = if state == self.seen { self.quiet + 1 } else { 0 };
                     self.seen = state;
-                    if state != self.answered && self.quiet >= self.patience() {
+                    if state != self.reported && self.quiet >= self.patience() {
                         break;
                     }
                 }
@@ -103,35 +100,35 @@ impl Watch {
         if self.news.is_some_and(|news| !news.whole) {
             self.settle().await;
         }
-        self.answer().await;
+        self.report().await;
     }
 
-    /// Waits until the file can be read without its having changed, also if its writer is still at it.
+    /// Waits until the file has stopped changing, for a bounded time, and then reports it as changed.
     ///
     /// # Cancel safety
-    /// As that of [`changed`](Self::changed).
+    /// As for [`changed`](Self::changed).
     pub(crate) async fn settled(&mut self) {
         self.settle().await;
-        self.answer().await;
+        self.report().await;
     }
 
-    /// Whether the file has changed since it was to be read.
+    /// Whether the file has changed since the last reported change.
     pub(crate) async fn is_stale(&self) -> bool {
-        State::of(&self.path).await != self.answered
+        State::of(&self.path).await != self.reported
     }
 
-    /// The file is going to be read as it is now.
-    async fn answer(&mut self) {
+    /// The file will be read as it is now.
+    async fn report(&mut self) {
         self.news = None;
         if let Some(notifications) = &mut self.notifications {
             notifications.follow(&self.path);
         }
-        // Before the file is read, so that what changes meanwhile is news.
-        self.answered = State::of(&self.path).await;
-        (self.seen, self.quiet) = (self.answered, 0);
+        // Before the file is read, so that changes meanwhile are noticed.
+        self.reported = State::of(&self.path).await;
+        (self.seen, self.quiet) = (self.reported, 0);
     }
 
-    /// Waits until the file has not changed for a moment, but not for ever.
+    /// Waits until the file has not changed for a moment, for a bounded time.
     async fn settle(&self) {
         let mut state = State::of(&self.path).await;
         for _ in 0..MOST_SETTLES {
@@ -144,13 +141,13 @@ impl Watch {
         }
     }
 
-    /// How many looks have to find the same.
+    /// How many polls must confirm a change.
     fn patience(&self) -> u32 {
         let smaller = |before: State| {
             let now = self.seen?;
             Some(now.file == before.file && now.size < before.size)
         };
-        match self.answered.and_then(smaller) {
+        match self.reported.and_then(smaller) {
             Some(true) if self.notifications.is_some() => QUIET_WHEN_SMALLER,
             _ => QUIET,
         }
@@ -164,7 +161,7 @@ async fn notified(notifications: &mut Option<Notifications>) -> bool {
     }
 }
 
-/// What tells one content of a file from another without reading it.
+/// Metadata that change with the content of a file.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State {
     file: (u64, u64),
@@ -174,7 +171,7 @@ struct State {
 }
 
 impl State {
-    /// None when there is no file to be seen.
+    /// `None` when the file does not exist or cannot be examined.
     async fn of(path: &Path) -> Option<Self> {
         tokio::fs::metadata(path)
             .await

@@ -1,5 +1,4 @@
-//! Sockets that listen before the program starts: whoever starts it opens them and passes them on, as
-//! systemd does, and they outlive it.
+//! Listening sockets passed by the parent process, as systemd does. They outlive this process.
 
 use std::env;
 use std::io;
@@ -10,35 +9,35 @@ use socket2::SockRef;
 
 use crate::os::listen;
 
-/// What they can be called: the names of ports in `[listen]`.
+/// Their names: the ports in `[listen]`.
 const NAMES: &[&str] = &["http", "http2", "https", "admin"];
 
-/// Sockets to serve instead of ones of our own.
+/// Sockets to serve instead of binding new ones.
 #[derive(Debug, Default)]
 pub struct Handover(Vec<(String, TcpListener)>);
 
-/// Why sockets that were passed cannot be served. Nothing was served.
+/// Why passed sockets cannot be served. Nothing was served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandoverError {
-    /// How many there are is no number.
+    /// Their count is not a number.
     #[error("LISTEN_FDS: expected a whole number, found {0:?}")]
     Count(String),
-    /// Nobody says which socket is for what.
+    /// There is not one name for each socket.
     #[error("LISTEN_FDNAMES has {names} names for {sockets} sockets; each needs one of {NAMES:?}")]
     Unnamed {
-        /// How many names there are.
+        /// The number of names.
         names: usize,
-        /// How many sockets there are.
+        /// The number of sockets.
         sockets: usize,
     },
     /// There is no such port.
     #[error("LISTEN_FDNAMES: expected one of {NAMES:?}, found {0:?}")]
     Name(String),
-    /// It is no socket that listens.
-    #[error("LISTEN_FDS: the socket called {name:?} cannot be served: {source}")]
+    /// It is not a listening socket.
+    #[error("LISTEN_FDS: the socket named {name:?} cannot be served: {source}")]
     Socket {
-        /// How it is called.
+        /// Its name.
         name: String,
         /// What is wrong with it.
         source: io::Error,
@@ -46,13 +45,13 @@ pub enum HandoverError {
 }
 
 impl Handover {
-    /// Takes what `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES` say, as `sd_listen_fds_with_names(3)`
-    /// has it; nothing when that is for another process.
+    /// Takes the sockets described by `LISTEN_FDS`, `LISTEN_PID` and `LISTEN_FDNAMES`, as in
+    /// `sd_listen_fds_with_names(3)`; none if they are for another process.
     ///
     /// Can be called once, and only before there are threads: it changes the environment.
     ///
     /// # Errors
-    /// What was passed is not what it has to be.
+    /// The variables or sockets are invalid.
     pub fn from_environment() -> Result<Self, HandoverError> {
         let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
         if let Ok(count) = env::var("LISTEN_FDS")
@@ -93,7 +92,7 @@ impl Handover {
 
 fn take(passed: &mut ListenFd, index: usize) -> io::Result<TcpListener> {
     let socket = passed.take_tcp_listener(index)?;
-    let socket = socket.expect("each is there once and is taken once");
+    let socket = socket.expect("each index is taken once");
     if !SockRef::from(&socket).is_listener()? {
         return Err(io::Error::other("it does not listen"));
     }

@@ -1,4 +1,4 @@
-//! Listening sockets, bound before anything starts.
+//! Listening sockets.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -7,23 +7,23 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
-/// Connections that may wait to be accepted, per worker.
+/// How many connections may wait to be accepted, per worker.
 const BACKLOG: i32 = 4096;
 
 /// How long to wait when the machine is out of sockets or memory.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// A peer that has vanished without a word is noticed after about this long.
+/// The interval of keep-alive probes, which detect a vanished peer.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// One listener per worker on `address`; the kernel spreads connections over them. With port 0
-/// all of them get the same free one.
+/// Binds one listener per worker to `address`; the kernel distributes connections over them. With port 0 all of them
+/// get the same free port.
 ///
 /// # Errors
-/// As the operating system says; in particular when another program listens there.
+/// From the operating system, in particular when another program listens there.
 pub(crate) fn bind(address: SocketAddr, workers: usize) -> io::Result<Vec<TcpListener>> {
-    // Sockets that share a port also share it with another activator of the same user, and each
-    // would get some of the requests. A socket that does not share tells whether somebody is there.
+    // Sockets with SO_REUSEPORT would also share the port with another activator of the same user, and each would get
+    // some of the requests. A socket without it detects that.
     let probe = socket(address)?;
     probe.bind(&address.into())?;
     let bound = probe.local_addr()?.as_socket();
@@ -54,7 +54,7 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     Ok(socket)
 }
 
-/// What every connection of a client wants.
+/// Sets the options of every client connection.
 pub(crate) fn tune(socket: &impl AsFd) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)

@@ -1,5 +1,4 @@
-//! How many files and sockets this process may have open, for how many connections that is room, and which
-//! are kept for operators.
+//! The limit on open files, how many connections it allows, and the descriptors reserved for operators.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -7,13 +6,13 @@ use std::os::fd::{AsFd, AsRawFd};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// What is open beside the connections of requests: listeners, probes, the admin port, files.
+/// Descriptors used for other things than requests: listeners, probes, the admin port, files.
 const OTHERS: u64 = 256;
 
-/// The most descriptors that requests leave to the admin port, files and the link to the autoscaler.
+/// The most descriptors reserved for the admin port, files and the link to the autoscaler.
 const RESERVED: u64 = 128;
 
-/// Lets this process have as many open as it may: often far more than it is given at first.
+/// Raises the limit to the hard limit, which is often far higher.
 pub(crate) fn raise() -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     if limit.current == limit.maximum {
@@ -26,36 +25,37 @@ pub(crate) fn raise() -> io::Result<()> {
     Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
-/// How many idle connections to backends there is room for beside as many of busy ones, and clients of both.
+/// How many idle connections to backends the limit allows, beside as many busy ones and their clients.
 pub(crate) fn room_for_idle_backends() -> u64 {
     (room_for_clients() / 2).max(1)
 }
 
-/// Whether the process, or the whole machine, has no descriptor left.
+/// Whether `error` means that the process or the machine is out of descriptors.
 pub(crate) fn is_scarcity(error: &io::Error) -> bool {
     let errno = Errno::from_io_error(error);
     matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// How many clients there is room for when each has a connection to a backend as well.
+/// How many clients the limit allows when each has a connection to a backend as well.
 pub(crate) fn room_for_clients() -> u64 {
     let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
     (most.saturating_sub(OTHERS) / 2).max(1)
 }
 
-/// A connection of a request or to its backend, unless it has one of the descriptors that are kept for
-/// others. A new one has the lowest number that is free, so that hardly any are left then.
+/// Returns `connection`, unless it has a reserved descriptor. New descriptors have the lowest free number, so that hardly
+/// any are left then.
 ///
 /// # Errors
-/// As if there were none left at all.
+/// As if there were no descriptors left.
 pub(crate) fn unreserved<S: AsFd>(connection: S) -> io::Result<S> {
-    match is_reserved(&connection) {
-        true => Err(Errno::MFILE.into()),
-        false => Ok(connection),
+    if is_reserved(&connection) {
+        Err(Errno::MFILE.into())
+    } else {
+        Ok(connection)
     }
 }
 
-/// Whether `connection` has one of the descriptors that are kept for others.
+/// Whether `connection` has a reserved descriptor.
 pub(crate) fn is_reserved(connection: &impl AsFd) -> bool {
     let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let number = connection.as_fd().as_raw_fd();

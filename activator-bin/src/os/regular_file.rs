@@ -1,4 +1,4 @@
-//! Reads a whole file that may be read again later: a regular one, of a size with a bound.
+//! Reads regular files of bounded size.
 
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Read};
@@ -7,23 +7,23 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// The largest file that is read: room for a hundred thousand revisions, none for `/dev/zero`.
+/// The largest file that is read: enough for a hundred thousand revisions, and a bound on `/dev/zero`.
 pub(crate) const LIMIT: u64 = 64 << 20;
 
 /// Why a file was not read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unread {
-    /// It may be otherwise the next time.
+    /// Reading failed; a retry may succeed.
     #[error("cannot be read: {0}")]
     Failed(#[from] io::Error),
-    /// What was read from it once does not come a second time.
+    /// Its content can be read only once.
     #[error("is {0}, which cannot be read twice")]
     Once(&'static str),
     #[error("is larger than {} MiB", LIMIT >> 20)]
     TooLarge,
 }
 
-/// The file's content. It waits for no writer: a pipe is refused.
+/// Reads a file. Refuses pipes and devices, without waiting for a writer.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unread> {
     // Opening a pipe would wait for its writer.
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one of the lower bits");
@@ -37,7 +37,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unread> {
     read_all(file)
 }
 
-/// All that comes out of `file`, which may be a pipe.
+/// Reads `file` to its end; it may be a pipe.
 pub(crate) fn read_all(file: File) -> Result<Vec<u8>, Unread> {
     let mut bytes = Vec::new();
     file.take(LIMIT + 1).read_to_end(&mut bytes)?;
@@ -47,7 +47,7 @@ pub(crate) fn read_all(file: File) -> Result<Vec<u8>, Unread> {
     Ok(bytes)
 }
 
-/// What it is, in words, when it is something that cannot be read twice.
+/// The kind of a file that cannot be read twice, in words; `None` for others.
 pub(crate) fn read_once(kind: FileType) -> Option<&'static str> {
     if kind.is_fifo() {
         Some("a pipe")

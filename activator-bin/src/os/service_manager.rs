@@ -1,4 +1,4 @@
-//! What the service manager is told, when there is one that wants to know (`sd_notify(3)`).
+//! Notifications to the service manager, if there is one (`sd_notify(3)`).
 
 use std::env;
 use std::io;
@@ -10,16 +10,16 @@ mod address;
 
 use address::{Address, Vsock};
 
-/// How long a manager that does not listen may hold us up.
+/// How long a notification may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The activator serves.
+/// The activator serves requests.
 pub(crate) const READY: &str = "READY=1";
 
-/// The activator ends.
+/// The activator is stopping.
 pub(crate) const STOPPING: &str = "STOPPING=1";
 
-/// Tells the manager that `NOTIFY_SOCKET` names; nobody without one.
+/// Notifies the manager at `NOTIFY_SOCKET`; does nothing if that is not set.
 pub(crate) fn notify(state: &str) {
     let Some(name) = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
         return;
@@ -29,7 +29,9 @@ pub(crate) fn notify(state: &str) {
         Err(error) => Err(error.to_string()),
     };
     if let Err(error) = sent {
-        tracing::warn!("cannot tell the service manager {state}: NOTIFY_SOCKET={name:?}: {error}");
+        tracing::warn!(
+            "cannot notify the service manager of {state}: NOTIFY_SOCKET={name:?}: {error}"
+        );
     }
 }
 
@@ -45,7 +47,7 @@ fn send(address: &Address, state: &str) -> io::Result<()> {
     }
 }
 
-/// Tries the kinds of sockets that the address allows; few kernels have all.
+/// Tries the socket types that the address allows; few kernels support all.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn send_vsock(Vsock { kinds, cid, port }: &Vsock, state: &str) -> io::Result<()> {
     let mut last = io::Error::from(io::ErrorKind::Unsupported);

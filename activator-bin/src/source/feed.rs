@@ -1,4 +1,4 @@
-//! From what a source says to changes of the table: only where its word is another than its word before.
+//! Turns what a source reports into changes of the table, only where it differs from what it reported before.
 
 use std::collections::HashMap;
 use std::mem;
@@ -14,41 +14,42 @@ mod histories;
 #[cfg(test)]
 mod tests;
 
-/// Changes that are made as one. A set is taken in pieces, so that a request for a revision that sleeps waits for one of them.
+/// How many changes are applied at once. A set is applied in batches, so that waking a sleeping revision waits for one
+/// batch at most.
 const AT_ONCE: usize = 256;
 
-/// What a source says.
+/// What a source reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
-    /// These are all of its revisions. Of two with the same key the later one counts.
+    /// All its revisions. Of two with the same key the later one counts.
     All(Vec<RevisionSpec>),
-    /// One of them is like this.
+    /// A new or changed revision.
     Put(RevisionSpec),
-    /// It is none of them any more.
+    /// A removed revision.
     Removed(RevisionKey),
 }
 
-/// One source's way to the table.
+/// Applies the changes of one source to the table.
 ///
-/// It says something of a revision only where that is another word than its last, so that what the admin port set
-/// stays until the source changes that very revision. When it is dropped its revisions stay as they are.
+/// A revision is changed only if it differs from what the source reported last, so that what the admin port set stays
+/// until the source changes that revision. When this is dropped its revisions stay as they are.
 pub struct Feed {
     revisions: Arc<Revisions>,
     owner: Owner,
-    /// What it said last of each revision, but for those that are another source's.
+    /// What it reported last of each revision, except for those of other sources.
     said: HashMap<RevisionKey, Word, FixedState>,
-    /// How many sets there were.
+    /// The number of sets so far.
     sets: u32,
 }
 
 struct Word {
     spec: Arc<RevisionSpec>,
-    /// The last set that it was in.
+    /// The last set that contained it.
     set: u32,
 }
 
 impl Feed {
-    /// The way of the source `owner`, of which there is one.
+    /// For the source `owner`. There must be only one for each.
     pub fn new(revisions: Arc<Revisions>, owner: Owner) -> Self {
         Self {
             revisions,
@@ -58,9 +59,9 @@ impl Feed {
         }
     }
 
-    /// Makes what the source says the latest word. A revision of which it says nothing new stays untouched.
+    /// Applies what the source reports. Revisions that have not changed since its last report are left alone.
     ///
-    /// What another source owns is left to that, which is logged; it is tried again with the next word.
+    /// A revision owned by another source is left to that source and logged; it is tried again with the next report.
     pub fn take(&mut self, said: Said) -> Changes {
         let mut all = Batches {
             revisions: &self.revisions,

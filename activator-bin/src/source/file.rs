@@ -1,4 +1,4 @@
-//! The configuration file as a source: it is read again when it changes and at a SIGHUP.
+//! The configuration file as a source: it is reloaded when it changes and on SIGHUP.
 
 use std::io;
 use std::path::PathBuf;
@@ -16,35 +16,35 @@ use crate::os::file_retry::Pause;
 use crate::os::file_watch::Watch;
 use crate::os::regular_file;
 
-/// How long a reading may take before that is told; a file system that hangs holds one thread.
+/// How long reading may take before that is reported. A file system that hangs blocks one thread.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The configuration file. Everything in it is checked each time, flags and environment included.
 ///
-/// A file that could not be read is tried again, with growing pauses. One that cannot be read twice, a
-/// pipe for example, is not followed.
+/// A file that could not be read is retried, with growing pauses. One that cannot be read twice, for example a pipe, is
+/// not watched.
 pub struct FileSource {
     sources: Arc<Sources>,
     path: PathBuf,
-    /// What was in force at the start, and still is but for the revisions.
+    /// The configuration from startup, in force except for its revisions.
     running: Config,
-    /// Whether there were revisions when the file was good last.
+    /// Whether the last valid file had revisions.
     has_revisions: bool,
-    /// What was logged as needing a restart.
-    told: Vec<&'static str>,
-    /// What was wrong with the file when it was read last.
+    /// The settings last logged as needing a restart.
+    logged_restart: Vec<&'static str>,
+    /// The problems of the file when it was last read.
     problems: Option<Problems>,
     pause: Pause,
     hangup: Signal,
-    /// None before the first look, and for what is not followed.
+    /// `None` before the first check, and for files that are not watched.
     watch: Option<Watch>,
-    /// What the file is when it cannot be read twice.
+    /// The kind of the file, if it cannot be read twice.
     once: Option<&'static str>,
-    /// The reading under way.
+    /// A read in progress.
     reading: Option<JoinHandle<Result<Config, ReloadError>>>,
 }
 
-/// How often in a row a file is read again because it changed while it was read.
+/// How often in a row a file is reread because it changed while it was read.
 const MOST_STALE: u32 = 10;
 
 /// Why the file is read.
@@ -52,17 +52,17 @@ const MOST_STALE: u32 = 10;
 enum Reason {
     /// It may have changed, or could not be read before.
     Change,
-    /// Somebody wants to hear of it in any case.
+    /// A SIGHUP: the outcome is reported in any case.
     Asked,
 }
 
 impl FileSource {
-    /// Follows the file at `path`, which is that of `sources`, from which `running` was loaded.
+    /// Watches the file at `path`, which is the file of `sources`; `running` was loaded from them.
     ///
-    /// From now on a SIGHUP does not end the process any more.
+    /// From now on SIGHUP no longer ends the process.
     ///
     /// # Errors
-    /// The signal can't be listened for.
+    /// The signal cannot be listened for.
     ///
     /// # Panics
     /// Outside a tokio runtime.
@@ -74,7 +74,7 @@ impl FileSource {
             path,
             has_revisions: !running.revisions.is_empty(),
             running,
-            told: Vec::new(),
+            logged_restart: Vec::new(),
             problems: None,
             pause: Pause::default(),
             hangup: signal(SignalKind::hangup())?,
@@ -90,7 +90,7 @@ impl FileSource {
             return Reason::Asked;
         }
         let Some(watch) = &mut self.watch else {
-            // The file may have changed between its being read at the start and now.
+            // The file may have changed since it was read at startup.
             self.watch = Some(Watch::new(self.path.clone()).await);
             return Reason::Change;
         };
@@ -98,17 +98,17 @@ impl FileSource {
             () = watch.changed() => Reason::Change,
             () = self.pause.over() => Reason::Change,
             _ = self.hangup.recv() => {
-                tracing::info!("SIGHUP: reading the configuration again");
+                tracing::info!("SIGHUP: reloading the configuration");
                 watch.settled().await;
                 Reason::Asked
             }
         }
     }
 
-    /// Waits until there is a file that can be read again where now there is none.
+    /// Waits until the path is a file that can be read more than once.
     async fn no_longer(&mut self, kind: &'static str) {
         let path = self.path.display();
-        tracing::info!("{path} is {kind}, which cannot be read twice: it is not followed");
+        tracing::info!("{path} is {kind}, which cannot be read twice: it is not watched");
         loop {
             self.hangup.recv().await;
             let metadata = tokio::fs::metadata(&self.path).await;
@@ -117,15 +117,15 @@ impl FileSource {
                 break;
             };
             tracing::warn!(
-                "SIGHUP: {path} is {kind}, which cannot be read twice: the configuration stays as it is"
+                "SIGHUP: {path} is {kind}, which cannot be read twice: keeping the configuration"
             );
         }
-        tracing::info!("SIGHUP: reading the configuration again");
+        tracing::info!("SIGHUP: reloading the configuration");
         self.once = None;
         self.watch = Some(Watch::new(self.path.clone()).await);
     }
 
-    /// Reads the file; a reading that takes too long goes on.
+    /// Reads the file. A read that takes too long continues in the background.
     async fn read(&mut self) -> Result<Config, ReloadError> {
         let (sources, may_be_blank) = (&self.sources, !self.has_revisions);
         let reading = self.reading.get_or_insert_with(|| {
@@ -135,7 +135,7 @@ impl FileSource {
         match timeout(PATIENCE, reading).await {
             Ok(read) => {
                 self.reading = None;
-                read.expect("no file makes the reading panic")
+                read.expect("reading panics on no file")
             }
             Err(_) => Err(ReloadError::Unread(Problems::of_file(
                 &self.path,
@@ -150,14 +150,14 @@ impl FileSource {
         }
     }
 
-    fn tell_restart(&mut self, config: &Config) {
+    fn log_restart(&mut self, config: &Config) {
         let fields = self.running.restart_needed(config);
-        if fields != self.told {
+        if fields != self.logged_restart {
             if !fields.is_empty() {
                 let fields = fields.join(", ");
-                tracing::warn!("these settings take effect at the next start: {fields}");
+                tracing::warn!("changes to these settings take effect at the next start: {fields}");
             }
-            self.told = fields;
+            self.logged_restart = fields;
         }
     }
 }
@@ -187,7 +187,7 @@ impl RevisionSource for FileSource {
                     self.on_readable();
                     self.problems = None;
                     self.has_revisions = !config.revisions.is_empty();
-                    self.tell_restart(&config);
+                    self.log_restart(&config);
                     return Ok(Said::All(config.revisions));
                 }
                 Err(ReloadError::Unread(problems)) => {

@@ -87,7 +87,7 @@ fn unusable_sockets_are_refused() {
         good(),
         r#"LISTEN_FDNAMES has 1 names for 2 sockets; each needs one of ["http", "http2", "https", "admin"]"#,
     );
-    let cannot = r#"LISTEN_FDS: the socket called "http" cannot be served: "#;
+    let cannot = r#"LISTEN_FDS: the socket named "http" cannot be served: "#;
     let file = std::fs::File::open("/dev/null").unwrap();
     check(
         "http:admin",

@@ -98,7 +98,7 @@ fn bad_or_deaf_address_is_logged_without_delay() {
         let program = start(notify_socket);
         program.logs("serving, try: ");
         let told = |state: &str| {
-            let told = format!("cannot tell the service manager {state}: NOTIFY_SOCKET=");
+            let told = format!("cannot notify the service manager of {state}: NOTIFY_SOCKET=");
             program.logs_at_last(&format!("{told}{notify_socket:?}: {problem}"));
         };
         told("READY=1");

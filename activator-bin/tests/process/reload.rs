@@ -42,7 +42,7 @@ fn hangup_reads_the_file_again_and_logs_all_errors() {
     let activator = Activator::start("workers = 1\n");
     let file = activator.file.display().to_string();
     let errors = |activator: &Activator| {
-        activator.logs("the new configuration is bad, the one before stays");
+        activator.logs("the new configuration is invalid; keeping the previous one");
         let range = "workers: expected a whole number from 1 to 1024, found 0";
         activator.logs(&format!("{file}:1:11: {range}"));
         activator.logs(&format!(
@@ -52,7 +52,7 @@ fn hangup_reads_the_file_again_and_logs_all_errors() {
     activator.write("workers = 0\nlg = 1\n");
     errors(&activator);
     activator.program.signal("HUP");
-    activator.logs("SIGHUP: reading the configuration again");
+    activator.logs("SIGHUP: reloading the configuration");
     errors(&activator);
     activator.program.stop();
 }
@@ -63,7 +63,7 @@ fn hangup_without_a_file_is_logged() {
     program.logs_at_last("serving, try: ");
     for _ in 0..2 {
         program.signal("HUP");
-        program.logs("SIGHUP: there is no configuration file to read again");
+        program.logs("SIGHUP: there is no configuration file to reload");
     }
     program.stop();
 }
@@ -72,18 +72,18 @@ fn hangup_without_a_file_is_logged() {
 fn settings_that_need_a_restart_are_logged_once() {
     let activator = Activator::start("workers = 1\n");
     let revision = "[[revision]]\nnamespace = \"a\"\nname = \"b\"\n";
-    let restart = "these settings take effect at the next start: ";
+    let restart = "changes to these settings take effect at the next start: ";
     activator.write("workers = 2\n[admin]\nwrite = true\n");
     activator.logs(&format!("{restart}workers, admin.write"));
     activator.write(&format!("workers = 2\n[admin]\nwrite = true\n{revision}"));
-    activator.logs("revisions have changed added=1 changed=0 removed=0");
+    activator.logs("revisions changed added=1 changed=0 removed=0");
     activator.write(&format!(
         "workers = 2\n{revision}backends = [\"127.0.0.1:1\"]\n"
     ));
     activator.logs(&format!("{restart}workers"));
-    activator.logs("revisions have changed added=0 changed=1 removed=0");
+    activator.logs("revisions changed added=0 changed=1 removed=0");
     activator.write("workers = 1\n");
-    activator.logs("revisions have changed added=0 changed=0 removed=1");
+    activator.logs("revisions changed added=0 changed=0 removed=1");
     activator.program.stop();
 }
 
@@ -107,23 +107,23 @@ fn configuration_from_a_pipe_is_read_once() {
         });
         let program = Program::start(activator(FREE).arg("--config").arg(&path).stdin(reader));
         let once = format!("{} is a pipe, which cannot be read twice: ", path.display());
-        program.logs_at_last(&format!("{once}it is not followed"));
+        program.logs_at_last(&format!("{once}it is not watched"));
         writing.join().unwrap();
         for _ in 0..2 {
             program.signal("HUP");
-            program.logs_at_last(&format!("SIGHUP: {once}the configuration stays as it is"));
+            program.logs_at_last(&format!("SIGHUP: {once}keeping the configuration"));
         }
         if !path.starts_with("/dev") {
-            // Once there is a file in its place, that is followed.
+            // Once there is a file in its place, that is watched.
             let replace = |text: &str| directory.write("activator.toml", text);
             let second = ONE_REVISION
                 .replace("workers = 1\n", "")
                 .replace("hello", "second");
             replace(&format!("{ONE_REVISION}{second}"));
             program.signal("HUP");
-            program.logs_at_last("revisions have changed added=1 changed=0 removed=0");
+            program.logs_at_last("revisions changed added=1 changed=0 removed=0");
             replace(ONE_REVISION);
-            program.logs_at_last("revisions have changed added=0 changed=0 removed=1");
+            program.logs_at_last("revisions changed added=0 changed=0 removed=1");
         }
         program.signal("TERM");
         program.logs_at_last("stopped");
@@ -148,7 +148,7 @@ fn unreadable_file_is_retried() {
     program.logs_at_last("activator.toml: cannot be read: Too many open files");
     limit(before);
     program.logs_at_last("activator.toml can be read again");
-    program.logs_at_last("revisions have changed added=1");
+    program.logs_at_last("revisions changed added=1");
     program.signal("TERM");
     program.logs_at_last("stopped");
     program.ends(0);

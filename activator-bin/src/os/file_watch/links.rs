@@ -1,10 +1,10 @@
-//! Which names decide what a path leads to: its own, and that of every symbolic link on the way.
+//! The names that determine what a path refers to: its own, and that of every symbolic link on the way.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
-/// As many as the kernel follows.
+/// The kernel's limit on links in a path.
 const MOST_LINKS: usize = 40;
 
 /// A name in a directory.
@@ -14,7 +14,7 @@ pub(super) struct Entry {
     pub(super) name: OsString,
 }
 
-/// The entries that `path` depends on, in the order in which they are met; the last one is the file.
+/// The entries that `path` depends on, in the order of resolution; the last one is the file.
 ///
 /// In a mounted ConfigMap these are the file's link, the link `..data` and the file behind both.
 pub(super) fn entries(path: &Path) -> Vec<Entry> {

@@ -1,10 +1,10 @@
-//! Where the kernel has no inotify: looks at the metadata have to do.
+//! For systems without inotify, where metadata are polled only.
 
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 
-/// There are none.
+/// Never exists.
 pub(super) struct Notifications(Infallible);
 
 impl Notifications {

@@ -1,7 +1,7 @@
-//! The kernel's notifications that one of the names that a path depends on means something else now.
+//! Notifications from inotify that one of the names that a path depends on has changed.
 //!
-//! inotify itself and not a portable layer over it, because it can be asked for the end of a write
-//! alone: a file that is being written is not read, and reading it causes no event.
+//! inotify itself, not a portable wrapper, because it can report only the end of a write: a file is not read while it is
+//! being written, and reading it causes no event.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use inotify::{EventMask, EventOwned, EventStream, Inotify, WatchDescriptor, Watc
 
 use super::links::{Entry, entries};
 
-/// Room for several events; the kernel keeps those for which there is none.
+/// Room for several events; the kernel queues the others.
 const BUFFER: usize = 1024;
 
 /// Notifications about one path.
@@ -35,29 +35,29 @@ impl Notifications {
         let mut watches = self.events.watches();
         let mask = WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO | WatchMask::CREATE;
         let watch = |entry: Entry| {
-            // A directory that is not there has no events; that it comes, a look at the file tells.
+            // A missing directory has no events; polling notices when it appears.
             let descriptor = watches.add(&entry.directory, mask).ok()?;
             Some((descriptor, entry))
         };
         let now: Vec<_> = entries(path).into_iter().filter_map(watch).collect();
         for (descriptor, _) in std::mem::take(&mut self.watched) {
             if !now.iter().any(|(kept, _)| *kept == descriptor) {
-                // Fails when it is gone already, with its directory or for a second name in it.
+                // Fails when it was removed already, with its directory or for a second name in it.
                 let _ = watches.remove(descriptor);
             }
         }
         self.watched = now;
     }
 
-    /// Waits until one of the names means something else. All that has happened by then is one piece of
-    /// news; answers whether it can only be about whole files, put there by a rename or a link.
+    /// Waits until one of the names has changed, and combines all events up to then. Returns whether they can only be
+    /// about complete files, put in place by a rename or a link.
     ///
     /// # Cancel safety
-    /// Nothing is lost when the future is dropped.
+    /// No change is lost when the future is dropped.
     pub(super) async fn next(&mut self) -> bool {
         loop {
             let Some(Ok(event)) = self.events.next().await else {
-                // The runtime is going down.
+                // The runtime is shutting down.
                 return std::future::pending().await;
             };
             let (mut news, mut whole) = (false, true);
@@ -92,7 +92,7 @@ fn is_news(watched: &[(WatchDescriptor, Entry)], event: &EventOwned) -> bool {
     !event.mask.contains(EventMask::CREATE) || is_complete(&entry.directory.join(&entry.name))
 }
 
-/// Whether what was just created will not be written to: a link, of either kind.
+/// Whether a new entry is complete: a symbolic or hard link.
 fn is_complete(path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
     let metadata = path.symlink_metadata();
@@ -110,12 +110,12 @@ mod tests {
 
     use super::*;
 
-    /// Longer than the kernel takes for a notification; who waits longer has failed.
+    /// Longer than the kernel takes for a notification.
     const PATIENCE: Duration = Duration::from_secs(10);
-    /// Long enough for a notification that should not be there to be seen.
+    /// Long enough to see an unexpected notification.
     const SILENCE: Duration = Duration::from_millis(50);
 
-    /// What happens, whether that is news and of whole files alone, and how it is done.
+    /// A change, whether it is reported and as complete, and how it is made.
     type Step<'a> = (&'a str, Option<bool>, &'a mut dyn FnMut());
 
     #[tokio::test]

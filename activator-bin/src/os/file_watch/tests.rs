@@ -22,7 +22,7 @@ impl Scene {
         Self { path, watch }
     }
 
-    /// How many seconds it takes until there is something to be read.
+    /// How many seconds it takes until there is something to read.
     async fn seconds(&mut self) -> u64 {
         let begin = Instant::now();
         self.watch.changed().await;
@@ -59,7 +59,7 @@ async fn news_that_was_waiting_to_settle_is_not_lost_with_the_future() {
     let mut it = Scene::new("news").await;
     fs::write(&it.path, "behind").unwrap();
     let mut dropped = 0;
-    // Each try is dropped before the file has settled, but the last one.
+    // Each attempt but the last is dropped before the file has settled.
     while it.watch.news.is_none() {
         let _ = tokio::time::timeout(SETTLE / 2, it.watch.changed()).await;
         dropped += 1;

@@ -1,4 +1,4 @@
-//! What `NOTIFY_SOCKET` can be: a path, a name without a file, or a port of the machine's host.
+//! Parses `NOTIFY_SOCKET`: a path, an abstract name, or a vsock port.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -9,26 +9,26 @@ use socket2::Type;
 /// Where a service manager listens.
 #[derive(Debug, PartialEq)]
 pub(super) enum Address {
-    /// A path, or a null byte and a name.
+    /// A path, or a null byte and an abstract name.
     Unix(PathBuf),
     Vsock(Vsock),
 }
 
-/// A port of a machine, virtual or not.
+/// A vsock port.
 #[derive(Debug, PartialEq)]
 pub(super) struct Vsock {
-    /// The kinds of sockets to try.
+    /// The socket types to try.
     pub(super) kinds: &'static [Type],
     pub(super) cid: u32,
     pub(super) port: u32,
 }
 
-/// It is none of these.
+/// It is not an address of a known kind.
 #[derive(Debug, PartialEq, thiserror::Error)]
 #[error("expected /PATH, @NAME or vsock:CID:PORT")]
 pub(super) struct UnknownAddress;
 
-/// How an address begins, and the kinds of sockets that it allows.
+/// Prefixes of vsock addresses, and the socket types that they allow.
 const VSOCK: &[(&str, &[Type])] = &[
     ("vsock:", &[Type::DGRAM, Type::SEQPACKET, Type::STREAM]),
     ("vsock-dgram:", &[Type::DGRAM]),
