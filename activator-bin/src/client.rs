@@ -1,4 +1,4 @@
-//! What is known of the client at the other end of a connection, and what that connection is at.
+//! State of one client connection: peer address, scheme, and current phase.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -32,73 +32,72 @@ use informational::Informational;
 use leave::Leave;
 use output::Output;
 
-/// What is ready once a peer has closed its side. tokio counts that as readiness of the interest in
-/// priority data, and a socket that is not registered for such data never has any other. Elsewhere
-/// than on Linux it is noticed by whoever reads.
+/// The interest that becomes ready once a peer has closed its side. tokio reports that as readiness for priority data,
+/// and sockets here are not registered for such data. On other systems it is noticed only by reading.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const CLOSED: Interest = Interest::PRIORITY.add(Interest::ERROR);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const CLOSED: Interest = Interest::ERROR;
 
-/// Whether it is heard that a client has closed its side while nobody reads.
+/// Whether it is noticed without reading that a client has closed its side.
 pub(crate) const HEARS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "android"));
 
-/// One client's connection, as seen by those who serve it, all of them on one thread.
+/// The state of one client connection, used on one thread.
 pub(crate) struct Client {
     /// Its address as a header value.
     pub(crate) address: HeaderValue,
-    /// Whether it speaks over TLS.
+    /// Whether it uses TLS.
     pub(crate) scheme: Scheme,
-    /// Shared with what hyper calls for each that a backend sends, and wants to be `Send`.
+    /// Shared with hyper's callback for informational responses of backends, which must be `Send`.
     pub(crate) informational: Arc<Informational>,
     pub(crate) input: Input,
     pub(crate) output: Output,
-    /// Kept apart from the reading half, which has one owner. None only at the very end.
+    /// Separate from the reading half, which has one owner. `None` only while dropping.
     socket: Option<OwnedWriteHalf>,
     is_http2: Cell<bool>,
     phase: Cell<Phase>,
-    /// What all workers see of it.
+    /// The state visible to all workers.
     idleness: Arc<Idleness>,
-    /// How many of them are being served: more than one only over HTTP/2.
+    /// How many requests are being served: more than one only over HTTP/2.
     requests: Cell<u32>,
     given_up: Cell<Option<GivenUp>>,
     late_uploads: LateUploads,
 }
 
-/// What a connection is at.
+/// The phase of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// The client has sent nothing yet.
     New,
-    /// A part of a request's head has come.
+    /// A part of a request's head has arrived.
     Head,
     /// Requests are being served.
     Request,
-    /// All requests are over and no further one has begun.
+    /// All requests have ended and no other has begun.
     Idle,
 }
 
-/// What comes from the client.
+/// The state of a client's input.
 #[derive(Default)]
 pub(crate) struct Input {
-    /// Bytes have come since somebody took this.
+    /// Bytes have arrived since this was last taken.
     pub(crate) was_heard: Cell<bool>,
-    /// A request has, likewise.
+    /// A request has arrived since this was last taken.
     pub(crate) was_used: Cell<bool>,
-    /// There are no bytes, and somebody waits for them.
+    /// A read is waiting for bytes.
     pub(crate) is_silent: Cell<bool>,
-    /// All was read, and the client sends no more.
+    /// The end of input was read.
     pub(crate) is_at_end: Cell<bool>,
-    /// The last requests have a body, of which a part may be unread.
+    /// The last requests have a body, part of which may be unread.
     has_body: Cell<bool>,
 }
 
 /// Why the connection has to end in the middle of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum GivenUp {
-    /// The client has not sent or taken any of a body for too long.
+    /// The client has stalled for too long in a body of either direction.
     Late,
-    /// The response is not to be finished.
+    /// The response was cut short.
     Cut,
 }
 
@@ -128,7 +127,7 @@ impl Client {
 
     pub(crate) fn socket(&self) -> &TcpStream {
         let socket = self.socket.as_ref();
-        socket.expect("it is there until this is dropped").as_ref()
+        socket.expect("only drop takes it").as_ref()
     }
 
     pub(crate) fn phase(&self) -> Phase {
@@ -143,21 +142,21 @@ impl Client {
         }
     }
 
-    /// The connection is one of HTTP/2, where bytes between requests are not the head of one.
+    /// The connection uses HTTP/2, where bytes between requests are not a head.
     pub(crate) fn on_http2(&self) {
         self.is_http2.set(true);
         self.output.sent.set(Sent::All);
         self.set_phase(Phase::Idle);
     }
 
-    /// A response comes whose headers had these names.
+    /// The next response's header names, in their original case.
     pub(crate) fn on_names(&self, names: Names) {
         if !self.is_http2.get() {
             self.output.names.set(names);
         }
     }
 
-    /// Bytes have come.
+    /// Bytes have arrived.
     pub(crate) fn on_bytes(&self) {
         self.input.is_silent.set(false);
         self.input.was_heard.set(true);
@@ -166,7 +165,7 @@ impl Client {
         }
     }
 
-    /// It has not sent or taken any of a body for too long. Whoever drives the connection has to be woken.
+    /// The client has stalled for too long in a body. The caller must wake the connection's task.
     pub(crate) fn on_late(&self) {
         self.given_up.set(Some(GivenUp::Late));
     }
@@ -175,21 +174,24 @@ impl Client {
         self.given_up.get() == Some(GivenUp::Late)
     }
 
-    /// Waits until it is too late for the body of the request. Only for the task of the connection.
+    /// Waits until the client has stalled for too long. Only for the connection's task.
     pub(crate) async fn late(&self) {
-        poll_fn(|_| match self.is_late() {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
+        poll_fn(|_| {
+            if self.is_late() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         })
         .await;
     }
 
-    /// Whether the response under way is not to be finished: the connection has to end.
+    /// Whether the response was cut short, so that the connection must end.
     pub(crate) fn is_cut(&self) -> bool {
         self.given_up.get() == Some(GivenUp::Cut)
     }
 
-    /// A request's head is complete; its exchange ends when the response drops the mark.
+    /// A request's head is complete. The exchange ends when the returned guard is dropped.
     pub(crate) fn on_request(self: &Rc<Self>, version: Version, has_body: bool) -> Exchange {
         self.output.sent.set(match version {
             Version::HTTP_11 => Sent::Nothing,
@@ -204,38 +206,37 @@ impl Client {
         Exchange::new(self)
     }
 
-    /// Hyper has written all that it held.
+    /// Hyper has written everything it had buffered.
     pub(crate) fn on_flush(&self) {
         if self.requests.get() == 0 && !self.is_http2.get() {
             self.output.sent.set(Sent::Quiet);
         }
     }
 
-    /// What has come is no request, and more of it may wait unread.
+    /// The input is not a request, and more of it may be unread.
     pub(crate) fn on_refusal(&self) {
         self.set_phase(Phase::Head);
     }
 
-    /// Whether the connection may end with something unread: a part of its last requests, or frames of
-    /// HTTP/2, which come at any time.
+    /// Whether there may be unread input: a part of the last requests, or HTTP/2 frames, which arrive at any time.
     pub(crate) fn may_be_unread(&self) -> bool {
         self.phase() == Phase::Head || self.input.has_body.get() || self.is_http2.get()
     }
 
-    /// Waits until it is asked to leave when it is idle, as the place is needed, or idle for too long.
+    /// Waits until the connection is asked to close if it is idle, to make room or after being idle for too long.
     ///
     /// Cancel-safe.
     pub(crate) async fn asked_to_leave(&self) {
         self.idleness.asked().await;
     }
 
-    /// Whether it is.
+    /// Whether it is asked to close.
     pub(crate) fn is_asked_to_leave(&self) -> bool {
         self.idleness.is_asked()
     }
 
-    /// Whether it leaves now: only if nothing of a request is there, read or not, and before the first
-    /// one only if it is asked to.
+    /// Whether the connection closes now: only if no part of a request has arrived, read or not, and before the first
+    /// request only if it was asked.
     pub(crate) fn leaves(&self, why: Leave) -> bool {
         let is_idle = match self.phase() {
             Phase::New => why == Leave::Asked,
@@ -249,45 +250,44 @@ impl Client {
         leaves
     }
 
-    /// Waits until the client has closed its side of the connection, whether or not anybody reads.
+    /// Waits until the client has closed its side of the connection, even if nothing reads.
     ///
-    /// That is how a client disconnects, also one that still could read. It is heard
-    /// while bytes wait unread too, because a request that waits for its backend reads nothing.
+    /// This is how a client disconnects, though it may still read. It is noticed even while bytes are unread, because
+    /// a request that waits for its backend does not read.
     pub(crate) async fn gone(&self) {
-        // An error means that the runtime is shutting down: everybody is gone.
+        // An error means that the runtime is shutting down.
         let _ = self.socket().ready(CLOSED).await;
     }
 
-    /// Waits until the connection is broken, whether or not anybody reads. One that the client has
-    /// closed on its side is not.
+    /// Waits until the connection is broken, even if nothing reads. One whose client has only closed its side is not.
     pub(crate) async fn broken(&self) {
         let _ = self.socket().ready(Interest::ERROR).await;
     }
 
-    /// The connection has left HTTP: what comes now is not a request, and ends when either side closes.
+    /// The connection was upgraded: from now on it carries no requests, and ends when either side closes.
     pub(crate) fn on_switch(&self) {
         self.input.has_body.set(false);
         self.output.ends_with_close();
     }
 
-    /// The connection ends as it should.
+    /// The connection ends in an orderly way.
     pub(crate) fn on_complete(&self) {
         self.output.on_complete();
         self.late_uploads.on_complete();
     }
 }
 
-/// Closes the connection; so that the client notices when the response under way is not complete.
+/// Closes the connection, with a reset if the client could otherwise take an incomplete response for complete.
 impl Drop for Client {
     fn drop(&mut self) {
         let Some(socket) = self.socket.take() else {
             return;
         };
         if self.output.is_cut_short() {
-            // Without an orderly end. Best effort: the socket is about to be closed anyway.
+            // Makes closing a reset. Best effort: the socket is about to be closed anyway.
             let _ = socket.as_ref().set_zero_linger();
         }
-        // Dropping the half would say goodbye in an orderly way.
+        // Dropping the half would shut down in an orderly way.
         socket.forget();
     }
 }

@@ -1,6 +1,6 @@
-//! The proxy's side towards the clients: worker threads that accept and serve connections.
+//! The client side of the proxy: worker threads that accept and serve connections.
 //!
-//! What must not live here: what is done with a request.
+//! What must not live here: the handling of requests.
 
 use std::io;
 use std::pin::pin;
@@ -45,10 +45,10 @@ pub(crate) use accept::Listener;
 use connection_limit::ConnectionLimit;
 use connections::Connections;
 
-/// How often it is looked for connections that have been idle for too long.
+/// How often to look for connections that have been idle for too long.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// What all workers share.
+/// Shared by all workers.
 #[derive(Clone)]
 pub(crate) struct Services {
     pub(crate) proxy: proxy::Services,
@@ -65,7 +65,7 @@ impl Worker {
     /// Starts a thread that serves `listeners`.
     ///
     /// # Errors
-    /// The operating system has no thread or no event queue left.
+    /// The machine is out of threads or descriptors.
     pub(crate) fn start(
         index: usize,
         listeners: Vec<Listener>,
@@ -81,7 +81,7 @@ impl Worker {
                     Ok((runtime, listeners)) => {
                         let _ = started.send(Ok(()));
                         runtime.block_on(run(listeners, services, draining));
-                        // Whatever is left of it ends here, and with that its requests.
+                        // Ends the remaining connections and their requests.
                         drop(runtime);
                     }
                     Err(error) => {
@@ -92,13 +92,13 @@ impl Worker {
             })?;
         start
             .recv()
-            .unwrap_or_else(|_| Err(io::Error::other("a worker has ended before it started")))?;
+            .unwrap_or_else(|_| Err(io::Error::other("a worker ended before it started")))?;
         Ok(Self { ended })
     }
 
-    /// Waits for its end, which a drain bounds.
+    /// Waits for its end. A drain bounds this.
     pub(crate) async fn ended(self) {
-        // An error means that it ended in a panic.
+        // An error means that it panicked.
         let _ = self.ended.await;
     }
 }
@@ -114,9 +114,9 @@ fn prepare(listeners: Vec<Listener>) -> io::Result<(LocalRuntime, Vec<Listener<T
     Ok((runtime, listeners))
 }
 
-/// Serves until a drain begins, then waits for the connections to end, as long as they may take.
+/// Serves until a drain begins, then waits for the connections to end, up to the drain's deadline.
 async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut draining: Draining) {
-    let (connections, mut last_gone) = Connections::new(services, draining.clone());
+    let (connections, mut last_closed) = Connections::new(services, draining.clone());
     let connections = Rc::new(connections);
     let mut accepting = JoinSet::new();
     for listener in listeners {
@@ -129,14 +129,14 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
     tokio::select! {
         biased;
         () = draining.abandoned() => {}
-        None = last_gone.recv() => {}
+        None = last_closed.recv() => {}
         () = sleep_until(until) => {
-            tracing::warn!("drain_timeout is over: closing the connections that are left");
+            tracing::warn!("drain_timeout is over: closing the remaining connections");
         }
     }
 }
 
-/// Waits for the drain, and does the upkeep of all connections until then. With the moment when it is over.
+/// Maintains all connections until a drain begins. Returns the drain's deadline.
 async fn serving(connections: &Connections, draining: &mut Draining) -> Instant {
     let mut upkeep = pin!(connections.keep_up());
     let mut sweep = interval(SWEEP);

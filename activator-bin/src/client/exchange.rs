@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::{Client, GivenUp, Phase, Sent};
 
-/// While it lives, its request is being served. The client may have disconnected meanwhile.
+/// While it lives, its request is being served. The client may have disconnected.
 pub(crate) struct Exchange {
     client: Weak<Client>,
 }
@@ -20,7 +20,7 @@ impl Exchange {
         }
     }
 
-    /// The final response comes next.
+    /// The final response begins.
     pub(crate) fn on_response(&self) {
         if let Some(client) = self.client.upgrade() {
             client.informational.end();
@@ -28,8 +28,8 @@ impl Exchange {
         }
     }
 
-    /// The response is not to be finished, although the client may still read it. Whoever drives the connection has
-    /// to be woken. Over HTTP/2 the stream sees to it.
+    /// Cuts the response short, although the client may still read it. The caller must wake the connection's task. Over
+    /// HTTP/2 the stream handles this.
     pub(crate) fn cut(&self) {
         if let Some(client) = self.client.upgrade()
             && !client.is_http2.get()
@@ -38,21 +38,21 @@ impl Exchange {
         }
     }
 
-    /// Whether the client has kept the body of the request or the response waiting for too long.
+    /// Whether the client has stalled for too long in the body of the request or response.
     pub(crate) fn is_late(&self) -> bool {
         let client = self.client.upgrade();
         client.is_some_and(|client| client.is_late())
     }
 
-    /// The response is complete, the request is not. The future is ready when the client's connection breaks off.
+    /// The response is complete, the request is not. The future is ready when the client's connection breaks.
     pub(crate) fn on_response_end(&self) -> impl Future<Output = ()> + use<> {
-        let (broken, hear) = oneshot::channel();
+        let (broken, on_end) = oneshot::channel();
         if let Some(client) = self.client.upgrade() {
             client.output.sent.set(Sent::All);
             client.late_uploads.add(broken);
         }
         async {
-            if hear.await.is_ok() {
+            if on_end.await.is_ok() {
                 pending::<()>().await;
             }
         }
@@ -71,8 +71,8 @@ impl Drop for Exchange {
     }
 }
 
-/// Uploads that go on behind their responses. They hear when this is dropped, unless they are told that the
-/// connection has come to its end.
+/// Uploads that continue after their responses. Dropping this tells them that the connection broke, unless
+/// [`on_complete`](Self::on_complete) was called.
 #[derive(Default)]
 pub(super) struct LateUploads(RefCell<Vec<oneshot::Sender<()>>>);
 
@@ -83,7 +83,7 @@ impl LateUploads {
         all.push(upload);
     }
 
-    /// The connection has come to its end.
+    /// The connection ended in an orderly way.
     pub(super) fn on_complete(&self) {
         for upload in self.0.take() {
             let _ = upload.send(());

@@ -1,4 +1,4 @@
-//! Since when a connection is idle, and whether it is asked to leave: seen by all workers.
+//! Since when a connection is idle, and whether it is asked to close: visible to all workers.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,21 +9,21 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// How much longer a connection has to be idle before its first request than behind it.
+/// How much longer a connection must be idle before its first request than after it.
 pub(crate) const FIRST: Duration = Duration::from_secs(1);
 
-/// What a connection shows of itself to those who may need its place.
+/// The idleness of one connection.
 #[derive(Debug)]
 pub(crate) struct Idleness {
-    /// Since when it is idle, as [`now`] counts; 0 while it is not.
+    /// Since when it is idle, as returned by [`now`]; 0 while it is not.
     since: AtomicU64,
     is_asked: AtomicBool,
-    /// Of whoever waits to be asked.
+    /// Of the task that waits to be asked.
     waker: Mutex<Option<Waker>>,
 }
 
 impl Idleness {
-    /// That of a connection which was just accepted.
+    /// For a connection that was just accepted.
     pub(crate) fn new() -> Arc<Self> {
         Arc::new(Self {
             since: AtomicU64::new(now().saturating_add(nanos(FIRST))),
@@ -57,24 +57,24 @@ impl Idleness {
         }
     }
 
-    /// Whether it has been asked to leave and has not heard that yet.
+    /// Whether it has been asked to close and has not noticed that yet.
     pub(crate) fn is_asked(&self) -> bool {
         self.is_asked.load(Ordering::Relaxed)
     }
 
-    /// Waits until it is asked to leave.
+    /// Waits until it is asked to close.
     ///
     /// Cancel-safe.
     pub(crate) async fn asked(&self) {
         poll_fn(|cx| {
-            // Behind the lock, so that whoever asks finds the waker or has been heard.
+            // Under the lock, so that `ask` either finds the waker or has set the flag.
             let mut waker = self.waker.lock();
             if self.is_asked.swap(false, Ordering::Relaxed) {
                 return Poll::Ready(());
             }
             match &mut *waker {
                 Some(waker) => waker.clone_from(cx.waker()),
-                none => *none = Some(cx.waker().clone()),
+                empty => *empty = Some(cx.waker().clone()),
             }
             Poll::Pending
         })
@@ -84,7 +84,7 @@ impl Idleness {
 
 /// The time in nanoseconds, for comparisons; never 0.
 pub(crate) fn now() -> u64 {
-    /// The clock of a test may stand still since before the first call.
+    /// A test's paused clock may lie before the first call.
     const AHEAD: Duration = Duration::from_secs(3_600);
     static START: OnceLock<std::time::Instant> = OnceLock::new();
     let start = *START.get_or_init(std::time::Instant::now);

@@ -1,5 +1,5 @@
-//! Informational answers (1xx), which a client gets before the final one. Hyper's server knows none:
-//! they are written to its stream beside it, where they break nothing of what it writes.
+//! Informational responses (1xx) to HTTP/1 clients. Hyper's server does not support them, so they are written to its
+//! stream beside it, at points where they do not break what it writes.
 
 use std::io;
 use std::task::{Context, Poll, Waker, ready};
@@ -11,13 +11,13 @@ use tokio::sync::Notify;
 
 use crate::message::head::to_canonical;
 
-/// Nothing is added while so much is unwritten.
+/// No more are added while this many bytes are unwritten.
 const ENOUGH: usize = 16 * 1024;
 
-/// The informational answers of one connection that are not written yet.
+/// The unwritten informational responses of one connection.
 ///
-/// Hyper flushes its stream whenever it has written all that it holds, so their place is known:
-/// behind whatever it held when they came, and before all that it is given later.
+/// Hyper flushes its stream whenever it has written everything in its buffer, so their position is known: after what was
+/// buffered when they arrived, and before what is buffered later.
 #[derive(Default)]
 pub(crate) struct Informational {
     state: Mutex<State>,
@@ -27,14 +27,14 @@ pub(crate) struct Informational {
 #[derive(Default)]
 struct State {
     heads: BytesMut,
-    /// Hyper may hold a rest of earlier answers.
+    /// Hyper's buffer may hold part of earlier responses.
     is_late: bool,
     /// Of the connection's task.
     waker: Option<Waker>,
 }
 
 impl Informational {
-    /// The backend has sent one, whatever becomes of it.
+    /// The backend has sent one, whether or not it is forwarded.
     pub(crate) fn on_arrival(&self) {
         self.arrived.notify_waiters();
     }
@@ -46,8 +46,8 @@ impl Informational {
         self.arrived.notified().await;
     }
 
-    /// Sends one; it is lost when a client reads so slowly that earlier ones wait. The next answers
-    /// can't be held back with it, and whoever sends these does not rely on them.
+    /// Sends one. It is dropped when the client reads so slowly that earlier ones are unwritten: they are only hints,
+    /// and the final response cannot wait for them.
     pub(crate) fn send(&self, status: StatusCode, headers: &HeaderMap) {
         let mut state = self.state.lock();
         if state.heads.len() >= ENOUGH {
@@ -69,7 +69,7 @@ impl Informational {
         }
     }
 
-    /// The final answer comes next. What could not be written before it is lost.
+    /// The final response comes next. Informational ones that cannot be written before it are dropped.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         if state.is_late {
@@ -77,7 +77,7 @@ impl Informational {
         }
     }
 
-    /// To be called first when hyper flushes: it holds nothing.
+    /// To be called first when hyper flushes: its buffer is empty.
     pub(crate) fn poll_at_flush(
         &self,
         cx: &mut Context<'_>,
@@ -133,7 +133,7 @@ impl State {
 mod tests {
     use super::*;
 
-    /// What reaches a peer that takes `room` bytes.
+    /// A peer that accepts `room` bytes.
     struct Peer {
         read: Vec<u8>,
         room: usize,
@@ -163,7 +163,7 @@ mod tests {
             polled.is_ready()
         }
 
-        /// Writes `bytes` as hyper does; answers how many of them went.
+        /// Writes `bytes` as hyper does. Returns how many were accepted.
         fn hyper(&mut self, informational: &Informational, bytes: &[u8]) -> usize {
             let mut cx = Context::from_waker(Waker::noop());
             let polled = informational.poll_at_write(&mut cx, |_, bytes| self.write(bytes));

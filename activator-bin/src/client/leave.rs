@@ -1,10 +1,9 @@
-//! When an idle connection is to leave: when its place is needed, when it has been idle for too long, or at a
-//! moment of its own once a drain is announced.
+//! When an idle connection is to close: to make room, after being idle for too long, or at its moment during a drain.
 
 use super::Client;
 use crate::drain::Draining;
 
-/// Why it is to leave. If it is not idle it stays, and waits for another moment.
+/// Why it is to close. If it is not idle then, it stays and waits for the next moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Leave {
     /// It was asked to.
@@ -14,7 +13,7 @@ pub(crate) enum Leave {
 }
 
 impl Leave {
-    /// Waits for the moment.
+    /// Waits for the next moment.
     ///
     /// Cancel-safe.
     pub(crate) async fn moment(client: &Client, mut draining: Draining) -> Self {

@@ -1,35 +1,35 @@
-//! What goes to a client: how much of the response was sent, and whether more can be.
+//! The state of the output to a client: how much of the response was sent, and whether the client reads.
 
 use std::cell::Cell;
 
 use crate::message::head::Names;
 
-/// What goes to the client.
+/// The state of the output to a client.
 #[derive(Default)]
 pub(crate) struct Output {
-    /// The names of the headers in the response that is written next, over HTTP/1; none if it is one of our own.
+    /// The header names of the next response, over HTTP/1; empty for one of our own.
     pub(crate) names: Cell<Names>,
-    /// Of the response to the last request of HTTP/1.
+    /// How much of the last response was sent, over HTTP/1.
     pub(crate) sent: Cell<Sent>,
-    /// The client has taken bytes since somebody took this.
+    /// Bytes have been written since this was last taken.
     pub(crate) was_written: Cell<bool>,
     side: Cell<Side>,
-    /// Hyper is to end only its own part.
+    /// Hyper's shutdown is to leave the socket open.
     pub(crate) is_resting: Cell<bool>,
     end: Cell<ResponseEnd>,
 }
 
-/// How much of the final response was sent on a connection of HTTP/1.
+/// How much of the final response was sent on an HTTP/1 connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Sent {
-    /// Nothing, and informational ones may be sent before it.
+    /// Nothing; informational responses may be sent before it.
     Nothing,
-    /// Nothing, to a client that knows no other ones (HTTP/1.0).
+    /// Nothing, to an HTTP/1.0 client, which does not know informational responses.
     NothingOld,
     Begun,
-    /// All; the request may not be over.
+    /// Everything; the request may not have ended.
     All,
-    /// All that hyper holds, and no request is under way: what hyper writes all the same is a refusal of its own.
+    /// Everything, and no request is in flight: if hyper writes anything, it is a refusal of its own.
     #[default]
     Quiet,
 }
@@ -39,25 +39,25 @@ pub(crate) enum Sent {
 enum Side {
     #[default]
     Open,
-    /// Something waits for the client to read.
+    /// Output waits for the client to read.
     Blocked,
-    /// What still comes is thrown away.
+    /// We have closed it; further input is discarded.
     Closed,
 }
 
-/// How the client is told the end of the last response.
+/// How the client recognizes the end of the last response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum ResponseEnd {
     #[default]
     InTheResponse,
-    /// Only by closing the connection, which says that the response is complete unless that is a reset.
+    /// By the end of the connection, unless that is a reset.
     Close,
-    /// It is there, and the connection ends as it should.
+    /// The response is complete, and the connection ends in an orderly way.
     Complete,
 }
 
 impl Output {
-    /// What is written waits for the client to read. Returns whether it has not waited before.
+    /// Output waits for the client to read. Returns whether it did not wait before.
     pub(crate) fn on_blocked(&self) -> bool {
         let is_open = self.side.get() == Side::Open;
         if is_open {
@@ -66,7 +66,7 @@ impl Output {
         is_open
     }
 
-    /// The client has taken bytes.
+    /// Bytes have been written.
     pub(crate) fn on_written(&self) {
         self.was_written.set(true);
         if self.is_blocked() {
@@ -92,17 +92,17 @@ impl Output {
         self.side.get() == Side::Closed
     }
 
-    /// The end of the response under way can only be told by closing the connection.
+    /// Only closing the connection will end the response.
     pub(crate) fn ends_with_close(&self) {
         self.end.set(ResponseEnd::Close);
     }
 
-    /// The connection ends as it should.
+    /// The connection ends in an orderly way.
     pub(super) fn on_complete(&self) {
         self.end.set(ResponseEnd::Complete);
     }
 
-    /// Whether closing the connection would say that a response is complete which may not be.
+    /// Whether an orderly close could make an incomplete response look complete.
     pub(super) fn is_cut_short(&self) -> bool {
         self.end.get() == ResponseEnd::Close
     }

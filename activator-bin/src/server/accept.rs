@@ -1,4 +1,4 @@
-//! One listening socket of a worker: accepts until a drain begins.
+//! Accepts connections on one listening socket until a drain begins.
 
 use std::io;
 use std::os::fd::AsFd;
@@ -12,19 +12,19 @@ use crate::drain::Draining;
 use crate::os::open_files;
 use crate::tls::{Current, Pair};
 
-/// A socket that listens, and what a worker has to know of it.
+/// A listening socket of a worker.
 pub(crate) struct Listener<S = std::net::TcpListener> {
     /// The name of its port, as in `[listen]`.
     pub(crate) port: &'static str,
-    /// What clients are shown where TLS is spoken.
+    /// The certificate, if the port uses TLS.
     pub(crate) tls: Option<Arc<Current<Pair>>>,
-    /// Not blocking.
+    /// Non-blocking.
     pub(crate) socket: S,
-    /// Whether another process serves the socket when this one does not.
+    /// Whether the socket outlives this process.
     pub(crate) handed_over: bool,
 }
 
-/// Has `connections` serve whoever connects to the socket, until a drain begins.
+/// Accepts and serves connections until a drain begins.
 pub(super) async fn accept(
     Listener {
         port,
@@ -43,13 +43,14 @@ pub(super) async fn accept(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let moved = match open_files::is_reserved(&stream) {
-                    false => None,
-                    true => tokio::select! {
+                let moved = if open_files::is_reserved(&stream) {
+                    tokio::select! {
                         biased;
                         moved = unreserved(&stream, port, &connections) => Some(moved),
                         _ = draining.begun() => None,
-                    },
+                    }
+                } else {
+                    None
                 };
                 let stream = moved.unwrap_or(stream);
                 let permit = tokio::select! {
@@ -59,7 +60,7 @@ pub(super) async fn accept(
                 };
                 connections.serve(stream, peer, permit, tls.as_deref());
             }
-            // It was closed again before anybody looked.
+            // It was closed before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
                 if open_files::is_scarcity(&error) {
@@ -70,7 +71,7 @@ pub(super) async fn accept(
         }
     }
     if handed_over {
-        // Its queue stays, and the next process has it.
+        // The next process accepts what is in its queue.
         return;
     }
     if let Err(error) = accept_rest(socket, tls.as_deref(), &connections) {
@@ -78,7 +79,7 @@ pub(super) async fn accept(
     }
 }
 
-/// The same connection with a descriptor that is not kept for others; waits until there is one.
+/// Moves a connection to a descriptor that is not reserved; waits until there is one.
 async fn unreserved(stream: &TcpStream, port: &str, connections: &Connections) -> TcpStream {
     loop {
         let again = stream.as_fd().try_clone_to_owned();
@@ -94,7 +95,7 @@ async fn unreserved(stream: &TcpStream, port: &str, connections: &Connections) -
 }
 
 impl Listener {
-    /// Has the runtime that is entered watch it.
+    /// Registers it with the current runtime.
     pub(super) fn watched(self) -> io::Result<Listener<TcpListener>> {
         Ok(Listener {
             port: self.port,
@@ -105,7 +106,7 @@ impl Listener {
     }
 }
 
-/// The kernel has told these clients that they are connected; to close now would reset them.
+/// Accepts what is in the queue: these clients are connected, and closing the socket would reset them.
 fn accept_rest(
     listener: TcpListener,
     tls: Option<&Current<Pair>>,

@@ -1,7 +1,6 @@
-//! What is said to a client whose bytes never became a request: its head breaks the rules, is too long or
-//! comes too late.
+//! Responses to bytes that never became a request: their head is malformed, too large or too late.
 //!
-//! What must not live here: refusals of requests, which have a head that was read.
+//! What must not live here: refusals of requests, whose head was parsed.
 
 use std::time::Duration;
 
@@ -13,10 +12,10 @@ use tokio::time::timeout;
 use super::requests::Fault;
 use crate::limits::Limits;
 
-/// How long a client may take to make room for so few bytes.
+/// How long writing the response may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Why no request could be read. It ends the connection.
+/// Why no request could be read. The connection is closed.
 pub(super) struct BadHead {
     pub(super) reason: ErrorReason,
     status: StatusCode,
@@ -29,23 +28,23 @@ impl BadHead {
         Self {
             reason: ErrorReason::ClientTimeout,
             status: StatusCode::REQUEST_TIMEOUT,
-            why: format!("the head of the request did not come within {limit:?}"),
+            why: format!("the request head did not arrive within {limit:?}"),
         }
     }
 
-    /// The head has a fault that hyper does not see.
+    /// The head has a fault that hyper does not check for.
     pub(super) fn of(fault: Fault, limits: &Limits) -> Self {
         match fault {
             Fault::Fragment => Self {
                 reason: ErrorReason::BadRequest,
                 status: StatusCode::BAD_REQUEST,
-                why: "the request target has a fragment: # and what is behind it".to_owned(),
+                why: "the request target has a fragment (#)".to_owned(),
             },
             Fault::TooLarge => Self::too_large(limits),
         }
     }
 
-    /// Hyper does not understand the head, for which it would have answered with `status`.
+    /// Hyper could not parse the head and would have responded with `status`.
     pub(super) fn unreadable(status: StatusCode, error: &hyper::Error, limits: &Limits) -> Self {
         match status {
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Self::too_large(limits),
@@ -57,7 +56,7 @@ impl BadHead {
             _ => Self {
                 reason: ErrorReason::BadRequest,
                 status,
-                why: format!("the head of the request breaks the rules of HTTP: {error}"),
+                why: format!("malformed request head: {error}"),
             },
         }
     }
@@ -67,25 +66,25 @@ impl BadHead {
             reason: ErrorReason::HeaderTooLarge,
             status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             why: format!(
-                "the head of the request has more than {} bytes, or more than {} headers",
+                "the request head has more than {} bytes, or more than {} headers",
                 limits.max_header_size, limits.max_headers
             ),
         }
     }
 
-    /// Cancelling it may leave a part of the answer written.
+    /// Cancelling may leave the response partly written.
     pub(super) async fn write(&self, stream: &mut (impl AsyncWrite + Unpin)) {
         let Self { status, why, .. } = self;
         let length = why.len() + 1;
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
              X-Content-Type-Options: nosniff\r\nContent-Length: {length}\r\n\r\n{why}\n"
         );
         let writing = async {
-            stream.write_all(answer.as_bytes()).await?;
+            stream.write_all(response.as_bytes()).await?;
             stream.flush().await
         };
-        // Whoever does not read is not told.
+        // A client that does not read gets no response.
         let _ = timeout(PATIENCE, writing).await;
     }
 }

@@ -1,4 +1,4 @@
-//! One client's connection, from accept to close.
+//! One client connection, from accept to close.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -27,7 +27,7 @@ use crate::drain::Draining;
 use crate::limits::Limits;
 use crate::proxy::Proxy;
 
-/// How connections are served, in each protocol.
+/// What all connections share.
 pub(super) struct Http {
     http1: Http1,
     http2: Rc<Http2>,
@@ -53,9 +53,9 @@ impl Http {
     }
 }
 
-/// Serves a connection until either side ends it.
+/// Serves a connection until either side closes it, then drops `held`.
 ///
-/// What is `held` is dropped behind that. Dropping this at any point closes the connection and ends its requests.
+/// Dropping this at any point closes the connection and ends its requests.
 pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
@@ -109,7 +109,7 @@ pub(super) async fn serve(
     };
     match &end {
         End::Closed(Ok(())) | End::Http2(Ok(())) | End::Switched(Ok(())) => {}
-        End::NoTls(error) => tracing::debug!(client = %peer, %error, "no agreement on TLS"),
+        End::NoTls(error) => tracing::debug!(client = %peer, %error, "TLS handshake failed"),
         end => tracing::debug!(client = %peer, ?end, "connection ended early"),
     }
     if matches!(end, End::Closed(Ok(())) | End::Switched(Ok(()))) {
@@ -117,7 +117,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Serves requests over `wire`; the time of the first one's head may have begun.
+/// Serves requests over `wire`. `head` times the first head and may already run.
 async fn speak<I>(
     mut wire: HttpIo<I>,
     protocol: ClientProtocol,
@@ -133,7 +133,7 @@ where
     let timeout = http.limits.header_timeout;
     let spoken = match protocol {
         ClientProtocol::Http1 => Ok(ClientProtocol::Http1),
-        // Also bounds the wait for what HTTP/2 begins with when that is already agreed on.
+        // Also when ALPN selected HTTP/2: this bounds the wait for the preface.
         _ => detect(&mut wire, client, &mut draining, &mut head, timeout).await,
     };
     match spoken {
@@ -151,7 +151,6 @@ where
         Ok(_) => {
             client.on_http2();
             let http2 = Rc::clone(&http.http2);
-            // On the heap, so that those of HTTP/1 need no room for it.
             let end = Box::pin(http2.serve(wire, &proxy, client)).await;
             if let Some(reason) = http2::refusal(&end) {
                 http.errors.count(reason);

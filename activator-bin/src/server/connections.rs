@@ -16,7 +16,7 @@ use crate::drain::Draining;
 use crate::proxy::Proxy;
 use crate::tls::{Current, Pair};
 
-/// The connections of a worker, and what each of them needs.
+/// The connections of a worker, and what they share.
 pub(super) struct Connections {
     http: Rc<Http>,
     pub(super) proxy: Rc<Proxy>,
@@ -27,12 +27,12 @@ pub(super) struct Connections {
 }
 
 impl Connections {
-    /// With it comes a channel that ends when it and the last connection are gone.
+    /// Also returns a channel that is closed when this and the last connection have been dropped.
     pub(super) fn new(
         services: Services,
         draining: Draining,
     ) -> (Self, mpsc::Receiver<Infallible>) {
-        let (alive, last_gone) = mpsc::channel(1);
+        let (alive, last_closed) = mpsc::channel(1);
         let Services {
             proxy,
             connection_limit,
@@ -46,16 +46,16 @@ impl Connections {
             draining,
             alive,
         };
-        (connections, last_gone)
+        (connections, last_closed)
     }
 
-    /// Has connections leave that have been idle for too long. To be called every [`SWEEP`](super::SWEEP).
+    /// Asks connections that have been idle for too long to close. To be called every [`SWEEP`](super::SWEEP).
     pub(super) fn sweep(&self) {
         self.connection_limit
             .sweep(self.http.limits.client_idle_timeout);
     }
 
-    /// Sees to the connections to backends for as long as it is polled.
+    /// Maintains the connections to backends for as long as it is polled.
     pub(super) async fn keep_up(&self) -> Infallible {
         self.proxy.keep_up().await
     }
@@ -72,7 +72,7 @@ impl Connections {
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
         let held = (permit, alive);
         let serving = connection::serve(socket, peer, held, tls, http, proxy, draining);
-        // Not from within another future, which would have room for all of that as well.
+        // Not inside another future, which would reserve space for all of this as well.
         tokio::task::spawn_local(serving);
     }
 }

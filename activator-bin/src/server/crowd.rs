@@ -1,5 +1,5 @@
-//! The clients' connections over all workers, of which the idle ones can be asked to leave: the one that has been
-//! idle for longest when there is no room for a further client, and those that have been idle for too long.
+//! The client connections of all workers. Idle ones can be asked to close: the one that has been idle longest, to make
+//! room for a new client, and those that have been idle for too long.
 //!
 //! What must not live here: how a connection ends.
 
@@ -13,11 +13,11 @@ use tokio::time::Instant;
 
 use crate::client::idleness::{Idleness, nanos, now};
 
-/// How long a connection has been idle before it can be asked to make room: the next request of a client
-/// that has just had a response may be on its way.
+/// How long a connection must have been idle to be asked: after a response, the client's next request may be on its
+/// way.
 const GRACE: Duration = Duration::from_millis(20);
 
-/// How many are found by one look at all of them.
+/// How many idle connections one scan of all connections collects.
 const FOUND: usize = 64;
 
 /// All connections.
@@ -27,15 +27,16 @@ pub(super) struct Crowd(Mutex<Members>);
 #[derive(Default)]
 struct Members {
     all: Slab<Arc<Idleness>>,
-    /// The ones that were idle for longest at the last look, with the moment since when they were.
+    /// Those that had been idle longest at the last scan, with the time since when.
     longest: VecDeque<(u64, Arc<Idleness>)>,
-    looked: Option<Instant>,
-    /// When it was looked for those that have been idle for too long.
+    /// When the last scan was.
+    scanned: Option<Instant>,
+    /// When the last sweep was.
     swept: Option<Instant>,
 }
 
 impl Crowd {
-    /// One more connection, and what it is called here.
+    /// Adds a connection, and returns its key.
     pub(super) fn enter(&self) -> (Arc<Idleness>, usize) {
         let idleness = Idleness::new();
         let key = self.0.lock().all.insert(Arc::clone(&idleness));
@@ -46,13 +47,13 @@ impl Crowd {
         self.0.lock().all.remove(key);
     }
 
-    /// Asks the connection that has been idle for longest to leave, if there is one. Nobody knows whether
-    /// it does: a request may come first.
+    /// Asks the connection that has been idle longest to close, if there is one. It may not close: a request may
+    /// arrive first.
     pub(super) fn ask_longest(&self) {
         let mut members = self.0.lock();
         let until = now().saturating_sub(nanos(GRACE));
         while let Some((since, idle)) = members.next(until) {
-            // It has been used since the look, or it is on its way out.
+            // It may have been used since the scan, or asked already.
             if idle.since() == Some(since) && !idle.is_asked() {
                 idle.ask();
                 return;
@@ -60,13 +61,13 @@ impl Crowd {
         }
     }
 
-    /// Asks all that have been idle for longer than `timeout` to leave. To be called now and then, by any
-    /// number of workers.
+    /// Asks all that have been idle for longer than `timeout` to close. To be called periodically, by any number of
+    /// workers.
     pub(super) fn sweep(&self, timeout: Duration) {
-        /// A look at a hundred thousand takes some milliseconds.
-        const LOOKS: u32 = 8;
+        /// Per `timeout`; scanning a hundred thousand connections takes some milliseconds.
+        const SCANS: u32 = 8;
         let mut members = self.0.lock();
-        let pause = (timeout / LOOKS).min(Duration::from_secs(60));
+        let pause = (timeout / SCANS).min(Duration::from_secs(60));
         if members.swept.is_some_and(|swept| swept.elapsed() < pause) {
             return;
         }
@@ -79,14 +80,14 @@ impl Crowd {
 }
 
 impl Members {
-    /// One of those that are idle since `until` or longer, the longest first.
+    /// The next connection idle since `until` or longer, the longest first.
     fn next(&mut self, until: u64) -> Option<(u64, Arc<Idleness>)> {
         if self.longest.is_empty() {
-            let recent = |looked: Instant| looked.elapsed() < GRACE;
-            if self.looked.is_some_and(recent) {
+            let recent = |scanned: Instant| scanned.elapsed() < GRACE;
+            if self.scanned.is_some_and(recent) {
                 return None;
             }
-            self.looked = Some(Instant::now());
+            self.scanned = Some(Instant::now());
             let idle = self.all.iter().filter_map(|(_, idle)| {
                 let since = idle.since().filter(|since| *since <= until)?;
                 Some((since, idle))
@@ -111,7 +112,7 @@ mod tests {
 
     const MORE: Duration = GRACE.saturating_mul(2);
 
-    /// So many that have become idle one after the other.
+    /// `count` connections that became idle one after the other.
     async fn crowd(count: usize) -> (Crowd, Vec<Arc<Idleness>>) {
         let crowd = Crowd::default();
         let mut all = Vec::new();

@@ -1,4 +1,4 @@
-//! Finds out which version of HTTP a client speaks.
+//! Detects a client's version of HTTP.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::client::leave::Leave;
 use crate::drain::Draining;
 
-/// Waits for the first bytes, which tell the protocol. `head` starts when they don't come at once.
+/// Waits for the first bytes and detects the protocol. `head` starts when they do not arrive at once.
 pub(super) async fn detect(
     wire: &mut HttpIo<impl AsyncRead + Unpin>,
     client: &Client,
@@ -24,9 +24,8 @@ pub(super) async fn detect(
     head_timeout: Duration,
 ) -> Result<ClientProtocol, End> {
     let mut gone = pin!(client.gone());
-    let told = draining.clone();
-    // On the heap, so that a connection at rest needs no room for it.
-    let mut moment = Box::pin(Leave::moment(client, told.clone()));
+    let drain = draining.clone();
+    let mut moment = Box::pin(Leave::moment(client, drain.clone()));
     let mut no_more = pin!(async {
         draining.begun().await;
         Box::pin(tokio::time::sleep(LAST_HEAD)).await;
@@ -42,7 +41,7 @@ pub(super) async fn detect(
             if client.leaves(why) {
                 return Poll::Ready(Err(End::Closed(Ok(()))));
             }
-            moment.set(Leave::moment(client, told.clone()));
+            moment.set(Leave::moment(client, drain.clone()));
         }
         if no_more.as_mut().poll(cx).is_ready() {
             return Poll::Ready(Err(End::Closed(Ok(()))));

@@ -1,28 +1,28 @@
-//! How a client's connection ends.
+//! How a client connection ends.
 
 use std::io;
 use std::time::Duration;
 
-/// How long a request whose head is on its way may take to begin once a drain has begun.
+/// How long a request head that is still arriving may take once a drain has begun.
 pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
 
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// In HTTP's own ways.
+    /// As HTTP/1 ends.
     Closed(hyper::Result<()>),
-    /// In those of HTTP/2.
+    /// As HTTP/2 ends.
     Http2(Result<(), h2::Error>),
-    /// The client has sent too many frames that cost something and bring nothing.
+    /// The client has sent too many useless frames.
     Flooded,
-    /// In those of the protocol that came after HTTP.
+    /// As the upgraded protocol ends.
     Switched(io::Result<()>),
-    /// The client has gone away.
+    /// The client has disconnected.
     ClientGone,
-    /// The client was too slow in sending a head.
+    /// A request head took too long.
     HeadTimeout,
-    /// An answer was not to be finished.
+    /// A response was cut short.
     Cut,
-    /// There was no agreement on TLS.
+    /// The TLS handshake failed.
     NoTls(io::Error),
 }

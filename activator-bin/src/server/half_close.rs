@@ -1,6 +1,6 @@
-//! Clients of HTTP/1 that have closed their side: whether they wait for a response, or have disconnected.
+//! HTTP/1 clients that have closed their sending side: do they wait for a response, or have they disconnected?
 //!
-//! Both look the same (FIN). One that has disconnected resets the connection when it is sent something.
+//! Both look the same (FIN). One that has disconnected resets the connection when something is sent to it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,16 +12,16 @@ use super::timer::Timer;
 use crate::client::{Client, Sent};
 use crate::limits::HalfClose;
 
-/// How long nothing is sent to such a client before it is asked by 100 (Continue), which every client of HTTP/1.1
-/// skips (RFC 9110, 15.2; there are some that skip no other). Nearly all responses are there by then, and no queue
-/// or count is much affected by who has disconnected.
+/// How long nothing is sent to such a client before it gets a 100 (Continue), which every HTTP/1.1 client skips
+/// (RFC 9110, 15.2; some skip no other 1xx). Nearly all responses have begun by then, and disconnected clients do not
+/// distort queues and counts much.
 const ASK: Duration = Duration::from_secs(1);
 
-/// How long nothing is sent of a response that has begun before the client is taken for disconnected: there is
-/// nothing to ask with in the middle of one.
+/// How long nothing is sent of a response that has begun before the client counts as disconnected: nothing can be sent
+/// as a test in the middle of a response.
 const SILENCE: Duration = Duration::from_secs(5);
 
-/// What a connection needs from then on.
+/// The state of such a connection.
 pub(super) struct HalfClosed<'a> {
     client: &'a Client,
     broken: Pin<Box<dyn Future<Output = ()> + 'a>>,
@@ -57,7 +57,7 @@ impl<'a> HalfClosed<'a> {
                 Poll::Pending
             }
             Sent::Begun => self.timer.poll(cx, SILENCE),
-            // What is left of a body is read, or meets a time-out.
+            // The rest of the request body is read, or times out.
             Sent::Nothing | Sent::NothingOld | Sent::All | Sent::Quiet => Poll::Pending,
         }
     }

@@ -1,4 +1,4 @@
-//! The agreement on TLS with a client, before the first byte of HTTP.
+//! The TLS handshake with a client.
 
 use std::future::poll_fn;
 use std::io;
@@ -14,11 +14,10 @@ use super::socket::Socket;
 use super::timer::Timer;
 use crate::drain::Draining;
 
-/// Waits for the client to agree, for as long as the first request's head may take; `head` runs on
-/// for what is left of that.
+/// Performs the handshake. Its time counts towards the time for the first request's head: `head` keeps running.
 ///
 /// # Errors
-/// There is no agreement. The client was told why, and the connection is closed.
+/// The handshake failed. The client got an alert, and the connection is closed.
 ///
 /// Dropping the future closes the connection.
 pub(super) async fn accept(
@@ -28,7 +27,6 @@ pub(super) async fn accept(
     head: &mut Timer,
     limit: Duration,
 ) -> io::Result<Box<TlsStream<Socket>>> {
-    // On the heap, so that connections without TLS need no room for it.
     let accepting = Box::pin(acceptor.accept(stream).into_fallible());
     let drained = async {
         draining.begun().await;
@@ -43,7 +41,7 @@ pub(super) async fn accept(
     match accepted {
         Ok(stream) => Ok(Box::new(stream)),
         Err((error, mut stream)) => {
-            // In an orderly way, or a reset may overtake the alert that says why.
+            // An orderly shutdown, since a reset may overtake the alert.
             let _ = stream.shutdown().await;
             Err(error)
         }

@@ -1,4 +1,4 @@
-//! HTTP/1 connections of clients: one request after the other, on hyper's state machine.
+//! HTTP/1 connections from clients, on hyper's state machine.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -33,7 +33,7 @@ use crate::limits::Limits;
 use crate::message::request_body::RequestBody;
 use crate::proxy::Proxy;
 
-/// How all connections are served.
+/// What all HTTP/1 connections share.
 pub(super) struct Http1 {
     settings: Builder,
     limits: Limits,
@@ -48,7 +48,7 @@ impl Http1 {
         if let Some(most) = limits.http1_max_headers() {
             settings.max_headers(most);
         }
-        // Nothing is read behind a request before it is answered: that would cost a buffer each time.
+        // Nothing is read after a request before its response: that would cost a buffer each time.
         settings.half_close(HEARS_CLOSE);
         Self {
             settings,
@@ -58,7 +58,7 @@ impl Http1 {
     }
 }
 
-/// Serves requests over `wire` until either side ends it; the time of the first one's head may have begun.
+/// Serves requests over `wire` until either side closes it. `head` times the first head and may already run.
 pub(super) async fn serve<I>(
     mut wire: HttpIo<I>,
     http: &Http1,
@@ -80,29 +80,27 @@ where
             requests.borrow_mut().on_request(&mut request);
             let (proxy, client) = (Rc::clone(&proxy), Rc::clone(&client));
             let (tunnel, requests) = (Rc::clone(&tunnel), Rc::clone(&requests));
-            // On the heap, so that those it is handed to need no room for it.
             let request = Box::new(request.map(RequestBody::from));
             async move {
-                let mut answer = proxy.serve(request, &client).await;
+                let mut response = proxy.serve(request, &client).await;
                 requests
                     .borrow_mut()
                     .respelling
                     .set_names(client.output.names.take());
-                tunnel.set(answer.body_mut().take_tunnel());
-                let switches = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+                tunnel.set(response.body_mut().take_tunnel());
+                let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                 if proxy.is_leaving() && !switches {
-                    // The next request goes elsewhere; hyper ends the connection behind this response.
+                    // Hyper closes the connection after this response.
                     let close = HeaderValue::from_static("close");
-                    answer.headers_mut().insert(CONNECTION, close);
+                    response.headers_mut().insert(CONNECTION, close);
                 }
-                Ok::<_, Infallible>(answer)
+                Ok::<_, Infallible>(response)
             }
         })
     };
     let timeout = http.limits.header_timeout;
     wire.begin_http1(Rc::clone(&requests));
     let (end, unread) = loop {
-        // On the heap, so that a connection at rest needs no room for it.
         let connection = http.settings.serve_connection(TokioIo::new(wire), service);
         let mut connection = Box::new(connection);
         let running = run(&mut connection, client, &mut draining, &mut head, http);
@@ -123,7 +121,6 @@ where
     match (end, tunnel.take()) {
         (End::Closed(Ok(())), Some(tunnel)) => {
             wire.end_http1();
-            // On the heap, so that others need no room for it.
             End::Switched(Box::pin(tunnel.run(wire, unread, client)).await)
         }
         (End::Closed(end), None) if end.as_ref().err().is_none_or(hyper::Error::is_parse) => {
@@ -136,7 +133,7 @@ where
                     };
                     refuse(refusal, wire.stream(), &http.errors, client).await;
                 }
-                // Hyper has not when an earlier request on this connection offered an upgrade.
+                // Hyper does not do this after an earlier request that offered an upgrade.
                 _ => drop(wire.shutdown().await),
             }
             End::Closed(end)
@@ -149,7 +146,7 @@ where
     }
 }
 
-/// Says why no request could be read, and closes.
+/// Sends `refusal` and closes the connection.
 pub(super) async fn refuse(
     refusal: BadHead,
     stream: &mut (impl AsyncWrite + Unpin),
@@ -159,11 +156,11 @@ pub(super) async fn refuse(
     errors.count(refusal.reason);
     client.on_refusal();
     refusal.write(stream).await;
-    // In an orderly way, or a reset may overtake the response.
+    // An orderly shutdown, since a reset may overtake the response.
     let _ = stream.shutdown().await;
 }
 
-/// Drives `connection` to its end, or until it is at rest: it holds nothing then.
+/// Drives `connection` to its end, or until it is at rest and can be dropped.
 async fn run<I, S>(
     connection: &mut Connection<TokioIo<I>, S>,
     client: &Client,
@@ -181,8 +178,8 @@ where
 {
     let mut connection = Pin::new(connection);
     let mut gone = pin!(client.gone());
-    let told = draining.clone();
-    let mut moment = pin!(Leave::moment(client, told.clone()));
+    let drain = draining.clone();
+    let mut moment = pin!(Leave::moment(client, drain.clone()));
     let mut drain_begun = pin!(draining.begun());
     let mut is_watching = false;
     let mut last_head = Timer::default();
@@ -205,11 +202,11 @@ where
         let mut leave = None;
         // Once is enough to be woken.
         let is_watched = mem::replace(&mut is_watching, true);
-        if !is_draining && (!is_watched || told.is_stale() || client.is_asked_to_leave()) {
+        if !is_draining && (!is_watched || drain.is_stale() || client.is_asked_to_leave()) {
             is_draining = drain_begun.as_mut().poll(cx).is_ready();
             while let Poll::Ready(why) = moment.as_mut().poll(cx) {
                 leave = Some(why);
-                moment.set(Leave::moment(client, told.clone()));
+                moment.set(Leave::moment(client, drain.clone()));
             }
         }
         loop {
@@ -220,7 +217,7 @@ where
             if !leaves || is_last {
                 break;
             }
-            // Hyper would throw away a head that is on its way, and the client could not know why.
+            // Hyper would discard a partial head without a response.
             let head_expected = is_draining && matches!(client.phase(), Phase::New | Phase::Head);
             if head_expected && last_head.poll(cx, LAST_HEAD).is_pending() {
                 break;
@@ -229,7 +226,7 @@ where
             is_last = true;
         }
         match client.phase() {
-            // What comes behind our end is no head.
+            // What arrives after we closed our side is not a head.
             _ if client.output.is_closed() => Poll::Pending,
             Phase::New | Phase::Head => {
                 let late = head.poll(cx, http.limits.header_timeout);
@@ -237,14 +234,14 @@ where
             }
             Phase::Request => {
                 head.disarm();
-                // That is inside of a body: behind a request that is complete nothing is read.
+                // This is inside a body: after a complete request nothing is read.
                 if client.input.is_at_end.get() {
                     return Poll::Ready(ControlFlow::Break(End::ClientGone));
                 }
                 if client.input.was_heard.take() {
                     silence.restart(http.limits.body_idle_timeout);
                 }
-                // Behind a request that is complete nobody waits for bytes.
+                // After a complete request hyper does not read.
                 if !HEARS_CLOSE || !client.input.is_silent.get() {
                     return Poll::Pending;
                 }
@@ -254,9 +251,9 @@ where
                     return Poll::Ready(ControlFlow::Break(End::Closed(end)));
                 }
                 match client.phase() {
-                    // It has begun, and its end would be that of a complete exchange.
+                    // The response has begun, and a normal end would make it look complete.
                     Phase::Request => Poll::Ready(ControlFlow::Break(End::Cut)),
-                    // It is a refusal.
+                    // The response is a refusal.
                     _ => Poll::Pending,
                 }
             }
@@ -264,8 +261,8 @@ where
                 head.disarm();
                 silence.disarm();
                 ready!(idle.poll(cx, client));
-                // It is hyper that knows whether the last request was read to its end. If not, the connection ends
-                // behind that: what still comes is never read as a request.
+                // Hyper knows whether the last request was read to its end. If not, the connection ends here, so that
+                // the rest is never parsed as a request.
                 client.output.is_resting.set(true);
                 connection.as_mut().graceful_shutdown();
                 let ended = connection.as_mut().poll(cx);

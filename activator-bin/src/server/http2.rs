@@ -1,7 +1,7 @@
-//! HTTP/2 connections of clients: many requests at once, each of which is a task of its own.
+//! HTTP/2 connections from clients, with a task per request.
 //!
-//! They are those of the h2 crate itself. Behind hyper's one cannot end a single stream whose client takes nothing,
-//! send informational responses, or say what a head lacked.
+//! They use the h2 crate directly. With hyper one cannot reset a single stream whose client does not read, send
+//! informational responses, or explain what is wrong with a head.
 
 use std::future::poll_fn;
 use std::mem;
@@ -34,7 +34,7 @@ use keep_alive::KeepAlive;
 use leaving::Leaving;
 use stream::Stream;
 
-/// How all connections are served.
+/// What all HTTP/2 connections share.
 pub(super) struct Http2 {
     settings: Builder,
     limits: Limits,
@@ -45,17 +45,17 @@ pub(super) struct Http2 {
 impl Http2 {
     pub(super) fn new(limits: &Limits, draining: Draining) -> Self {
         let mut settings = Builder::new();
-        // Of a longer one nothing is left that could be refused in words.
+        // h2 drops larger heads entirely, so they cannot be refused with a message.
         let head = limits.max_header_size.saturating_mul(2);
         let head = u32::try_from(head).unwrap_or(u32::MAX);
         settings
             .max_concurrent_streams(limits.http2_max_concurrent_streams)
             .max_header_list_size(head)
             .max_pending_accept_reset_streams(limits.http2_max_pending_resets)
-            // Counted over time by the frames.
+            // `Frames` limits these over time.
             .max_local_error_reset_streams(None)
             .initial_window_size(limits.http2_window)
-            // Uploads that wait for their backends never hold up the others.
+            // Uploads that wait for their backends never block the others.
             .initial_connection_window_size(
                 limits.http2_connection_window(limits.http2_max_concurrent_streams),
             )
@@ -68,10 +68,10 @@ impl Http2 {
         }
     }
 
-    /// Serves a connection to its end; with it go the requests that it still has.
+    /// Serves a connection to its end, which also ends its requests.
     ///
-    /// From the moment when a drain is announced the client is told to send no further requests (GOAWAY); those it
-    /// has sent are served.
+    /// When a drain is announced the client is told to send no further requests (GOAWAY); those it has sent are
+    /// served.
     pub(super) async fn serve(
         self: Rc<Self>,
         io: impl AsyncRead + AsyncWrite + Unpin,
@@ -99,7 +99,7 @@ impl Http2 {
         let mut leaving = Leaving::new(self.draining.clone());
         let mut is_flooded = false;
         poll_fn(|cx| {
-            // Behind our own end that is what is waited for.
+            // After we have closed our side, this is what we wait for.
             if !client.output.is_closed() && gone.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::ClientGone);
             }
@@ -142,7 +142,7 @@ impl Http2 {
     }
 }
 
-/// Why the client was sent away (GOAWAY), if it was. What ends a single stream (RST_STREAM) nobody hears of.
+/// Why the connection was closed with GOAWAY, if it was. Errors of a single stream (RST_STREAM) are not counted here.
 pub(super) fn refusal(end: &End) -> Option<ErrorReason> {
     let error = match end {
         End::Flooded => return Some(ErrorReason::ClientFlood),

@@ -1,4 +1,4 @@
-//! The bytes of HTTP on a client's connection, as hyper reads and writes them, over TLS or not.
+//! A client connection as hyper reads and writes it, above TLS.
 
 use std::cell::RefMut;
 use std::io::{self, IoSlice};
@@ -14,20 +14,20 @@ use super::protocol::{ClientProtocol, PREFACE};
 use super::requests::{Requests, Shared, Taken};
 use crate::client::Client;
 
-/// How much is read at once while nobody has a buffer for it: nearly all heads without cookies.
+/// How much is read at once before hyper provides a buffer: enough for most heads without cookies.
 const FIRST: usize = 512;
 
-/// What hyper gets instead of the rest of a head that is refused: at its end it looks at it all, and there is no
-/// place for NUL.
+/// What hyper gets instead of the rest of a head that is refused: the end of a head, with a NUL, so that hyper parses
+/// and rejects it.
 const NONSENSE: &[u8] = b"\0\n\n";
 
 /// Both directions of a connection.
 pub(super) struct HttpIo<I> {
     stream: I,
     client: Rc<Client>,
-    /// What was read before whoever reads now.
+    /// Bytes read earlier that are returned first.
     unread: BytesMut,
-    /// What is read, while it is HTTP/1.
+    /// The parser, for HTTP/1.
     requests: Option<Rc<Shared>>,
     refused: Option<StatusCode>,
 }
@@ -43,31 +43,31 @@ impl<I> HttpIo<I> {
         }
     }
 
-    /// From now on `requests` are read. Nothing of them was.
+    /// From now on input passes through `requests`, which are at their start.
     pub(super) fn begin_http1(&mut self, requests: Rc<Shared>) {
         self.requests = Some(requests);
     }
 
-    /// From now on it is read what comes.
+    /// From now on input is passed on unchanged.
     pub(super) fn end_http1(&mut self) {
         self.requests = None;
     }
 
-    /// What hyper has refused a head with, instead of which the client has got nothing.
+    /// The status with which hyper refused a head. The client has not received it.
     pub(super) fn refused(&self) -> Option<StatusCode> {
         self.refused
     }
 
-    /// What the bytes go to, for those that don't come from hyper.
+    /// The stream below, for writes beside hyper.
     pub(super) fn stream(&mut self) -> &mut I {
         &mut self.stream
     }
 }
 
 impl<I: AsyncRead + Unpin> HttpIo<I> {
-    /// Reads until the first bytes tell what the client speaks; whoever reads on gets them again.
+    /// Reads until the first bytes identify the protocol; later reads return them again.
     ///
-    /// A connection that ends or fails before that is one of HTTP/1, which then hears of it.
+    /// A connection that ends or fails before that counts as HTTP/1, whose next read reports it.
     pub(super) fn poll_protocol(&mut self, cx: &mut Context<'_>) -> Poll<ClientProtocol> {
         loop {
             if self.unread.starts_with(&PREFACE) {
@@ -80,7 +80,7 @@ impl<I: AsyncRead + Unpin> HttpIo<I> {
         }
     }
 
-    /// Waits for bytes, which whoever reads on gets again; false when there will be none.
+    /// Waits for bytes, which later reads return again; false at the end of input.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut bytes = [0; FIRST];
         let mut buf = ReadBuf::new(&mut bytes);
@@ -89,7 +89,7 @@ impl<I: AsyncRead + Unpin> HttpIo<I> {
         Poll::Ready(read.is_ok() && !buf.filled().is_empty())
     }
 
-    /// Whoever reads on gets these again.
+    /// Puts back bytes that were read; later reads return them again.
     pub(super) fn put_back(&mut self, bytes: Bytes) {
         self.unread.extend_from_slice(&bytes);
         if let Some(requests) = &self.requests {
@@ -152,7 +152,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for HttpIo<I> {
             if taken.handed > 0 {
                 return Poll::Ready(Ok(()));
             }
-            // Of a long target hyper gets less than comes, and of what is behind its fault nothing.
+            // Hyper does not get all of a long target, and nothing after a fault.
             if taken.used == 0 && !requests.as_ref().is_some_and(is_refused) {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             }
@@ -181,7 +181,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for HttpIo<I> {
             ..
         } = &mut *self;
         if client.output.is_quiet() {
-            // Its refusals say no reason.
+            // A refusal of hyper's own, without a reason: it is replaced by our own.
             let status = bufs.first().and_then(|head| head.get(9..12));
             self.refused = status.and_then(|status| StatusCode::from_bytes(status).ok());
             return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
@@ -196,9 +196,10 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for HttpIo<I> {
         let mut requests = requests.borrow_mut();
         requests.is_flushed = false;
         let respelling = &mut requests.respelling;
-        match respelling.is_needed() {
-            true => respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs)),
-            false => stream.poll_write_vectored(cx, bufs),
+        if respelling.is_needed() {
+            respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs))
+        } else {
+            stream.poll_write_vectored(cx, bufs)
         }
     }
 
@@ -226,7 +227,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for HttpIo<I> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The client is still to be told why, or nothing ends for it.
+        // The client still gets a refusal, or the connection only rests.
         if self.refused.is_some() || self.client.output.is_resting.get() {
             return Poll::Ready(Ok(()));
         }

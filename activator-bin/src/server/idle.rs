@@ -1,4 +1,4 @@
-//! Connections of HTTP/1 on which nothing has happened for a while: they give their buffers back.
+//! Idle HTTP/1 connections, which release their buffers.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -12,15 +12,15 @@ use crate::client::Client;
 use crate::client::leave::Leave;
 use crate::drain::Draining;
 
-/// How long a connection is idle before it rests; it may be up to twice as long.
+/// How long a connection is idle before it rests; up to twice as long.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Tells when a connection has been idle for long. It looks now and then, so that a request costs nothing.
+/// Notices when a connection has been idle for long. Checks periodically, so that requests cost nothing.
 #[derive(Default)]
 pub(super) struct IdleWatch(Timer);
 
 impl IdleWatch {
-    /// Ready when the connection, which is idle now, was idle at the last look, too.
+    /// Ready when the connection, which is idle now, was already idle at the last check.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<()> {
         while self.0.poll(cx, LOOK_INTERVAL).is_ready() {
             self.0.disarm();
@@ -32,8 +32,7 @@ impl IdleWatch {
     }
 }
 
-/// Waits until there is something to do for a connection: bytes, its end, or that of the service; answers why
-/// when it is the moment to leave.
+/// Waits until a resting connection has something to do: bytes or its end. Returns a reason when it is time to close it.
 ///
 /// Cancel-safe.
 pub(super) async fn until_needed(

@@ -1,7 +1,7 @@
-//! Where each request of an HTTP/1 connection begins and ends. Hyper gets the bytes request by request, so that it
-//! is known which are a request's target and its names: hyper holds no odd target, and no case of names.
+//! Finds where each request of an HTTP/1 connection begins and ends. Hyper gets the bytes request by request, so that
+//! targets which it rejects and the case of header names can be recorded: hyper keeps neither.
 //!
-//! What must not live here: what a head means. Hyper reads that, and says how long the body is.
+//! What must not live here: parsing of heads. Hyper does that, and determines the length of the body.
 
 use std::cell::{RefCell, RefMut};
 use std::mem;
@@ -19,17 +19,17 @@ mod tests;
 
 use chunks::Chunks;
 
-/// A target whose path begins later is left to hyper.
+/// A target whose path begins after this many bytes is left to hyper.
 const LONGEST_AUTHORITY: usize = 1_024;
 
-/// What all of a connection know of what comes; at rest it holds nothing.
+/// The parser's state, shared by all parts of a connection; empty at rest.
 pub(super) struct Shared {
     longest: usize,
     requests: RefCell<Option<Box<Requests>>>,
 }
 
 impl Shared {
-    /// Heads may be as long as `longest`.
+    /// `longest` is the longest allowed head, in bytes.
     pub(super) fn new(longest: usize) -> Self {
         Self {
             longest,
@@ -44,71 +44,71 @@ impl Shared {
         })
     }
 
-    /// Gives back what is held between two requests.
+    /// Releases memory between two requests.
     pub(super) fn rest(&self) {
         let is_between = |requests: &mut Box<Requests>| requests.at == At::Start;
         let _ = self.requests.borrow_mut().take_if(is_between);
     }
 }
 
-/// What comes from a client, byte after byte.
+/// The bytes from a client.
 pub(super) struct Requests {
     at: At,
-    /// The beginning of a target that hyper does not get in one piece, or not as it came.
+    /// The beginning of a target that is changed for hyper, or arrives in pieces.
     target: BytesMut,
-    /// Where the path begins in it.
+    /// Where its path begins.
     path: Option<usize>,
     is_odd: bool,
-    /// How long the head is until now, and the longest that is allowed. Hyper sees to that, too, but it does
-    /// not get all of a long target.
+    /// The length of the head so far, and the longest allowed. Hyper checks this too, but does not get all of a long
+    /// target.
     length: usize,
     longest: usize,
     is_shortened: bool,
-    /// What has come of the lines behind the first one, when they come in parts.
+    /// The header lines so far, when they arrive in pieces.
     lines: BytesMut,
-    /// The names in the head that hyper has got.
+    /// The header names of the head passed to hyper.
     names: Names,
-    /// The target of the head that hyper has got.
+    /// The original target of the head passed to hyper.
     disguised: Option<Target>,
     fault: Option<Fault>,
     pub(super) respelling: Respelling,
-    /// All that hyper held is written, so the next response begins with the next byte.
+    /// Hyper's buffer has been written, so the next response begins with the next byte.
     pub(super) is_flushed: bool,
 }
 
-/// Which byte comes next.
+/// Where the next byte belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum At {
-    /// One of a request line, or of empty lines before it.
+    /// To a request line, or to empty lines before it.
     Start,
     Method,
     Target,
-    /// One of a line behind the target.
+    /// To a line after the target.
     Line(HeadEnd),
-    /// The first one behind a head that hyper has got and not told of.
+    /// After a head that hyper has not parsed yet.
     HeadEnd,
-    /// One of a body of which so many bytes are left.
+    /// To a body with this many bytes left.
     Body(u64),
     Chunks(Chunks),
-    /// Hyper has read the bytes in another way. That cannot happen.
+    /// Hyper parsed the bytes differently. This cannot happen.
     Lost,
 }
 
-/// Why a head is refused that hyper would take.
+/// Why a head is refused that hyper would accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Its target has a fragment.
     Fragment,
-    /// It is too long.
+    /// It is too large.
     TooLarge,
 }
 
-/// What is done with a piece of the bytes.
+/// How a piece of input was processed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Taken {
-    /// So many at the beginning are for hyper now.
+    /// How many bytes at the beginning are for hyper now.
     pub(super) handed: usize,
-    /// So many of those that came are done with. The others are for later.
+    /// How many bytes of the input are consumed. The rest is for later.
     pub(super) used: usize,
 }
 
@@ -131,12 +131,12 @@ impl Requests {
         }
     }
 
-    /// Why nothing more is taken.
+    /// The fault after which nothing more is taken.
     pub(super) fn fault(&self) -> Option<Fault> {
         self.fault
     }
 
-    /// Hyper has read a head, which is that of `request`.
+    /// Hyper has parsed the head of `request`.
     pub(super) fn on_request(&mut self, request: &mut Request<impl Body>) {
         if self.at != At::HeadEnd {
             self.at = At::Lost;
@@ -158,8 +158,8 @@ impl Requests {
         }
     }
 
-    /// Takes bytes up to the end of a head or of a body, and changes those that hyper is to see differently.
-    /// Takes none where hyper should not ask for any.
+    /// Takes bytes up to the end of a head or body, and modifies those that hyper must see differently. Takes none at
+    /// points where hyper should not read.
     pub(super) fn take(&mut self, bytes: &mut [u8]) -> Taken {
         let mut all = Taken::default();
         while all.used < bytes.len() && self.fault.is_none() {
@@ -232,7 +232,7 @@ impl Requests {
             self.at = At::Target;
             return end + 1;
         }
-        // That is no request line. Its end is still to be found.
+        // Not a request line, but the end of the head is still to be found.
         self.at = At::Line(HeadEnd::Line);
         end
     }
@@ -245,10 +245,11 @@ impl Requests {
             return bytes.len();
         };
         self.at = At::HeadEnd;
-        self.names = match self.lines.is_empty() {
-            // Nearly all heads come in one piece.
-            true => Names::of(&bytes[..end]),
-            false => Names::of(&[&mem::take(&mut self.lines), &bytes[..end]].concat()),
+        self.names = if self.lines.is_empty() {
+            // Nearly all heads arrive in one piece.
+            Names::of(&bytes[..end])
+        } else {
+            Names::of(&[&mem::take(&mut self.lines), &bytes[..end]].concat())
         };
         end
     }
@@ -262,7 +263,7 @@ impl Requests {
             .get(plain)
             .is_some_and(|&byte| Class::of(byte) == Class::End);
         if is_over && plain <= LONGEST && self.target.is_empty() {
-            // Nearly all targets are like that.
+            // The case of nearly all targets.
             self.at = At::Line(HeadEnd::Line);
             return Taken::all(plain);
         }

@@ -1,4 +1,4 @@
-//! The bytes of a client's connection as they are on the network, of HTTP or of TLS.
+//! The socket of a client connection, below TLS.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -15,23 +15,23 @@ use tokio::time::{Sleep, sleep};
 use super::timer::Timer;
 use crate::client::Client;
 
-/// How long the rest of a request is still read after its answer.
+/// How long the rest of a request is read after its response.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Both directions of a connection.
 pub(super) struct Socket {
     read: OwnedReadHalf,
     client: Rc<Client>,
-    /// Since our side was closed.
+    /// Runs once our side is closed.
     lingering: Option<Pin<Box<Sleep>>>,
-    /// Since the client has taken no bytes, while it takes none.
+    /// Runs while the client does not read.
     blocked: Timer,
-    /// How long it may take none.
+    /// How long the client may not read.
     patience: Duration,
 }
 
 impl Socket {
-    /// Writing fails when the client has taken nothing for as long as `patience`.
+    /// Writing fails when the client has read nothing for `patience`.
     pub(super) fn new(read: OwnedReadHalf, client: Rc<Client>, patience: Duration) -> Self {
         Self {
             read,
@@ -108,9 +108,9 @@ impl AsyncWrite for Socket {
         Poll::Ready(Ok(()))
     }
 
-    /// Closes our side. When the last request may have an unread rest, that is read and thrown away
-    /// until the client has seen our end and closes too, for a bounded time: a socket that is
-    /// closed with unread bytes in it resets the connection, and the answer may be lost on its way.
+    /// Closes our side. If part of the last request may be unread, it is read and discarded until the client closes
+    /// as well, for a bounded time: closing a socket with unread bytes resets the connection, and the response may be
+    /// lost.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
             SockRef::from(self.client.socket()).shutdown(Shutdown::Write)?;

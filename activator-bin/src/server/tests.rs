@@ -1,4 +1,4 @@
-//! A worker on the test's own thread: what its connections hold, and what becomes of slow peers.
+//! A worker on the test's own thread: memory held by its connections, and slow peers.
 
 mod early;
 mod flood;

@@ -1,4 +1,4 @@
-//! A timer that is made when it is first asked for.
+//! A timer that is created on first use.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A timer that costs nothing until it is asked for: nearly all heads come in one piece.
+/// A timer that costs nothing until it is polled: nearly all heads arrive in one piece.
 #[derive(Default)]
 pub(super) struct Timer(Option<Pin<Box<Sleep>>>);
 
@@ -17,7 +17,7 @@ impl Timer {
         timer.as_mut().poll(cx)
     }
 
-    /// It has `timeout` from now if it runs. That is cheaper than to disarm it.
+    /// If it is running, restarts it with `timeout` from now. Cheaper than disarming it.
     pub(super) fn restart(&mut self, timeout: Duration) {
         if let Some(timer) = &mut self.0 {
             timer.as_mut().reset(Instant::now() + timeout);

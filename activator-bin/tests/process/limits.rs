@@ -43,12 +43,12 @@ fn connection_limit_is_logged_once_until_there_is_room() {
     for _ in 0..2 {
         let first = connect(address);
         let waiting = [connect(address), connect(address)];
-        program.logs("1 clients are connected, as many as limits.max_connections allows");
+        program.logs("limits.max_connections (1) reached: ");
         drop(first);
         for client in waiting {
             assert!(ask(client, "nobody", "/").starts_with("HTTP/1.1 404 "));
         }
-        program.logs("there is room for further clients again");
+        program.logs("client connections are below limits.max_connections again");
     }
     program.stop();
 }

@@ -159,7 +159,7 @@ async fn connection_close_is_obeyed() {
 /// What is said to a client that takes too long for a head.
 const LATE: &str = "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n\
     Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n\
-    Content-Length: 50\r\n\r\nthe head of the request did not come within 500ms\n";
+    Content-Length: 45\r\n\r\nthe request head did not arrive within 500ms\n";
 
 #[tokio::test]
 async fn header_timeout_is_for_heads_not_for_idle_connections() {

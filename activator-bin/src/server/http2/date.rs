@@ -1,4 +1,4 @@
-//! The `Date` header of responses that come without one (RFC 9110, 6.6.1), made at most once per second.
+//! The `Date` header of responses without one (RFC 9110, 6.6.1), formatted at most once per second.
 
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::HeaderValue;
 use httpdate::fmt_http_date;
 
-/// One worker's. Made where there is none yet for this second.
+/// One worker's cached date.
 #[derive(Default)]
 pub(in crate::server) struct Date {
     second: Cell<u64>,
@@ -14,7 +14,7 @@ pub(in crate::server) struct Date {
 }
 
 impl Date {
-    /// The text for `now`.
+    /// The header value for `now`.
     pub(super) fn at(&self, now: SystemTime) -> HeaderValue {
         let since = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut text = self.text.borrow_mut();

@@ -1,4 +1,4 @@
-//! Signs of life of a client: one that is silent for long is pinged, and has to say something then.
+//! Pings a client that is silent for long, and gives up if it stays silent.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,18 +11,18 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::client::Client;
 use crate::limits::Limits;
 
-/// Tells when a connection has been silent for too long.
+/// Notices when a connection has been silent for too long.
 pub(super) struct KeepAlive {
     pings: PingPong,
     /// Until the next look, so that what comes costs nothing.
     timer: Pin<Box<Sleep>>,
     interval: Duration,
     timeout: Duration,
-    is_asked: bool,
+    is_pinged: bool,
 }
 
 impl KeepAlive {
-    /// For once per connection.
+    /// May be called once per connection.
     pub(super) fn new<I, B>(connection: &mut Connection<I, B>, limits: &Limits) -> Self
     where
         I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
@@ -31,31 +31,29 @@ impl KeepAlive {
         Self {
             pings: connection
                 .ping_pong()
-                .expect("the first one to ask for it gets it"),
+                .expect("it has not been taken before"),
             timer: Box::pin(sleep(limits.http2_ping_interval)),
             interval: limits.http2_ping_interval,
             timeout: limits.http2_ping_timeout,
-            is_asked: false,
+            is_pinged: false,
         }
     }
 
-    /// Ready when the client has said nothing for too long although it was asked.
+    /// Ready when the client has sent nothing for too long after a ping.
     pub(super) fn poll_silent(&mut self, cx: &mut Context<'_>, client: &Client) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            let pause = match client.input.was_heard.take() {
-                true => {
-                    self.is_asked = false;
-                    self.interval
-                }
-                false if self.is_asked => return Poll::Ready(()),
-                false => {
-                    // An earlier one that nobody has answered will do. At its end a connection takes none.
-                    let _ = self.pings.poll_pong(cx);
-                    let _ = self.pings.send_ping(Ping::opaque());
-                    self.is_asked = true;
-                    self.timeout
-                }
+            let pause = if client.input.was_heard.take() {
+                self.is_pinged = false;
+                self.interval
+            } else if self.is_pinged {
+                return Poll::Ready(());
+            } else {
+                // Fails if an earlier ping is unanswered, which serves as well, or if the connection is closing.
+                let _ = self.pings.poll_pong(cx);
+                let _ = self.pings.send_ping(Ping::opaque());
+                self.is_pinged = true;
+                self.timeout
             };
             self.timer.as_mut().reset(Instant::now() + pause);
         }

@@ -1,4 +1,4 @@
-//! The end of a connection when that of the service comes.
+//! Closes a connection during a drain.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,26 +12,26 @@ use crate::drain::Draining;
 use crate::server::end::LAST_HEAD;
 use crate::server::timer::Timer;
 
-/// What a connection has heard of a drain, and done about it.
+/// A connection's progress through a drain.
 pub(super) struct Leaving {
-    /// Notices that there may be something to hear, at no cost.
-    told: Draining,
+    /// Shows at no cost whether the drain has made progress.
+    draining: Draining,
     announced: Pin<Box<dyn Future<Output = ()>>>,
     begun: Pin<Box<dyn Future<Output = ()>>>,
     is_watching: bool,
     stage: Stage,
-    /// Since there has been no request, once the drain has begun.
+    /// Runs while there are no requests, once the drain has begun.
     idle: Timer,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Serving,
-    /// The client was told to send no more.
+    /// The client was told to send no more requests.
     Announced,
-    /// Nothing more comes of it.
+    /// The drain has begun.
     Begun,
-    /// It ends, as fast as the client takes that.
+    /// The connection is closing.
     Ending,
 }
 
@@ -39,7 +39,7 @@ impl Leaving {
     pub(super) fn new(draining: Draining) -> Self {
         let (mut announced, mut begun) = (draining.clone(), draining.clone());
         Self {
-            told: draining,
+            draining,
             announced: Box::pin(async move { announced.announced().await }),
             begun: Box::pin(async move { _ = begun.begun().await }),
             is_watching: false,
@@ -48,13 +48,13 @@ impl Leaving {
         }
     }
 
-    /// Says goodbye when the drain is announced. What the client has sent before it can know that is served.
+    /// Sends GOAWAY when the drain is announced. Requests that the client sent before it received that are served.
     pub(super) fn poll<I>(&mut self, cx: &mut Context<'_>, connection: &mut Connection<I, Bytes>)
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
         // Once is enough to be woken.
-        if std::mem::replace(&mut self.is_watching, true) && !self.told.is_stale() {
+        if std::mem::replace(&mut self.is_watching, true) && !self.draining.is_stale() {
             return;
         }
         if self.stage == Stage::Serving && self.announced.as_mut().poll(cx).is_ready() {
@@ -68,8 +68,8 @@ impl Leaving {
         }
     }
 
-    /// Has a connection end that has no request and whose client does not confirm the goodbye. Answers whether it
-    /// has to be polled again.
+    /// Closes a connection that has no requests and whose client does not close it after GOAWAY. Returns whether the
+    /// connection must be polled again.
     pub(super) fn poll_idle<I>(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! The body of a response on its way to its client, as fast as that takes it.
+//! Sends a response body, as fast as the client reads it.
 
 use std::pin::Pin;
 use std::rc::Rc;
@@ -16,22 +16,22 @@ use crate::proxy::{BodyError, ResponseBody};
 use crate::server::timer::Timer;
 use crate::upstream::ReceiveError;
 
-/// How long a client may take nothing of a text of ours once a drain has begun.
+/// How long a client may not read a refusal once a drain has begun.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// Passes a body on.
+/// Sends a body.
 pub(super) struct Sending {
     body: ResponseBody,
     to: SendStream<Bytes>,
-    /// What the client has no room for yet.
+    /// Data for which the client's window has no room yet.
     waiting: Bytes,
     may_have_body: bool,
-    /// Since the client has taken nothing, while there is something for it.
+    /// Runs while the client does not read.
     blocked: Timer,
     is_blocked: bool,
     is_late: bool,
     http: Rc<Http2>,
-    /// Only a text of ours asks for it, and only when it has to wait.
+    /// Set only for a refusal that has to wait.
     drained: Option<Pin<Box<dyn Future<Output = ()>>>>,
 }
 
@@ -55,23 +55,24 @@ impl Sending {
         }
     }
 
-    /// What became of it is counted now.
+    /// Counts the outcome.
     pub(super) fn end(self) {
         if self.is_late {
             self.body.fail(ErrorReason::ClientTimeout);
         }
     }
 
-    /// Ready when there is nothing more to do: all was sent, or the stream was reset by either side.
+    /// Ready when everything was sent, or either side has reset the stream.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            // Also wakes whoever waits for something else.
+            // Registers the waker also while waiting for something else.
             if self.to.poll_reset(cx).is_ready() {
                 return Poll::Ready(());
             }
-            let is_over = match self.waiting.is_empty() {
-                true => ready!(self.poll_body(cx)),
-                false => ready!(self.poll_room(cx)),
+            let is_over = if self.waiting.is_empty() {
+                ready!(self.poll_body(cx))
+            } else {
+                ready!(self.poll_room(cx))
             };
             if is_over {
                 return Poll::Ready(());
@@ -79,7 +80,7 @@ impl Sending {
         }
     }
 
-    /// Takes the next part of the body. Answers whether it is over.
+    /// Takes the next part of the body. Returns whether sending is over.
     fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
@@ -98,7 +99,7 @@ impl Sending {
                 if trailers.is_empty() {
                     return Poll::Ready(self.send(Bytes::new(), true));
                 }
-                // An error means that there is nobody to send it to.
+                // An error means that the stream is closed.
                 let _ = self.to.send_trailers(trailers);
                 return Poll::Ready(true);
             }
@@ -112,7 +113,7 @@ impl Sending {
         Poll::Ready(false)
     }
 
-    /// Sends as much of what waits as there is room for. Answers whether all is over.
+    /// Sends as much waiting data as the window allows. Returns whether sending is over.
     fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         let mut room = self.to.capacity();
         while room == 0 {
@@ -128,7 +129,7 @@ impl Sending {
         Poll::Ready(self.send(part, is_last))
     }
 
-    /// Ready when the client has not taken anything for too long, or the request timed out.
+    /// Ready when the client has not read anything for too long, or the request has timed out.
     fn poll_blocked(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.body.poll_met(cx).is_ready() {
             self.to.send_reset(Reason::CANCEL);
@@ -154,13 +155,13 @@ impl Sending {
         Poll::Ready(())
     }
 
-    /// Answers whether that was the end.
+    /// Returns whether sending is over.
     fn send(&mut self, part: Bytes, is_last: bool) -> bool {
         self.to.send_data(part, is_last).is_err() || is_last
     }
 }
 
-/// As what a client hears of it.
+/// The reset's error code for the client.
 fn reason(error: &BodyError) -> Reason {
     match error {
         BodyError::Backend(ReceiveError::Http2(error)) => error.reason(),

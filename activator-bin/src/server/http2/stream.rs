@@ -1,4 +1,4 @@
-//! One request of a connection and its response.
+//! One HTTP/2 request and its response.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -24,7 +24,7 @@ use crate::message::request_body::RequestBody;
 use crate::proxy::Proxy;
 use crate::proxy::ResponseBody;
 
-/// What serves a request.
+/// Serves a request.
 pub(super) struct Stream {
     pub(super) http: Rc<Http2>,
     pub(super) proxy: Rc<Proxy>,
@@ -32,7 +32,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Serves a request until its response has ended, or its client or its connection ends it.
+    /// Serves a request until its response has ended, or the stream or connection is closed.
     ///
     /// Dropping this resets the stream.
     pub(super) async fn serve(self, request: Request<RecvStream>, mut to: SendResponse<Bytes>) {
@@ -47,22 +47,21 @@ impl Stream {
         }
         let interim = Arc::new(Interim::default());
         let upload = RequestBody::http2(body, Arc::clone(&interim));
-        // On the heap, so that those it is handed to need no room for it.
         let request = Box::new(Request::from_parts(head, upload));
         let response = {
-            let mut answer = pin!(self.proxy.serve(request, &self.client));
+            let mut serving = pin!(self.proxy.serve(request, &self.client));
             poll_fn(|cx| {
-                // First, so that a request which was taken back is not taken for one whose body is broken.
+                // First, so that a cancelled request does not count as one with a malformed body.
                 if let Poll::Ready(reset) = to.poll_reset(cx) {
-                    // h2 has reset it because of a body that breaks the rules: whoever reads that hears of it.
+                    // h2 has reset it for a malformed body: the reader of the body gets that error.
                     if matches!(reset, Ok(Reason::PROTOCOL_ERROR)) {
-                        let _ = answer.as_mut().poll(cx);
+                        let _ = serving.as_mut().poll(cx);
                     }
                     return Poll::Ready(None);
                 }
-                let answered = answer.as_mut().poll(cx);
+                let response = serving.as_mut().poll(cx);
                 self.inform(&mut to, &interim, cx);
-                answered.map(Some)
+                response.map(Some)
             })
             .await
         };
@@ -76,20 +75,20 @@ impl Stream {
         }
     }
 
-    /// Sends what has come before the response. It is lost when the client reads so slowly that nothing can be
-    /// written: it would not be held back, and whoever sends it does not rely on it.
+    /// Sends informational responses. They are dropped while the client reads so slowly that nothing can be written:
+    /// buffering them would have no bound, and they are only hints.
     fn inform(&self, to: &mut SendResponse<Bytes>, interim: &Interim, cx: &mut Context<'_>) {
         while let Poll::Ready(all) = interim.poll_next(cx) {
             for early in all {
                 if !self.client.output.is_blocked() {
-                    // An error means that there is nobody to send it to.
+                    // An error means that the stream is closed.
                     let _ = to.send_informational(early);
                 }
             }
         }
     }
 
-    /// Sends the head of `response`. None when that is all of it, or nobody takes it.
+    /// Sends the head of `response`. Returns `None` if that is all of it, or the stream is closed.
     fn begin(
         &self,
         to: &mut SendResponse<Bytes>,
@@ -101,7 +100,7 @@ impl Stream {
         let may_have_body = !is_head && may_have_body(head.status());
         let is_end = body.is_end_stream() || (!may_have_body && body.is_whole());
         let headers = head.headers_mut();
-        // In refusals, which say it to clients of HTTP/1.
+        // Refusals have it, for HTTP/1 clients.
         headers.remove(CONNECTION);
         if !headers.contains_key(DATE) {
             headers.insert(DATE, self.http.date.at(SystemTime::now()));
@@ -127,12 +126,12 @@ impl Stream {
     }
 }
 
-/// Whether a response with this status may be more than its head (RFC 9110, 6.4.1).
+/// Whether a response with this status may have a body (RFC 9110, 6.4.1).
 fn may_have_body(status: StatusCode) -> bool {
     !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// Why a request was reset whose body this is: by its client, or because it breaks the rules.
+/// Why the request with this body was reset: by its client, or because it is malformed.
 fn end(body: &mut H2Body, cx: &mut Context<'_>) -> ErrorReason {
     loop {
         match body.poll_frame(cx) {

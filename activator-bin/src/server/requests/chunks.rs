@@ -1,16 +1,16 @@
-//! Where a chunked body ends. Whether it is one, hyper finds out: what it refuses may end anywhere here.
+//! Finds the end of a chunked body. Hyper validates it: where an invalid one ends here does not matter.
 
-/// Which byte of a chunked body comes next.
+/// Where the next byte of a chunked body belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunks {
-    /// One of the digits of a size, which is so much until now.
+    /// To the digits of a size, with this value so far.
     Size(u64),
-    /// One of the rest of the line that says this size.
+    /// To the rest of the line of this size.
     Extension(u64),
-    /// One of a chunk of which so many are left.
+    /// To a chunk with this many bytes left.
     Data(u64),
     DataEnd,
-    /// The first one of a line behind the last chunk.
+    /// To the start of a line after the last chunk.
     TrailerStart,
     Trailer,
     TrailerEnd,
@@ -25,7 +25,7 @@ impl Default for Chunks {
 }
 
 impl Chunks {
-    /// Takes bytes of the body. Answers how many they are, and whether it is over.
+    /// Takes bytes of the body. Returns how many, and whether it is complete.
     pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, bool) {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
@@ -41,7 +41,7 @@ impl Chunks {
                     None => Self::Extension(size),
                 },
                 (Self::Data(left), _) => {
-                    // This byte and those behind it.
+                    // This byte and those after it.
                     let there = bytes.len() - at + 1;
                     let taken = usize::try_from(left).unwrap_or(usize::MAX).min(there);
                     at += taken - 1;
@@ -51,7 +51,7 @@ impl Chunks {
                     }
                 }
                 (Self::DataEnd, b'\n') => Self::Size(0),
-                // A line feed alone ends no line here.
+                // A bare line feed does not end a line here.
                 (Self::TrailerStart, b'\r') => Self::End,
                 (Self::TrailerStart, _) => Self::Trailer,
                 (Self::Trailer, b'\r') => Self::TrailerEnd,

@@ -1,4 +1,4 @@
-//! Heads and bodies in pieces of any size.
+//! Heads and bodies in pieces of all sizes.
 
 use bytes::Bytes;
 use http_body_util::{Empty, Full, StreamBody};
@@ -7,7 +7,7 @@ use super::*;
 
 const LIMIT: usize = 100_000;
 
-/// What hyper gets of `bytes` that come in pieces of `piece`, up to the end of a head or a body.
+/// What hyper gets of `bytes` that arrive in pieces of `piece` bytes, up to the end of a head or body.
 fn read(requests: &mut Requests, bytes: &[u8], piece: usize) -> (Vec<u8>, usize) {
     let (mut handed, mut used) = (Vec::new(), 0);
     let is_body = requests.at != At::Start;
@@ -16,7 +16,7 @@ fn read(requests: &mut Requests, bytes: &[u8], piece: usize) -> (Vec<u8>, usize)
         let taken = requests.take(&mut piece);
         handed.extend_from_slice(&piece[..taken.handed]);
         used += taken.used;
-        // Hyper does not ask for more before it has got what it wants.
+        // Hyper does not read more before it has processed this.
         if requests.at == At::HeadEnd || is_body && requests.at == At::Start {
             break;
         }
@@ -68,7 +68,7 @@ fn hyper_gets_a_head_as_it_came_unless_its_target_is_odd() {
         "GET http://a?_ HTTP/1.1",
         Some("?\""),
     );
-    // What hyper refuses.
+    // Refused by hyper.
     check("GET http://<a>/ HTTP/1.1", "GET http://<a>/ HTTP/1.1", None);
     check("GET a<b HTTP/1.1", "GET a<b HTTP/1.1", None);
     check("GET /\0\" HTTP/1.1", "GET /\0\" HTTP/1.1", None);

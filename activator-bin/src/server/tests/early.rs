@@ -1,4 +1,4 @@
-//! Backends that respond before the upload is complete, by the clock of the worker.
+//! Backends that respond before the upload is complete, on the worker's clock.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,14 +11,14 @@ use crate::server::idle::LOOK_INTERVAL;
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";
 
-/// Enough to come to rest, also for a connection that was looked at just now.
+/// Enough for a connection to rest, even if it was checked just now.
 const A_REST: Duration = LOOK_INTERVAL.saturating_add(Duration::from_secs(1));
 
-/// Less than the header timeout and the idle timeout of bodies, and more than half of them.
+/// Less than the header timeout and the body idle timeout, and more than half of them.
 const A_MINUTE: Duration = Duration::from_secs(58);
 
-/// A backend that sends so many responses, each to what it reads first, then reads on. What it has read of
-/// each connection at its end comes out of the receiver.
+/// A backend that sends `responses` responses, each after its first read, then keeps reading. The receiver gets what it
+/// has read of each connection by its end.
 fn backend(responses: usize) -> (SocketAddr, Receiver<String>) {
     let (read, reads) = channel();
     let address = serve(move |mut socket| {
@@ -43,7 +43,7 @@ impl Scene {
     fn early(&self, length: usize, used_before: bool) -> TcpStream {
         let (_, client) = self.during(move |address| {
             let mut client = connect(1, address).remove(0);
-            // Each byte is to be there once it is sent.
+            // Each byte is to be sent at once.
             client.set_nodelay(true).unwrap();
             if used_before {
                 ask(&mut client);
@@ -64,7 +64,7 @@ impl Scene {
         self.during(|_| ());
     }
 
-    /// What comes until the worker closes.
+    /// What arrives until the worker closes the connection.
     fn until_closed(&self, mut client: TcpStream) -> String {
         let (_, rest) = self.during(move |_| {
             let mut rest = Vec::new();
@@ -88,7 +88,7 @@ fn what_comes_after_a_pause_is_body() {
             assert_eq!(scene.in_flight(), 1);
             scene.write(&client, b"x");
             assert_eq!(scene.in_flight(), 0);
-            // There are no requests but this one, on no connection.
+            // No other request was seen, on any connection.
             scene.during(move |_| drop(client));
             drop(scene);
             let read: Vec<_> = reads.iter().take(1).collect();
@@ -129,7 +129,7 @@ fn a_steady_upload_is_no_head_that_is_late() {
     assert_eq!(scene.in_flight(), 1);
     scene.pass(1, A_MINUTE);
     scene.write(&client, b"x");
-    // Nor is the end of it.
+    // Nor is it late after its end.
     scene.pass(3, A_MINUTE);
     assert_eq!(scene.in_flight(), 0);
     client.shutdown(std::net::Shutdown::Write).unwrap();

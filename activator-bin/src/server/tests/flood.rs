@@ -1,4 +1,4 @@
-//! What floods of frames can make the worker hold: of clients that send them and read nothing of what comes back.
+//! Memory held for clients that flood the worker with frames and read nothing.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
@@ -9,13 +9,13 @@ use super::scene::backend;
 use super::stuck::{CONNECTIONS, COUNT, STILL, check};
 use crate::limits::Limits;
 
-/// Begins a connection, without settings.
+/// The start of a connection, with empty settings.
 pub(super) const BEGINNING: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
 
-/// `GET http://ns/`, all of it from the static table but the authority.
+/// `GET http://ns/`, with all fields but the authority from the static table.
 pub(super) const HEAD: &[u8] = b"\x82\x86\x84\x01\x02ns";
 
-/// How much each client sends, if it is taken.
+/// How much each client sends at most.
 const FLOOD: usize = 1_024 * 1_024;
 
 pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -24,13 +24,11 @@ pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     [&head, payload].concat()
 }
 
-/// What a request holds that has begun, and what is remembered of one that has not, in a table that may be half
-/// empty.
+/// The memory of a request that has begun, and of one that has not, in a table that may be half empty.
 const BEGUN: usize = 8 * 1_024;
 const REMEMBERED: usize = 1_024;
 
-/// A flood of `frames`, which are told how many times they were sent before. A client's streams hold
-/// at most so many bytes.
+/// A flood of `frames`, which gets the number of calls before. A client's streams may hold `streams` bytes.
 #[track_caller]
 fn check_flood(streams: usize, frames: impl Fn(u32) -> Vec<u8>) {
     let mut flood = BEGINNING.to_vec();
@@ -48,7 +46,7 @@ fn check_flood(streams: usize, frames: impl Fn(u32) -> Vec<u8>) {
     check(backend(1), clients, CONNECTIONS + streams);
 }
 
-/// A client that has hardly any room for what it gets.
+/// A client with a tiny receive buffer.
 fn deaf(address: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4 * 1_024).unwrap();
@@ -56,7 +54,7 @@ fn deaf(address: SocketAddr) -> TcpStream {
     socket.into()
 }
 
-/// How much of it was taken, or more when the connection has ended.
+/// Returns how much was written, or more when the connection has ended.
 fn send(mut client: &TcpStream, mut bytes: &[u8]) -> usize {
     client.set_write_timeout(Some(STILL)).unwrap();
     let mut sent = 0;
@@ -75,7 +73,7 @@ fn frames_that_are_answered_are_not_read_while_their_answers_are_not() {
 
 #[test]
 fn frames_that_nobody_answers_leave_nothing_behind() {
-    // Priorities of more and more streams, windows, and what nobody knows.
+    // Priorities of ever more streams, window updates, and unknown frames.
     check_flood(0, |time| frame(2, 0, 2 * time + 1, &[0, 0, 0, 0, 16]));
     check_flood(0, |_| frame(8, 0, 0, &[0, 0, 0, 1]));
     check_flood(0, |_| frame(0x42, 0, 0, b"12345678"));
@@ -89,7 +87,7 @@ fn requests_that_are_reset_leave_little_behind() {
         let stream = 2 * time + 1;
         [frame(1, 5, stream, HEAD), take_back(stream)].concat()
     });
-    // By the server, which they give a reason to.
+    // Reset by the server, for an error.
     let most = limits.http2_max_error_resets * REMEMBERED;
     check_flood(most, |time| frame(1, 5, 2 * time + 1, b""));
 }

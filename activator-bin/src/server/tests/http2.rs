@@ -1,4 +1,4 @@
-//! Peers that speak HTTP/2, each on one connection, and read nothing of a body.
+//! HTTP/2 peers, each on one connection, that read no bodies.
 
 use std::future::poll_fn;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ fn runtime() -> Runtime {
     runtime.worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Sends until nothing more is taken; how much was.
+/// Sends until the peer is stuck. Returns how much was sent.
 async fn fill(body: &mut SendStream<Bytes>) -> usize {
     let mut sent = 0;
     loop {
@@ -34,8 +34,8 @@ async fn fill(body: &mut SendStream<Bytes>) -> usize {
     }
 }
 
-/// Requests that share a connection, with endless bodies if they `upload`. How much of them was
-/// taken, and what keeps them there.
+/// Requests that share a connection, with endless bodies if they `upload`. Returns how much was sent, and a guard that
+/// keeps them open.
 pub(super) fn clients(address: SocketAddr, upload: bool) -> (usize, impl Send) {
     let runtime = runtime();
     let (sent, requests) = runtime.block_on(async {
@@ -50,11 +50,12 @@ pub(super) fn clients(address: SocketAddr, upload: bool) -> (usize, impl Send) {
                 .header("Knative-Serving-Revision", "rev");
             let request = request.body(()).unwrap();
             client = client.ready().await.unwrap();
-            let (answer, mut body) = client.send_request(request, !upload).unwrap();
+            let (response, mut body) = client.send_request(request, !upload).unwrap();
             requests.push(tokio::spawn(async move {
-                match upload {
-                    true => (fill(&mut body).await, Some(body), None),
-                    false => (0, None, Some(answer.await.unwrap())),
+                if upload {
+                    (fill(&mut body).await, Some(body), None)
+                } else {
+                    (0, None, Some(response.await.unwrap()))
                 }
             }));
         }
@@ -70,7 +71,7 @@ pub(super) fn clients(address: SocketAddr, upload: bool) -> (usize, impl Send) {
     (sent, (runtime, requests))
 }
 
-/// A backend that reads no body, and answers with endless ones if `answers`; how much of each was taken.
+/// A backend that reads no body, and sends endless ones if `answers`. The receiver gets how much of each was sent.
 pub(super) fn backend(answers: bool) -> (SocketAddr, mpsc::Receiver<usize>) {
     let (taken, sent) = mpsc::channel();
     let runtime = runtime();
@@ -87,7 +88,7 @@ pub(super) fn backend(answers: bool) -> (SocketAddr, mpsc::Receiver<usize>) {
                 let taken = taken.clone();
                 tokio::spawn(async move {
                     taken.send(fill(&mut body).await).unwrap();
-                    // Nobody says that it is over.
+                    // It never ends.
                     std::future::pending::<()>().await;
                 });
             }

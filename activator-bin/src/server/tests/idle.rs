@@ -1,4 +1,4 @@
-//! Connections that are idle for too long, and those that a drain meets.
+//! Connections that are idle for too long, or during a drain.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,14 +9,14 @@ use crate::limits::Limits;
 
 const COUNT: usize = 60;
 
-/// What comes until the end.
+/// What arrives until the end.
 fn rest(client: &mut TcpStream) -> String {
     let mut rest = String::new();
     client.read_to_string(&mut rest).unwrap();
     rest
 }
 
-/// How many are closed, of which each has nothing else to read.
+/// How many are closed, without having anything else to read.
 fn closed(clients: &mut [TcpStream]) -> usize {
     let closed = clients.iter_mut().filter(|client| {
         client.set_nonblocking(true).unwrap();
@@ -58,7 +58,7 @@ fn during_the_delay_of_a_drain_idle_clients_are_disconnected_one_after_the_other
     const DELAY: Duration = Duration::from_secs(1_000);
     let scene = Scene::warm(backend(1));
     let mut clients = idle_clients(&scene);
-    // A half of them are at rest when it is announced.
+    // Half of them are at rest when it is announced.
     scene.pass(4, Duration::from_secs(10));
     for client in &clients[..COUNT / 2] {
         let client = client.try_clone().unwrap();
@@ -81,7 +81,7 @@ fn a_request_that_comes_at_the_moment_of_leaving_is_served_and_its_connection_cl
     scene.pass(4, Duration::from_secs(10));
     scene.drain.announce(DELAY);
     scene.pass(1, Duration::ZERO);
-    // The worker does not run meanwhile: it finds the requests when the moments have come.
+    // The worker does not run meanwhile, and finds the requests when the moments have come.
     for client in &mut clients {
         client.write_all(REQUEST).unwrap();
     }

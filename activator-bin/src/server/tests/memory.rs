@@ -1,4 +1,4 @@
-//! What connections hold in memory.
+//! Memory held by idle connections.
 
 use std::io::{Read, Write};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use crate::server::idle::LOOK_INTERVAL;
 
 const COUNT: usize = 100;
 
-/// Longer than a look at an idle connection is away.
+/// Longer than an idle connection takes to rest.
 const A_LOOK: Duration = LOOK_INTERVAL.saturating_add(Duration::from_secs(1));
 
 #[track_caller]
@@ -45,7 +45,7 @@ fn an_idle_client_holds_little_and_less_when_it_rests() {
 
     let (gone, ()) = scene.during(|_| drop(clients));
     let left = in_use + gone.bytes_current;
-    // Tokio forgets sockets some at a time, and its tables don't shrink.
+    // Tokio frees sockets in batches, and its tables do not shrink.
     let few = COUNT as i64 * 200;
     assert!(left < few, "clients that have gone left {left} bytes");
 }
@@ -63,7 +63,7 @@ fn an_idle_connection_to_a_backend_holds_little() {
     check("a connection", held.bytes_current, 32 * 1_024);
 }
 
-/// The next head comes in two pieces, and at last a drain.
+/// The next head arrives in two pieces; then there is a drain.
 #[test]
 fn a_connection_at_rest_goes_on_where_it_was() {
     let scene = Scene::warm(backend(1));

@@ -1,4 +1,4 @@
-//! Clients that make up names: neither the metrics nor what is held grows with what they send.
+//! Clients that make up names: neither metrics nor memory grow with them.
 
 use std::io::Write;
 use std::ops::Range;
@@ -6,15 +6,15 @@ use std::ops::Range;
 use super::scene::{Scene, backend, connect, read_until};
 
 const COUNT: usize = 100_000;
-/// How many are sent at once. The last of them is served.
+/// How many requests are sent at once. The last one is served.
 const BATCH: usize = 100;
 
 const SERVED: &str = "Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n";
 
-/// What a client makes up: the headers of its request number so.
+/// Makes up the headers of the request with this number.
 type Headers = fn(usize) -> String;
 
-/// Half of them are those of revisions, which do not exist.
+/// Half of them name revisions, which do not exist.
 fn hosts(index: usize) -> String {
     match index % 2 {
         0 => format!("Host: host-{index}.example\r\n"),
@@ -29,7 +29,7 @@ fn revisions(index: usize) -> String {
     )
 }
 
-/// Sends requests, of which no two have the same method, path and `headers`; how many bytes more are held then.
+/// Sends requests with different methods, paths and `headers`. Returns by how many bytes memory has grown.
 fn send(scene: &Scene, numbers: Range<usize>, headers: Headers) -> i64 {
     let (held, ()) = scene.during(move |address| {
         let mut client = connect(1, address).remove(0);
@@ -59,7 +59,7 @@ fn check(headers: Headers) {
         (COUNT - COUNT / BATCH) as u64
     );
     assert_eq!(scene.series(), series);
-    // A byte of each would be more.
+    // One byte per request would be more.
     assert!(held < COUNT as i64 / 2, "{held} bytes more are held");
 }
 

@@ -1,4 +1,4 @@
-//! A worker on the test's own thread, whose allocations are counted. Its peers are on other threads.
+//! A worker on the test's thread, whose allocations are counted. Its peers are on other threads.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -28,11 +28,11 @@ use crate::timeouts::TimeoutLimits;
 
 pub(super) const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: activator\r\n\
     Knative-Serving-Namespace: ns\r\nKnative-Serving-Revision: rev\r\n\r\n";
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 
-/// A worker that runs while a test waits for its peers, and the rest of an activator elsewhere.
+/// A worker that runs while a test waits for its peers; the rest of the activator runs elsewhere.
 pub(super) struct Scene {
     worker: LocalRuntime,
     address: SocketAddr,
@@ -110,14 +110,14 @@ impl Scene {
         }
     }
 
-    /// One whose worker has allocated what it does only once.
+    /// A scene whose worker has made its one-time allocations.
     pub(super) fn warm(backend: SocketAddr) -> Self {
         let scene = Self::new(backend);
         scene.during(|address| ask(&mut TcpStream::connect(address).unwrap()));
         scene
     }
 
-    /// What the worker allocates and frees while `peers` do their part on a thread of their own.
+    /// What the worker allocates and frees while `peers` run on their own thread.
     pub(super) fn during<T: Send + 'static>(
         &self,
         peers: impl FnOnce(SocketAddr) -> T + Send + 'static,
@@ -136,7 +136,7 @@ impl Scene {
         (measured, result.expect("the peers have not panicked"))
     }
 
-    /// What it allocates and frees while nothing happens but that so much time passes, some times.
+    /// What it allocates and frees while only `time` passes, `times` times.
     pub(super) fn pass(&self, times: u32, time: Duration) -> AllocationInfo {
         allocation_counter::measure(|| {
             self.worker.block_on(async {
@@ -150,7 +150,7 @@ impl Scene {
         })
     }
 
-    /// How many requests have ended so.
+    /// How many requests have failed for `reason`.
     pub(super) fn errors(&self, reason: &str) -> u64 {
         let text = self.exporter.render([]);
         let series = format!(r#"activator_errors_total{{reason="{reason}"}} "#);
@@ -164,7 +164,7 @@ impl Scene {
         self.reporter.in_flight(&key).unwrap_or(0)
     }
 
-    /// The names and labels of all that `/metrics` shows.
+    /// The names and labels of all series in `/metrics`.
     pub(super) fn series(&self) -> BTreeSet<String> {
         let text = self.exporter.render([]);
         let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -173,15 +173,15 @@ impl Scene {
     }
 }
 
-/// Lets the worker do all that there is to do now.
+/// Lets the worker finish everything it can do now.
 async fn settle() {
-    // The worker looks at its sockets in each; few steps hang together.
+    // The worker polls its sockets in each turn, and chains of steps are short.
     for _ in 0..100 {
         yield_now().await;
     }
 }
 
-/// A backend that answers the first request, which warms a scene, and then whenever `together` requests are there.
+/// A backend that responds to the first request, which warms a scene, and then whenever `together` requests wait.
 pub(super) fn backend(together: usize) -> SocketAddr {
     let (first, barrier) = (Arc::new(Once::new()), Arc::new(Barrier::new(together)));
     serve(move |mut socket| {
@@ -195,7 +195,7 @@ pub(super) fn backend(together: usize) -> SocketAddr {
     })
 }
 
-/// A backend that does with each connection what `with` says.
+/// A backend that runs `with` for each connection.
 pub(super) fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -217,7 +217,7 @@ pub(super) fn connect(count: usize, address: SocketAddr) -> Vec<TcpStream> {
     clients.collect()
 }
 
-/// Sends a request and reads its answer.
+/// Sends a request and reads the response.
 pub(super) fn ask(socket: &mut TcpStream) {
     socket.write_all(REQUEST).unwrap();
     read_answer(socket);
@@ -227,7 +227,7 @@ pub(super) fn read_answer(socket: &mut TcpStream) {
     read_until(socket, "hello");
 }
 
-/// Reads as far as `end`.
+/// Reads up to `end`.
 pub(super) fn read_until(socket: &mut TcpStream, end: &str) {
     let mut answer = Vec::new();
     while !answer.ends_with(end.as_bytes()) {

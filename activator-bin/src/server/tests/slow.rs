@@ -1,4 +1,4 @@
-//! Clients that keep bodies waiting, by the clock of the worker.
+//! Clients that stall in bodies, on the worker's clock.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::flood::{BEGINNING, HEAD, frame};
 use super::scene::{REQUEST, Scene, backend, connect, read_until, serve};
 
-/// Less than the limit, and more, by far.
+/// Well below the limit, and well above it.
 const SHORT: Duration = Duration::from_secs(40);
 const LONG: Duration = Duration::from_secs(80);
 
@@ -16,7 +16,7 @@ const UPLOAD: &[u8] = b"POST / HTTP/1.1\r\nHost: activator\r\nKnative-Serving-Na
     Knative-Serving-Revision: rev\r\nContent-Length: 10\r\n\r\n";
 
 impl Scene {
-    /// A new client that sends `bytes` and reads as far as `until`.
+    /// A new client that sends `bytes` and reads up to `until`.
     fn client(&self, bytes: &'static [u8], until: &'static str) -> TcpStream {
         let (_, client) = self.during(move |address| {
             let mut client = connect(1, address).remove(0);
@@ -32,7 +32,7 @@ impl Scene {
         self.during(|_| ());
     }
 
-    /// What comes until the connection ends.
+    /// What arrives until the connection ends.
     fn rest(&self, client: TcpStream) -> String {
         let (_, rest) = self.during(move |_| {
             let mut rest = Vec::new();
@@ -45,7 +45,7 @@ impl Scene {
     }
 }
 
-/// A backend that answers so at once, and then reads what comes.
+/// A backend that sends `answer` at once, and then reads.
 fn answering(answer: &'static str) -> SocketAddr {
     serve(move |mut socket| {
         let mut buffer = [0; 4_096];
@@ -139,7 +139,7 @@ fn a_client_that_takes_nothing_of_its_answer_is_cut() {
     scene.rest(client);
 }
 
-/// A client that takes nothing of what it is sent but heads asks for what there is not.
+/// A client that accepts only heads, and requests an unknown revision.
 fn without_window(scene: &Scene) -> TcpStream {
     let no_window = frame(4, 0, 0, &[0, 4, 0, 0, 0, 0]);
     let ask = frame(1, 5, 1, HEAD);
@@ -150,7 +150,7 @@ fn without_window(scene: &Scene) -> TcpStream {
             .unwrap();
         client
     });
-    // The head was sent by then, and is counted when all is.
+    // The head was sent by then, but the response is counted at its end.
     scene.pass(1, SHORT);
     client
 }
@@ -183,10 +183,10 @@ fn a_drain_does_not_wait_for_a_client_that_takes_nothing_of_a_refusal() {
     let client = without_window(&scene);
     scene.drain.begin(100 * LONG);
     scene.during(|_| ());
-    // Far less than it may take otherwise.
+    // Far less than the limit outside a drain.
     scene.pass(1, Duration::from_secs(3));
     assert_eq!(scene.errors("client_timeout"), 1);
-    // It is told that there is nothing more, and to close.
+    // It gets the reset and GOAWAY.
     let (_, _) = scene.during(move |_| {
         let mut rest = Vec::new();
         (&client).read_to_end(&mut rest).map(|_| rest)

@@ -1,4 +1,4 @@
-//! What slow peers can make the worker hold: they send all that it takes, or take nothing of what it sends.
+//! Memory held for stuck peers, which send as much as the worker reads, or read nothing.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -13,14 +13,14 @@ use crate::limits::Limits;
 /// How many exchanges are stuck.
 pub(super) const COUNT: usize = 8;
 
-/// Who has not moved for so long is stuck.
+/// A peer without progress for this long is stuck.
 pub(super) const STILL: Duration = Duration::from_secs(1);
 
-/// What connections hold besides bodies.
+/// The memory of a connection besides bodies.
 pub(super) const CONNECTIONS: usize = 64 * 1_024;
 
-/// `peers` answer with how much they have sent in all, and with what keeps them there. An exchange
-/// that is stuck holds at most so many bytes, its connections included.
+/// `peers` returns how much they have sent in total, and a guard that keeps them connected. A stuck exchange holds at
+/// most `at_most` bytes, including its connections.
 #[track_caller]
 pub(super) fn check<T: Send + 'static>(
     backend: SocketAddr,
@@ -30,12 +30,12 @@ pub(super) fn check<T: Send + 'static>(
     let scene = Scene::new(backend);
     let (held, (sent, _peers)) = scene.during(peers);
     let (sent, each) = (sent / COUNT, held.bytes_max as usize / COUNT);
-    // What an HTTP/2 peer may send before it is told anything is a little more.
+    // An HTTP/2 peer may send a little more before it gets the settings.
     assert!(sent >= 60_000, "{sent} bytes were sent by each");
     assert!(each <= at_most, "{each} bytes are held of each");
 }
 
-/// Writes until nothing more is taken; how much was.
+/// Writes until the peer is stuck. Returns how much was written.
 fn fill(mut socket: &TcpStream) -> usize {
     socket.set_write_timeout(Some(STILL)).unwrap();
     let mut written = 0;
@@ -45,7 +45,7 @@ fn fill(mut socket: &TcpStream) -> usize {
     written
 }
 
-/// Clients that send `request`, and what each of `parts` tells.
+/// Clients that send `request` and then run `part`. Returns the sum of what that returns, and the clients.
 fn clients(
     address: SocketAddr,
     request: &[u8],
