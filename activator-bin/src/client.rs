@@ -32,8 +32,8 @@ use informational::Informational;
 use leave::Leave;
 use output::Output;
 
-/// The interest that becomes ready once a peer has closed its side. tokio reports that as readiness for priority data,
-/// and sockets here are not registered for such data. On other systems it is noticed only by reading.
+/// The interest that becomes ready once a peer has closed its side. tokio reports that as readiness for priority data;
+/// sockets are not registered for such data, so nothing else makes them ready for it. Elsewhere only reading notices it.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const CLOSED: Interest = Interest::PRIORITY.add(Interest::ERROR);
 #[cfg(not(any(target_os = "linux", target_os = "android")))]

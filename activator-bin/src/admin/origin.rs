@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_that_of_the_host() {
+    fn an_origin_matches_the_host() {
         for (host, origin) in [
             ("127.0.0.1:9090", "http://127.0.0.1:9090"),
             ("[::1]:9090", "http://[::1]:9090"),
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_that_says_so_asks_for_no_other_site() {
+    fn sec_fetch_site_allows_no_other_site() {
         for (site, expected) in [
             ("same-origin", Ok(())),
             ("none", Ok(())),

@@ -1,4 +1,4 @@
-//! The admin port under those who ask for much and take nothing.
+//! The admin port with many clients that do not read.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,13 +15,13 @@ use crate::drain::Drain;
 use crate::os::open_files;
 use crate::revision::{Revisions, Shared};
 
-/// Longer than anything here takes.
+/// Longer than any step here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// More than the buffers of a connection hold.
+/// More than fits into the buffers of a connection.
 const LARGE: usize = 32 << 20;
 
-/// The port, with texts that `metrics` makes.
+/// An admin port with `metrics` as `/metrics`.
 async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAddr {
     let metrics: Make = Arc::new(metrics);
     let config = Config::embedded();
@@ -56,7 +56,7 @@ async fn ask(socket: &mut TcpStream, path: &str) {
     socket.write_all(head.as_bytes()).await.unwrap();
 }
 
-/// All that comes until the end, however the end comes.
+/// What arrives until the connection ends in any way.
 async fn rest(socket: &mut TcpStream) -> String {
     let mut all = Vec::new();
     let read = timeout(PATIENCE, socket.read_to_end(&mut all));

@@ -181,7 +181,7 @@ mod tests {
     const HINT: &str = "HTTP/1.1 103 Early Hints\r\n\r\n";
 
     #[test]
-    fn they_stand_before_what_hyper_writes_later_however_little_the_client_takes() {
+    fn they_precede_later_writes_of_hyper_however_little_the_client_reads() {
         for room in 0..80 {
             let (informational, mut peer) = (Informational::default(), Peer::new(room));
             assert!(peer.flush(&informational));
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn they_wait_for_the_rest_of_an_earlier_answer() {
+    fn they_wait_for_the_rest_of_an_earlier_response() {
         let (informational, mut peer) = (Informational::default(), Peer::new(3));
         assert_eq!(peer.hyper(&informational, b"earlier"), 3);
         hint(&informational);
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_lost_when_the_final_answer_overtakes_them() {
+    fn they_are_dropped_when_the_final_response_overtakes_them() {
         let (informational, mut peer) = (Informational::default(), Peer::new(3));
         assert_eq!(peer.hyper(&informational, b"earlier"), 3);
         hint(&informational);
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_bounded() {
+    fn unwritten_ones_are_bounded() {
         let informational = Informational::default();
         for _ in 0..100_000 {
             hint(&informational);

@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_long_is_cut() {
+    fn a_long_text_is_cut() {
         check("", "");
         check("as it is", "as it is");
         check("a\r\n\u{1b}[31mb", "a   [31mb");

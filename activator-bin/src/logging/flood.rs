@@ -105,13 +105,13 @@ mod tests {
     fn a_flood_is_cut_to_a_burst_and_then_ten_lines_a_second() {
         let start = Instant::now();
         let mut allowance = Allowance::new(start);
-        // A line each ms, for ten seconds.
+        // A line per ms, for ten seconds.
         let allowed = (0..10_000_u32).filter(|ms| allowance.take(start + *ms * PAUSE / 100));
         assert_eq!(allowed.count(), BURST as usize + 99);
     }
 
     #[test]
-    fn what_comes_now_and_then_is_written() {
+    fn occasional_lines_are_written() {
         let start = Instant::now();
         let mut allowance = Allowance::new(start);
         assert!((0..10_000).all(|line| allowance.take(start + line * PAUSE)));

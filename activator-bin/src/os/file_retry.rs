@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pauses_grow_to_a_bound_and_begin_anew_after_a_success() {
+    fn pauses_grow_to_a_limit_and_restart_after_a_success() {
         let mut pause = Pause::default();
         for milliseconds in [
             250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000,

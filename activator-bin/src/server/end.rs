@@ -9,13 +9,13 @@ pub(super) const LAST_HEAD: Duration = Duration::from_millis(500);
 /// How a connection ended.
 #[derive(Debug)]
 pub(super) enum End {
-    /// As HTTP/1 ends.
+    /// HTTP/1 ended.
     Closed(hyper::Result<()>),
-    /// As HTTP/2 ends.
+    /// HTTP/2 ended.
     Http2(Result<(), h2::Error>),
     /// The client has sent too many useless frames.
     Flooded,
-    /// As the upgraded protocol ends.
+    /// The upgraded protocol ended.
     Switched(io::Result<()>),
     /// The client has disconnected.
     ClientGone,

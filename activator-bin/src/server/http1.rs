@@ -133,7 +133,7 @@ where
                     };
                     refuse(refusal, wire.stream(), &http.errors, client).await;
                 }
-                // Hyper does not do this after an earlier request that offered an upgrade.
+                // Hyper does not shut down after an earlier request that offered an upgrade.
                 _ => drop(wire.shutdown().await),
             }
             End::Closed(end)
@@ -200,7 +200,7 @@ where
             return Poll::Ready(ControlFlow::Break(End::Cut));
         }
         let mut leave = None;
-        // Once is enough to be woken.
+        // Polling once registers the waker.
         let is_watched = mem::replace(&mut is_watching, true);
         if !is_draining && (!is_watched || drain.is_stale() || client.is_asked_to_leave()) {
             is_draining = drain_begun.as_mut().poll(cx).is_ready();

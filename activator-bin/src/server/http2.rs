@@ -103,7 +103,7 @@ impl Http2 {
             if !client.output.is_closed() && gone.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::ClientGone);
             }
-            // Once is enough to be woken.
+            // Polling once registers the waker.
             if !mem::replace(&mut is_watching, true) || client.is_asked_to_leave() {
                 while asked.as_mut().poll(cx).is_ready() {
                     if client.leaves(Leave::Asked) {

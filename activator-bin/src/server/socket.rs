@@ -26,7 +26,7 @@ pub(super) struct Socket {
     lingering: Option<Pin<Box<Sleep>>>,
     /// Runs while the client does not read.
     blocked: Timer,
-    /// How long the client may not read.
+    /// How long the client may stall.
     patience: Duration,
 }
 

@@ -95,7 +95,7 @@ impl Feed {
         for (key, owner) in &done.refused {
             self.said.remove(key);
             let source = self.owner;
-            tracing::error!(revision = %key, "{source} may not change what is {owner}'s");
+            tracing::error!(revision = %key, "ignoring a change from {source}: the revision belongs to {owner}");
         }
         done
     }
@@ -118,13 +118,13 @@ fn put(
         spec: Arc::clone(&spec),
         set,
     };
-    // The key of the new text: the old one is not to be kept for it.
+    // Insert the new key: the old one would keep the old spec's memory.
     said.remove(&spec.key);
     said.insert(spec.key.clone(), word);
     changes.push(Change::Put(spec));
 }
 
-/// Changes on their way, some at once.
+/// Collects changes and applies them in batches.
 struct Batches<'a> {
     revisions: &'a Revisions,
     owner: Owner,

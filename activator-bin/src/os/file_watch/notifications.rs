@@ -119,7 +119,7 @@ mod tests {
     type Step<'a> = (&'a str, Option<bool>, &'a mut dyn FnMut());
 
     #[tokio::test]
-    async fn the_end_of_each_change_is_news_and_nothing_else_is() {
+    async fn only_the_end_of_each_change_is_reported() {
         let root = std::env::temp_dir().join(format!("activator-news-{}", std::process::id()));
         fs::create_dir_all(root.join("elsewhere")).unwrap();
         let at = |name: &str| root.join(name);

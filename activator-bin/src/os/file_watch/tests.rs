@@ -37,7 +37,7 @@ impl Drop for Scene {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_became_smaller_and_is_still_open_is_given_time() {
+async fn a_shrunk_file_that_is_still_open_gets_time() {
     let mut it = Scene::new("smaller").await;
     let mut file = File::create(&it.path).unwrap();
     file.write_all(b"half").unwrap();
@@ -46,7 +46,7 @@ async fn a_file_that_became_smaller_and_is_still_open_is_given_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_that_became_larger_is_read_when_it_is_the_same_for_two_looks() {
+async fn a_grown_file_is_read_when_two_polls_agree() {
     let mut it = Scene::new("larger").await;
     let mut file = File::options().append(true).open(&it.path).unwrap();
     file.write_all(b"and more").unwrap();
@@ -55,7 +55,7 @@ async fn a_file_that_became_larger_is_read_when_it_is_the_same_for_two_looks() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn news_that_was_waiting_to_settle_is_not_lost_with_the_future() {
+async fn a_change_waiting_to_settle_survives_cancellation() {
     let mut it = Scene::new("news").await;
     fs::write(&it.path, "behind").unwrap();
     let mut dropped = 0;

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_told_apart() {
+    fn addresses_are_parsed() {
         let check = |text: &str, expected| {
             assert_eq!(Address::parse(text.as_ref()), expected, "{text}");
         };

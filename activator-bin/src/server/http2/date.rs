@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_that_of_the_second_whichever_way_the_clock_goes() {
+    fn the_date_follows_the_clock_in_both_directions() {
         let date = Date::default();
         for (seconds, text) in [
             (784_111_777.0, "Sun, 06 Nov 1994 08:49:37 GMT"),

@@ -14,7 +14,7 @@ use crate::limits::Limits;
 /// Notices when a connection has been silent for too long.
 pub(super) struct KeepAlive {
     pings: PingPong,
-    /// Until the next look, so that what comes costs nothing.
+    /// Until the next check. Input does not reset it, so that input costs nothing.
     timer: Pin<Box<Sleep>>,
     interval: Duration,
     timeout: Duration,

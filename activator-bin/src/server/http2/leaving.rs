@@ -53,7 +53,7 @@ impl Leaving {
     where
         I: AsyncRead + AsyncWrite + Unpin,
     {
-        // Once is enough to be woken.
+        // Polling once registers the waker.
         if std::mem::replace(&mut self.is_watching, true) && !self.draining.is_stale() {
             return;
         }

@@ -16,7 +16,7 @@ use crate::proxy::{BodyError, ResponseBody};
 use crate::server::timer::Timer;
 use crate::upstream::ReceiveError;
 
-/// How long a client may not read a refusal once a drain has begun.
+/// How long a client may stall in a refusal once a drain has begun.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Sends a body.

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_ends_with_the_empty_line_behind_its_last_chunk_however_it_is_cut() {
+    fn a_body_ends_with_the_empty_line_after_its_last_chunk_in_pieces_of_any_size() {
         let check = |body: &[u8]| {
             let all = [body, b"GET /"].concat();
             for piece in 1..all.len() {

@@ -48,7 +48,7 @@ fn check(line: &str, hyper: &str, path: Option<&str>) {
 }
 
 #[test]
-fn hyper_gets_a_head_as_it_came_unless_its_target_is_odd() {
+fn hyper_gets_a_head_unchanged_unless_its_target_is_odd() {
     check("GET / HTTP/1.1", "GET / HTTP/1.1", None);
     check("\r\n\nGET /a?b HTTP/1.1", "\r\n\nGET /a?b HTTP/1.1", None);
     check("GET http://a/b HTTP/1.0", "GET http://a/b HTTP/1.0", None);
@@ -76,7 +76,7 @@ fn hyper_gets_a_head_as_it_came_unless_its_target_is_odd() {
 }
 
 #[test]
-fn hyper_gets_as_much_of_a_long_target_as_it_takes() {
+fn hyper_gets_as_much_of_a_long_target_as_it_accepts() {
     let (path, held) = ("a".repeat(LONGEST), "a".repeat(LONGEST - 1));
     for piece in [1_000, LONGEST + 3, LIMIT] {
         let mut requests = Requests::new(LIMIT);
@@ -101,7 +101,7 @@ fn a_head_that_is_too_long_is_refused_although_hyper_does_not_see_all_of_it() {
 }
 
 #[test]
-fn a_fragment_is_refused_wherever_it_stands_in_a_target() {
+fn a_fragment_is_refused_anywhere_in_a_target() {
     for target in ["/a#b", "#", "/#", "/?a#", "http://a#b", "*#", "a:80#"] {
         let head = format!("GET {target} HTTP/1.1\r\n\r\n");
         for piece in pieces(head.len()) {
@@ -117,7 +117,7 @@ fn a_fragment_is_refused_wherever_it_stands_in_a_target() {
 }
 
 #[test]
-fn a_body_is_no_part_of_a_head() {
+fn a_body_is_not_part_of_a_head() {
     let body = b"5\r\nGET #\r\n0\r\n\r\n";
     let end = || Requests {
         at: At::HeadEnd,
@@ -145,7 +145,7 @@ fn a_body_is_no_part_of_a_head() {
 }
 
 #[test]
-fn nothing_is_read_behind_a_head_that_hyper_has_not_told_of() {
+fn nothing_is_read_after_a_head_that_hyper_has_not_parsed() {
     let mut requests = Requests::new(LIMIT);
     read(&mut requests, b"GET / HTTP/1.1\r\n\r\n", 100);
     assert_eq!(requests.take(&mut b"a".to_vec()), Taken::default());

@@ -76,7 +76,7 @@ impl Scene {
 }
 
 #[test]
-fn what_comes_after_a_pause_is_body() {
+fn bytes_after_a_pause_are_body() {
     for used_before in [false, true] {
         for pauses in [1, 2, 8] {
             let (backend, reads) = backend(1 + usize::from(used_before));
@@ -101,7 +101,7 @@ fn what_comes_after_a_pause_is_body() {
 }
 
 #[test]
-fn a_connection_serves_on_behind_a_late_upload() {
+fn a_connection_is_reused_after_a_late_upload() {
     let (backend, _reads) = backend(2);
     let scene = Scene::new(backend);
     let client = scene.early(3, false);
@@ -118,7 +118,7 @@ fn a_connection_serves_on_behind_a_late_upload() {
 }
 
 #[test]
-fn a_steady_upload_is_no_head_that_is_late() {
+fn a_slow_upload_is_not_a_late_head() {
     let (backend, reads) = backend(1);
     let scene = Scene::new(backend);
     let client = scene.early(10, false);
@@ -141,7 +141,7 @@ fn a_steady_upload_is_no_head_that_is_late() {
 }
 
 #[test]
-fn an_upload_that_is_silent_behind_its_response_is_given_up() {
+fn an_upload_that_stalls_after_its_response_is_aborted() {
     let (backend, reads) = backend(1);
     let scene = Scene::new(backend);
     let client = scene.early(10, false);

@@ -66,13 +66,13 @@ fn send(mut client: &TcpStream, mut bytes: &[u8]) -> usize {
 }
 
 #[test]
-fn frames_that_are_answered_are_not_read_while_their_answers_are_not() {
+fn frames_are_not_read_while_their_replies_are_unread() {
     check_flood(0, |_| frame(4, 0, 0, &[0, 4, 0, 1, 0, 0]));
     check_flood(0, |_| frame(6, 0, 0, b"12345678"));
 }
 
 #[test]
-fn frames_that_nobody_answers_leave_nothing_behind() {
+fn frames_without_replies_hold_no_memory() {
     // Priorities of ever more streams, window updates, and unknown frames.
     check_flood(0, |time| frame(2, 0, 2 * time + 1, &[0, 0, 0, 0, 16]));
     check_flood(0, |_| frame(8, 0, 0, &[0, 0, 0, 1]));
@@ -80,7 +80,7 @@ fn frames_that_nobody_answers_leave_nothing_behind() {
 }
 
 #[test]
-fn requests_that_are_reset_leave_little_behind() {
+fn reset_requests_hold_little_memory() {
     let limits = Limits::default();
     let take_back = |stream| frame(3, 0, stream, &[0, 0, 0, 8]);
     check_flood(limits.http2_max_pending_resets * BEGUN, |time| {
@@ -93,7 +93,7 @@ fn requests_that_are_reset_leave_little_behind() {
 }
 
 #[test]
-fn a_head_that_never_ends_is_held_in_part() {
+fn an_endless_head_holds_bounded_memory() {
     check_flood(0, |time| match time {
         0 => frame(1, 1, 1, HEAD),
         _ => frame(

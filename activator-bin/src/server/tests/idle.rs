@@ -54,7 +54,7 @@ fn a_client_that_is_idle_for_too_long_is_disconnected_and_one_in_use_is_not() {
 }
 
 #[test]
-fn during_the_delay_of_a_drain_idle_clients_are_disconnected_one_after_the_other() {
+fn during_drain_delay_idle_clients_are_disconnected_one_after_the_other() {
     const DELAY: Duration = Duration::from_secs(1_000);
     let scene = Scene::warm(backend(1));
     let mut clients = idle_clients(&scene);
@@ -74,7 +74,7 @@ fn during_the_delay_of_a_drain_idle_clients_are_disconnected_one_after_the_other
 }
 
 #[test]
-fn a_request_that_comes_at_the_moment_of_leaving_is_served_and_its_connection_closed() {
+fn a_request_at_the_moment_of_closing_is_served_before_its_connection_closes() {
     const DELAY: Duration = Duration::from_secs(1_000);
     let scene = Scene::warm(backend(1));
     let mut clients = idle_clients(&scene);

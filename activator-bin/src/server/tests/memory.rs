@@ -65,7 +65,7 @@ fn an_idle_connection_to_a_backend_holds_little() {
 
 /// The next head arrives in two pieces; then there is a drain.
 #[test]
-fn a_connection_at_rest_goes_on_where_it_was() {
+fn a_connection_continues_after_a_rest() {
     let scene = Scene::warm(backend(1));
     let (_, client) = scene.during(|address| {
         let mut client = connect(1, address).remove(0);

@@ -1,4 +1,4 @@
-//! A worker on the test's thread, whose allocations are counted. Its peers are on other threads.
+//! A worker on the test's thread, whose allocations are counted. Its peers run on other threads.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

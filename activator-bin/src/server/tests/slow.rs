@@ -56,7 +56,7 @@ fn answering(answer: &'static str) -> SocketAddr {
 }
 
 #[test]
-fn an_upload_that_is_silent_for_too_long_is_refused_in_words() {
+fn a_stalled_upload_is_refused_with_a_message() {
     let scene = Scene::new(answering(""));
     let client = scene.client(UPLOAD, "");
     for _ in 0..3 {
@@ -73,7 +73,7 @@ fn an_upload_that_is_silent_for_too_long_is_refused_in_words() {
 }
 
 #[test]
-fn an_upload_that_is_silent_after_its_answer_has_begun_is_cut() {
+fn an_upload_that_stalls_after_its_response_has_begun_is_cut() {
     let scene = Scene::new(answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel"));
     let client = scene.client(UPLOAD, "hel");
     scene.pass(1, SHORT);
@@ -84,7 +84,7 @@ fn an_upload_that_is_silent_after_its_answer_has_begun_is_cut() {
 }
 
 #[test]
-fn a_client_that_only_waits_is_not_slow() {
+fn a_client_that_waits_for_its_response_is_not_slow() {
     let scene = Scene::new(answering(""));
     let (with_body, without) = (scene.client(UPLOAD, ""), scene.client(REQUEST, ""));
     scene.send(&with_body, b"0123456789");
@@ -96,7 +96,7 @@ fn a_client_that_only_waits_is_not_slow() {
 }
 
 #[test]
-fn a_connection_that_left_http_may_be_silent() {
+fn an_upgraded_connection_may_be_silent() {
     const SWITCH: &str =
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n";
     let scene = Scene::new(answering(SWITCH));
@@ -113,7 +113,7 @@ fn a_connection_that_left_http_may_be_silent() {
 }
 
 #[test]
-fn a_client_that_takes_nothing_of_its_answer_is_cut() {
+fn a_client_that_does_not_read_its_response_is_cut() {
     let (stuck, until_stuck) = mpsc::channel();
     let scene = Scene::new(serve(move |mut socket| {
         let _ = socket.read(&mut [0; 4_096]);
@@ -156,7 +156,7 @@ fn without_window(scene: &Scene) -> TcpStream {
 }
 
 #[test]
-fn a_client_that_takes_nothing_of_a_refusal_is_cut_and_counted() {
+fn a_client_that_does_not_read_a_refusal_is_cut_and_counted() {
     let scene = Scene::new(backend(1));
     let mut client = without_window(&scene);
     assert_eq!(scene.errors("client_timeout"), 0);
@@ -178,7 +178,7 @@ fn a_client_that_takes_nothing_of_a_refusal_is_cut_and_counted() {
 }
 
 #[test]
-fn a_drain_does_not_wait_for_a_client_that_takes_nothing_of_a_refusal() {
+fn a_drain_does_not_wait_for_a_client_that_does_not_read_a_refusal() {
     let scene = Scene::new(backend(1));
     let client = without_window(&scene);
     scene.drain.begin(100 * LONG);

@@ -68,7 +68,7 @@ fn clients(
 }
 
 #[test]
-fn uploads_that_no_backend_reads_are_held_in_part() {
+fn unread_uploads_hold_bounded_memory() {
     const UPLOAD: &[u8] =
         b"POST / HTTP/1.1\r\nHost: activator\r\nKnative-Serving-Namespace: ns\r\n\
         Knative-Serving-Revision: rev\r\nContent-Length: 1000000000000\r\n\r\n";
@@ -82,7 +82,7 @@ fn uploads_that_no_backend_reads_are_held_in_part() {
 }
 
 #[test]
-fn answers_that_no_client_reads_are_held_in_part() {
+fn unread_responses_hold_bounded_memory() {
     let (stuck, sent) = mpsc::channel();
     let backend = serve(move |mut socket| {
         let _ = socket.read(&mut [0; 4_096]);
@@ -103,14 +103,14 @@ fn answers_that_no_client_reads_are_held_in_part() {
 }
 
 #[test]
-fn uploads_over_http2_that_no_backend_reads_are_held_in_part() {
+fn unread_http2_uploads_hold_bounded_memory() {
     let (backend, _sent) = http2::backend(false);
     let window = Limits::default().http2_window as usize;
     check(backend, |address| http2::clients(address, true), 3 * window);
 }
 
 #[test]
-fn answers_over_http2_that_no_client_reads_are_held_in_part() {
+fn unread_http2_responses_hold_bounded_memory() {
     let (backend, sent) = http2::backend(true);
     let window = Limits::default().http2_window as usize;
     let peers = move |address| {

@@ -1,4 +1,4 @@
-//! Random histories of sources that come and vanish, the admin port, requests and sleep, beside a naive model.
+//! Random histories of sources, the admin port, requests and sleep, compared with a naive model.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,17 +15,17 @@ const NAMES: [&str; 5] = ["a", "b", "c", "d", "e"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A source says which of its revisions there are, each with a port.
+    /// A source reports all its revisions, each with a port.
     All(usize, Vec<(usize, u16)>),
     Put(usize, usize, u16),
     Removed(usize, usize),
-    /// A source vanishes without a word, and comes back without knowing what it said.
+    /// A source vanishes, and comes back without remembering its reports.
     Vanish(usize),
     AdminPut(usize, u16),
     AdminRemove(usize),
-    /// A request comes, and goes to a backend at once or holds the revision.
+    /// A request arrives, and is sent to a backend at once or only holds the revision.
     Request(usize, bool),
-    /// The request that came first ends.
+    /// The oldest request ends.
     End,
     Looks(u8),
 }
@@ -47,15 +47,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What a revision is, and whose: none is the admin port's.
+/// The port of each revision and its owner; `None` is the admin port.
 type Configured = BTreeMap<usize, (u16, Option<usize>)>;
 
 #[derive(Default)]
 struct Model {
     configured: Configured,
-    /// What each source said last.
+    /// The last report of each source.
     said: [BTreeMap<usize, u16>; SOURCES.len()],
-    /// Since how many looks each that is awake has had no request, and whether there was one since the last.
+    /// For each revision that is awake, the number of checks without requests, and whether there was one since the last.
     awake: BTreeMap<usize, (u8, bool)>,
 }
 
@@ -95,7 +95,7 @@ impl Model {
         }
     }
 
-    /// Those at a backend are in use; those that hold the revision are not, and still it stays.
+    /// Revisions with requests at a backend are in use; those that are only held are not, but stay awake.
     fn look(&mut self, at_backend: &BTreeSet<usize>, held: &BTreeSet<usize>) {
         self.awake.retain(|name, (quiet, had_request)| {
             let was_used = mem::take(had_request) || at_backend.contains(name);
@@ -105,7 +105,7 @@ impl Model {
     }
 }
 
-/// A request that is under way, at the revision that it has found.
+/// A request in flight, and the revision that it found.
 struct Request {
     name: usize,
     at: std::sync::Weak<ServedRevision>,
@@ -214,7 +214,7 @@ fn check(steps: Vec<Step>) {
 }
 
 #[test]
-fn the_table_is_what_was_said_last() {
+fn the_table_has_the_last_change_of_each_revision() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();

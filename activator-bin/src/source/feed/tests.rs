@@ -1,4 +1,4 @@
-//! What becomes of the table when a source and the admin port take turns.
+//! The table after changes from a source and the admin port.
 
 use super::*;
 use crate::revision::Shared;
@@ -8,7 +8,7 @@ fn file(text: &str) -> Said {
     Said::All(text.split_whitespace().map(revision).collect())
 }
 
-/// A table, and the way of the file to it.
+/// A table, and the feed of the file.
 fn feed() -> (Arc<Revisions>, Feed) {
     let revisions = Arc::new(Revisions::new(Shared::for_tests()));
     let feed = Feed::new(Arc::clone(&revisions), Owner::FILE);
@@ -32,8 +32,8 @@ fn state(revisions: &Revisions) -> String {
     all.join(" ")
 }
 
-/// Steps and the table after each: `file ...` is a new set of the file, `+ ...` and `- ...` its word on one revision;
-/// `put ...` and `remove ...` are the admin port's.
+/// Steps and the table after each: `file ...` is a new set of the file, `+ ...` and `- ...` are its changes to one
+/// revision; `put ...` and `remove ...` are changes through the admin port.
 #[track_caller]
 fn check(steps: &[(&str, &str)]) {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -66,7 +66,7 @@ fn the_source_replaces_its_own_set() {
 }
 
 #[test]
-fn single_words_are_part_of_the_set() {
+fn single_changes_are_part_of_the_set() {
     check(&[
         ("+ a=1", "a=1"),
         ("+ b=1", "a=1 b=1"),
@@ -97,7 +97,7 @@ fn what_the_admin_port_set_stays_until_the_source_changes_that_revision() {
 }
 
 #[test]
-fn what_the_admin_port_removed_is_back_when_the_source_changes_it() {
+fn what_the_admin_port_removed_returns_when_the_source_changes_it() {
     check(&[
         ("file a=1 b=2", "a=1 b=2"),
         ("remove a", "b=2"),
@@ -108,7 +108,7 @@ fn what_the_admin_port_removed_is_back_when_the_source_changes_it() {
 }
 
 #[tokio::test]
-async fn each_change_is_counted_once_and_none_is_none() {
+async fn each_change_is_counted_once() {
     let changes = |added, changed, removed| Changes {
         added,
         changed,
@@ -126,7 +126,7 @@ async fn each_change_is_counted_once_and_none_is_none() {
 }
 
 #[tokio::test]
-async fn a_set_of_more_than_is_changed_at_once_is_taken_whole() {
+async fn a_set_larger_than_a_batch_is_applied_completely() {
     let (revisions, mut feed) = feed();
     let all = |range: std::ops::Range<usize>| {
         Said::All(range.map(|it| revision(&format!("r{it}"))).collect())
@@ -138,7 +138,7 @@ async fn a_set_of_more_than_is_changed_at_once_is_taken_whole() {
 }
 
 #[tokio::test]
-async fn what_another_source_owned_is_taken_with_the_next_word_when_it_has_left() {
+async fn a_revision_that_another_source_gave_up_is_taken_with_the_next_change() {
     let (revisions, mut first) = feed();
     let mut second = Feed::new(Arc::clone(&revisions), Owner::source("another"));
     first.take(file("a=1"));
