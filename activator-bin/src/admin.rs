@@ -9,7 +9,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use bytes::Bytes;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,6 +22,7 @@ use crate::logging::rate_limit::AtMostEvery;
 use crate::readiness::Readiness;
 
 mod connections;
+mod list_body;
 mod origin;
 mod revisions;
 mod socket;
@@ -37,6 +37,8 @@ pub(crate) use texts::Make;
 use connections::{Connection, Connections};
 use socket::Socket;
 use texts::Texts;
+
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// How long a request's head may take to arrive, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
@@ -64,7 +66,7 @@ impl Admin {
             .route("/metrics", get(self::metrics))
             .with_state(metrics)
             .merge(health)
-            .merge(revisions::router(access, &connections));
+            .merge(revisions::router(access));
         Self {
             router,
             connections,
@@ -114,13 +116,8 @@ async fn metrics(
     State(texts): State<Arc<Texts>>,
     Extension(connection): Extension<Arc<Connection>>,
 ) -> Response {
-    let text = texts.next(&connection).await;
-    respond(text, "text/plain; version=0.0.4; charset=utf-8")
-}
-
-fn respond(text: Result<Bytes, StatusCode>, content_type: &'static str) -> Response {
-    match text {
-        Ok(text) => ([(CONTENT_TYPE, content_type)], text).into_response(),
+    match texts.next(&connection).await {
+        Ok(text) => ([(CONTENT_TYPE, METRICS_TYPE)], text).into_response(),
         Err(status) => status.into_response(),
     }
 }

@@ -13,6 +13,7 @@ use reporter_core::{Revision, RevisionKey, RevisionLister};
 use crate::upstream::Recall;
 
 mod backends;
+mod listing;
 pub(crate) mod name;
 mod owner;
 mod served;
@@ -24,6 +25,7 @@ mod table;
 pub(crate) mod tests;
 pub(crate) mod usage;
 
+pub(crate) use listing::Listing;
 pub use owner::Owner;
 pub(crate) use served::ServedRevision;
 pub(crate) use shared::{Shared, SharedSettings};
@@ -135,8 +137,12 @@ impl Revisions {
     /// All revisions as they are served at one moment, in the order of their keys.
     #[must_use]
     pub fn configs(&self) -> Vec<Arc<RevisionSpec>> {
-        // Not under the guard that requests use: it would take a while.
-        self.table.load_full().specs().cloned().collect()
+        self.list().collect()
+    }
+
+    /// The same, one after the other. Takes as long as its reader likes, and nobody waits for it.
+    pub(crate) fn list(&self) -> Listing {
+        Listing::new(self.table.load_full())
     }
 
     /// What tells the workers that backends were taken out.

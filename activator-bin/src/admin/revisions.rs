@@ -6,20 +6,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Extension, Router};
 use reporter_core::RevisionKey;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 use tokio::time::timeout;
 
-use super::connections::{Connection, Connections};
-use super::texts::Texts;
-use super::{origin, respond};
+use super::list_body::ListBody;
+use super::origin;
 use crate::config::{AdminConfig, ThrottleConfig};
 use crate::revision::RevisionSpec;
 use crate::revision::Revisions;
@@ -49,30 +48,17 @@ struct ErrorResponse(StatusCode, String);
 type ResponseResult = Result<Response, ErrorResponse>;
 type Parts = Path<(String, String)>;
 
-pub(super) fn router(access: Access, connections: &Arc<Connections>) -> Router {
+pub(super) fn router(access: Access) -> Router {
     let one = get(show).put(put).delete(delete);
-    let revisions = Arc::clone(&access.revisions);
-    let listed = Texts::new(Arc::new(move || list_of(&revisions)), connections);
-    let all = Router::new()
-        .route("/v1/revisions", get(list))
-        .with_state(listed);
     Router::new()
+        .route("/v1/revisions", get(list))
         .route("/v1/revisions/{namespace}/{name}", one)
         .with_state(Arc::new(access))
-        .merge(all)
 }
 
-fn list_of(revisions: &Revisions) -> String {
-    let revisions = revisions.configs();
-    let revisions: Vec<Json> = revisions.iter().map(|it| it.to_json()).collect();
-    format!("{}\n", json!({ "revisions": revisions }))
-}
-
-async fn list(
-    State(texts): State<Arc<Texts>>,
-    Extension(connection): Extension<Arc<Connection>>,
-) -> Response {
-    respond(texts.next(&connection).await, JSON)
+async fn list(State(access): State<Arc<Access>>) -> Response {
+    let list = ListBody::new(access.revisions.list());
+    ([(CONTENT_TYPE, JSON)], Body::new(list)).into_response()
 }
 
 async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> ResponseResult {

@@ -5,14 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use super::list_body::ListBody;
 use super::{Access, Admin, Make, Readiness};
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::os::open_files;
+use crate::revision::tests::{key, revision};
 use crate::revision::{Revisions, Shared};
 
 /// Longer than any step here takes.
@@ -164,4 +167,31 @@ async fn a_text_that_fails_is_an_error_and_the_next_one_is_rendered() {
     let first = get(address, "/metrics").await;
     assert!(first.starts_with("HTTP/1.1 500 "), "{first}");
     assert!(get(address, "/metrics").await.ends_with("whole\n"));
+}
+
+#[tokio::test]
+async fn a_long_list_comes_in_pieces_and_is_of_one_moment() {
+    const COUNT: usize = 1_000;
+    let revisions = Arc::new(Revisions::new(Shared::for_tests()));
+    let put = |name: String| revisions.put(revision(&name));
+    for index in 0..COUNT {
+        put(format!("r{index:04}=1+2+3"));
+    }
+    let list = ListBody::new(revisions.list());
+    revisions.remove(&key("r0500"));
+    put("r9999".to_owned());
+    let mut pieces = 0;
+    let mut list = list.map_frame(|piece| {
+        pieces += 1;
+        let length = piece.data_ref().map_or(0, bytes::Bytes::len);
+        assert!(length < 65 << 10, "{length}");
+        piece
+    });
+    let whole = std::pin::Pin::new(&mut list).collect().await.unwrap();
+    let whole: serde_json::Value = serde_json::from_slice(&whole.to_bytes()).unwrap();
+    assert!(pieces > 1);
+    let names = whole["revisions"].as_array().unwrap().iter();
+    let names: Vec<_> = names.map(|it| it["name"].as_str().unwrap()).collect();
+    let expected: Vec<_> = (0..COUNT).map(|index| format!("r{index:04}")).collect();
+    assert_eq!(names, expected);
 }

@@ -7,6 +7,7 @@
 //! 100,000), but brings five more crates and unsafe code. Shards that are swapped one by one would do
 //! for requests; a list of all would be of no one moment, and would have to be sorted.
 
+use std::ops::Bound;
 use std::sync::Arc;
 
 use foldhash::fast::FixedState;
@@ -47,9 +48,13 @@ impl Table {
         self.configured.get(key).map(|it| &it.spec)
     }
 
-    /// All of them, in the order of their keys.
-    pub(super) fn specs(&self) -> impl Iterator<Item = &Arc<RevisionSpec>> {
-        self.configured.values().map(|it| &it.spec)
+    /// The first one behind `key`, or of all.
+    pub(super) fn spec_after(&self, key: Option<&RevisionKey>) -> Option<&Arc<RevisionSpec>> {
+        let from = key.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut behind = self
+            .configured
+            .range::<RevisionKey, _>((from, Bound::Unbounded));
+        behind.next().map(|(_, it)| &it.spec)
     }
 
     pub(super) fn awake(&self, key: &str) -> Option<&Arc<ServedRevision>> {

@@ -1,0 +1,79 @@
+//! The list of all revisions on its way to a client, piece by piece: however long it is, little of it is in memory.
+
+use std::convert::Infallible;
+use std::fmt::Write;
+use std::iter::Peekable;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+
+use crate::revision::Listing;
+
+/// The length of a piece, which the last revision in it may exceed.
+const PIECE: usize = 64 << 10;
+
+/// `{"revisions":[...]}` and the end of the line.
+pub(super) struct ListBody {
+    rest: Peekable<Listing>,
+    /// The first piece, made at once: of a short list it is the whole, whose length is said.
+    piece: Option<String>,
+    is_over: bool,
+}
+
+impl ListBody {
+    pub(super) fn new(list: Listing) -> Self {
+        let mut body = Self {
+            rest: list.peekable(),
+            piece: None,
+            is_over: false,
+        };
+        body.piece = Some(body.piece_behind("{\"revisions\":["));
+        body
+    }
+
+    fn piece_behind(&mut self, before: &str) -> String {
+        let mut piece = before.to_owned();
+        while piece.len() < PIECE {
+            let Some(revision) = self.rest.next() else {
+                break;
+            };
+            let comma = if self.rest.peek().is_some() { "," } else { "" };
+            let _ = write!(piece, "{}{comma}", revision.to_json());
+        }
+        if self.rest.peek().is_none() {
+            self.is_over = true;
+            piece.push_str("]}\n");
+        }
+        piece
+    }
+}
+
+impl Body for ListBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        let piece = match self.piece.take() {
+            Some(piece) => piece,
+            None if self.is_over => return Poll::Ready(None),
+            None => self.piece_behind(""),
+        };
+        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_over && self.piece.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.piece {
+            Some(piece) if self.is_over => SizeHint::with_exact(piece.len() as u64),
+            _ => SizeHint::default(),
+        }
+    }
+}
