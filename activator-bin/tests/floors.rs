@@ -135,11 +135,8 @@ fn follow(tokens: &[&str], mut start: Vec<String>, paths: &mut Vec<Vec<String>>)
                             at += 1;
                         }
                         word => {
-                            at += 1 + follow(
-                                &tokens[at + 1..],
-                                [&start[..], &[word.into()]].concat(),
-                                paths,
-                            )
+                            let branch = [&start[..], &[word.into()]].concat();
+                            at += 1 + follow(&tokens[at + 1..], branch, paths);
                         }
                     }
                 }
