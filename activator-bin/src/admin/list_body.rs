@@ -1,4 +1,4 @@
-//! The list of all revisions on its way to a client, piece by piece: however long it is, little of it is in memory.
+//! The list of all revisions as a response body, streamed in pieces so that little of it is in memory.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -11,13 +11,13 @@ use http_body::{Body, Frame, SizeHint};
 
 use crate::revision::Listing;
 
-/// The length of a piece, which the last revision in it may exceed.
+/// The length of a piece; the last revision in it may exceed that.
 const PIECE: usize = 64 << 10;
 
-/// `{"revisions":[...]}` and the end of the line.
+/// `{"revisions":[...]}` and a newline.
 pub(super) struct ListBody {
     rest: Peekable<Listing>,
-    /// The first piece, made at once: of a short list it is the whole, whose length is said.
+    /// The first piece, rendered immediately: a short list fits into it, so that its length is known.
     piece: Option<String>,
     is_over: bool,
 }
@@ -29,12 +29,12 @@ impl ListBody {
             piece: None,
             is_over: false,
         };
-        body.piece = Some(body.piece_behind("{\"revisions\":["));
+        body.piece = Some(body.next_piece("{\"revisions\":["));
         body
     }
 
-    fn piece_behind(&mut self, before: &str) -> String {
-        let mut piece = before.to_owned();
+    fn next_piece(&mut self, start: &str) -> String {
+        let mut piece = start.to_owned();
         while piece.len() < PIECE {
             let Some(revision) = self.rest.next() else {
                 break;
@@ -61,7 +61,7 @@ impl Body for ListBody {
         let piece = match self.piece.take() {
             Some(piece) => piece,
             None if self.is_over => return Poll::Ready(None),
-            None => self.piece_behind(""),
+            None => self.next_piece(""),
         };
         Poll::Ready(Some(Ok(Frame::data(piece.into()))))
     }

@@ -170,7 +170,7 @@ async fn a_text_that_fails_is_an_error_and_the_next_one_is_rendered() {
 }
 
 #[tokio::test]
-async fn a_long_list_comes_in_pieces_and_is_of_one_moment() {
+async fn a_long_list_is_streamed_as_of_one_moment() {
     const COUNT: usize = 1_000;
     let revisions = Arc::new(Revisions::new(Shared::for_tests()));
     let put = |name: String| revisions.put(revision(&name));

@@ -114,7 +114,7 @@ async fn connections_are_not_shared_across_namespaces() {
             "other",
             Err("certificate not valid for name \"kn-user-other\""),
         ),
-        (&long, Err("\" is no DNS name")),
+        (&long, Err("\" is not a DNS name")),
     ] {
         let head = HELLO.replace("default", namespace);
         let answer = client.ask(&format!("GET / HTTP/1.1\r\n{head}")).await;
