@@ -96,12 +96,12 @@ impl Limits {
 }
 
 fn max_connections() -> usize {
-    const MOST: usize = 100_000;
-    usize::try_from(open_files::room_for_clients()).map_or(MOST, |room| room.min(MOST))
+    const MAX: usize = 100_000;
+    usize::try_from(open_files::room_for_clients()).map_or(MAX, |room| room.min(MAX))
 }
 
 fn max_backend_idle_connections() -> usize {
-    const MOST: usize = 50_000;
+    const MAX: usize = 50_000;
     let room = open_files::room_for_idle_backends();
-    usize::try_from(room).map_or(MOST, |room| room.min(MOST))
+    usize::try_from(room).map_or(MAX, |room| room.min(MAX))
 }

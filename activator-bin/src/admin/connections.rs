@@ -28,7 +28,7 @@ const LOOK: Duration = Duration::from_millis(100);
 pub(super) struct Connections {
     all: Mutex<Vec<Arc<Connection>>>,
     /// The most at once.
-    most: usize,
+    max: usize,
     /// How many of them wait for us.
     served: AtomicUsize,
     /// Notified when one has closed.
@@ -66,7 +66,7 @@ impl Connections {
     pub(super) fn new() -> Arc<Self> {
         Arc::new(Self {
             all: Mutex::default(),
-            most: open_files::reserved_for_admin(),
+            max: open_files::reserved_for_admin(),
             served: AtomicUsize::new(0),
             left: Notify::new(),
         })
@@ -81,7 +81,7 @@ impl Connections {
             let left = self.left.notified();
             {
                 let mut all = self.all.lock();
-                if all.len() < self.most {
+                if all.len() < self.max {
                     let connection = Arc::new(Connection::new());
                     all.push(Arc::clone(&connection));
                     return Permit {
@@ -107,7 +107,7 @@ impl Connections {
         };
         connection.state.lock().is_served = true;
         let others = self.served.fetch_add(1, Ordering::Relaxed);
-        (others < self.most * 2 / 3).then_some(serving)
+        (others < self.max * 2 / 3).then_some(serving)
     }
 
     /// Closes connections whose peers stall in `text` or take too long for it, so that its memory is freed.

@@ -17,7 +17,7 @@ use super::connections::{Connection, Connections};
 use super::text::Text;
 
 /// The most texts kept in memory for their readers, besides one that is being rendered.
-const MOST: usize = 3;
+const MAX_TEXTS: usize = 3;
 
 /// How often to check whether one of them is no longer read.
 const LOOK: Duration = Duration::from_millis(50);
@@ -124,7 +124,7 @@ impl Texts {
     fn beyond(&self) -> Option<Arc<Text>> {
         let read = &mut self.state.lock().read;
         read.retain(|text| text.strong_count() > 0);
-        if read.len() < MOST {
+        if read.len() < MAX_TEXTS {
             return None;
         }
         read.first()?.upgrade()

@@ -3,14 +3,14 @@
 use std::fmt::{self, Display, Write};
 
 /// The longest excerpt, in bytes.
-const MOST: usize = 200;
+const MAX: usize = 200;
 
 /// Displays the beginning of a value, without control characters.
 pub(crate) struct Excerpt<T>(pub(crate) T);
 
 impl<T: Display> Display for Excerpt<T> {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut limited = Limited { to, left: MOST };
+        let mut limited = Limited { to, left: MAX };
         match write!(limited, "{}", self.0) {
             // The excerpt is complete.
             Err(fmt::Error) if limited.left == 0 => to.write_str("..."),

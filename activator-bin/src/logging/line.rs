@@ -26,8 +26,8 @@ pub(super) fn bounded(line: &str, format: LogFormat) -> Vec<u8> {
 /// A JSON object with its strings cut so that it fits; `None` if that is not enough.
 fn shortened(line: &str) -> Option<String> {
     let mut object = serde_json::from_str(line).ok()?;
-    for most in [1024, 256, 64, 16] {
-        shorten(&mut object, most);
+    for max in [1024, 256, 64, 16] {
+        shorten(&mut object, max);
         let line = object.to_string();
         if line.len() < MAX {
             return Some(line);
@@ -36,20 +36,20 @@ fn shortened(line: &str) -> Option<String> {
     None
 }
 
-fn shorten(value: &mut Value, most: usize) {
+fn shorten(value: &mut Value, max: usize) {
     match value {
-        Value::String(text) if text.len() > most + CUT.len() => {
-            *text = format!("{}{CUT}", start(text, most));
+        Value::String(text) if text.len() > max + CUT.len() => {
+            *text = format!("{}{CUT}", start(text, max));
         }
-        Value::Array(values) => values.iter_mut().for_each(|value| shorten(value, most)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| shorten(value, most)),
+        Value::Array(values) => values.iter_mut().for_each(|value| shorten(value, max)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| shorten(value, max)),
         _ => {}
     }
 }
 
-/// At most the first `most` bytes.
-fn start(text: &str, most: usize) -> &str {
-    let end = (0..=most).rev().find(|end| text.is_char_boundary(*end));
+/// At most the first `max` bytes.
+fn start(text: &str, max: usize) -> &str {
+    let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]
 }
 

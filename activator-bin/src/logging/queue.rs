@@ -11,9 +11,9 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 /// The most lines in the queue.
-const MOST_LINES: usize = 4096;
+const MAX_LINES: usize = 4096;
 /// The most bytes in the queue.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 /// The pause between two reports of lines that were left out.
 const REPORT_PAUSE: Duration = Duration::from_secs(5);
 /// The pause before a write to a non-blocking output is retried.
@@ -65,7 +65,7 @@ impl Queue {
     pub(super) fn push(&self, line: Vec<u8>) {
         let mut state = self.0.state.lock();
         let (lines, bytes) = (state.lines.len() + 1, state.bytes + line.len());
-        if state.full || lines > MOST_LINES || bytes > MOST_BYTES {
+        if state.full || lines > MAX_LINES || bytes > MAX_BYTES {
             state.full = true;
             state.dropped += 1;
             return;
@@ -133,7 +133,7 @@ impl Shared {
         loop {
             if let Some(line) = state.lines.pop_front() {
                 state.bytes -= line.len();
-                if state.lines.len() <= MOST_LINES / 2 && state.bytes <= MOST_BYTES / 2 {
+                if state.lines.len() <= MAX_LINES / 2 && state.bytes <= MAX_BYTES / 2 {
                     state.full = false;
                 }
                 return line;

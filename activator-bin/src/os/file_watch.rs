@@ -36,7 +36,7 @@ const QUIET_WHEN_SMALLER: u32 = 10;
 const SETTLE: Duration = Duration::from_millis(100);
 
 /// How often to wait for that; a file that keeps changing is read anyway.
-const MOST_SETTLES: u32 = 50;
+const MAX_SETTLES: u32 = 50;
 
 /// A file under watch.
 pub(crate) struct Watch {
@@ -131,7 +131,7 @@ impl Watch {
     /// Waits until the file has not changed for a moment, for a bounded time.
     async fn settle(&self) {
         let mut state = State::of(&self.path).await;
-        for _ in 0..MOST_SETTLES {
+        for _ in 0..MAX_SETTLES {
             sleep(SETTLE).await;
             let before = state;
             state = State::of(&self.path).await;

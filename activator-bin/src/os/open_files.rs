@@ -38,8 +38,8 @@ pub(crate) fn is_scarcity(error: &io::Error) -> bool {
 
 /// How many clients the limit allows when each has a connection to a backend as well.
 pub(crate) fn room_for_clients() -> u64 {
-    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
-    (most.saturating_sub(OTHERS) / 2).max(1)
+    let limit = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+    (limit.saturating_sub(OTHERS) / 2).max(1)
 }
 
 /// Returns `connection`, unless it has a reserved descriptor. New descriptors have the lowest free number, so that hardly
@@ -57,17 +57,17 @@ pub(crate) fn unreserved<S: AsFd>(connection: S) -> io::Result<S> {
 
 /// Whether `connection` has a reserved descriptor.
 pub(crate) fn is_reserved(connection: &impl AsFd) -> bool {
-    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let number = connection.as_fd().as_raw_fd();
-    u64::try_from(number).is_ok_and(|number| number >= most - reserved(most))
+    u64::try_from(number).is_ok_and(|number| number >= limit - reserved(limit))
 }
 
 /// How many connections the admin port may have.
 pub(crate) fn reserved_for_admin() -> usize {
-    let most = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(reserved(most) * 3 / 4).map_or(1, |most| most.max(1))
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(reserved(limit) * 3 / 4).map_or(1, |count| count.max(1))
 }
 
-fn reserved(most: u64) -> u64 {
-    RESERVED.min(most / 4)
+fn reserved(limit: u64) -> u64 {
+    RESERVED.min(limit / 4)
 }

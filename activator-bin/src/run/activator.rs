@@ -237,11 +237,11 @@ fn serve(
     exporter: &Exporter,
     draining: &Draining,
 ) -> io::Result<Vec<Worker>> {
-    let most = config.limits.max_connections;
+    let max_connections = config.limits.max_connections;
     let services = server::Services {
         proxy,
         handshakes: exporter.handshakes(),
-        connection_limit: ConnectionLimit::new(most, exporter.connections()),
+        connection_limit: ConnectionLimit::new(max_connections, exporter.connections()),
     };
     let hands = ports.deal(config.workers)?.into_iter().enumerate();
     hands

@@ -65,8 +65,8 @@ impl Ports {
             .into_iter()
             .flatten()
         {
-            let most = hands.len().max(port.sockets.len());
-            let sockets = port.sockets.iter().cycle().take(most);
+            let count = hands.len().max(port.sockets.len());
+            let sockets = port.sockets.iter().cycle().take(count);
             for (index, socket) in sockets.enumerate() {
                 let worker = index % hands.len();
                 hands[worker].push(Listener {

@@ -25,7 +25,7 @@ const ACCEPT_LOG: Duration = Duration::from_secs(10);
 /// The limit on connections.
 pub(crate) struct ConnectionLimit {
     free: Arc<Semaphore>,
-    most: usize,
+    max: usize,
     is_full: AtomicBool,
     accept_log: Mutex<AtMostEvery>,
     open: ConnectionMetrics,
@@ -45,10 +45,10 @@ pub(crate) struct Permit {
 }
 
 impl ConnectionLimit {
-    pub(crate) fn new(most: usize, open: ConnectionMetrics) -> Arc<Self> {
+    pub(crate) fn new(max: usize, open: ConnectionMetrics) -> Arc<Self> {
         Arc::new(Self {
-            free: Arc::new(Semaphore::new(most)),
-            most,
+            free: Arc::new(Semaphore::new(max)),
+            max,
             is_full: AtomicBool::new(false),
             accept_log: Mutex::new(AtMostEvery::new(ACCEPT_LOG)),
             open,
@@ -116,9 +116,9 @@ impl ConnectionLimit {
 
     fn on_full(&self) {
         if !self.is_full.swap(true, Ordering::Relaxed) {
-            let most = self.most;
+            let max = self.max;
             tracing::warn!(
-                "limits.max_connections ({most}) reached: new clients replace idle ones, or wait"
+                "limits.max_connections ({max}) reached: new clients replace idle ones, or wait"
             );
         }
     }
@@ -126,7 +126,7 @@ impl ConnectionLimit {
     /// Logs only once a tenth is free, so that the two messages do not alternate at the limit.
     fn on_leave(&self) {
         if self.is_full.load(Ordering::Relaxed)
-            && self.free.available_permits() > self.most / 10
+            && self.free.available_permits() > self.max / 10
             && self.is_full.swap(false, Ordering::Relaxed)
         {
             tracing::info!("client connections are below limits.max_connections again");

@@ -45,8 +45,8 @@ impl Http1 {
         let mut settings = Builder::new();
         settings.max_buf_size(limits.max_header_size);
         settings.max_header_size(limits.max_header_size);
-        if let Some(most) = limits.http1_max_headers() {
-            settings.max_headers(most);
+        if let Some(max_headers) = limits.http1_max_headers() {
+            settings.max_headers(max_headers);
         }
         // Nothing is read after a request before its response: that would cost a buffer each time.
         settings.half_close(HEARS_CLOSE);

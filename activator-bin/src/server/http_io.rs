@@ -133,14 +133,14 @@ impl<I: AsyncRead + Unpin> AsyncRead for HttpIo<I> {
                 buf.set_filled(before + taken.handed);
                 taken
             } else {
-                let most = unread.len().min(buf.remaining());
-                let next = &mut unread[..most];
+                let length = unread.len().min(buf.remaining());
+                let next = &mut unread[..length];
                 let taken = match &mut requests {
                     Some(requests) => {
                         client.on_bytes();
                         requests.take(next)
                     }
-                    None => Taken::all(most),
+                    None => Taken::all(length),
                 };
                 buf.put_slice(&next[..taken.handed]);
                 unread.advance(taken.used);

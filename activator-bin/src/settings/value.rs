@@ -60,8 +60,8 @@ impl Value<'_> {
         let number = self.natural().filter(|it| range.contains(it));
         let number = number.and_then(|number| number.try_into().ok());
         number.ok_or_else(|| {
-            let (least, most) = range.into_inner();
-            self.instead_of(&format!("a whole number from {least} to {most}"))
+            let (min, max) = range.into_inner();
+            self.instead_of(&format!("a whole number from {min} to {max}"))
         })
     }
 
@@ -78,15 +78,15 @@ impl Value<'_> {
 
     /// A number of bytes in `range`, with or without a unit.
     pub(crate) fn size<T: TryFrom<u64>>(&self, range: RangeInclusive<&str>) -> Result<T, String> {
-        let (least, most) = range.into_inner();
+        let (min, max) = range.into_inner();
         let limit = |text| bytes(text).expect("the limits are literals");
         let size = match self.string("") {
             Ok(text) => bytes(text.trim()),
             Err(_) => self.natural(),
         };
-        let size = size.filter(|size| (limit(least)..=limit(most)).contains(size));
+        let size = size.filter(|size| (limit(min)..=limit(max)).contains(size));
         let size = size.and_then(|size| size.try_into().ok());
-        size.ok_or_else(|| self.instead_of(&format!("a number of bytes, {least:?} to {most:?}")))
+        size.ok_or_else(|| self.instead_of(&format!("a number of bytes, {min:?} to {max:?}")))
     }
 
     /// Like `size`, or `None` for `off`.
@@ -116,19 +116,19 @@ impl Value<'_> {
             Self::Toml(_) | Self::Json(_) => None,
         };
         number.filter(|it| range.contains(it)).ok_or_else(|| {
-            let (least, most) = range.into_inner();
-            self.instead_of(&format!("a number from {least} to {most}"))
+            let (min, max) = range.into_inner();
+            self.instead_of(&format!("a number from {min} to {max}"))
         })
     }
 
     /// A duration in `range`, with a unit.
     pub(crate) fn duration(&self, range: RangeInclusive<&str>) -> Result<Duration, String> {
-        let (least, most) = range.into_inner();
+        let (min, max) = range.into_inner();
         let limit = |text| humantime::parse_duration(text).expect("the limits are literals");
-        let expected = format!("a duration with its unit, {least:?} to {most:?}");
+        let expected = format!("a duration with its unit, {min:?} to {max:?}");
         humantime::parse_duration(self.string(&expected)?.trim())
             .ok()
-            .filter(|duration| (limit(least)..=limit(most)).contains(duration))
+            .filter(|duration| (limit(min)..=limit(max)).contains(duration))
             .ok_or_else(|| self.instead_of(&expected))
     }
 

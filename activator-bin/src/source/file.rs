@@ -45,7 +45,7 @@ pub struct FileSource {
 }
 
 /// How often in a row a file is reread because it changed while it was read.
-const MOST_STALE: u32 = 10;
+const MAX_STALE: u32 = 10;
 
 /// Why the file is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -174,7 +174,7 @@ impl RevisionSource for FileSource {
             let read = self.read().await;
             if let Some(watch) = &mut self.watch
                 && self.reading.is_none()
-                && stale < MOST_STALE
+                && stale < MAX_STALE
                 && watch.is_stale().await
             {
                 stale += 1;

@@ -43,7 +43,7 @@ fn stall(queue: &Queue) {
 
 #[test]
 fn a_stalled_output_blocks_nothing_and_lines_without_room_are_counted() {
-    for (length, room) in [(1, MOST_LINES), (4096, MOST_BYTES / 4096)] {
+    for (length, room) in [(1, MAX_LINES), (4096, MAX_BYTES / 4096)] {
         let (queue, end, lines) = start();
         stall(&queue);
         for _ in 0..room + 3 {
@@ -69,10 +69,10 @@ fn a_stalled_output_blocks_nothing_and_lines_without_room_are_counted() {
 fn lines_are_dropped_until_the_queue_is_half_empty() {
     let (queue, end, lines) = start();
     stall(&queue);
-    for _ in 0..=MOST_LINES {
+    for _ in 0..=MAX_LINES {
         queue.push(b"a".into());
     }
-    for _ in 0..MOST_LINES / 2 - 2 {
+    for _ in 0..MAX_LINES / 2 - 2 {
         end.send(Ok(())).unwrap();
         lines.recv_timeout(PATIENCE).unwrap();
     }

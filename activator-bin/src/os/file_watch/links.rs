@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 /// The kernel's limit on links in a path.
-const MOST_LINKS: usize = 40;
+const MAX_LINKS: usize = 40;
 
 /// A name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +28,7 @@ pub(super) fn entries(path: &Path) -> Vec<Entry> {
             continue;
         }
         let here = done.join(&name);
-        let target = here.read_link().ok().filter(|_| links < MOST_LINKS);
+        let target = here.read_link().ok().filter(|_| links < MAX_LINKS);
         let entry = Entry {
             directory: done.clone(),
             name,
@@ -91,7 +91,7 @@ mod tests {
         let file = "config/../config/..v1/a.toml";
         check("config/up", &[&up[..], &[file]].concat());
         check("missing/file", &["missing/file"]);
-        assert_eq!(entries(&root.join("loop")).len(), MOST_LINKS + 1);
+        assert_eq!(entries(&root.join("loop")).len(), MAX_LINKS + 1);
         std::fs::remove_dir_all(root).unwrap();
     }
 }

@@ -83,9 +83,10 @@ impl Model {
         if self.said[source].get(&name) == Some(&port) {
             return;
         }
-        match self.put(Some(source), name, port) {
-            true => drop(self.said[source].insert(name, port)),
-            false => drop(self.said[source].remove(&name)),
+        if self.put(Some(source), name, port) {
+            self.said[source].insert(name, port);
+        } else {
+            self.said[source].remove(&name);
         }
     }
 

@@ -23,9 +23,10 @@ fn state(revisions: &Revisions) -> String {
             .iter()
             .map(|backend| backend.port().to_string())
             .collect();
-        match ports.is_empty() {
-            true => config.key.name().to_owned(),
-            false => format!("{}={}", config.key.name(), ports.join("+")),
+        if ports.is_empty() {
+            config.key.name().to_owned()
+        } else {
+            format!("{}={}", config.key.name(), ports.join("+"))
         }
     };
     let all: Vec<String> = revisions.configs().iter().map(text).collect();
