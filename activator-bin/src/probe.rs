@@ -50,7 +50,7 @@ pub struct ProbeSettings {
     pub frequency: Duration,
     /// The timeout of ordinary probes.
     pub timeout: Duration,
-    /// The maximum timeout of the additional probes that run while ordinary ones time out. Each time-out doubles
+    /// The maximum timeout of the additional probes that run while ordinary ones time out. Each timeout doubles
     /// theirs, up to this.
     pub max_timeout: Duration,
 }

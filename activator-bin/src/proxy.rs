@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use crate::client::Client;
 use crate::limits::Limits;
 use crate::message::request_body::RequestBody;
+use crate::message::target::Target;
 use crate::readiness::Readiness;
 use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, ServedRevision};
@@ -195,14 +196,14 @@ impl Proxy {
         let interim = request.body().interim().cloned();
         tokio::select! {
             biased;
-            answer = self.forward(request, client, target) => {
+            response = self.forward(request, client, target) => {
                 let most = self.services.limits.max_request_body;
-                let answer = answer.map_err(|refusal| match most {
+                let response = response.map_err(|refusal| match most {
                     Some(most) if accepted.is_too_large() => validate::body_too_large(most),
                     _ => refusal,
                 })?;
                 deadline.on_start();
-                Ok((answer, deadline))
+                Ok((response, deadline))
             }
             kind = deadline.until_met() => {
                 Err(Refusal::new(kind.into(), "activator request timeout"))
@@ -234,15 +235,10 @@ impl Proxy {
     ) -> Result<BackendResponse, Refusal> {
         let capacity = Capacity::new(target, &self.services.queue);
         let mut attempts = Attempts::new(target, capacity).await?;
-        let old_client = request.version() < Version::HTTP_11;
+        let is_http10 = request.version() < Version::HTTP_11;
         let protocol = target.protocol();
         let version = protocol.version(request.version(), &attempts.backend().refusal);
-        if version == Version::HTTP_2
-            && request
-                .extensions()
-                .get::<crate::message::target::Target>()
-                .is_some()
-        {
+        if version == Version::HTTP_2 && request.extensions().get::<Target>().is_some() {
             let why =
                 "this request target cannot be sent over HTTP/2, which this revision requires";
             return Err(Refusal::new(ErrorReason::BadRequest, why));
@@ -255,9 +251,9 @@ impl Proxy {
             offer.to_backend(request.headers_mut());
         }
         let (mut response, lease) = loop {
-            let answered = self.exchange(attempts.backend(), request, offer.as_ref(), client);
-            match answered.await {
-                Ok(answer) => break answer,
+            let exchange = self.exchange(attempts.backend(), request, offer.as_ref(), client);
+            match exchange.await {
+                Ok(response) => break response,
                 Err(Failed {
                     error: UpstreamError::NoHttp2(_),
                     again: Some(unsent),
@@ -283,7 +279,7 @@ impl Proxy {
         } else {
             rewrite::to_client(&mut response);
         }
-        if old_client && response.body().size_hint().exact().is_none() {
+        if is_http10 && response.body().size_hint().exact().is_none() {
             client.output.ends_with_close();
         }
         Ok(BackendResponse {

@@ -165,7 +165,7 @@ impl Upstream {
             && let Some(connection) = self.pool.take(endpoint)
         {
             match exchange(self.lease(backend, connection), request, Some(&renew)).await {
-                Ok(answer) => return Ok(answer),
+                Ok(response) => return Ok(response),
                 Err(failed) => request = failed.on_used_connection()?,
             }
         }
@@ -213,17 +213,17 @@ impl Upstream {
     ) -> Result<T, E> {
         let mut exchange = pin!(exchange);
         let in_vain = backend.closed_in_vain().load(Ordering::Relaxed);
-        if let Ok(answered) = timeout(starving(in_vain), &mut exchange).await {
-            return answered;
+        if let Ok(outcome) = timeout(starving(in_vain), &mut exchange).await {
+            return outcome;
         }
         let _starving = backend.starve();
         self.recall.on_unkept();
         match timeout(RELIEVED, &mut exchange).await {
-            Ok(answered) => {
-                if answered.is_ok() {
+            Ok(outcome) => {
+                if outcome.is_ok() {
                     backend.keep_none();
                 }
-                answered
+                outcome
             }
             Err(_) => {
                 backend.closed_in_vain().fetch_add(1, Ordering::Relaxed);

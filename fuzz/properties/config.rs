@@ -22,6 +22,6 @@ pub(crate) fn check(bytes: &[u8]) {
     assert_eq!(
         outcome.map_err(|problems| problems.to_string()),
         again.map_err(|problems| problems.to_string()),
-        "the same file gives the same answer"
+        "the same file gives the same result"
     );
 }

@@ -66,7 +66,7 @@ pub(crate) fn check(bytes: &[u8]) {
     // The responses are frames.
     if !is_http2 {
         let (answers, rest) = answers(&got, &reading.methods);
-        assert_eq!(rest, 0, "an answer is cut: {}", got.escape_ascii());
+        assert_eq!(rest, 0, "a response is cut: {}", got.escape_ascii());
         compare(&answers, reading.requests, saw);
         scene.check_counted(bytes, &answers);
     }
@@ -83,7 +83,7 @@ fn compare(answers: &[Answer], requests: Vec<Request>, saw: Vec<Request>) {
     let is_refusal = |answer: &Answer| answer.status >= 400 && !answer.is_from_backend;
     assert!(
         beyond.len() <= 1 && beyond.iter().all(is_refusal),
-        "what is no request is answered"
+        "something other than a request got a response"
     );
     let served = requests.into_iter().zip(answers);
     let served = served.filter(|(_, answer)| answer.is_from_backend);
@@ -210,7 +210,7 @@ impl Scene {
         let told = answers.iter().filter(is_own).count();
         assert!(
             counted >= told as u64,
-            "{counted} errors are counted, {told} were told"
+            "{counted} errors are counted, {told} were reported"
         );
     }
 
@@ -251,7 +251,7 @@ fn read_more(socket: &mut TcpStream, got: &mut Vec<u8>) -> bool {
             read > 0
         }
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            panic!("neither an answer nor an end after {}", got.escape_ascii())
+            panic!("neither a response nor an end after {}", got.escape_ascii())
         }
         Err(_) => false,
     }
@@ -263,6 +263,6 @@ fn exchange(address: SocketAddr, request: &[u8]) -> String {
     let mut answer = String::new();
     socket
         .read_to_string(&mut answer)
-        .expect("an answer comes whole");
+        .expect("a response arrives whole");
     answer
 }

@@ -28,17 +28,17 @@ pub(super) struct Meter {
     /// Unsolicited frames.
     unasked: Bucket,
     /// Frames that may be a response to data.
-    answers: Bucket,
+    responses: Bucket,
     /// Frames that were in error.
     mistakes: Bucket,
 }
 
 impl Meter {
-    /// `mistakes` sets a lower limit for protocol errors.
+    /// `mistakes` overrides how many protocol errors are tolerated at once.
     pub(super) fn new(mistakes: Option<u32>, now: Instant) -> Self {
         Self {
             unasked: Bucket::new(BURST, PER_SECOND, now),
-            answers: Bucket::new(BURST, PER_SECOND, now),
+            responses: Bucket::new(BURST, PER_SECOND, now),
             mistakes: match mistakes {
                 Some(most) => Bucket::new(most, MISTAKES_PER_SECOND, now),
                 None => Bucket::new(BURST, PER_SECOND, now),
@@ -51,7 +51,7 @@ impl Meter {
         match frame.kind {
             Kind::Data if !frame.is_empty_data() => true,
             Kind::Headers | Kind::PushPromise | Kind::Continuation => true,
-            Kind::Ping | Kind::WindowUpdate => self.answers.take(now),
+            Kind::Ping | Kind::WindowUpdate => self.responses.take(now),
             Kind::Data
             | Kind::Priority
             | Kind::Reset
@@ -64,7 +64,7 @@ impl Meter {
     /// False if the peer has made too many mistakes.
     pub(super) fn on_sent(&mut self, frame: Frame, now: impl FnOnce() -> Instant) -> bool {
         match frame.head.kind {
-            Kind::Data if frame.head.length > 0 => self.answers.give(PER_DATA),
+            Kind::Data if frame.head.length > 0 => self.responses.give(PER_DATA),
             Kind::Reset => match frame.code {
                 Some(code) if OURS.contains(&code) => {}
                 Some(LATE) => return self.unasked.take(now),

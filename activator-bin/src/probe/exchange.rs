@@ -101,7 +101,7 @@ async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutco
         .max_buf_size(MAX_HEAD)
         .handshake(TokioIo::new(stream))
         .await?;
-    let answer = async {
+    let outcome = async {
         let response = sender.send_request(request(backend)).await?;
         if response.status() != StatusCode::OK {
             return Ok(ProbeOutcome::Status);
@@ -118,7 +118,7 @@ async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutco
         std::future::pending::<()>().await;
     };
     tokio::select! {
-        answer = answer => answer,
+        outcome = outcome => outcome,
         () = drive => unreachable!("it never completes"),
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Attempts<'a> {
 struct Step {
     sets_aside: bool,
     /// Whether the request can be sent again.
-    goes_on: bool,
+    retries: bool,
 }
 
 impl<'a> Attempts<'a> {
@@ -92,7 +92,7 @@ impl<'a> Attempts<'a> {
             return Err(self.refusal(error));
         };
         let step = step(complaint, before, self.in_vain);
-        let Some(mut request) = again.filter(|_| step.goes_on) else {
+        let Some(mut request) = again.filter(|_| step.retries) else {
             if step.sets_aside {
                 self.slot.set_aside(complaint);
             }
@@ -140,11 +140,11 @@ fn step(complaint: Complaint, before: Health, in_vain: u32) -> Step {
     match (complaint, before) {
         (Complaint::Closed, Health::Responding) => Step {
             sets_aside: false,
-            goes_on: in_vain + 1 < MOST_IN_VAIN,
+            retries: in_vain + 1 < MOST_IN_VAIN,
         },
         _ => Step {
             sets_aside: true,
-            goes_on: true,
+            retries: true,
         },
     }
 }
@@ -166,14 +166,14 @@ mod tests {
             (Closed, Responding, false),
         ] {
             let step = step(complaint, before, 0);
-            assert_eq!((step.sets_aside, step.goes_on), (sets_aside, true));
+            assert_eq!((step.sets_aside, step.retries), (sets_aside, true));
         }
     }
 
     #[test]
     fn a_request_that_breaks_backends_is_given_up() {
-        let goes_on = |in_vain| step(Complaint::Closed, Health::Responding, in_vain).goes_on;
-        assert_eq!([0, 1, 2].map(goes_on), [true, true, false]);
-        assert!(step(Complaint::Closed, Health::Failing, 2).goes_on);
+        let retries = |in_vain| step(Complaint::Closed, Health::Responding, in_vain).retries;
+        assert_eq!([0, 1, 2].map(retries), [true, true, false]);
+        assert!(step(Complaint::Closed, Health::Failing, 2).retries);
     }
 }

@@ -53,18 +53,18 @@ fn relay_http1(
     let expects_continue = want.is_some();
     let want = Mutex::new(want);
     let to = Arc::clone(&client.informational);
-    hyper::ext::on_informational(request, move |answer| {
+    hyper::ext::on_informational(request, move |response| {
         to.on_arrival();
-        if answer.status() == StatusCode::CONTINUE && expects_continue {
+        if response.status() == StatusCode::CONTINUE && expects_continue {
             // Hyper sends it when the body is first polled, and only once.
             if let Some(want) = want.lock().take() {
                 let _ = want.send(Wanted);
             }
             return;
         }
-        let mut headers = answer.headers().clone();
+        let mut headers = response.headers().clone();
         informational_to_client(&mut headers);
-        to.send(answer.status(), &headers);
+        to.send(response.status(), &headers);
     });
 }
 

@@ -27,8 +27,8 @@ impl QueueBudget {
     }
 
     /// The number of waiting requests, over all revisions.
-    #[must_use]
-    pub fn queued(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn queued(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 

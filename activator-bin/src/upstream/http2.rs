@@ -32,7 +32,7 @@ mod send_body;
 
 use attempts::Attempts;
 use connection::{Connection, NotOpened, StreamPermit};
-use exchange::{Unanswered, exchange};
+use exchange::{NoResponse, exchange};
 
 pub(crate) use exchange::Stream;
 
@@ -140,11 +140,11 @@ impl Http2 {
             };
             let spare = body.again();
             let failure = match exchange(permit, &head, body).await {
-                Ok(answer) => return Ok(answer),
-                Err(Unanswered::ByClient(error)) => {
+                Ok(response) => return Ok(response),
+                Err(NoResponse::ByClient(error)) => {
                     return Err(UpstreamError::RequestBody(error).into());
                 }
-                Err(Unanswered::ByBackend(failure)) => failure,
+                Err(NoResponse::ByBackend(failure)) => failure,
             };
             let spare = spare.filter(RequestBody::is_whole);
             if failure.is_unprocessed() {

@@ -298,9 +298,9 @@ fn relay_to_http2(request: &mut Request<RequestBody>) {
     let Some(interim) = request.body().interim().cloned() else {
         return;
     };
-    hyper::ext::on_informational(request, move |answer| {
-        let mut headers = answer.headers().clone();
+    hyper::ext::on_informational(request, move |response| {
+        let mut headers = response.headers().clone();
         informational_to_client(&mut headers);
-        interim.on_arrival(answer.status(), headers);
+        interim.on_arrival(response.status(), headers);
     });
 }

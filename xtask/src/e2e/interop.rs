@@ -26,7 +26,7 @@ const CASES: [&str; 14] = [
     "custom_metadata",
 ];
 
-/// The time-out of a case.
+/// The timeout of a case.
 const LONG: Duration = Duration::from_secs(60);
 
 pub(crate) fn run() -> Result<()> {

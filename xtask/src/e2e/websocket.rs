@@ -11,7 +11,7 @@ use crate::support::activator::{Activator, revision};
 use crate::support::process::{Process, Scratch, free_address, wait_for_listener, wait_until};
 
 const DRAIN: Duration = Duration::from_secs(6);
-/// The time-out for what should happen at once.
+/// The timeout for what should happen at once.
 const SOON: Duration = Duration::from_secs(20);
 
 type Lines = Receiver<(Instant, String)>;

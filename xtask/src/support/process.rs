@@ -133,7 +133,7 @@ pub(crate) fn wait_until<T>(
 
 /// Waits until a program listens at `address`.
 pub(crate) fn wait_for_listener(address: SocketAddr) -> Result<()> {
-    let what = format!("nobody listens at {address}");
+    let what = format!("nothing listens at {address}");
     wait_until(&what, Duration::from_secs(10), || {
         Ok(TcpStream::connect(address).ok().map(drop))
     })

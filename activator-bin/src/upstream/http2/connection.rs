@@ -297,8 +297,8 @@ async fn keep_alive(mut pings: PingPong, under_way: Rc<Cell<usize>>, limits: Lim
         if under_way.get() == 0 {
             continue;
         }
-        let answer = timeout(limits.http2_ping_timeout, pings.ping(Ping::opaque()));
-        if !matches!(answer.await, Ok(Ok(_))) {
+        let pong = timeout(limits.http2_ping_timeout, pings.ping(Ping::opaque()));
+        if !matches!(pong.await, Ok(Ok(_))) {
             return;
         }
     }

@@ -16,7 +16,7 @@ use crate::message::request_body::RequestBody;
 use crate::upstream::response_body::BackendBody;
 
 /// Why a request got no response.
-pub(super) enum Unanswered {
+pub(super) enum NoResponse {
     ByClient(send_body::Failure),
     ByBackend(Failure),
 }
@@ -43,15 +43,15 @@ pub(super) async fn exchange(
     permit: StreamPermit,
     head: &Parts,
     body: RequestBody,
-) -> Result<(Response<BackendBody>, Stream), Unanswered> {
+) -> Result<(Response<BackendBody>, Stream), NoResponse> {
     let request = Request::from_parts(head.clone(), ());
     let sent = permit
         .requests()
         .send_request(request, body.is_end_stream());
-    let (mut answer, sender) = match sent {
+    let (mut response, sender) = match sent {
         Ok(sent) => sent,
         Err(error) => {
-            return Err(Unanswered::ByBackend(Failure {
+            return Err(NoResponse::ByBackend(Failure {
                 error,
                 has_begun: false,
                 is_used: permit.is_used(),
@@ -61,13 +61,13 @@ pub(super) async fn exchange(
     let mut has_begun = false;
     let interim = body.interim().cloned();
     let mut upload = SendBody::new(body, sender);
-    let answered = poll_fn(|cx| {
+    let exchanged = poll_fn(|cx| {
         let uploaded = upload.poll(cx);
         if let Poll::Ready(Err(failure)) = uploaded {
             return Poll::Ready(Err(Ok(failure)));
         }
         if let Some(interim) = &interim {
-            while let Poll::Ready(Some(Ok(early))) = answer.poll_informational(cx) {
+            while let Poll::Ready(Some(Ok(early))) = response.poll_informational(cx) {
                 has_begun = true;
                 let (early, ()) = early.into_parts();
                 let mut headers = early.headers;
@@ -75,9 +75,9 @@ pub(super) async fn exchange(
                 interim.on_arrival(early.status, headers);
             }
         }
-        Pin::new(&mut answer).poll(cx).map_err(Err)
+        Pin::new(&mut response).poll(cx).map_err(Err)
     });
-    match answered.await {
+    match exchanged.await {
         Ok(response) => {
             permit.on_response();
             let upload = (!upload.is_over()).then(|| upload.go_on());
@@ -87,8 +87,8 @@ pub(super) async fn exchange(
             };
             Ok((BackendBody::http2(response), stream))
         }
-        Err(Ok(failure)) => Err(Unanswered::ByClient(failure)),
-        Err(Err(error)) => Err(Unanswered::ByBackend(Failure {
+        Err(Ok(failure)) => Err(NoResponse::ByClient(failure)),
+        Err(Err(error)) => Err(NoResponse::ByBackend(Failure {
             error,
             has_begun,
             is_used: permit.is_used(),
