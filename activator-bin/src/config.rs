@@ -4,6 +4,7 @@ mod embedded;
 mod file;
 mod json;
 mod load;
+mod pieces;
 mod problem;
 mod revision;
 mod sections;

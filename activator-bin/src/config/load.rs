@@ -1,12 +1,15 @@
 //! From the sources to a `Config`: precedence, and the checks across settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use foldhash::fast::FixedState;
+
 use super::file::{Locations, Reader, Section};
+use super::pieces::Pieces;
 use super::problem::{Location, Problems};
 use super::revision::Draft;
 use super::{Config, Listen, ReadyWhen, SinkConfig, embedded, revision, sink, tls};
@@ -82,6 +85,29 @@ impl Sources {
     /// # Errors
     /// All problems found.
     pub fn check(&self, file: Option<(&str, &[u8])>) -> Result<Config, Problems> {
+        let in_pieces = file.and_then(|(name, bytes)| self.check_in_pieces(name, bytes));
+        in_pieces.map_or_else(|| self.check_whole(file), Ok)
+    }
+
+    /// The same at a fraction of the time and memory; none when something may be wrong.
+    pub(super) fn check_in_pieces(&self, name: &str, bytes: &[u8]) -> Option<Config> {
+        let pieces = Pieces::of(str::from_utf8(bytes).ok()?)?;
+        let mut problems = Problems::default();
+        let mut locations = Locations::new();
+        let rest = pieces.rest.as_bytes();
+        let (mut config, _) = read_file(name, rest, &mut locations, &mut problems);
+        self.apply_variables(&mut config, &mut locations, &mut problems);
+        self.apply_flags(&mut config, &mut locations, &mut problems);
+        config.revisions = pieces.read(|draft| draft.finish(&config.throttle))?;
+        let mut keys =
+            HashSet::with_capacity_and_hasher(config.revisions.len(), FixedState::default());
+        let are_unique = config.revisions.iter().all(|it| keys.insert(&it.key));
+        are_unique.then_some(())?;
+        check_together(&config, &locations, &mut problems);
+        problems.into_result(config).ok()
+    }
+
+    pub(super) fn check_whole(&self, file: Option<(&str, &[u8])>) -> Result<Config, Problems> {
         let mut problems = Problems::default();
         let mut locations = Locations::new();
         let (mut config, revisions) = match file {

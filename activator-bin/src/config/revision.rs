@@ -30,6 +30,7 @@ pub(super) const PROTOCOLS: &[(&str, Protocol)] = &[
 
 settings! {
     /// A revision as it was written, before it is known to be complete.
+    #[derive(Clone)]
     pub struct Draft in "" {
         /// A DNS label of at most 63 characters.
         namespace: String = required, by(namespace);

@@ -45,12 +45,14 @@ impl Value<'_> {
     /// One of the names in `choices`.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, String> {
         let names = || choices.iter().map(|(name, _)| *name);
+        let find = |text: &str| choices.iter().find(|(name, _)| *name == text);
+        // The text of the error only when there is one: a file may have hundreds of thousands of choices.
+        if let Some((_, choice)) = self.string("").ok().and_then(find) {
+            return Ok(*choice);
+        }
         let quoted: Vec<_> = names().map(|name| format!("{name:?}")).collect();
         let expected = quoted.join(" or ");
         let text = self.string(&expected)?;
-        if let Some((_, choice)) = choices.iter().find(|(name, _)| *name == text) {
-            return Ok(*choice);
-        }
         let hint = nearest(text, names()).map(|near| format!("; did you mean {near:?}?"));
         Err(self.instead_of(&expected) + &hint.unwrap_or_default())
     }

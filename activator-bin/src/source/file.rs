@@ -73,7 +73,10 @@ impl FileSource {
             once: metadata.and_then(|it| regular_file::read_once(it.file_type())),
             path,
             has_revisions: !running.revisions.is_empty(),
-            running,
+            running: Config {
+                revisions: Vec::new(),
+                ..running
+            },
             logged_restart: Vec::new(),
             problems: None,
             pause: Pause::default(),
