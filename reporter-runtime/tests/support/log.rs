@@ -1,7 +1,7 @@
 //! The log lines of this thread, as data.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once, Weak};
 
 use tracing::field::{Field, Visit};
 use tracing::span;
@@ -20,10 +20,18 @@ pub(crate) struct Log {
 impl Log {
     /// Collects what is logged at `level` and above.
     pub(crate) fn collect(level: Level) -> Self {
+        // A call site that another thread reaches first, just while a collector is registered, could be
+        // switched off for good: this one is interested in all of them from the start.
+        static INTERESTED: Once = Once::new();
+        INTERESTED.call_once(|| {
+            let (level, lines) = (Level::TRACE, Weak::new());
+            let collector = Collector { level, lines };
+            tracing::subscriber::set_global_default(collector).unwrap();
+        });
         let lines: Arc<Mutex<Vec<Line>>> = Arc::default();
         let collector = Collector {
             level,
-            lines: Arc::clone(&lines),
+            lines: Arc::downgrade(&lines),
         };
         Self {
             lines,
@@ -39,7 +47,7 @@ impl Log {
 
 struct Collector {
     level: Level,
-    lines: Arc<Mutex<Vec<Line>>>,
+    lines: Weak<Mutex<Vec<Line>>>,
 }
 
 impl Subscriber for Collector {
@@ -48,10 +56,13 @@ impl Subscriber for Collector {
     }
 
     fn event(&self, event: &Event<'_>) {
+        let Some(lines) = self.lines.upgrade() else {
+            return;
+        };
         let mut text = Text(String::new());
         event.record(&mut text);
         let line = (*event.metadata().level(), text.0);
-        self.lines.lock().unwrap().push(line);
+        lines.lock().unwrap().push(line);
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
