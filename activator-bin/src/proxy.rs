@@ -116,8 +116,8 @@ impl Proxy {
     }
 
     /// Maintains the backend connections for as long as it is polled.
-    pub(crate) async fn keep_up(&self) -> Infallible {
-        self.upstream.keep_up().await
+    pub(crate) async fn maintain(&self) -> Infallible {
+        self.upstream.maintain().await
     }
 
     /// Handles a request and returns its response, which may be a refusal.
@@ -172,7 +172,7 @@ impl Proxy {
     }
 
     /// Counts a request that ended before it could be handled.
-    pub(crate) fn was_taken_back(
+    pub(crate) fn count_unserved(
         &self,
         request: &Request<()>,
         client: &Rc<Client>,
@@ -208,7 +208,7 @@ impl Proxy {
             kind = deadline.until_met() => {
                 Err(Refusal::new(kind.into(), "activator request timeout"))
             }
-            never = informational::heed(client, interim, &limits, &deadline) => match never {},
+            never = informational::note_activity(client, interim, &limits, &deadline) => match never {},
             () = client.late() => {
                 let why = "the rest of the request body did not arrive in time";
                 Err(Refusal::new(ErrorReason::ClientTimeout, why))

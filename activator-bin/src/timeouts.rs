@@ -69,7 +69,7 @@ pub(crate) struct Timeouts<T> {
     requests: RefCell<Queue<Request<T>>>,
     /// When the task wakes next. The deadline may have been disarmed by then: waking the task for every request that
     /// ends would cost more than one spurious check per limit.
-    looks_at: Cell<Option<Instant>>,
+    next_check: Cell<Option<Instant>>,
     sooner: Notify,
     give_up: fn(T, TimeoutKind),
 }
@@ -85,7 +85,7 @@ impl<T> Timeouts<T> {
     pub(crate) fn new(give_up: fn(T, TimeoutKind)) -> Self {
         Self {
             requests: RefCell::new(Queue::new()),
-            looks_at: Cell::new(None),
+            next_check: Cell::new(None),
             sooner: Notify::new(),
             give_up,
         }
@@ -116,8 +116,8 @@ impl<T> Timeouts<T> {
 
     fn arm(&self, key: usize, kind: TimeoutKind, limit: Duration, now: Instant) {
         let deadline = self.requests.borrow_mut().arm(key, kind, limit, now);
-        if self.looks_at.get().is_none_or(|at| deadline < at) {
-            self.looks_at.set(Some(deadline));
+        if self.next_check.get().is_none_or(|at| deadline < at) {
+            self.next_check.set(Some(deadline));
             self.sooner.notify_one();
         }
     }
@@ -128,21 +128,21 @@ impl<T> Timeouts<T> {
     pub(crate) async fn run(&self) {
         let mut due = Vec::new();
         loop {
-            let Some(at) = self.looks_at.get() else {
+            let Some(at) = self.next_check.get() else {
                 self.sooner.notified().await;
                 continue;
             };
             tokio::select! {
-                () = sleep_until(at) => self.look(Instant::now(), &mut due),
+                () = sleep_until(at) => self.expire(Instant::now(), &mut due),
                 () = self.sooner.notified() => {}
             }
         }
     }
 
-    fn look(&self, now: Instant, due: &mut Vec<(usize, TimeoutKind)>) {
+    fn expire(&self, now: Instant, due: &mut Vec<(usize, TimeoutKind)>) {
         let mut requests = self.requests.borrow_mut();
         let next = requests.expire(now, due);
-        self.looks_at
+        self.next_check
             .set(next.map(|next| next.max(now + RESOLUTION)));
         let ended = due.drain(..).map(|(key, kind)| {
             let request = requests.at(key);
@@ -172,8 +172,8 @@ pub(crate) struct Deadline<T> {
 }
 
 impl<T> Deadline<T> {
-    fn with<R>(&self, look: impl FnOnce(&mut Request<T>) -> R) -> R {
-        look(self.timeouts.requests.borrow_mut().at(self.key))
+    fn with<R>(&self, read: impl FnOnce(&mut Request<T>) -> R) -> R {
+        read(self.timeouts.requests.borrow_mut().at(self.key))
     }
 
     /// The response has begun. Counts as activity.
@@ -238,8 +238,8 @@ impl<T> Deadline<T> {
     }
 
     /// Inspects the held value.
-    pub(crate) fn held<R>(&self, look: impl FnOnce(&T) -> R) -> Option<R> {
-        self.with(|request| request.held.as_ref().map(look))
+    pub(crate) fn held<R>(&self, read: impl FnOnce(&T) -> R) -> Option<R> {
+        self.with(|request| request.held.as_ref().map(read))
     }
 
     /// Takes the held value out, to use it and hold it again: using it may access the deadline.

@@ -237,7 +237,7 @@ impl Upstream {
     }
 
     /// Closes connections that have been idle for too long or whose room is needed elsewhere.
-    pub(crate) async fn keep_up(&self) -> Infallible {
+    pub(crate) async fn maintain(&self) -> Infallible {
         let mut sweep = interval(Pool::SWEEP);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut recalled = self.recall.listen();

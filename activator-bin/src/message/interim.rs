@@ -71,7 +71,7 @@ impl Interim {
     }
 
     /// The body is being read: sends 100 (Continue) to a client that waits for it.
-    pub(crate) fn go_on(&self) {
+    pub(crate) fn send_continue(&self) {
         let mut state = self.state.lock();
         if !matches!(state.expectation, Expectation::None | Expectation::Settled) {
             state.expectation = Expectation::Settled;
@@ -155,7 +155,7 @@ mod tests {
         assert!(is_wanted.try_recv().is_ok());
         assert_eq!(next(&interim), [0; 0]);
         for _ in 0..2 {
-            interim.go_on();
+            interim.send_continue();
         }
         arrive(&interim, 100);
         assert_eq!(next(&interim), [100]);
@@ -171,14 +171,14 @@ mod tests {
             is_wanted.try_recv().unwrap_err(),
             oneshot::error::TryRecvError::Closed
         );
-        interim.go_on();
+        interim.send_continue();
         assert_eq!(next(&interim), [0; 0]);
     }
 
     #[test]
     fn responses_for_a_client_that_does_not_wait_are_bounded() {
         let interim = Interim::default();
-        interim.go_on();
+        interim.send_continue();
         for status in [100, 101, 102] {
             arrive(&interim, status);
         }

@@ -17,14 +17,14 @@ pub(super) fn remove(headers: &mut HeaderMap) -> usize {
         .keys()
         .fold(0, |lengths, name| lengths | mark(name.as_str().len()));
     let may_be_there = |token: &&[u8]| lengths & mark(token.len()) != 0;
-    let mut looks = 0;
+    let mut lookups = 0;
     for token in lists.iter().flat_map(split).filter(may_be_there) {
-        looks += 1;
+        lookups += 1;
         if let Ok(name) = str::from_utf8(token) {
             headers.remove(name);
         }
     }
-    looks
+    lookups
 }
 
 /// The bit for names of this length.

@@ -100,7 +100,7 @@ impl Attempts {
     async fn probe(&self, class: Class, limit: Duration) -> Option<ProbeOutcome> {
         let lane = self.probes.lanes.enter(self.owner, class).await;
         let probe = self.probes.network.probe(self.exchange, self.backend);
-        let mut probe = pin!(timeout(limit + self.exchange.look(), probe));
+        let mut probe = pin!(timeout(limit + self.exchange.open_for(), probe));
         let in_time = tokio::select! {
             biased;
             in_time = &mut probe => in_time,

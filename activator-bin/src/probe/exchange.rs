@@ -28,16 +28,16 @@ pub(super) enum Exchange {
     Knative,
     /// The connection must stay open this long.
     Tcp {
-        look: Duration,
+        open_for: Duration,
     },
 }
 
 impl Exchange {
     /// Extra time on top of the timeout.
-    pub(super) fn look(self) -> Duration {
+    pub(super) fn open_for(self) -> Duration {
         match self {
             Self::Knative => Duration::ZERO,
-            Self::Tcp { look } => look,
+            Self::Tcp { open_for } => open_for,
         }
     }
 }
@@ -60,8 +60,8 @@ impl Network for Tcp {
             Err(_) => return ProbeOutcome::Refused,
         };
         match exchange {
-            Exchange::Tcp { look } => {
-                if stays_open(stream, look).await {
+            Exchange::Tcp { open_for } => {
+                if stays_open(stream, open_for).await {
                     ProbeOutcome::Ok
                 } else {
                     ProbeOutcome::Refused
@@ -88,12 +88,12 @@ fn is_our_own(error: &io::Error) -> bool {
 }
 
 /// Whether the peer keeps the connection open for this long. What it sends does not matter.
-async fn stays_open(mut stream: TcpStream, look: Duration) -> bool {
+async fn stays_open(mut stream: TcpStream, open_for: Duration) -> bool {
     let closed = async {
         let mut said = [0; 512];
         while let Ok(1..) = stream.read(&mut said).await {}
     };
-    timeout(look, closed).await.is_err()
+    timeout(open_for, closed).await.is_err()
 }
 
 async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutcome> {

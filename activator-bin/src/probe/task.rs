@@ -194,11 +194,11 @@ impl Task {
     }
 
     fn start(&mut self, backend: SocketAddr, record: Record, reason: Reason, delay: Duration) {
-        let look = record.trust.look();
+        let open_for = record.trust.open_for();
         let exchange = match self.settings.probe {
             Probe::Knative => Exchange::Knative,
-            Probe::Tcp => Exchange::Tcp { look },
-            Probe::None if reason == Reason::SetAside => Exchange::Tcp { look },
+            Probe::Tcp => Exchange::Tcp { open_for },
+            Probe::None if reason == Reason::SetAside => Exchange::Tcp { open_for },
             Probe::None => return self.ready(backend, record),
         };
         let attempts = Attempts {

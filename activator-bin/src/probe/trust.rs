@@ -9,8 +9,8 @@ use crate::throttle::Complaint;
 
 /// How long a connection must stay open to show that the backend itself accepts it, and not a proxy on the way that
 /// finds nothing behind it and closes.
-const LOOK: Duration = Duration::from_millis(20);
-const LONGEST_LOOK: Duration = Duration::from_millis(400);
+const MUST_STAY_OPEN: Duration = Duration::from_millis(20);
+const LONGEST_OPEN: Duration = Duration::from_millis(400);
 
 /// The longest that a backend is left alone while others are ready.
 const LONGEST_ASIDE: Duration = Duration::from_secs(30);
@@ -58,9 +58,9 @@ impl Trust {
     }
 
     /// How long a connection to it must stay open.
-    pub(super) fn look(&self) -> Duration {
+    pub(super) fn open_for(&self) -> Duration {
         let grown = 4_u32.saturating_pow(self.closed);
-        LOOK.saturating_mul(grown).min(LONGEST_LOOK)
+        MUST_STAY_OPEN.saturating_mul(grown).min(LONGEST_OPEN)
     }
 }
 
@@ -115,14 +115,17 @@ mod tests {
     #[test]
     fn tcp_probes_take_longer_after_each_closed_connection() {
         let (mut trust, settings) = (Trust::default(), ProbeSettings::default());
-        let mut look = |complaint| {
+        let mut open_for = |complaint| {
             trust.on_set_aside(complaint, Duration::ZERO, &settings);
-            trust.look().as_millis()
+            trust.open_for().as_millis()
         };
-        assert_eq!(look(Complaint::Unreachable), 20);
-        assert_eq!(look(Complaint::Closed), 80);
-        assert_eq!([(); 3].map(|()| look(Complaint::Closed)), [320, 400, 400]);
-        assert_eq!(look(Complaint::Vanished), 400);
+        assert_eq!(open_for(Complaint::Unreachable), 20);
+        assert_eq!(open_for(Complaint::Closed), 80);
+        assert_eq!(
+            [(); 3].map(|()| open_for(Complaint::Closed)),
+            [320, 400, 400]
+        );
+        assert_eq!(open_for(Complaint::Vanished), 400);
     }
 
     #[test]
@@ -135,6 +138,6 @@ mod tests {
         for _ in 0..1_000 {
             trust.on_set_aside(Complaint::Closed, Duration::ZERO, &settings);
         }
-        assert_eq!(trust.look(), LONGEST_LOOK);
+        assert_eq!(trust.open_for(), LONGEST_OPEN);
     }
 }

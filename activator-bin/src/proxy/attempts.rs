@@ -15,7 +15,7 @@ use crate::upstream::{Failed, UpstreamError};
 
 /// How many attempts a request gets on backends that respond to other requests but close the connection on this one:
 /// the request itself may be the cause.
-const MOST_IN_VAIN: u32 = 3;
+const MOST_CLOSED: u32 = 3;
 
 /// The attempts of one request.
 pub(super) struct Attempts<'a> {
@@ -23,7 +23,7 @@ pub(super) struct Attempts<'a> {
     capacity: Capacity<'a>,
     slot: Slot,
     backend: Arc<Backend>,
-    in_vain: u32,
+    closed: u32,
 }
 
 /// What to do after a failed attempt.
@@ -48,7 +48,7 @@ impl<'a> Attempts<'a> {
             target,
             capacity,
             slot,
-            in_vain: 0,
+            closed: 0,
         })
     }
 
@@ -91,7 +91,7 @@ impl<'a> Attempts<'a> {
         let Some(complaint) = complaint else {
             return Err(self.refusal(error));
         };
-        let step = step(complaint, before, self.in_vain);
+        let step = step(complaint, before, self.closed);
         let Some(mut request) = again.filter(|_| step.retries) else {
             if step.sets_aside {
                 self.slot.set_aside(complaint);
@@ -99,8 +99,8 @@ impl<'a> Attempts<'a> {
             return Err(self.refusal(error));
         };
         if !step.sets_aside {
-            let in_vain = self.in_vain + 1;
-            return Ok((Self { in_vain, ..self }, request));
+            let closed = self.closed + 1;
+            return Ok((Self { closed, ..self }, request));
         }
         let slot = self.capacity.wait_elsewhere(self.slot, complaint).await?;
         let backend = self.target.backends.at(slot.backend());
@@ -136,11 +136,11 @@ impl<'a> Attempts<'a> {
 ///
 /// A backend that responds to other requests but closes the connection on this one is not set aside: otherwise a
 /// client could take backends away from everyone with a request that breaks them.
-fn step(complaint: Complaint, before: Health, in_vain: u32) -> Step {
+fn step(complaint: Complaint, before: Health, closed: u32) -> Step {
     match (complaint, before) {
         (Complaint::Closed, Health::Responding) => Step {
             sets_aside: false,
-            retries: in_vain + 1 < MOST_IN_VAIN,
+            retries: closed + 1 < MOST_CLOSED,
         },
         _ => Step {
             sets_aside: true,
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_request_that_breaks_backends_is_given_up() {
-        let retries = |in_vain| step(Complaint::Closed, Health::Responding, in_vain).retries;
+        let retries = |closed| step(Complaint::Closed, Health::Responding, closed).retries;
         assert_eq!([0, 1, 2].map(retries), [true, true, false]);
         assert!(step(Complaint::Closed, Health::Failing, 2).retries);
     }

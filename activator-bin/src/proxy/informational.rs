@@ -71,7 +71,7 @@ fn relay_http1(
 /// Counts informational responses as activity of the response, for as long as it is polled.
 ///
 /// Cancel-safe.
-pub(super) async fn heed(
+pub(super) async fn note_activity(
     client: &Client,
     interim: Option<Arc<Interim>>,
     limits: &TimeoutLimits,

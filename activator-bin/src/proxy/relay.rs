@@ -50,7 +50,7 @@ impl Relay {
 
     /// Lets the upload finish, until `deadline` at the latest.
     pub(super) fn finish_upload(self: Box<Self>, deadline: Deadline<Box<Self>>) {
-        late_upload::go_on(self, deadline);
+        late_upload::finish(self, deadline);
     }
 
     /// The response ends early, for this reason.

@@ -56,8 +56,8 @@ impl Connections {
     }
 
     /// Maintains the connections to backends for as long as it is polled.
-    pub(super) async fn keep_up(&self) -> Infallible {
-        self.proxy.keep_up().await
+    pub(super) async fn maintain(&self) -> Infallible {
+        self.proxy.maintain().await
     }
 
     pub(super) fn serve(

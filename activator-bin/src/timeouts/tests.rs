@@ -108,7 +108,7 @@ async fn an_ended_request_is_never_checked_again() {
             assert_eq!(Rc::strong_count(&held), 1);
             sleep(300 * MS).await;
             // The next request wakes the task again.
-            assert_eq!(timeouts.looks_at.get(), None);
+            assert_eq!(timeouts.next_check.get(), None);
         }
     })
     .await;

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 const SOON: Duration = Duration::from_secs(12 * 3_600);
 
 /// How often to check the clock, which may be adjusted meanwhile.
-const LOOK: Duration = Duration::from_secs(60);
+const CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// When `certificate` expires. `None` if it is not a valid certificate.
 ///
@@ -82,7 +82,7 @@ impl Expiry {
                 }
                 Some(Stage::Valid) | None => {}
             }
-            sleep(LOOK).await;
+            sleep(CHECK_INTERVAL).await;
         }
     }
 

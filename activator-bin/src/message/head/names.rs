@@ -9,7 +9,7 @@ use super::HeadEnd;
 
 /// The most lines searched per head for names that are not at their expected position. Names not found are written in
 /// canonical case.
-const MOST_LOOKS: usize = 1_000;
+const MOST_LOOKUPS: usize = 1_000;
 
 /// The header lines of a received head, kept for their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Names {
             let mut search = Search {
                 lines: self.0.as_deref().unwrap_or_default(),
                 next: 0,
-                looks: MOST_LOOKS,
+                lookups: MOST_LOOKUPS,
             };
             while at < head.len() && head[at] != b'\r' {
                 let Some(line) = memchr(b'\n', &head[at..]) else {
@@ -68,7 +68,7 @@ struct Search<'a> {
     lines: &'a [u8],
     /// The line after the last match: most names keep their order.
     next: usize,
-    looks: usize,
+    lookups: usize,
 }
 
 impl Search<'_> {
@@ -89,8 +89,8 @@ impl Search<'_> {
 
     /// Copies the name from a matching line between `at` and `end`.
     fn find(&mut self, mut at: usize, end: usize, line: &mut [u8]) -> bool {
-        while at < end && self.looks > 0 {
-            self.looks -= 1;
+        while at < end && self.lookups > 0 {
+            self.lookups -= 1;
             if self.take(at, line) {
                 return true;
             }
@@ -252,12 +252,12 @@ mod tests {
         let mut search = Search {
             lines: came.as_bytes(),
             next: 0,
-            looks: MOST_LOOKS,
+            lookups: MOST_LOOKUPS,
         };
         for at in (0..2_000).rev() {
             search.spell(line(at).into_bytes().as_mut());
         }
-        assert_eq!(search.looks, 0);
+        assert_eq!(search.lookups, 0);
         assert!(Names::of(came.as_bytes()).put_into(&mut head));
     }
 

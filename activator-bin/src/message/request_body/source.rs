@@ -134,7 +134,7 @@ impl Source {
                 }
                 _ => {
                     if let Some(interim) = &self.interim {
-                        interim.go_on();
+                        interim.send_continue();
                     }
                 }
             }

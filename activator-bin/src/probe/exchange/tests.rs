@@ -105,10 +105,10 @@ async fn a_knative_probe_is_what_the_sidecar_expects() {
 
 /// Longer than any test here takes, unless it waits for this.
 const LONG: Exchange = Exchange::Tcp {
-    look: Duration::from_secs(60),
+    open_for: Duration::from_secs(60),
 };
 const SHORT: Exchange = Exchange::Tcp {
-    look: Duration::from_millis(5),
+    open_for: Duration::from_millis(5),
 };
 
 #[tokio::test]

@@ -56,14 +56,14 @@ async fn its_probes_take_longer_each_time() {
         let retried = timeout(HOUR, slot.retry_elsewhere(Complaint::Closed)).await;
         slot = retried.expect("in time").expect("the revision is there");
     }
-    let looks: Vec<_> = scene
+    let open_for: Vec<_> = scene
         .seen
         .probes
         .lock()
         .iter()
-        .map(|(_, _, exchange)| exchange.look())
+        .map(|(_, _, exchange)| exchange.open_for())
         .collect();
-    assert_eq!(looks, [20, 80, 320, 400, 400].map(ms));
+    assert_eq!(open_for, [20, 80, 320, 400, 400].map(ms));
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,7 @@ use crate::timeouts::Deadline;
 /// Sends the rest of the upload to the backend and keeps what the request holds until then. If a timeout fires, the
 /// client disconnects or the upload fails, the rest is no longer read, which ends the client's connection (over
 /// HTTP/2 its stream).
-pub(super) fn go_on(mut relay: Box<Relay>, deadline: Deadline<Box<Relay>>) {
+pub(super) fn finish(mut relay: Box<Relay>, deadline: Deadline<Box<Relay>>) {
     let gone = relay.held.on_response_end();
     tokio::task::spawn_local(async move {
         tokio::select! {

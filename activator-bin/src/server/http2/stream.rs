@@ -42,7 +42,7 @@ impl Stream {
         if poll_fn(|cx| Poll::Ready(to.poll_reset(cx).is_ready())).await {
             let reason = poll_fn(|cx| Poll::Ready(end(&mut body, cx))).await;
             let request = Request::from_parts(head, ());
-            self.proxy.was_taken_back(&request, &self.client, reason);
+            self.proxy.count_unserved(&request, &self.client, reason);
             return;
         }
         let interim = Arc::new(Interim::default());

@@ -80,7 +80,7 @@ pub(super) async fn exchange(
     match exchanged.await {
         Ok(response) => {
             permit.on_response();
-            let upload = (!upload.is_over()).then(|| upload.go_on());
+            let upload = (!upload.is_over()).then(|| upload.spawn());
             let stream = Stream {
                 upload,
                 _permit: permit,

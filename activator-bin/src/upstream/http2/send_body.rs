@@ -40,7 +40,7 @@ impl SendBody {
     }
 
     /// Continues in a task that may be aborted.
-    pub(super) fn go_on(mut self) -> JoinHandle<()> {
+    pub(super) fn spawn(mut self) -> JoinHandle<()> {
         let upload = async move {
             let uploading = std::future::poll_fn(|cx| {
                 // Otherwise a reset would go unnoticed until the client sends more.
