@@ -3,6 +3,11 @@
 //! All requests of a revision have the same limits, so the deadlines of one limit expire in the order in which they
 //! were armed. There is one FIFO list per kind and limit, linked through the entries. Arming and disarming touch only
 //! the two neighbours, however many deadlines are armed.
+//!
+//! To insert, reset and remove one in random order takes 25, 25 and 16 ns with 1,000 armed (tokio-util's `DelayQueue`:
+//! 29, 88 and 67), and 107, 145 and 96 ns with 100,000 (46, 127 and 84). An entry holds all three deadlines of its
+//! request, for which a `DelayQueue` needs three. Measured by
+//! `cargo test --release -p activator-bin --lib queue::cost -- --ignored --nocapture`.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,6 +18,8 @@ use tokio::time::Instant;
 
 use super::TimeoutKind;
 
+#[cfg(test)]
+mod cost;
 #[cfg(test)]
 mod properties;
 
