@@ -1,8 +1,9 @@
-//! The revisions that are served, and how a request finds its own. Nothing here passes requests on.
+//! The revisions that are served, and how a request finds its own.
 //!
-//! Nearly all revisions of a cluster sleep: they are known, and nothing else is there of them. The first request
-//! wakes one, which is then probed at once, and it falls asleep again when it has had none for
-//! [some minutes](usage).
+//! Nearly all revisions of a cluster sleep: only their specification is in memory. The first request wakes a revision,
+//! which is then probed at once; it falls asleep again after [some minutes](usage) without a request.
+//!
+//! What must not live here: forwarding requests.
 
 use std::sync::Arc;
 
@@ -34,37 +35,37 @@ pub use spec::RevisionSpec;
 use name::Name;
 use table::{Put, Table};
 
-/// The table of revisions. A reader finds the table of one moment, without a wait or an allocation; a change swaps
-/// it for another one, at a cost that hardly depends on how many revisions there are.
+/// The table of revisions. A reader sees a consistent table without waiting or allocating; a change replaces the table,
+/// at a cost that hardly depends on the number of revisions.
 ///
-/// Per revision the latest word counts, whoever said it and [may say it](Owner). Nothing is kept beyond the process:
-/// a start knows the source alone.
+/// The last change to a revision wins, by whichever [owner](Owner) may make it. Nothing is persisted: after a restart
+/// only the source counts.
 pub struct Revisions {
     shared: Shared,
     table: ArcSwap<Table>,
-    /// Held for a short time by whoever swaps the table: for a change, and to wake a revision or put it to sleep.
+    /// Held briefly while the table is replaced: for a change, and to wake a revision or put it to sleep.
     swapping: Mutex<()>,
 }
 
-/// What is said of a revision.
+/// A change of one revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is like this.
+    /// Adds the revision, or changes it.
     Put(Arc<RevisionSpec>),
-    /// There is no such revision any more.
+    /// Removes the revision.
     Remove(RevisionKey),
 }
 
-/// What became of the revisions.
+/// What changes have done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// Served from now on.
+    /// Newly served.
     pub added: usize,
-    /// Served as before, but otherwise.
+    /// Changed.
     pub changed: usize,
-    /// Not served any more.
+    /// No longer served.
     pub removed: usize,
-    /// Left as they are, since another source owns them.
+    /// Left unchanged, because another source owns them.
     pub refused: Vec<(RevisionKey, Owner)>,
 }
 
@@ -79,7 +80,7 @@ impl Revisions {
         }
     }
 
-    /// Makes these changes as one, each for the whole of a revision. Who wakes a revision meanwhile waits.
+    /// Makes these changes in one step. Waking a sleeping revision waits for it.
     pub fn change(&self, by: Owner, changes: impl IntoIterator<Item = Change>) -> Changes {
         let mut done = Changes::default();
         let mut removed = Vec::new();
@@ -108,54 +109,53 @@ impl Revisions {
         }
         self.table.store(Arc::new(table));
         drop(swapping);
-        // Only now: nobody may find a revision that is closed.
+        // Only now: no request may find a closed revision.
         for served in removed {
             served.close(&self.shared);
         }
         done
     }
 
-    /// Serves the revision as `spec` says, by the word of the admin port; true when it was not served before.
+    /// Adds or changes a revision for the admin port. Returns whether it is new.
     pub fn put(&self, spec: RevisionSpec) -> bool {
         let put = Change::Put(Arc::new(spec));
         self.change(Owner::ADMIN_PORT, [put]).added > 0
     }
 
-    /// Serves the revision no longer, by the word of the admin port, and answers those who wait for it; false when
-    /// it was not served.
+    /// Removes a revision for the admin port and refuses its queued requests. Returns whether it was served.
     pub fn remove(&self, key: &RevisionKey) -> bool {
         let remove = Change::Remove(key.clone());
         self.change(Owner::ADMIN_PORT, [remove]).removed > 0
     }
 
-    /// The revision as it is served.
+    /// The revision's current specification.
     #[must_use]
     pub fn config(&self, key: &RevisionKey) -> Option<Arc<RevisionSpec>> {
         self.table.load().spec(key.as_str()).cloned()
     }
 
-    /// All revisions as they are served at one moment, in the order of their keys.
+    /// A consistent list of all specifications, ordered by key.
     #[must_use]
     pub fn configs(&self) -> Vec<Arc<RevisionSpec>> {
         self.list().collect()
     }
 
-    /// The same, one after the other. Takes as long as its reader likes, and nobody waits for it.
+    /// The same, one by one. The reader may be slow: nothing waits for it.
     pub(crate) fn list(&self) -> Listing {
         Listing::new(self.table.load_full())
     }
 
-    /// What tells the workers that backends were taken out.
+    /// Tells the workers that backends were removed.
     pub(crate) fn recall(&self) -> &Recall {
         &self.shared.recall
     }
 
-    /// All that are awake now, in no order.
+    /// All that are awake, in no particular order.
     pub(crate) fn awake(&self) -> Vec<Arc<ServedRevision>> {
         self.table.load_full().all_awake().cloned().collect()
     }
 
-    /// The revision that goes by `name`, for a request. One that sleeps is woken.
+    /// The revision of this name, for a request. Wakes it if it sleeps.
     pub(crate) fn find(&self, name: &Name<'_>) -> Option<Arc<ServedRevision>> {
         let mut room = [0; _];
         let key = name.key(&mut room)?;
@@ -172,7 +172,7 @@ impl Revisions {
     fn wake(&self, key: &str) -> Option<Arc<ServedRevision>> {
         let _swapping = self.swapping.lock();
         let table = self.table.load();
-        // Another request may have been faster, and so may a removal.
+        // Another request may have woken it meanwhile, and it may have been removed.
         if let Some(served) = table.awake(key) {
             served.usage.on_request();
             return Some(Arc::clone(served));

@@ -11,7 +11,7 @@ use crate::revision::Changes;
 mod feed;
 mod file;
 
-pub use feed::{Feed, Said};
+pub use feed::{Feed, Update};
 pub use file::FileSource;
 
 /// The most problems logged for one file; there may be as many as the file has lines.
@@ -29,7 +29,7 @@ pub trait RevisionSource: Send {
     ///
     /// # Cancel safety
     /// A change that is being read when the future is dropped is lost; later ones are not.
-    async fn changed(&mut self) -> Result<Said, Problems>;
+    async fn changed(&mut self) -> Result<Update, Problems>;
 }
 
 /// Applies the source's changes through `feed`, for as long as the future is polled.
@@ -39,12 +39,12 @@ pub(crate) async fn follow(
     metrics: ConfigMetrics,
 ) {
     loop {
-        let said = source.changed().await;
-        metrics.loaded(said.is_ok());
-        match said {
-            Ok(said) => {
-                let is_set = matches!(said, Said::All(_));
-                let changes = feed.take(said);
+        let update = source.changed().await;
+        metrics.loaded(update.is_ok());
+        match update {
+            Ok(update) => {
+                let is_set = matches!(update, Update::All(_));
+                let changes = feed.take(update);
                 if is_set {
                     log_changes(&changes);
                 }

@@ -9,7 +9,7 @@ pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
 pub use crate::revision::Owner;
 pub use crate::run::{Activator, Options};
-pub use crate::source::{Feed, FileSource, RevisionSource, Said};
+pub use crate::source::{Feed, FileSource, RevisionSource, Update};
 pub use crate::throttle::{
     Complaint, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
 };

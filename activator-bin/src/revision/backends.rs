@@ -1,4 +1,4 @@
-//! A revision's instances, each the same object for as long as it is one of them.
+//! A revision's backends. Each stays the same object for as long as it is listed.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -15,7 +15,7 @@ pub(crate) struct Backends(ArcSwap<Known>);
 #[derive(Default)]
 struct Known {
     by_address: HashMap<SocketAddr, Arc<Backend>, FixedState>,
-    /// As an [`Endpoint`] has it.
+    /// As in [`Endpoint`].
     tls: Option<Arc<str>>,
 }
 
@@ -26,8 +26,8 @@ impl Backends {
         backends
     }
 
-    /// These are the backends from now on, each with so many requests at once; one that was there before stays as
-    /// it is. True when others were taken out: connections to them are not kept any more.
+    /// Replaces the backends, each limited to `limit` concurrent requests; those that were listed before are kept.
+    /// Returns whether any was removed: connections to it are no longer kept.
     pub(crate) fn set(&self, addresses: &[SocketAddr], tls: Option<Arc<str>>, limit: u32) -> bool {
         let before = self.0.load_full();
         let backend = |&address| {
@@ -51,7 +51,7 @@ impl Backends {
         gone.inspect(|backend| backend.keep_none()).count() > 0
     }
 
-    /// The backend at this address. One that has left meanwhile can still be called.
+    /// The backend at this address. One that was removed meanwhile can still be used.
     pub(crate) fn at(&self, address: SocketAddr) -> Arc<Backend> {
         let known = self.0.load();
         known.find(address, &known.tls).unwrap_or_else(|| {

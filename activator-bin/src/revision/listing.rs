@@ -1,4 +1,4 @@
-//! All revisions of one moment, for a reader that takes its time.
+//! A snapshot of all revisions, for a reader that may be slow.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use reporter_core::RevisionKey;
 use super::spec::RevisionSpec;
 use super::table::Table;
 
-/// All revisions of one moment, in the order of their keys. What changes meanwhile is in memory twice while it lives.
+/// A snapshot of all revisions, in the order of their keys. While it exists, what changes is in memory twice.
 pub(crate) struct Listing {
     table: Arc<Table>,
     last: Option<RevisionKey>,

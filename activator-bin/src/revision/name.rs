@@ -9,20 +9,20 @@ use reporter_core::RevisionKey;
 
 use crate::message::headers::{NAMESPACE, REVISION};
 
-/// What a request says; neither checked nor known to exist.
+/// A revision's name as given in a request: not validated, and it may not exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Name<'a> {
     pub(crate) namespace: &'a str,
     pub(crate) name: &'a str,
 }
 
-/// Room for the longest key: a namespace of 63 bytes, a slash, a name of 253.
+/// A buffer for the longest key: a namespace of 63 bytes, a slash, a name of 253.
 pub(super) type KeyRoom = [u8; 63 + 1 + 253];
 
 impl Name<'_> {
-    /// The printed form of the key that goes by this name, if there is one.
+    /// The key as text, written into `room`. `None` if it is too long to be one.
     ///
-    /// Of two names only one can be a key's: a key has one slash.
+    /// Unambiguous: a key contains exactly one slash.
     pub(super) fn key<'r>(&self, room: &'r mut KeyRoom) -> Option<&'r str> {
         let (namespace, name) = (self.namespace.as_bytes(), self.name.as_bytes());
         let slash = namespace.len();
@@ -35,7 +35,7 @@ impl Name<'_> {
     }
 }
 
-/// Everything in a request's head that may name a revision.
+/// The parts of a request's head that may name a revision.
 pub(crate) struct Naming<'a> {
     namespace: Cow<'a, str>,
     revision: Cow<'a, str>,
@@ -47,7 +47,7 @@ impl<'a> Naming<'a> {
         Self {
             namespace: text(headers.get(NAMESPACE)),
             revision: text(headers.get(REVISION)),
-            // A request target with a host in it goes before the header (RFC 9112, 3.2.2).
+            // An authority in the request target takes precedence (RFC 9112, 3.2.2).
             host: lower(match uri.authority() {
                 Some(authority) => authority.as_str().into(),
                 None => text(headers.get(HOST)),
@@ -55,10 +55,10 @@ impl<'a> Naming<'a> {
         }
     }
 
-    /// The two headers; when either is missing, `name.namespace.svc.<domain>` from the host. What
-    /// the headers say stands when the host says nothing.
+    /// The name in the two headers; if either is missing, `name.namespace.svc.<domain>` from the host. If the host
+    /// has another form, what there is of the headers.
     ///
-    /// Hosts are compared without regard to case, and may end in a dot, as DNS names do.
+    /// Hosts are compared case-insensitively and may end in a dot, as DNS names may.
     pub(crate) fn name(&self, domain: &str) -> Name<'_> {
         let headers = Name {
             namespace: &self.namespace,
@@ -71,10 +71,10 @@ impl<'a> Naming<'a> {
     }
 }
 
-/// A header's text, whatever bytes it holds; empty when it is not there.
+/// A header's value, with invalid UTF-8 replaced; empty if it is missing.
 fn text(value: Option<&HeaderValue>) -> Cow<'_, str> {
     let value = value.map_or(&b""[..], HeaderValue::as_bytes);
-    // Nearly all are, and that is seen faster.
+    // Nearly all are valid, and this check is faster.
     let text = str::from_utf8(value).map(Cow::Borrowed);
     text.unwrap_or_else(|_| String::from_utf8_lossy(value))
 }
@@ -94,7 +94,7 @@ fn from_host<'a>(host: &'a str, domain: &str) -> Option<Name<'a>> {
     (svc == "svc" && rest == domain).then_some(Name { namespace, name })
 }
 
-/// No revision goes by the name that a request gave.
+/// There is no revision of the name in a request.
 pub(crate) struct NotFound<'a> {
     pub(crate) name: Name<'a>,
     pub(crate) naming: &'a Naming<'a>,

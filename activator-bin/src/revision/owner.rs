@@ -1,32 +1,32 @@
-//! Whose a revision is.
+//! Who owns a revision.
 
 use std::fmt;
 
-/// Who says what a revision is: a source, or the admin port.
+/// The owner of a revision: a source, or the admin port.
 ///
-/// A revision is its source's alone: another source is refused, until its own one has removed it. The admin port may
-/// change and remove every revision and takes none away from its source, and any source may take over what the admin
-/// port has added.
+/// Only its owner may change a revision: another source is refused until the owner has removed it. The admin port may
+/// change and remove any revision, which does not change its owner, and any source may take over a revision that the
+/// admin port has added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner(&'static str);
 
 impl Owner {
     /// The configuration: its file, flags and the environment.
     pub const FILE: Self = Self("the configuration");
-    /// Requests to the admin port.
+    /// The admin port.
     pub const ADMIN_PORT: Self = Self("the admin port");
 
-    /// A source of this name, which is the same source as any other one of this name.
+    /// The source of this name.
     #[must_use]
     pub const fn source(name: &'static str) -> Self {
         Self(name)
     }
 
-    /// Whose what is `self`'s is after `other` has changed it.
+    /// The owner of a revision of `self` after a change by `other`.
     ///
     /// # Errors
-    /// It may not.
-    pub(super) fn after_word_of(self, other: Self) -> Result<Self, Self> {
+    /// `other` may not change it; returns the owner.
+    pub(super) fn after_change_by(self, other: Self) -> Result<Self, Self> {
         match other {
             Self::ADMIN_PORT => Ok(self),
             _ if self == other || self == Self::ADMIN_PORT => Ok(other),

@@ -1,4 +1,4 @@
-//! A revision that is awake: one object for as long as it is, whatever changes about it.
+//! A revision that is awake. It stays the same object across changes.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::throttle::Throttle;
 use crate::timeouts::TimeoutLimits;
 use crate::upstream::protocol::Protocol;
 
-/// A revision that is awake. Requests hold on to it, so that what they share outlives every change.
+/// A revision that is awake. Requests hold a reference, so what they share outlives every change.
 pub(crate) struct ServedRevision {
     pub(crate) key: RevisionKey,
-    /// Where its requests wait.
+    /// Its queue.
     pub(crate) throttle: Throttle,
     pub(crate) prober: Prober,
     pub(crate) backends: Backends,
@@ -38,23 +38,23 @@ impl ServedRevision {
         }
     }
 
-    /// What it was told last.
+    /// The last specification applied.
     #[cfg(test)]
     pub(super) fn config(&self) -> Arc<RevisionSpec> {
         self.config.load_full()
     }
 
-    /// How long a request that comes now may take.
+    /// How long a new request may take.
     pub(crate) fn timeouts(&self) -> TimeoutLimits {
         self.config.load().timeouts
     }
 
-    /// In which version of HTTP a request goes that comes now.
+    /// The HTTP version for a new request.
     pub(crate) fn protocol(&self) -> Protocol {
         self.config.load().protocol
     }
 
-    /// It is not served any more: the requests that wait are answered, and no connection is kept.
+    /// Refuses queued requests and drops idle connections, since the revision is no longer served.
     pub(super) fn close(&self, shared: &Shared) {
         self.throttle.close();
         if self.backends.set(&[], None, 0) {
@@ -62,9 +62,7 @@ impl ServedRevision {
         }
     }
 
-    /// Becomes what `config` says, of the same key.
-    ///
-    /// For one caller at a time.
+    /// Applies a new specification with the same key. Must not be called concurrently.
     pub(super) fn apply(&self, config: &Arc<RevisionSpec>, shared: &Shared) {
         let before = self.config.swap(Arc::clone(config));
         if limits(&before) != limits(config) {
@@ -86,7 +84,7 @@ impl ServedRevision {
     }
 }
 
-/// The namespace that its backends have to prove over TLS, if that is what they speak.
+/// The namespace that its backends' certificates are verified for, if they use TLS.
 fn tls(config: &RevisionSpec) -> Option<Arc<str>> {
     config.tls.then(|| config.key.namespace().into())
 }

@@ -1,4 +1,4 @@
-//! What all revisions share: the room to wait in, and how their backends are probed.
+//! What all revisions share: the limit on queued requests, and how their backends are probed.
 
 use std::sync::Arc;
 
@@ -10,15 +10,15 @@ use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
 use crate::throttle::{QueueBudget, Throttle, ThrottleLimits};
 use crate::upstream::Recall;
 
-/// How it is shared.
+/// Settings that apply to all revisions.
 pub(crate) struct SharedSettings {
-    /// The most requests that wait, for all revisions together.
+    /// The most queued requests, over all revisions.
     pub(crate) max_queued_requests: usize,
     /// The most probes at once.
     pub(crate) max_parallel_probes: usize,
-    /// Which way is each revision's own choice.
+    /// Its kind of probe is each revision's own.
     pub(crate) probe: ProbeSettings,
-    /// How many have connections to backends.
+    /// The threads that have connections to backends.
     pub(crate) workers: usize,
 }
 
@@ -26,11 +26,11 @@ pub(crate) struct SharedSettings {
 pub(crate) struct Shared {
     budget: Arc<QueueBudget>,
     probes: Arc<Probes>,
-    /// Which way is each revision's own choice.
+    /// Its kind of probe is each revision's own.
     probe: ProbeSettings,
-    /// Where probers run, whoever adds a revision.
+    /// Probers run here, whichever thread adds a revision.
     runtime: Handle,
-    /// HealthLog when backends are taken out.
+    /// Notified when backends are removed.
     pub(super) recall: Recall,
 }
 
@@ -52,7 +52,7 @@ impl Shared {
         }
     }
 
-    /// Room enough, and probes that nobody counts.
+    /// Generous limits; probe outcomes are ignored.
     #[cfg(test)]
     pub(crate) fn for_tests() -> Self {
         let settings = SharedSettings {

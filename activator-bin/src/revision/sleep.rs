@@ -1,4 +1,4 @@
-//! When a revision falls asleep: what it holds beyond its specification is given back when nobody has wanted it for a while.
+//! Puts revisions to sleep that have had no request for a while: only their specification is kept.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::Revisions;
 use super::served::ServedRevision;
 use super::table::Table;
 
-/// How often it is looked who has had no request.
+/// The interval between two looks at all that are awake.
 const LOOK: Duration = Duration::from_secs(60);
 
 impl Revisions {
-    /// Puts quiet revisions to sleep for as long as it is polled.
+    /// Puts unused revisions to sleep, for as long as it is polled.
     pub(crate) async fn keep_asleep(&self) -> Infallible {
         loop {
             tokio::time::sleep(LOOK).await;
@@ -22,7 +22,7 @@ impl Revisions {
         }
     }
 
-    /// One look. Revisions with a request that waits or is in flight are in use.
+    /// One look. A revision with a request in its queue or in flight is in use.
     pub(crate) fn look(&self) {
         let is_over = |it: &&Arc<ServedRevision>| it.usage.is_over(it.is_busy());
         let quiet: Vec<RevisionKey> = {
@@ -32,7 +32,7 @@ impl Revisions {
         };
         let mut has_backends = false;
         for key in quiet {
-            // One at a time: whoever wakes another one waits for no more than that.
+            // One at a time, so that a request that wakes another revision waits for one at most.
             if let Some(served) = self.fall_asleep(&key) {
                 has_backends |= served.backends.set(&[], None, 0);
             }
@@ -42,20 +42,20 @@ impl Revisions {
         }
     }
 
-    /// Takes the revision out of those that are awake, unless somebody holds it.
+    /// Removes the revision from those that are awake, unless it is in use.
     pub(super) fn fall_asleep(&self, key: &RevisionKey) -> Option<ServedRevision> {
         let _swapping = self.swapping.lock();
         let mut table = Table::clone(&self.table.load());
         let served = table.fall_asleep(key)?;
-        // No guard is in the way: a swap makes each a holder of the table that it has found, and that table, of the
-        // revision. So whoever finds himself its only holder behind the swap is, and stays so.
+        // Readers of the old table hold a reference to it after the swap, and with it to the revision. So if this is
+        // the only reference after the swap, it stays the only one.
         drop(self.table.swap(Arc::new(table)));
         let served = match Arc::try_unwrap(served) {
             Ok(served) if !served.is_busy() => return Some(served),
             Ok(served) => Arc::new(served),
             Err(served) => served,
         };
-        // Whoever misses it meanwhile comes to wake it, and waits for this.
+        // Requests that do not find it meanwhile try to wake it, and wait for the lock.
         let mut table = Table::clone(&self.table.load());
         table.wake(served);
         self.table.store(Arc::new(table));
@@ -64,7 +64,7 @@ impl Revisions {
 }
 
 impl ServedRevision {
-    /// Whether a request waits or is in flight.
+    /// Whether a request is in its queue or in flight.
     fn is_busy(&self) -> bool {
         self.throttle.queued() + self.throttle.active() > 0
     }

@@ -1,4 +1,4 @@
-//! What there is to know of a revision before it is served: what every source says.
+//! The specification of a revision, as sources report it.
 
 use std::net::SocketAddr;
 
@@ -8,25 +8,25 @@ use crate::probe::Probe;
 use crate::timeouts::TimeoutLimits;
 use crate::upstream::protocol::Protocol;
 
-/// A revision that is served.
+/// The specification of a revision.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevisionSpec {
     /// Its namespace and name.
     pub key: RevisionKey,
     /// Its service and configuration.
     pub revision: Revision,
-    /// The most requests that one of its instances gets at once; 0 is no limit.
+    /// The most concurrent requests per instance; 0 for no limit.
     pub container_concurrency: u32,
-    /// The most requests that wait for it.
+    /// The most requests queued for it.
     pub queue_depth: usize,
     /// How long its requests may take.
     pub timeouts: TimeoutLimits,
-    /// How its instances show that they are ready.
+    /// How its instances are probed.
     pub probe: Probe,
-    /// In which version of HTTP its instances get requests.
+    /// The HTTP version that its instances get.
     pub protocol: Protocol,
-    /// Whether its instances are reached over TLS.
+    /// Whether requests to its instances go over TLS.
     pub tls: bool,
-    /// Where its instances listen. No address is in it twice.
+    /// The addresses of its instances, without duplicates.
     pub backends: Vec<SocketAddr>,
 }

@@ -1,11 +1,10 @@
-//! The table of revisions as a value: what is configured, and which of that is awake. A change makes another
-//! table, which shares with the one before all but the way to what was changed.
+//! The table of revisions: which are configured, and which of those are awake. Immutable: a change makes a new table,
+//! which shares all but the path to what changed with the one before.
 //!
-//! A clone is another name for the same state, for readers that take their time. Both maps are persistent ones of
-//! `rpds`: with 100,000 revisions a change takes 2.5 us and with a million 10, where a table of hashes that is cloned
-//! takes 6 ms and 60. `imbl` is about as fast to change and faster to search, with less memory (4 MiB instead of 9 per
-//! 100,000), but brings five more crates and unsafe code. Shards that are swapped one by one would do
-//! for requests; a list of all would be of no one moment, and would have to be sorted.
+//! Cloning is cheap, so that slow readers can keep a snapshot. Both maps are persistent maps of `rpds`: a change takes
+//! 2.5 us with 100,000 revisions and 10 us with a million; cloning a hash map takes 6 and 60 ms. `imbl` is as fast to
+//! change, faster to search and smaller (4 MiB instead of 9 per 100,000), but brings five more crates and unsafe code.
+//! Shards that are swapped one by one would do for requests, but not for a consistent, sorted list.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -18,12 +17,12 @@ use super::owner::Owner;
 use super::served::ServedRevision;
 use super::spec::RevisionSpec;
 
-/// What is configured, and which of that is awake.
+/// The configured revisions, and those that are awake.
 #[derive(Clone, Default)]
 pub(super) struct Table {
-    /// All revisions, in the order of their keys.
+    /// All revisions, ordered by key.
     configured: RedBlackTreeMapSync<RevisionKey, Configured>,
-    /// Those that have had a request of late. Few, and the only ones that most requests have to look at.
+    /// Those that have had a request recently. Few, and the only ones that most requests look at.
     awake: HashTrieMapSync<RevisionKey, Arc<ServedRevision>, FixedState>,
 }
 
@@ -33,13 +32,13 @@ struct Configured {
     owner: Owner,
 }
 
-/// What became of a revision that was put.
+/// What a put has done.
 pub(super) enum Put {
-    /// It was not there before.
+    /// The revision is new.
     Added,
-    /// It is otherwise now; what is awake of it has to be told.
+    /// The revision has changed; if it is awake, the change has to be applied.
     Changed(Option<Arc<ServedRevision>>),
-    /// It is as it was.
+    /// Nothing.
     Same,
 }
 
@@ -48,7 +47,7 @@ impl Table {
         self.configured.get(key).map(|it| &it.spec)
     }
 
-    /// The first one behind `key`, or of all.
+    /// The first after `key`, or the first of all.
     pub(super) fn spec_after(&self, key: Option<&RevisionKey>) -> Option<&Arc<RevisionSpec>> {
         let from = key.map_or(Bound::Unbounded, Bound::Excluded);
         let mut behind = self
@@ -61,23 +60,23 @@ impl Table {
         self.awake.get(key)
     }
 
-    /// All that are awake, in no order.
+    /// All that are awake, in no particular order.
     pub(super) fn all_awake(&self) -> impl Iterator<Item = &Arc<ServedRevision>> {
         self.awake.values()
     }
 
-    /// From now on the revision is as `spec` says.
+    /// Adds or changes a revision.
     ///
     /// # Errors
-    /// It is another's, whose name that is.
+    /// Another source owns it; returns the owner.
     pub(super) fn put(&mut self, by: Owner, spec: &Arc<RevisionSpec>) -> Result<Put, Owner> {
         let key = &spec.key;
         let (put, owner) = match self.configured.get(key) {
             None => (Put::Added, by),
-            Some(before) if before.spec == *spec => (Put::Same, before.owner.after_word_of(by)?),
+            Some(before) if before.spec == *spec => (Put::Same, before.owner.after_change_by(by)?),
             Some(before) => {
                 let served = self.awake.get(key).cloned();
-                (Put::Changed(served), before.owner.after_word_of(by)?)
+                (Put::Changed(served), before.owner.after_change_by(by)?)
             }
         };
         let spec = Arc::clone(spec);
@@ -86,13 +85,13 @@ impl Table {
         Ok(put)
     }
 
-    /// Takes a revision out, if it is there and not another's; returns what is awake of it.
+    /// Removes a revision unless another source owns it. `None` if nothing was removed; else what was awake of it.
     pub(super) fn remove(
         &mut self,
         by: Owner,
         key: &RevisionKey,
     ) -> Option<Option<Arc<ServedRevision>>> {
-        self.configured.get(key)?.owner.after_word_of(by).ok()?;
+        self.configured.get(key)?.owner.after_change_by(by).ok()?;
         self.configured.remove_mut(key);
         Some(self.fall_asleep(key))
     }
@@ -101,7 +100,7 @@ impl Table {
         self.awake.insert_mut(served.key.clone(), served);
     }
 
-    /// Takes it out of those that are awake.
+    /// Removes it from those that are awake.
     pub(super) fn fall_asleep(&mut self, key: &RevisionKey) -> Option<Arc<ServedRevision>> {
         let served = self.awake.get(key).cloned();
         self.awake.remove_mut(key);

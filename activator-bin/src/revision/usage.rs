@@ -1,21 +1,21 @@
-//! Whether a revision that is awake is in use, at the cost of one look at a flag per request.
+//! Whether a revision that is awake is in use. Costs one read of a flag per request.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
-/// In how many looks in a row one has to be found without: it falls asleep five to six minutes after its last request.
-/// What it takes with it is what its backends have shown, so that the next request waits for a probe again.
+/// A revision falls asleep after this many looks in a row without a request: five to six minutes after the last one.
+/// The state of its backends is forgotten, so the next request waits for a probe again.
 pub(crate) const LOOKS: u8 = 6;
 
 /// Whether a revision is in use.
 pub(super) struct Usage {
-    /// Since the last look.
+    /// Whether it had a request since the last look.
     had_request: AtomicBool,
-    /// Looks in a row that found none.
+    /// The number of looks in a row without a request.
     quiet: AtomicU8,
 }
 
 impl Usage {
-    /// There is a request, which wakes it.
+    /// For a revision that a request wakes.
     pub(super) fn new() -> Self {
         Self {
             had_request: AtomicBool::new(true),
@@ -24,13 +24,13 @@ impl Usage {
     }
 
     pub(super) fn on_request(&self) {
-        // Most find it set, and so write nothing that other cores read.
+        // Usually set: then nothing is written that other cores read.
         if !self.had_request.load(Ordering::Relaxed) {
             self.had_request.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Whether it is to fall asleep. For one look at a time.
+    /// One look: whether it is to fall asleep. Must not be called concurrently.
     pub(super) fn is_over(&self, is_busy: bool) -> bool {
         let quiet = match self.had_request.swap(false, Ordering::Relaxed) || is_busy {
             true => 0,

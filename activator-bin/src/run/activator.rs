@@ -25,7 +25,7 @@ use crate::readiness::Readiness;
 use crate::revision::{Owner, Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
-use crate::source::{self, Feed, RevisionSource, Said};
+use crate::source::{self, Feed, RevisionSource, Update};
 
 /// Options beside the configuration; the defaults suit production.
 #[derive(Default)]
@@ -81,7 +81,7 @@ impl Activator {
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&late) as _);
         let revisions = Arc::new(Revisions::new(shared(&config, &exporter)));
         let mut feed = Feed::new(Arc::clone(&revisions), Owner::FILE);
-        feed.take(Said::All(std::mem::take(&mut config.revisions)));
+        feed.take(Update::All(std::mem::take(&mut config.revisions)));
         late.set(&revisions);
         tls.follow(&exporter);
         let reporting = Reporting::start(&config, &exporter, options.sinks, options.record)?;

@@ -20,7 +20,7 @@ const AT_ONCE: usize = 256;
 
 /// What a source reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Said {
+pub enum Update {
     /// All its revisions. Of two with the same key the later one counts.
     All(Vec<RevisionSpec>),
     /// A new or changed revision.
@@ -37,12 +37,12 @@ pub struct Feed {
     revisions: Arc<Revisions>,
     owner: Owner,
     /// What it reported last of each revision, except for those of other sources.
-    said: HashMap<RevisionKey, Word, FixedState>,
+    reported: HashMap<RevisionKey, Reported, FixedState>,
     /// The number of sets so far.
     sets: u32,
 }
 
-struct Word {
+struct Reported {
     spec: Arc<RevisionSpec>,
     /// The last set that contained it.
     set: u32,
@@ -54,7 +54,7 @@ impl Feed {
         Self {
             revisions,
             owner,
-            said: HashMap::default(),
+            reported: HashMap::default(),
             sets: 0,
         }
     }
@@ -62,30 +62,30 @@ impl Feed {
     /// Applies what the source reports. Revisions that have not changed since its last report are left alone.
     ///
     /// A revision owned by another source is left to that source and logged; it is tried again with the next report.
-    pub fn take(&mut self, said: Said) -> Changes {
+    pub fn take(&mut self, update: Update) -> Changes {
         let mut all = Batches {
             revisions: &self.revisions,
             owner: self.owner,
             waiting: Vec::new(),
             done: Changes::default(),
         };
-        match said {
-            Said::All(specs) => {
+        match update {
+            Update::All(specs) => {
                 self.sets = self.sets.wrapping_add(1);
                 for spec in specs {
-                    put(&mut self.said, spec, self.sets, &mut all);
+                    put(&mut self.reported, spec, self.sets, &mut all);
                 }
-                self.said.retain(|key, word| {
-                    let is_there = word.set == self.sets;
+                self.reported.retain(|key, last| {
+                    let is_there = last.set == self.sets;
                     if !is_there {
                         all.push(Change::Remove(key.clone()));
                     }
                     is_there
                 });
             }
-            Said::Put(spec) => put(&mut self.said, spec, self.sets, &mut all),
-            Said::Removed(key) => {
-                if self.said.remove(&key).is_some() {
+            Update::Put(spec) => put(&mut self.reported, spec, self.sets, &mut all),
+            Update::Removed(key) => {
+                if self.reported.remove(&key).is_some() {
                     all.push(Change::Remove(key));
                 }
             }
@@ -93,7 +93,7 @@ impl Feed {
         all.flush();
         let done = all.done;
         for (key, owner) in &done.refused {
-            self.said.remove(key);
+            self.reported.remove(key);
             let source = self.owner;
             tracing::error!(revision = %key, "ignoring a change from {source}: the revision belongs to {owner}");
         }
@@ -102,25 +102,25 @@ impl Feed {
 }
 
 fn put(
-    said: &mut HashMap<RevisionKey, Word, FixedState>,
+    reported: &mut HashMap<RevisionKey, Reported, FixedState>,
     spec: RevisionSpec,
     set: u32,
     changes: &mut Batches<'_>,
 ) {
-    if let Some(word) = said.get_mut(&spec.key)
-        && *word.spec == spec
+    if let Some(last) = reported.get_mut(&spec.key)
+        && *last.spec == spec
     {
-        word.set = set;
+        last.set = set;
         return;
     }
     let spec = Arc::new(spec);
-    let word = Word {
+    let last = Reported {
         spec: Arc::clone(&spec),
         set,
     };
     // Insert the new key: the old one would keep the old spec's memory.
-    said.remove(&spec.key);
-    said.insert(spec.key.clone(), word);
+    reported.remove(&spec.key);
+    reported.insert(spec.key.clone(), last);
     changes.push(Change::Put(spec));
 }
 

@@ -10,7 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{RevisionSource, Said};
+use super::{RevisionSource, Update};
 use crate::config::{Config, Problems, ReloadError, Sources};
 use crate::os::file_retry::Pause;
 use crate::os::file_watch::Watch;
@@ -167,7 +167,7 @@ impl FileSource {
 
 #[async_trait]
 impl RevisionSource for FileSource {
-    async fn changed(&mut self) -> Result<Said, Problems> {
+    async fn changed(&mut self) -> Result<Update, Problems> {
         let mut reason = Reason::Change;
         let mut stale = 0;
         loop {
@@ -191,7 +191,7 @@ impl RevisionSource for FileSource {
                     self.problems = None;
                     self.has_revisions = !config.revisions.is_empty();
                     self.log_restart(&config);
-                    return Ok(Said::All(config.revisions));
+                    return Ok(Update::All(config.revisions));
                 }
                 Err(ReloadError::Unread(problems)) => {
                     self.pause.on_failure();

@@ -54,7 +54,7 @@ type Configured = BTreeMap<usize, (u16, Option<usize>)>;
 struct Model {
     configured: Configured,
     /// The last report of each source.
-    said: [BTreeMap<usize, u16>; SOURCES.len()],
+    reported: [BTreeMap<usize, u16>; SOURCES.len()],
     /// For each revision that is awake, the number of checks without requests, and whether there was one since the last.
     awake: BTreeMap<usize, (u8, bool)>,
 }
@@ -79,19 +79,19 @@ impl Model {
         }
     }
 
-    fn say(&mut self, source: usize, name: usize, port: u16) {
-        if self.said[source].get(&name) == Some(&port) {
+    fn report(&mut self, source: usize, name: usize, port: u16) {
+        if self.reported[source].get(&name) == Some(&port) {
             return;
         }
         if self.put(Some(source), name, port) {
-            self.said[source].insert(name, port);
+            self.reported[source].insert(name, port);
         } else {
-            self.said[source].remove(&name);
+            self.reported[source].remove(&name);
         }
     }
 
-    fn unsay(&mut self, source: usize, name: usize) {
-        if self.said[source].remove(&name).is_some() {
+    fn report_removed(&mut self, source: usize, name: usize) {
+        if self.reported[source].remove(&name).is_some() {
             self.remove(Some(source), name);
         }
     }
@@ -128,27 +128,27 @@ fn check(steps: Vec<Step>) {
         match step.clone() {
             Step::All(source, all) => {
                 let specs = all.iter().map(|&(name, port)| spec(name, port));
-                feeds[source].take(Said::All(specs.collect()));
+                feeds[source].take(Update::All(specs.collect()));
                 for &(name, port) in &all {
-                    model.say(source, name, port);
+                    model.report(source, name, port);
                 }
                 for name in 0..NAMES.len() {
                     if !all.iter().any(|it| it.0 == name) {
-                        model.unsay(source, name);
+                        model.report_removed(source, name);
                     }
                 }
             }
             Step::Put(source, name, port) => {
-                feeds[source].take(Said::Put(spec(name, port)));
-                model.say(source, name, port);
+                feeds[source].take(Update::Put(spec(name, port)));
+                model.report(source, name, port);
             }
             Step::Removed(source, name) => {
-                feeds[source].take(Said::Removed(key(NAMES[name])));
-                model.unsay(source, name);
+                feeds[source].take(Update::Removed(key(NAMES[name])));
+                model.report_removed(source, name);
             }
             Step::Vanish(source) => {
                 feeds[source] = feed(source);
-                model.said[source].clear();
+                model.reported[source].clear();
             }
             Step::AdminPut(name, port) => {
                 revisions.put(spec(name, port));

@@ -4,8 +4,8 @@ use super::*;
 use crate::revision::Shared;
 use crate::revision::tests::{key, revision};
 
-fn file(text: &str) -> Said {
-    Said::All(text.split_whitespace().map(revision).collect())
+fn file(text: &str) -> Update {
+    Update::All(text.split_whitespace().map(revision).collect())
 }
 
 /// A table, and the feed of the file.
@@ -46,8 +46,8 @@ fn check(steps: &[(&str, &str)]) {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
         match verb {
             "file" => drop(feed.take(file(rest))),
-            "+" => drop(feed.take(Said::Put(revision(rest)))),
-            "-" => drop(feed.take(Said::Removed(key(rest)))),
+            "+" => drop(feed.take(Update::Put(revision(rest)))),
+            "-" => drop(feed.take(Update::Removed(key(rest)))),
             "put" => drop(revisions.put(revision(rest))),
             "remove" => drop(revisions.remove(&key(rest))),
             _ => panic!("{step}"),
@@ -130,7 +130,7 @@ async fn each_change_is_counted_once() {
 async fn a_set_larger_than_a_batch_is_applied_completely() {
     let (revisions, mut feed) = feed();
     let all = |range: std::ops::Range<usize>| {
-        Said::All(range.map(|it| revision(&format!("r{it}"))).collect())
+        Update::All(range.map(|it| revision(&format!("r{it}"))).collect())
     };
     assert_eq!(feed.take(all(0..3 * AT_ONCE + 1)).added, 3 * AT_ONCE + 1);
     let changes = feed.take(all(AT_ONCE..3 * AT_ONCE));
