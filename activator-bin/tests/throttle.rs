@@ -237,19 +237,6 @@ async fn unrepeatable_request_sets_its_backend_aside() {
 }
 
 #[tokio::test]
-async fn retry_without_a_complaint_stands_in_front() {
-    let throttle = throttle(1, 10);
-    throttle.add_backend(backend(1));
-    let first = throttle.acquire().await.expect("a free slot");
-    let later = arrive(&throttle).await;
-    let again = first.retry().await.expect("the revision is there");
-    assert_eq!(again.backend(), backend(1));
-    assert_eq!((throttle.ready_backends(), throttle.queued()), (1, 1));
-    drop(again);
-    drop(answer(later).await.expect("its turn"));
-}
-
-#[tokio::test]
 async fn raised_limit_wakes_waiters() {
     let throttle = throttle(1, 200);
     throttle.add_backend(backend(1));

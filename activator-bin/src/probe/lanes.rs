@@ -41,8 +41,8 @@ impl Lanes {
     /// Cancel-safe: dropping the future ends the wait.
     pub(super) async fn enter(&self, owner: Owner, class: Class) -> Lane<'_> {
         let signal = Arc::new(Signal::default());
-        let told = Arc::clone(&signal);
-        let ticket = self.change(|schedule| schedule.enqueue(owner, class, told));
+        let own = Arc::clone(&signal);
+        let ticket = self.change(|schedule| schedule.enqueue(owner, class, own));
         let lane = Lane {
             lanes: self,
             ticket,

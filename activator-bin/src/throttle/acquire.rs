@@ -21,7 +21,7 @@ enum State {
     /// A new request.
     Arriving,
     /// It had a slot on a backend that failed it.
-    Retrying(Grant, Option<Complaint>),
+    Retrying(Grant, Complaint),
     Waiting(Ticket),
     Done,
 }
@@ -34,12 +34,8 @@ impl<'a> Acquire<'a> {
         Self { shared, state }
     }
 
-    /// With a complaint the backend is set aside, so that another one is chosen.
-    pub(super) fn retrying(
-        shared: &'a Arc<Shared>,
-        grant: Grant,
-        complaint: Option<Complaint>,
-    ) -> Self {
+    /// The backend is set aside, so that another one is chosen.
+    pub(super) fn retrying(shared: &'a Arc<Shared>, grant: Grant, complaint: Complaint) -> Self {
         let state = State::Retrying(grant, complaint);
         Self { shared, state }
     }
@@ -66,15 +62,10 @@ impl<'a> Acquire<'a> {
         Poll::Pending
     }
 
-    fn retry(
-        &mut self,
-        grant: Grant,
-        complaint: Option<Complaint>,
-        cx: &mut Context<'_>,
-    ) -> Outcome {
+    fn retry(&mut self, grant: Grant, complaint: Complaint, cx: &mut Context<'_>) -> Outcome {
         let waiter = Waiter::new(cx.waker().clone(), self.shared.budget.permit_beyond_limit());
         let mut breaker = self.shared.breaker.lock();
-        let is_aside = complaint.is_some_and(|complaint| breaker.set_aside(&grant, complaint));
+        let is_aside = breaker.set_aside(&grant, complaint);
         let ticket = match breaker.retry(grant, waiter) {
             Ok(ticket) => ticket,
             Err(waiter) => {
@@ -134,22 +125,7 @@ impl Slot {
     /// Dropping the future leaves the queue. A slot already granted goes to the next waiter.
     pub async fn retry_elsewhere(mut self, complaint: Complaint) -> Result<Slot, ThrottleError> {
         let grant = self.take();
-        Acquire::retrying(&self.shared, grant, Some(complaint)).await
-    }
-
-    /// Releases this slot and waits for another one, possibly on the same backend, in the request's original
-    /// position.
-    ///
-    /// Otherwise like [`retry_elsewhere`](Self::retry_elsewhere). For a failure that is not the backend's fault.
-    ///
-    /// # Errors
-    /// If the revision was removed.
-    ///
-    /// # Cancel safety
-    /// Dropping the future leaves the queue. A slot already granted goes to the next waiter.
-    pub async fn retry(mut self) -> Result<Slot, ThrottleError> {
-        let grant = self.take();
-        Acquire::retrying(&self.shared, grant, None).await
+        Acquire::retrying(&self.shared, grant, complaint).await
     }
 }
 

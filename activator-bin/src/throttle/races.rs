@@ -239,20 +239,6 @@ fn a_complaint_reaches_the_prober_in_every_order() {
 }
 
 #[test]
-fn a_retry_without_a_complaint_wastes_no_slot() {
-    check_all_orders(|| {
-        let throttle = throttle(1, 1);
-        let held = slot(&throttle);
-        let retries = spawn(&throttle, |_| {
-            drop(block_on(held.retry()).expect("the throttle is open"));
-        });
-        let arrives = spawn(&throttle, |throttle| drop(slot(throttle)));
-        join([retries, arrives]);
-        assert_idle(&throttle);
-    });
-}
-
-#[test]
 fn refusals_arrivals_and_cancels_keep_every_slot() {
     check_many_orders(|| {
         let throttle = throttle(1, 2);
