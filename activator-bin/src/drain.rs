@@ -77,7 +77,7 @@ impl Draining {
 
     /// Waits for such a moment or for the beginning.
     ///
-    /// Cancel-safe, likewise.
+    /// Cancel-safe in the same way.
     pub(crate) async fn moment_or_begun(&mut self) {
         self.announced().await;
         let mut begun = self.clone();

@@ -23,7 +23,7 @@ enum Content {
         held: Held,
     },
     Relayed(Relayed),
-    /// No body: behind the head the connection leaves HTTP. `None` once taken.
+    /// No body: after the head the connection leaves HTTP. `None` once taken.
     Switched(Option<Tunnel>),
 }
 

@@ -116,7 +116,7 @@ impl Slot {
     /// Sets the backend aside until a probe passes, and waits for another one in the request's original position.
     ///
     /// Only for a request that may be sent again. It stays ahead of all later arrivals, and no queue limit applies.
-    /// If the backend became ready anew since this slot was granted, it is not set aside and may be chosen again.
+    /// If the backend became ready again since this slot was granted, it is not set aside and may be chosen again.
     ///
     /// # Errors
     /// If the revision was removed.

@@ -142,7 +142,7 @@ impl<W> Breaker<W> {
         self.backends.release(grant.taken);
     }
 
-    /// Sets the backend of a slot aside. False if it is not ready, or became ready anew since the slot was granted.
+    /// Sets the backend of a slot aside. False if it is not ready, or became ready again since the slot was granted.
     pub(super) fn set_aside(&mut self, grant: &Grant, complaint: Complaint) -> bool {
         let Grant { taken, .. } = grant;
         let is_aside = self.backends.is_still_ready(taken) && self.backends.remove(taken.address);

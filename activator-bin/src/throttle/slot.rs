@@ -33,7 +33,7 @@ impl Slot {
 
     /// Sets the backend aside until a probe passes. The request keeps its slot.
     ///
-    /// For a request that must not be sent again. Does nothing if the backend became ready anew since this slot was
+    /// For a request that must not be sent again. Does nothing if the backend became ready again since this slot was
     /// granted.
     pub fn set_aside(&self, complaint: Complaint) {
         let is_aside = self
