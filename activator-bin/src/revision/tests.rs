@@ -182,7 +182,7 @@ async fn a_source_is_refused_what_another_one_has_until_that_has_removed_it() {
 
 /// Whoever has found a revision finds it again for as long as he holds it, however often it is about to fall asleep.
 #[test]
-fn nobody_loses_what_he_holds_to_sleep() {
+fn no_revision_that_is_held_falls_asleep() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _entered = runtime.enter();
     let revisions = served("a b");
@@ -202,15 +202,14 @@ fn nobody_loses_what_he_holds_to_sleep() {
                 }
             });
         }
-        let begin = std::time::Instant::now();
+        // Until enough of them have slept, however long a busy machine takes.
         let mut slept = 0;
-        while begin.elapsed().as_millis() < 300 {
+        while slept < 20 {
             for name in ["a", "b"] {
                 slept += usize::from(revisions.fall_asleep(&key(name)).is_some());
                 revisions.put(revision(&format!("other={}", slept % 9 + 1)));
             }
         }
         is_over.store(true, Ordering::Relaxed);
-        assert!(slept > 0);
     });
 }
