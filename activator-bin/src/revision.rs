@@ -187,6 +187,11 @@ impl Revisions {
 
 impl RevisionLister for Revisions {
     fn revision(&self, key: &RevisionKey) -> Option<Revision> {
-        self.config(key).map(|config| config.revision.clone())
+        let table = self.table.load();
+        // Each tick asks for those that have requests, which are awake: that is the cheaper look.
+        match table.awake(key.as_str()) {
+            Some(served) => Some(served.config().revision.clone()),
+            None => table.spec(key.as_str()).map(|spec| spec.revision.clone()),
+        }
     }
 }

@@ -19,6 +19,9 @@ mod requests;
 pub use gauges::RevisionGauges;
 pub use requests::RevisionRequests;
 
+/// For how many ticks the last value of a revision without requests stays: nothing is kept of those that sleep.
+const KEPT: u64 = 600;
+
 /// The values of all revisions.
 pub(crate) struct Revisions {
     lister: Arc<dyn RevisionLister>,
@@ -77,7 +80,7 @@ impl Revisions {
         }
     }
 
-    /// Takes the values of a tick, and forgets revisions that neither it nor the lister has.
+    /// Takes the values of a tick, and forgets revisions that the lister does not have, or none of the last ticks.
     fn on_tick<'a>(&self, gauges: impl Iterator<Item = (&'a RevisionKey, f64)>) {
         let Table { revisions, ticks } = &mut *self.table.lock();
         *ticks += 1;
@@ -90,7 +93,10 @@ impl Revisions {
             values.concurrency = concurrency;
             values.tick = *ticks;
         }
-        revisions.retain(|key, values| values.tick == *ticks || self.is_known(key));
+        revisions.retain(|key, values| {
+            let absent = *ticks - values.tick;
+            absent == 0 || (absent < KEPT && self.is_known(key))
+        });
         // Frees memory, with slack so that one revision more or less moves nothing.
         if revisions.capacity() > 64 && revisions.len() < revisions.capacity() / 4 {
             let room = revisions.len() * 2;

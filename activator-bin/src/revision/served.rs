@@ -39,7 +39,6 @@ impl ServedRevision {
     }
 
     /// The last specification applied.
-    #[cfg(test)]
     pub(super) fn config(&self) -> Arc<RevisionSpec> {
         self.config.load_full()
     }

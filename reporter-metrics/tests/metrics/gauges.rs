@@ -73,6 +73,20 @@ fn every_tracked_revision_has_the_gauge_of_the_last_tick_that_had_it() {
 }
 
 #[test]
+fn a_revision_without_requests_has_no_series_after_many_ticks() {
+    let ticks = |count| {
+        let quiet = (0..count).map(|_| Tick(&[]));
+        let busy = [Known("default/a", "one"), Tick(&[("default/a", 0.0)])];
+        busy.into_iter().chain(quiet).collect::<Vec<_>>()
+    };
+    check(&ticks(599), &[("default/a", "one", 0.0)]);
+    check(&ticks(600), &[]);
+    let mut back = ticks(600);
+    back.push(Tick(&[("default/a", 1.0)]));
+    check(&back, &[("default/a", "one", 1.0)]);
+}
+
+#[test]
 fn a_revision_that_is_gone_has_no_series() {
     let known = || Known("default/a", "one");
     let busy = || Tick(&[("default/a", 2.0)]);
