@@ -27,7 +27,7 @@ pub use crate::tls::TlsVersion;
 pub use crate::upstream::protocol::Protocol;
 pub(crate) use load::ReloadError;
 pub use load::Sources;
-pub(crate) use problem::Problems;
+pub use problem::Problems;
 pub use revision::Draft;
 pub use sections::Config;
 pub(crate) use sections::{AdminConfig, Listen, ThrottleConfig};

@@ -2,8 +2,8 @@
 
 pub use crate::config::{
     BackendTlsConfig, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe,
-    Protocol, ReadyWhen, RevisionSpec, Setting, Settings, SinkConfig, Sources, TimeoutLimits,
-    TlsConfig, TlsVersion, Value,
+    Problems, Protocol, ReadyWhen, RevisionSpec, Setting, Settings, SinkConfig, Sources,
+    TimeoutLimits, TlsConfig, TlsVersion, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};

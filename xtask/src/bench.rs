@@ -6,6 +6,8 @@ mod instructions;
 mod load;
 mod page;
 mod proxies;
+mod revisions;
+mod table;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -16,6 +18,12 @@ pub(crate) enum What {
     Core,
     /// The proxy: the activator beside nginx and haproxy, in turns (needs Debian's nginx-light, haproxy, wrk and nghttp2-client).
     E2e,
+    /// What many revisions cost, and changes of one: writes results and targets into BENCHMARKS.md.
+    Revisions {
+        /// A few seconds under load instead of a minute each, and nothing is written.
+        #[arg(long)]
+        short: bool,
+    },
     /// Counts instructions (needs valgrind) and compares them with the committed counts.
     Instructions {
         /// Write the counts instead of comparing them.
@@ -28,6 +36,7 @@ pub(crate) fn run(what: &What) -> Result<()> {
     match what {
         What::Core => core::run(),
         What::E2e => e2e::run(),
+        What::Revisions { short } => revisions::run(*short),
         What::Instructions { update } => instructions::run(*update),
     }
 }

@@ -78,7 +78,10 @@ impl<'a> Pieces<'a> {
         let read = |texts: &[&str]| -> Option<Vec<T>> {
             let mut all = Vec::new();
             for text in texts {
-                read(text, |draft| Some(all.push(each(draft)?)))?;
+                read(text, |draft| {
+                    all.push(each(draft)?);
+                    Some(())
+                })?;
             }
             Some(all)
         };

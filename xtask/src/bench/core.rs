@@ -1,6 +1,5 @@
 //! The benchmarks of the counting and of requests that wait, and their targets.
 
-use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
@@ -8,10 +7,10 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::page;
+use super::table::{Measured, Target, table};
 use crate::command::{self, command, output, root};
 
-/// Start and end of a name, and the target: the most that its result may be.
-const TARGETS: &[(&str, &str, f64)] = &[
+const TARGETS: &[Target] = &[
     ("in + out/", " 1 keys", 1.6),
     ("in + out/", " 100 keys", 1.6),
     ("two threads to one/", " 1 keys", 1.6),
@@ -25,12 +24,6 @@ const TARGETS: &[(&str, &str, f64)] = &[
     ("held request, ", "a slot is free, p99", 200.0),
     ("held request, ", "a backend is ready, p99", 200.0),
 ];
-
-struct Measured {
-    name: String,
-    value: f64,
-    unit: String,
-}
 
 pub(crate) fn run() -> Result<()> {
     let criterion = root().join("target/criterion");
@@ -52,9 +45,13 @@ pub(crate) fn run() -> Result<()> {
         "cargo bench --package reporter-runtime --bench first_report",
         "cargo bench --package activator-bin --bench held",
     ] {
-        results.extend(output(&mut command(line))?.lines().filter_map(parse));
+        results.extend(
+            output(&mut command(line))?
+                .lines()
+                .filter_map(Measured::parse),
+        );
     }
-    let table = table(&results);
+    let table = table(&results, TARGETS);
     print!("{table}");
     page::write("core", &table)
 }
@@ -87,38 +84,9 @@ fn ratios(criterion: &Path, results: &mut Vec<Measured>) -> Result<()> {
     Ok(())
 }
 
-/// `NAME: VALUE UNIT`
-fn parse(line: &str) -> Option<Measured> {
-    let (name, rest) = line.split_once(": ")?;
-    let (value, unit) = rest.split_once(' ')?;
-    Some(Measured {
-        name: name.to_owned(),
-        value: value.parse().ok()?,
-        unit: unit.to_owned(),
-    })
-}
-
 /// Sorts 10,000 keys after 100.
 fn natural(name: &str) -> (String, u64) {
     let number: String = name.chars().filter(char::is_ascii_digit).collect();
     let text = name.chars().filter(|c| !c.is_ascii_digit()).collect();
     (text, number.parse().unwrap_or(0))
-}
-
-fn table(results: &[Measured]) -> String {
-    let mut table = String::from("| what | measured | target | |\n|---|---|---|---|\n");
-    for Measured { name, value, unit } in results {
-        let target = TARGETS
-            .iter()
-            .find(|(start, end, _)| name.starts_with(start) && name.ends_with(end));
-        let (target, met) = match target {
-            None => (String::new(), ""),
-            Some((_, _, most)) => (
-                format!("{most} {unit}"),
-                if value <= most { "met" } else { "**missed**" },
-            ),
-        };
-        let _ = writeln!(table, "| {name} | {value:.2} {unit} | {target} | {met} |");
-    }
-    table
 }
