@@ -15,6 +15,8 @@ use crate::upstream::Recall;
 
 mod backends;
 mod listing;
+#[cfg(test)]
+mod memory;
 pub(crate) mod name;
 mod owner;
 mod served;
