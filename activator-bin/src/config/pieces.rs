@@ -1,8 +1,8 @@
 //! The fast way through a large file: its `[[revision]]` sections are parsed a few at a time, so that the whole tree of
 //! a hundred thousand is never in memory.
 //!
-//! It only ever says what the file means when nothing is wrong with it. Whatever is wrong or written in a rare way is left
-//! to [the other way](super::file), which knows the place of every mistake.
+//! It succeeds only for a valid file. Anything invalid or written in an unusual way is left to
+//! [the slow way](super::file), which knows the location of every mistake.
 
 use std::thread;
 
@@ -11,24 +11,24 @@ use toml::de::{DeTable, DeValue};
 use super::revision::{BACKENDS, Draft};
 use crate::settings::{Settings, Value};
 
-/// How long a piece gets before the next one begins.
+/// The length in bytes at which a piece ends before the next section.
 const PIECE: usize = 64 << 10;
 
 const HEADER: &str = "[[revision]]";
 
 /// A file, cut before sections.
 pub(super) struct Pieces<'a> {
-    /// What stands outside of `[[revision]]` sections, as if those were not there.
+    /// The text outside of `[[revision]]` sections.
     pub(super) rest: String,
-    /// Each with one section or more.
+    /// Each contains one section or more.
     revisions: Vec<&'a str>,
 }
 
 impl<'a> Pieces<'a> {
-    /// None when the text cannot be cut by its lines alone, or there is nothing to cut.
+    /// `None` if the text cannot be cut by its lines alone, or there is nothing to cut.
     ///
-    /// A line that only looks like the head of a section stands in a string over many lines, which are none of ours, or
-    /// in a list, and then the piece before it is no valid TOML.
+    /// A line that merely looks like the head of a section is in a multi-line string, which is excluded, or in a list,
+    /// and then the piece before it is not valid TOML.
     pub(super) fn of(text: &'a str) -> Option<Self> {
         if text.contains("\"\"\"") || text.contains("'''") {
             return None;
@@ -45,10 +45,12 @@ impl<'a> Pieces<'a> {
             let is_header = header.starts_with('[');
             let is_part = header.starts_with("[revision.") || header.starts_with("[[revision.");
             let is_new = header == HEADER;
-            let ends = match is_revision {
-                true if is_new => at - begin >= PIECE,
-                true => is_header && !is_part,
-                false => is_new,
+            let ends = if is_revision && is_new {
+                at - begin >= PIECE
+            } else if is_revision {
+                is_header && !is_part
+            } else {
+                is_new
             };
             if ends {
                 pieces.push(&text[begin..at], is_revision);
@@ -63,13 +65,14 @@ impl<'a> Pieces<'a> {
     }
 
     fn push(&mut self, text: &'a str, is_revision: bool) {
-        match is_revision {
-            true => self.revisions.push(text),
-            false => self.rest.push_str(text),
+        if is_revision {
+            self.revisions.push(text);
+        } else {
+            self.rest.push_str(text);
         }
     }
 
-    /// All revisions in the order of the file, read on all cores; none when something may be wrong.
+    /// All revisions in the order of the file, read on all cores. `None` if anything may be wrong.
     pub(super) fn read<T: Send>(&self, each: impl Fn(Draft) -> Option<T> + Sync) -> Option<Vec<T>> {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let mut shares = self
@@ -100,7 +103,7 @@ impl<'a> Pieces<'a> {
     }
 }
 
-/// Hands over the revisions of a piece, until one is not taken.
+/// Passes the revisions of a piece to `each`, until it refuses one.
 fn read(text: &str, mut each: impl FnMut(Draft) -> Option<()>) -> Option<()> {
     let (table, errors) = DeTable::parse_recoverable(text);
     let DeValue::Array(sections) = table.get_ref().get("revision")?.get_ref() else {
@@ -109,7 +112,7 @@ fn read(text: &str, mut each: impl FnMut(Draft) -> Option<()>) -> Option<()> {
     if !errors.is_empty() || table.get_ref().len() > 1 {
         return None;
     }
-    // Its defaults are texts that are read each time.
+    // Cloned, because its defaults are parsed from text.
     let blank = Draft::default();
     sections
         .iter()

@@ -64,9 +64,10 @@ impl<'a> Naming<'a> {
             namespace: &self.namespace,
             name: &self.revision,
         };
-        match self.namespace.is_empty() || self.revision.is_empty() {
-            true => from_host(&self.host, domain).unwrap_or(headers),
-            false => headers,
+        if self.namespace.is_empty() || self.revision.is_empty() {
+            from_host(&self.host, domain).unwrap_or(headers)
+        } else {
+            headers
         }
     }
 }
@@ -80,9 +81,10 @@ fn text(value: Option<&HeaderValue>) -> Cow<'_, str> {
 }
 
 fn lower(host: Cow<'_, str>) -> Cow<'_, str> {
-    match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        true => host.to_ascii_lowercase().into(),
-        false => host,
+    if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        host.to_ascii_lowercase().into()
+    } else {
+        host
     }
 }
 

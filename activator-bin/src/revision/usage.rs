@@ -32,9 +32,10 @@ impl Usage {
 
     /// One look: whether it is to fall asleep. Must not be called concurrently.
     pub(super) fn is_over(&self, is_busy: bool) -> bool {
-        let quiet = match self.had_request.swap(false, Ordering::Relaxed) || is_busy {
-            true => 0,
-            false => self.quiet.load(Ordering::Relaxed).saturating_add(1),
+        let quiet = if self.had_request.swap(false, Ordering::Relaxed) || is_busy {
+            0
+        } else {
+            self.quiet.load(Ordering::Relaxed).saturating_add(1)
         };
         self.quiet.store(quiet, Ordering::Relaxed);
         quiet >= LOOKS
