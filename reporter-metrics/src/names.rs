@@ -41,12 +41,12 @@ impl Kind {
     }
 }
 
-/// From a round trip on loopback to the time-out of a link.
+/// From a round trip on loopback to the timeout of a link.
 const LINK_BUCKETS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
     5.0, 10.0,
 ];
-/// From a free slot to the default time-out of a request.
+/// From a free slot to the default timeout of a request.
 const WAIT_BUCKETS: &[f64] = &[
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0,
 ];

@@ -36,7 +36,7 @@
 //! - A request waits for its shard's short lock and for nothing else.
 //! - Each sink gets each key's messages in order. One that falls behind gets them merged per key
 //!   ([`StatSink::run`]), with no count missing.
-//! - A stop takes no longer than the flush time-out, and returns what each sink did not deliver.
+//! - A stop takes no longer than the flush timeout, and returns what each sink did not deliver.
 //! - When the key limit is reached, requests for further keys are not counted
 //!   ([`InFlight::is_counted`]); [`ConcurrencyReporter::untracked_requests`] is their number.
 //!

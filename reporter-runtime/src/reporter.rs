@@ -17,7 +17,7 @@ use crate::sink::StatSink;
 use crate::task::{Loop, ReporterTask};
 use crate::{Clock, SystemClock};
 
-/// The longest interval or time-out: a longer one could overflow the machine's clock.
+/// The longest interval or timeout: a longer one could overflow the machine's clock.
 const LONGEST: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Counts requests from any thread. Clones share one reporter.

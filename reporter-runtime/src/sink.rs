@@ -22,7 +22,7 @@ pub trait StatSink: Send + 'static {
     /// the mailbox stays bounded. The sink itself retries, counts and logs failures of the outside
     /// (a full disk, an unreachable peer).
     ///
-    /// If it still runs at the end of the reporter's flush time-out, it is dropped at an await, and
+    /// If it still runs at the end of the reporter's flush timeout, it is dropped at an await, and
     /// what it had not finished when the reporter stopped counts as not delivered; a sink that buffers
     /// dispatches should return before that. If it returns early or panics, the reporter goes on
     /// without it, and what it misses counts as not delivered.

@@ -40,7 +40,7 @@ impl ReporterTask {
         }
     }
 
-    /// Cuts a last report, lets the sinks flush for at most the flush time-out, and ends.
+    /// Cuts a last report, lets the sinks flush for at most the flush timeout, and ends.
     ///
     /// Guards that are still alive keep counting, but nothing is reported any more.
     ///

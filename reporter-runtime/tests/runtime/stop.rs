@@ -73,7 +73,7 @@ async fn a_slow_sink_may_flush_until_the_flush_timeout() {
 }
 
 /// A request (1), two more by the first tick (3), one more by the stop at 1,100 ms (1), with a
-/// flush time-out of 2 s: the sink takes `taken` of these dispatches, and never returns.
+/// flush timeout of 2 s: the sink takes `taken` of these dispatches, and never returns.
 async fn check_stuck(taken: usize, lost: u64) {
     let log = Log::collect(Level::ERROR);
     let stuck = sink("stuck", move |mut mailbox| async move {

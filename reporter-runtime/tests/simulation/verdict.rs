@@ -22,7 +22,7 @@ pub(crate) fn check(outcome: &Outcome) {
     }
     check_log(outcome);
     assert_eq!(outcome.end, Ok(()));
-    // Two halves of a time-out may each be rounded up to a whole millisecond.
+    // Two halves of a timeout may each be rounded up to a whole millisecond.
     let at_most = outcome.plan.flush_timeout + Duration::from_millis(2);
     assert!(outcome.stop_took <= at_most, "the stop took longer");
     if outcome.plan.stop_at.is_none() {

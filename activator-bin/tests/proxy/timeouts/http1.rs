@@ -48,7 +48,7 @@ async fn slow_backend_times_out() {
     );
 }
 
-/// The request has its answer's first part `abc` when the total time-out passes.
+/// The request has its answer's first part `abc` when the total timeout passes.
 async fn check_cut(version: &str, answer: &str, expected: &str) {
     let backend = Backend::bind().await;
     let activator = start(&[&backend], total(LONG));

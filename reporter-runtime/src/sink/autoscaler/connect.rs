@@ -94,7 +94,7 @@ impl Connector {
             error,
         })?;
         let addresses = race::order(found, self.failed.load(Relaxed));
-        // Each address gets its turn, however short the time-out.
+        // Each address gets its turn, however short the timeout.
         let shares = u32::try_from(addresses.len() + 1).unwrap_or(u32::MAX);
         let stagger = STAGGER.min(self.handshake_timeout / shares);
         let tcp = race::connect(addresses, stagger, TcpStream::connect);

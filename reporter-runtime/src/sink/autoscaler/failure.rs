@@ -40,7 +40,7 @@ pub enum LinkFailure {
     /// The peer did not complete the handshake in time.
     #[error("no WebSocket handshake within {}", humantime::format_duration(*limit))]
     HandshakeTimeout {
-        /// The time-out.
+        /// The timeout.
         limit: Duration,
     },
     /// The peer closed the link, as it does when it restarts (code 1012).
@@ -54,13 +54,13 @@ pub enum LinkFailure {
     /// No pong came in time.
     #[error("no pong within {}", humantime::format_duration(*limit))]
     Silent {
-        /// The time-out.
+        /// The timeout.
         limit: Duration,
     },
     /// The peer does not read.
     #[error("the peer did not read a frame within {}", humantime::format_duration(*limit))]
     Stalled {
-        /// The time-out.
+        /// The timeout.
         limit: Duration,
     },
     /// The connection ended without a close frame, as when the peer's process dies.

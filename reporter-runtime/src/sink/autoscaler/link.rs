@@ -1,4 +1,4 @@
-//! One open WebSocket: frames out, pongs in, and the time-outs of both.
+//! One open WebSocket: frames out, pongs in, and the timeouts of both.
 
 use std::future::poll_fn;
 use std::pin::Pin;

@@ -9,7 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 /// The current look-up, if any.
 ///
 /// The system's look-up cannot be stopped: without a response it holds a thread until the system's own
-/// time-out. So the next call waits for the same look-up.
+/// timeout. So the next call waits for the same look-up.
 #[derive(Debug, Default)]
 pub(super) struct LookUp(Mutex<Option<JoinHandle<io::Result<Vec<SocketAddr>>>>>);
 

@@ -99,7 +99,7 @@ impl Pulse {
     /// What comes next.
     pub(super) fn next(&self) -> Beat {
         match self.unanswered.front() {
-            // A slow peer that makes progress is not dead: the time-out runs from its last pong.
+            // A slow peer that makes progress is not dead: the timeout runs from its last pong.
             Some(ping) => Beat::Pong(ping.sent.max(self.heard) + self.pong_timeout),
             None => Beat::Ping(self.spoke + self.ping_interval),
         }

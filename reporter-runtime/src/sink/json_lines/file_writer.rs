@@ -26,7 +26,7 @@ const RETRY: Duration = Duration::from_millis(200);
 ///
 /// A write that was begun is carried out, so the same bytes must be passed again until it completes;
 /// [`JsonLines`](super::JsonLines) does. While a pipe's reader stalls, the write holds one blocking
-/// thread, which a runtime's shutdown waits for unless it has a time-out.
+/// thread, which a runtime's shutdown waits for unless it has a timeout.
 pub struct FileWriter {
     /// `None` while it is a pipe without a reader; then there is an opening.
     file: Option<Arc<File>>,
