@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 
 use crate::support::activator::{choose, program};
 use crate::support::http::get;
-use crate::support::process::{Process, wait_for_listener};
+use crate::support::process::{Process, wait_for_listener, wait_until};
 
 pub(crate) fn run() -> Result<()> {
     let mut activator = Process::start(Command::new(program()).stdout(Stdio::piped()))?;
@@ -25,6 +25,14 @@ pub(crate) fn run() -> Result<()> {
         line.contains(r#""cause":"first_request""#) && line.contains(r#""key":"default/hello""#)
     );
     ensure!(after < Duration::from_millis(50), "later than 50 ms");
+
+    let admin = "127.0.0.1:9090".parse()?;
+    wait_until("no gauge", Duration::from_secs(2), || {
+        let metrics = get(admin, "/metrics", "")?.body;
+        Ok(metrics
+            .contains("\nkn_revision_request_concurrency{")
+            .then_some(()))
+    })?;
 
     activator.signal("TERM")?;
     let status = activator.wait(Duration::from_secs(10))?;
