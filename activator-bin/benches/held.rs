@@ -5,6 +5,8 @@
 
 #[path = "../tests/support/config.rs"]
 mod config;
+#[path = "measure/percentiles.rs"]
+mod percentiles;
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -20,6 +22,7 @@ use tokio::runtime;
 use tokio::task::LocalSet;
 
 use config::for_tests;
+use percentiles::print;
 
 const SAMPLES: usize = 2_000;
 /// Long enough for every thread to go to sleep.
@@ -83,7 +86,7 @@ fn a_slot_is_free(activator: &Activator, backend: &Backend) -> Vec<Duration> {
 /// Each request waits until the backend, which was down, has answered a probe.
 fn a_backend_is_ready(activator: &Activator, backend: &Backend, pause: Duration) -> Vec<Duration> {
     let revisions = activator.revisions();
-    let present = revisions.configs()[0].clone();
+    let present = revisions.config(&"default/hello".parse().unwrap()).unwrap();
     let gone = RevisionSpec {
         backends: Vec::new(),
         ..(*present).clone()
@@ -215,13 +218,4 @@ fn bare_relay(pause: Duration) -> Vec<Duration> {
         start.elapsed()
     };
     (0..SAMPLES).map(sample).collect()
-}
-
-fn print(name: &str, samples: &mut [Duration]) {
-    samples.sort_unstable();
-    for (percentile, share) in [("p50", 0.5), ("p99", 0.99)] {
-        let index = (samples.len() as f64 * share) as usize;
-        let micros = samples[index].as_secs_f64() * 1e6;
-        println!("{name}, {percentile}: {micros:.1} us");
-    }
 }

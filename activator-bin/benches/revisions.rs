@@ -4,6 +4,8 @@
 
 #[path = "../tests/support/config.rs"]
 mod config;
+#[path = "measure/percentiles.rs"]
+mod percentiles;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -19,6 +21,7 @@ use activator_bin::testing::{
 use async_trait::async_trait;
 
 use config::for_tests;
+use percentiles::print;
 
 const COUNTS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 /// Among so many there is a load.
@@ -276,13 +279,4 @@ fn backend() -> SocketAddr {
         }
     });
     address
-}
-
-fn print(name: &str, samples: &mut [Duration]) {
-    samples.sort_unstable();
-    for (percentile, share) in [("p50", 0.5), ("p99", 0.99)] {
-        let index = (samples.len() as f64 * share) as usize;
-        let micros = samples[index].as_secs_f64() * 1e6;
-        println!("{name}, {percentile}: {micros:.1} us");
-    }
 }

@@ -136,13 +136,7 @@ impl Revisions {
         self.table.load().spec(key.as_str()).cloned()
     }
 
-    /// A consistent list of all specifications, ordered by key.
-    #[must_use]
-    pub fn configs(&self) -> Vec<Arc<RevisionSpec>> {
-        self.list().collect()
-    }
-
-    /// The same, one by one. The reader may be slow: nothing waits for it.
+    /// A consistent list of all specifications, ordered by key. The reader may be slow: nothing waits for it.
     pub(crate) fn list(&self) -> Listing {
         Listing::new(self.table.load_full())
     }

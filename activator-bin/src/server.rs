@@ -138,7 +138,7 @@ async fn run(listeners: Vec<Listener<TcpListener>>, services: Services, mut drai
 
 /// Maintains all connections until a drain begins. Returns the drain's deadline.
 async fn serving(connections: &Connections, draining: &mut Draining) -> Instant {
-    let mut maintenance = pin!(connections.maintain());
+    let mut maintenance = pin!(connections.proxy.maintain());
     let mut sweep = interval(SWEEP);
     sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

@@ -228,6 +228,19 @@ fn made_up<const N: usize>(modules: [(&str, &str); N]) -> Sources {
         .collect()
 }
 
+/// The upward imports of a crate of three floors with `text` on the middle one.
+fn upward_of(text: &str) -> Vec<String> {
+    let lib = "mod high;\n\nmod low;\n\nmod ground;\n";
+    let sources = made_up([
+        ("lib", lib),
+        ("high", ""),
+        ("low", ""),
+        ("low/child", text),
+        ("ground", ""),
+    ]);
+    upward(lib, &imports(&sources))
+}
+
 #[test]
 fn upward_imports_are_found() {
     for text in [
@@ -238,15 +251,7 @@ fn upward_imports_are_found() {
         "mod tests {\n    use super::super::high::Thing;\n}",
         "const QUOTE: char = '\"'; use crate::high::Thing; // \"",
     ] {
-        let lib = "mod high;\n\nmod low;\n\nmod ground;\n";
-        let sources = made_up([
-            ("lib", lib),
-            ("high", ""),
-            ("low", ""),
-            ("low/child", text),
-            ("ground", ""),
-        ]);
-        assert_eq!(upward(lib, &imports(&sources)).len(), 1, "{text}");
+        assert_eq!(upward_of(text).len(), 1, "{text}");
     }
     for text in [
         "// use crate::high;",
@@ -254,15 +259,7 @@ fn upward_imports_are_found() {
         "const A: &str = \"crate::high::A\";",
         "pub(in crate::low) fn f() {}",
     ] {
-        let lib = "mod high;\n\nmod low;\n\nmod ground;\n";
-        let sources = made_up([
-            ("lib", lib),
-            ("high", ""),
-            ("low", ""),
-            ("low/child", text),
-            ("ground", ""),
-        ]);
-        assert!(upward(lib, &imports(&sources)).is_empty(), "{text}");
+        assert!(upward_of(text).is_empty(), "{text}");
     }
 }
 

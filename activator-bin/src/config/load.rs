@@ -94,10 +94,8 @@ impl Sources {
         let pieces = Pieces::of(str::from_utf8(bytes).ok()?)?;
         let mut problems = Problems::default();
         let mut locations = Locations::new();
-        let rest = pieces.rest.as_bytes();
-        let (mut config, _) = read_file(name, rest, &mut locations, &mut problems);
-        self.apply_variables(&mut config, &mut locations, &mut problems);
-        self.apply_flags(&mut config, &mut locations, &mut problems);
+        let rest = Some((name, pieces.rest.as_bytes()));
+        let (mut config, _) = self.read(rest, &mut locations, &mut problems);
         config.revisions = pieces.read(|draft| draft.finish(&config.throttle))?;
         let mut keys =
             HashSet::with_capacity_and_hasher(config.revisions.len(), FixedState::default());
@@ -110,18 +108,28 @@ impl Sources {
     pub(super) fn check_whole(&self, file: Option<(&str, &[u8])>) -> Result<Config, Problems> {
         let mut problems = Problems::default();
         let mut locations = Locations::new();
-        let (mut config, revisions) = match file {
-            None => (embedded::config(), vec![embedded::revision()]),
-            Some((name, bytes)) => read_file(name, bytes, &mut locations, &mut problems),
-        };
-        self.apply_variables(&mut config, &mut locations, &mut problems);
-        self.apply_flags(&mut config, &mut locations, &mut problems);
-        // Only now: a flag may set what a revision inherits.
+        let (mut config, revisions) = self.read(file, &mut locations, &mut problems);
         let inherited = &config.throttle;
         let whole = |draft: Draft| draft.finish(inherited);
         config.revisions = revisions.into_iter().filter_map(whole).collect();
         check_together(&config, &locations, &mut problems);
         problems.into_result(config)
+    }
+
+    /// Everything but the revisions, which are drafts: a flag may set what they inherit.
+    fn read(
+        &self,
+        file: Option<(&str, &[u8])>,
+        locations: &mut Locations,
+        problems: &mut Problems,
+    ) -> (Config, Vec<Draft>) {
+        let (mut config, revisions) = match file {
+            None => (embedded::config(), vec![embedded::revision()]),
+            Some((name, bytes)) => read_file(name, bytes, locations, problems),
+        };
+        self.apply_variables(&mut config, locations, problems);
+        self.apply_flags(&mut config, locations, problems);
+        (config, revisions)
     }
 
     /// A warning for each variable whose name is close to that of a setting.

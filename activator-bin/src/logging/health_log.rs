@@ -6,18 +6,30 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::rate_limit::AtMostEvery;
+
 /// The shortest time between two equal lines about the same peer.
 pub(crate) const PAUSE: Duration = Duration::from_secs(5);
 
 /// What was logged of one peer's health.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HealthLog {
     /// Whether the last line said that it fails; `None` before the first one.
     failing: Option<bool>,
-    /// When it was last logged as healthy, and as failing.
-    last: [Option<Instant>; 2],
+    /// For lines that it is healthy, and that it fails.
+    limits: [AtMostEvery; 2],
     /// Failures since the last line.
     failures: u64,
+}
+
+impl Default for HealthLog {
+    fn default() -> Self {
+        Self {
+            failing: None,
+            limits: [const { AtMostEvery::new(PAUSE) }; 2],
+            failures: 0,
+        }
+    }
 }
 
 impl HealthLog {
@@ -38,12 +50,9 @@ impl HealthLog {
     }
 
     fn log(&mut self, failing: bool, now: Instant) -> Option<u64> {
-        let last = &mut self.last[usize::from(failing)];
-        let is_early = last.is_some_and(|last| now.saturating_duration_since(last) < PAUSE);
-        if self.failing == Some(failing) || is_early {
+        if self.failing == Some(failing) || !self.limits[usize::from(failing)].allows(now) {
             return None;
         }
-        *last = Some(now);
         self.failing = Some(failing);
         Some(mem::take(&mut self.failures))
     }

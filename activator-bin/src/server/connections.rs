@@ -55,11 +55,6 @@ impl Connections {
             .sweep(self.http.limits.client_idle_timeout);
     }
 
-    /// Maintains the connections to backends for as long as it is polled.
-    pub(super) async fn maintain(&self) -> Infallible {
-        self.proxy.maintain().await
-    }
-
     pub(super) fn serve(
         &self,
         socket: TcpStream,

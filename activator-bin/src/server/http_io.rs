@@ -196,11 +196,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for HttpIo<I> {
         let mut requests = requests.borrow_mut();
         requests.is_flushed = false;
         let respelling = &mut requests.respelling;
-        if respelling.is_needed() {
-            respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs))
-        } else {
-            stream.poll_write_vectored(cx, bufs)
-        }
+        respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -133,11 +133,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Wire<S> {
             return restoring
                 .poll_write(cx, bufs, |cx, bytes| stream.as_mut().poll_write(cx, bytes));
         }
-        if respelling.is_needed() {
-            respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs))
-        } else {
-            stream.poll_write_vectored(cx, bufs)
-        }
+        respelling.poll_write(bufs, |bufs| stream.poll_write_vectored(cx, bufs))
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -63,10 +63,10 @@ pub(crate) fn run(short: bool) -> Result<()> {
     results.sort_by_key(|result| number(&result.name));
     let table = table(&results, TARGETS);
     print!("{table}");
-    match short {
-        true => Ok(()),
-        false => page::write("revisions", &table),
+    if short {
+        return Ok(());
     }
+    page::write("revisions", &table)
 }
 
 /// The number that a name begins with.

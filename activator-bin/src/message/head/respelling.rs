@@ -33,17 +33,20 @@ impl Respelling {
         self.names = names;
     }
 
-    /// Whether writes must go through this.
-    pub(crate) fn is_needed(&self) -> bool {
+    /// Whether writes are changed.
+    fn is_needed(&self) -> bool {
         self.is_head_next || !self.changed.is_empty()
     }
 
-    /// Writes `bufs` from hyper. Returns how many bytes of it were written.
+    /// Writes `bufs` from hyper, respelled where that is needed. Returns how many bytes of it were written.
     pub(crate) fn poll_write(
         &mut self,
         bufs: &[IoSlice<'_>],
         write: impl FnOnce(&[IoSlice<'_>]) -> Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        if !self.is_needed() {
+            return write(bufs);
+        }
         let bufs = match bufs.iter().position(|buf| !buf.is_empty()) {
             Some(first) => &bufs[first..],
             None => return write(bufs),

@@ -204,7 +204,7 @@ fn check(steps: Vec<Step>) {
         }
         let ports =
             |config: &Arc<RevisionSpec>| (config.key.name().to_owned(), config.backends[0].port());
-        let there: Vec<_> = revisions.configs().iter().map(ports).collect();
+        let there: Vec<_> = revisions.list().map(|it| ports(&it)).collect();
         let expected = model.configured.iter();
         let expected = expected.map(|(&name, &(port, _))| (NAMES[name].to_owned(), port));
         assert_eq!(there, expected.collect::<Vec<_>>(), "{step:?}");

@@ -29,7 +29,7 @@ fn state(revisions: &Revisions) -> String {
             format!("{}={}", config.key.name(), ports.join("+"))
         }
     };
-    let all: Vec<String> = revisions.configs().iter().map(text).collect();
+    let all: Vec<String> = revisions.list().map(|it| text(&it)).collect();
     all.join(" ")
 }
 
@@ -135,7 +135,7 @@ async fn a_set_larger_than_a_batch_is_applied_completely() {
     assert_eq!(feed.take(all(0..3 * AT_ONCE + 1)).added, 3 * AT_ONCE + 1);
     let changes = feed.take(all(AT_ONCE..3 * AT_ONCE));
     assert_eq!((changes.added, changes.removed), (0, AT_ONCE + 1));
-    assert_eq!(revisions.configs().len(), 2 * AT_ONCE);
+    assert_eq!(revisions.list().count(), 2 * AT_ONCE);
 }
 
 #[tokio::test]

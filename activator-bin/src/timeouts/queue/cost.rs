@@ -83,7 +83,7 @@ fn measure<D: Deadlines>(mut deadlines: D, armed: usize) -> [f64; 3] {
 }
 
 #[tokio::test]
-#[ignore = "a measurement"]
+#[ignore = "a measurement: its figures and command are at the head of the queue"]
 async fn of_a_deadline() {
     for armed in [1_000, 100_000] {
         let own = measure(Queue::new(), armed);
