@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use activator_bin::testing::{
-    Activator, Options, Probe, Problems, RevisionSource, RevisionSpec, Update,
+    Activator, Change, Options, Probe, Problems, RevisionSource, RevisionSpec, Update,
 };
 use async_trait::async_trait;
 
@@ -136,11 +136,8 @@ impl RevisionSource for Busy {
         // Not the first ones, which have the requests.
         let index = CLIENTS as usize + self.step * 7_919 % (LOADED - CLIENTS as usize);
         let other = ([10, 0, 0, 1], 1 + (self.step % 60_000) as u16).into();
-        Ok(Update::Put(renamed(
-            &self.blank,
-            index,
-            &[self.backend, other],
-        )))
+        let spec = renamed(&self.blank, index, &[self.backend, other]);
+        Ok(Update::Some(vec![Change::Put(Arc::new(spec))]))
     }
 }
 

@@ -5,7 +5,9 @@
 
 mod attempts;
 mod exchange;
+mod in_cluster;
 mod lanes;
+mod mesh;
 mod pace;
 mod schedule;
 mod task;
@@ -22,6 +24,9 @@ use reporter_core::RevisionKey;
 use tokio::sync::watch;
 
 pub use reporter_metrics::ProbeOutcome;
+
+pub use self::in_cluster::{InCluster, Share};
+pub use self::mesh::{Mesh, MeshMode};
 
 use self::exchange::{Network, Tcp};
 use self::lanes::Lanes;

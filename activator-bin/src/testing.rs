@@ -6,8 +6,10 @@ pub use crate::config::{
     TimeoutLimits, TlsConfig, TlsVersion, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
-pub use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
-pub use crate::revision::Owner;
+pub use crate::probe::{
+    InCluster, Mesh, MeshMode, ProbeOutcome, ProbeSettings, Prober, Probes, Share,
+};
+pub use crate::revision::{Change, Owner};
 pub use crate::run::{Activator, Options};
 pub use crate::source::{Feed, FileSource, RevisionSource, Update};
 pub use crate::throttle::{

@@ -95,6 +95,7 @@ impl Draft {
             protocol: self.protocol,
             tls: self.tls,
             backends: self.backends,
+            cluster: None,
         })
     }
 

@@ -1,10 +1,11 @@
 //! The specification of a revision, as sources report it.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use reporter_core::{Revision, RevisionKey};
 
-use crate::probe::Probe;
+use crate::probe::{InCluster, Probe};
 use crate::timeouts::TimeoutLimits;
 use crate::upstream::protocol::Protocol;
 
@@ -29,4 +30,6 @@ pub struct RevisionSpec {
     pub tls: bool,
     /// The addresses of its instances, without duplicates.
     pub backends: Vec<SocketAddr>,
+    /// What the cluster says about them, if it is a cluster that lists them.
+    pub cluster: Option<Arc<InCluster>>,
 }

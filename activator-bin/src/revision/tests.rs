@@ -25,6 +25,7 @@ pub(crate) fn revision(text: &str) -> RevisionSpec {
         protocol: Default::default(),
         tls: false,
         backends: ports.map(address).collect(),
+        cluster: None,
     }
 }
 

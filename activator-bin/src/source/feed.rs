@@ -23,10 +23,8 @@ const AT_ONCE: usize = 256;
 pub enum Update {
     /// All its revisions. Of two with the same key the later one counts.
     All(Vec<RevisionSpec>),
-    /// A new or changed revision.
-    Put(RevisionSpec),
-    /// A removed revision.
-    Removed(RevisionKey),
+    /// Some changes, in this order. Other revisions stay as they are.
+    Some(Vec<Change>),
 }
 
 /// Applies the changes of one source to the table.
@@ -73,7 +71,7 @@ impl Feed {
             Update::All(specs) => {
                 self.sets = self.sets.wrapping_add(1);
                 for spec in specs {
-                    put(&mut self.reported, spec, self.sets, &mut all);
+                    put(&mut self.reported, Arc::new(spec), self.sets, &mut all);
                 }
                 self.reported.retain(|key, last| {
                     let is_there = last.set == self.sets;
@@ -83,10 +81,16 @@ impl Feed {
                     is_there
                 });
             }
-            Update::Put(spec) => put(&mut self.reported, spec, self.sets, &mut all),
-            Update::Removed(key) => {
-                if self.reported.remove(&key).is_some() {
-                    all.push(Change::Remove(key));
+            Update::Some(changes) => {
+                for change in changes {
+                    match change {
+                        Change::Put(spec) => put(&mut self.reported, spec, self.sets, &mut all),
+                        Change::Remove(key) => {
+                            if self.reported.remove(&key).is_some() {
+                                all.push(Change::Remove(key));
+                            }
+                        }
+                    }
                 }
             }
         }
@@ -103,17 +107,16 @@ impl Feed {
 
 fn put(
     reported: &mut HashMap<RevisionKey, Reported, FixedState>,
-    spec: RevisionSpec,
+    spec: Arc<RevisionSpec>,
     set: u32,
     changes: &mut Batches<'_>,
 ) {
     if let Some(last) = reported.get_mut(&spec.key)
-        && *last.spec == spec
+        && last.spec == spec
     {
         last.set = set;
         return;
     }
-    let spec = Arc::new(spec);
     let last = Reported {
         spec: Arc::clone(&spec),
         set,

@@ -63,6 +63,7 @@ impl Scene {
             protocol: Default::default(),
             tls: false,
             backends: vec![backend],
+            cluster: None,
         };
         let revisions = Arc::new(Revisions::new(Shared::for_tests()));
         revisions.put(revision);

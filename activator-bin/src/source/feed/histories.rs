@@ -139,11 +139,11 @@ fn check(steps: Vec<Step>) {
                 }
             }
             Step::Put(source, name, port) => {
-                feeds[source].take(Update::Put(spec(name, port)));
+                feeds[source].take(Update::Some(vec![Change::Put(Arc::new(spec(name, port)))]));
                 model.report(source, name, port);
             }
             Step::Removed(source, name) => {
-                feeds[source].take(Update::Removed(key(NAMES[name])));
+                feeds[source].take(Update::Some(vec![Change::Remove(key(NAMES[name]))]));
                 model.report_removed(source, name);
             }
             Step::Vanish(source) => {

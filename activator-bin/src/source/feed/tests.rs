@@ -46,8 +46,8 @@ fn check(steps: &[(&str, &str)]) {
         let (verb, rest) = step.split_once(' ').unwrap_or((step, ""));
         match verb {
             "file" => drop(feed.take(file(rest))),
-            "+" => drop(feed.take(Update::Put(revision(rest)))),
-            "-" => drop(feed.take(Update::Removed(key(rest)))),
+            "+" => drop(feed.take(Update::Some(vec![Change::Put(Arc::new(revision(rest)))]))),
+            "-" => drop(feed.take(Update::Some(vec![Change::Remove(key(rest))]))),
             "put" => drop(revisions.put(revision(rest))),
             "remove" => drop(revisions.remove(&key(rest))),
             _ => panic!("{step}"),
