@@ -18,7 +18,6 @@ use crate::limits::Limits;
 use crate::message::request_body::RequestBody;
 use crate::message::target::Target;
 use crate::readiness::Readiness;
-use crate::revision::name::{Naming, NotFound};
 use crate::revision::{Revisions, ServedRevision};
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
@@ -31,6 +30,7 @@ mod attempts;
 mod capacity;
 mod held;
 mod informational;
+mod lookup;
 mod outcome;
 mod platform_probe;
 mod refusal;
@@ -137,10 +137,15 @@ impl Proxy {
         let begin = Instant::now();
         let outcome = Outcome::new(&self.observer, &request, client.scheme, begin);
         let accepted = Accepted::new(exchange, outcome);
-        let valid = validate::check(&request, &self.services.limits);
-        let target = match valid.and_then(|()| self.find(&request)) {
-            Ok(target) => target,
-            Err(refusal) => return refusal.into_response(accepted),
+        if let Err(refusal) = validate::check(&request, &self.services.limits) {
+            return refusal.into_response(accepted);
+        }
+        let target = match self.find(&request) {
+            Some(target) => target,
+            None => match Box::pin(self.find_later(&request, client)).await {
+                Ok(target) => target,
+                Err(refusal) => return refusal.into_response(accepted),
+            },
         };
         let in_flight = self.services.reporter.track(&target.key);
         let body = UploadSignals {
@@ -314,19 +319,5 @@ impl Proxy {
             Some(_) => Err(UpstreamError::TransferCoding(backend.endpoint.address).into()),
             None => Ok((response, lease)),
         }
-    }
-
-    fn find(&self, request: &Request<RequestBody>) -> Result<Arc<ServedRevision>, Refusal> {
-        let naming = Naming::of(request.uri(), request.headers());
-        let domain = &*self.services.cluster_domain;
-        let name = naming.name(domain);
-        self.services.revisions.find(&name).ok_or_else(|| {
-            let unknown = NotFound {
-                name,
-                naming: &naming,
-                domain,
-            };
-            Refusal::new(ErrorReason::RevisionUnknown, unknown)
-        })
     }
 }

@@ -13,6 +13,7 @@ use reporter_core::{Revision, RevisionKey, RevisionLister};
 
 use crate::upstream::Recall;
 
+mod awaited;
 mod backends;
 mod listing;
 #[cfg(test)]
@@ -28,12 +29,14 @@ mod table;
 pub(crate) mod tests;
 pub(crate) mod usage;
 
+pub(crate) use awaited::Wait;
 pub(crate) use listing::Listing;
 pub use owner::Owner;
 pub(crate) use served::ServedRevision;
 pub(crate) use shared::{Shared, SharedSettings};
 pub use spec::RevisionSpec;
 
+use awaited::Awaited;
 use name::Name;
 use table::{Put, Table};
 
@@ -47,6 +50,7 @@ pub struct Revisions {
     table: ArcSwap<Table>,
     /// Held briefly while the table is replaced: for a change, and to wake a revision or put it to sleep.
     swapping: Mutex<()>,
+    awaited: Awaited,
 }
 
 /// A change of one revision.
@@ -79,19 +83,20 @@ impl Revisions {
             shared,
             table: ArcSwap::default(),
             swapping: Mutex::default(),
+            awaited: Awaited::default(),
         }
     }
 
     /// Makes these changes in one step. Waking a sleeping revision waits for it.
     pub fn change(&self, by: Owner, changes: impl IntoIterator<Item = Change>) -> Changes {
         let mut done = Changes::default();
-        let mut removed = Vec::new();
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
         let swapping = self.swapping.lock();
         let mut table = Table::clone(&self.table.load());
         for change in changes {
             match change {
                 Change::Put(spec) => match table.put(by, &spec) {
-                    Ok(Put::Added) => done.added += 1,
+                    Ok(Put::Added) => added.push(spec.key.clone()),
                     Ok(Put::Changed(served)) => {
                         done.changed += 1;
                         if let Some(served) = served {
@@ -115,6 +120,10 @@ impl Revisions {
         for served in removed {
             served.close(&self.shared);
         }
+        if !added.is_empty() {
+            self.awaited.on_added(&added);
+        }
+        done.added = added.len();
         done
     }
 
@@ -139,6 +148,17 @@ impl Revisions {
     /// A consistent list of all specifications, ordered by key. The reader may be slow: nothing waits for it.
     pub(crate) fn list(&self) -> Listing {
         Listing::new(self.table.load_full())
+    }
+
+    /// Queues a request for a revision that is not known, until it is. `None` if the queue is full.
+    pub(crate) fn wait_for(&self, key: RevisionKey) -> Option<Wait<'_>> {
+        Some(self.awaited.wait(key, self.shared.queue_permit()?))
+    }
+
+    /// The number of requests that wait for a revision to become known.
+    #[must_use]
+    pub fn awaited(&self) -> usize {
+        self.awaited.len()
     }
 
     /// Tells the workers that backends were removed.

@@ -9,6 +9,7 @@ pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::probe::{
     InCluster, Mesh, MeshMode, ProbeOutcome, ProbeSettings, Prober, Probes, Share,
 };
+pub use crate::readiness::FirstLists;
 pub use crate::revision::{Change, Owner};
 pub use crate::run::{Activator, Options};
 pub use crate::source::{Feed, FileSource, RevisionSource, Update};

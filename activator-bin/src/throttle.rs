@@ -22,6 +22,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 pub use self::budget::QueueBudget;
+pub(crate) use self::budget::QueuePermit;
 pub use self::complaint::Complaint;
 pub use self::error::{QueueBound, ThrottleError};
 pub use self::slot::Slot;

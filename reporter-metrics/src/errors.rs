@@ -11,6 +11,8 @@ label_values! {
     pub enum ErrorReason {
         /// The revision does not exist (404).
         RevisionUnknown = "revision_unknown",
+        /// The revisions of the cluster were not listed in time (503).
+        NotListed = "not_listed",
         /// The request violates HTTP (400).
         BadRequest = "bad_request",
         /// The request needs something that the activator does not support (501).

@@ -39,6 +39,7 @@ async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAd
     let readiness = Readiness {
         draining,
         links: Vec::new(),
+        first_lists: None,
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

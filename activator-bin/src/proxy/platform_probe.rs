@@ -52,7 +52,7 @@ impl PlatformProbe {
     pub(super) fn respond(self, readiness: &Readiness, held: Held) -> Response<ResponseBody> {
         let refuse = |status, why: &str, held| refusal::text(status, format!("{why}\n"), held);
         match self {
-            Self::Health => match readiness.check() {
+            Self::Health => match readiness.check_platform() {
                 Ok(()) => Response::new(ResponseBody::whole("", held)),
                 Err(why) => refuse(StatusCode::INTERNAL_SERVER_ERROR, why.trim_end(), held),
             },

@@ -29,8 +29,8 @@ impl Refusal {
         let mut response = text(status, self.text, held);
         let headers = response.headers_mut();
         match self.reason {
-            // A slot or a descriptor may be free in a second.
-            Why::QueueFull | Why::OutOfDescriptors => {
+            // A slot or a descriptor may be free in a second, and the revisions known.
+            Why::QueueFull | Why::OutOfDescriptors | Why::NotListed => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             // The sender may disagree with us about where such a request ends, or may never finish it.
@@ -63,8 +63,9 @@ fn status(reason: ErrorReason) -> StatusCode {
         | Why::BackendReset
         | Why::BackendTimeout
         | Why::BackendBadResponse => StatusCode::BAD_GATEWAY,
-        // Only the first of these reaches a client.
-        Why::QueueFull
+        // Only the first of these reach a client.
+        Why::NotListed
+        | Why::QueueFull
         | Why::OutOfDescriptors
         | Why::ClientFlood
         | Why::ClientGone

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::spec::RevisionSpec;
 use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
-use crate::throttle::{QueueBudget, Throttle, ThrottleLimits};
+use crate::throttle::{QueueBudget, QueuePermit, Throttle, ThrottleLimits};
 use crate::upstream::Recall;
 
 /// Settings that apply to all revisions.
@@ -62,6 +62,11 @@ impl Shared {
             workers: 1,
         };
         Self::new(&settings, |_| ())
+    }
+
+    /// The right of one more request to wait.
+    pub(super) fn queue_permit(&self) -> Option<QueuePermit> {
+        self.budget.permit()
     }
 
     pub(super) fn throttle(&self, config: &RevisionSpec) -> Throttle {

@@ -21,7 +21,7 @@ use crate::config::{Config, ReadyWhen};
 use crate::drain::{Drain, Draining};
 use crate::probe::ProbeSettings;
 use crate::proxy;
-use crate::readiness::Readiness;
+use crate::readiness::{FirstLists, Readiness};
 use crate::revision::{Owner, Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
@@ -36,6 +36,8 @@ pub struct Options {
     pub source: Option<Box<dyn RevisionSource>>,
     /// Sockets to serve instead of binding new ones.
     pub sockets: Handover,
+    /// The first lists of a cluster that `source` follows.
+    pub first_lists: Option<FirstLists>,
     /// The file to which the history of requests is written.
     pub record: Option<PathBuf>,
 }
@@ -100,6 +102,7 @@ impl Activator {
                 ReadyWhen::Serving => Vec::new(),
                 ReadyWhen::Autoscaler => reporting.links,
             },
+            first_lists: options.first_lists,
         };
         let access = admin::Access {
             revisions: Arc::clone(&revisions),

@@ -12,7 +12,7 @@ pub struct QueueBudget {
 
 /// The right of one request to wait, given back when dropped.
 #[derive(Debug)]
-pub(super) struct QueuePermit {
+pub(crate) struct QueuePermit {
     budget: Arc<QueueBudget>,
 }
 
@@ -33,7 +33,7 @@ impl QueueBudget {
     }
 
     /// A permit for a new request. `None` if the limit is reached.
-    pub(super) fn permit(self: &Arc<Self>) -> Option<QueuePermit> {
+    pub(crate) fn permit(self: &Arc<Self>) -> Option<QueuePermit> {
         let one_more = |taken| (taken < self.limit).then_some(taken + 1);
         self.taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)

@@ -12,6 +12,7 @@ mod disconnects;
 mod drain;
 mod early_response;
 mod errors;
+mod first_lists;
 mod grpc;
 mod half_close;
 mod header_case;

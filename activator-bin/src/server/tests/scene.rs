@@ -79,6 +79,7 @@ impl Scene {
             readiness: Readiness {
                 draining: draining.clone(),
                 links: Vec::new(),
+                first_lists: None,
             },
             cluster_domain: "cluster.local".into(),
             backend_tls: None,
