@@ -1,8 +1,10 @@
 //! The command line: commands and exit codes.
 
+mod check;
 mod replay;
 mod run;
 mod setting_flags;
+mod sources;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ struct Cli {
 enum Command {
     /// Run the activator (the default).
     Run(run::Arguments),
+    /// Check a configuration, report all errors in it, and exit.
+    Check(check::Arguments),
     /// Replay a history of requests and print what would have been reported.
     Replay(replay::Arguments),
 }
@@ -57,6 +61,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(arguments) => run::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(&arguments),
     };
     logging::flush(LAST_WORDS);

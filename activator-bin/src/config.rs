@@ -1,5 +1,7 @@
 //! The configuration: from the file, flags and environment to the types of the modules that use it.
 
+mod cluster;
+mod content;
 mod embedded;
 mod file;
 mod json;
@@ -25,6 +27,8 @@ pub use crate::settings::{Default, Setting, Settings, Value};
 pub use crate::timeouts::TimeoutLimits;
 pub use crate::tls::TlsVersion;
 pub use crate::upstream::protocol::Protocol;
+pub use cluster::Cluster;
+pub(crate) use cluster::KubernetesConfig;
 pub(crate) use load::ReloadError;
 pub use load::Sources;
 pub use problem::Problems;

@@ -42,12 +42,12 @@ settings! {
         /// How long an idle backend connection is kept, to within five seconds.
         backend_idle_timeout: Duration = "90s", duration("1s"..="24h");
         /// The most idle connections kept per backend and worker.
-        backend_idle_connections: usize = "512", whole(0..=100_000);
+        backend_idle_connections: usize = "512", whole(0..=100_000), or_variable("MAX_IDLE_PROXY_CONNS_PER_HOST");
         /// The most idle connections kept to all backends.
         // Over all workers; at least one per worker unless it is 0.
         max_backend_idle_connections: usize =
             found("a quarter of the limit on open files, 50000 at most", max_backend_idle_connections),
-            whole(0..=10_000_000);
+            whole(0..=10_000_000), or_variable("MAX_IDLE_PROXY_CONNS");
         /// The most concurrent requests on one HTTP/2 connection to a backend; the backend may allow fewer.
         backend_max_streams: u32 = "100", whole(1..=100_000);
         /// How often an HTTP/2 connection to a backend is pinged while requests are in flight on it.

@@ -56,7 +56,7 @@ pub(crate) async fn follow(
                     tracing::error!("{problem}");
                 }
                 if let more @ 1.. = problems.len().saturating_sub(PROBLEMS_LOGGED) {
-                    tracing::error!("and {more} more; --check shows all");
+                    tracing::error!("and {more} more; `activator check` shows all");
                 }
             }
         }

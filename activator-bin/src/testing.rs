@@ -1,9 +1,9 @@
 //! What the tests, benchmarks and fuzz targets of this package use. Nothing here is stable.
 
 pub use crate::config::{
-    BackendTlsConfig, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe,
-    Problems, Protocol, ReadyWhen, RevisionSpec, Setting, Settings, SinkConfig, Sources,
-    TimeoutLimits, TlsConfig, TlsVersion, Value,
+    BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits,
+    LogFormat, Probe, Problems, Protocol, ReadyWhen, RevisionSpec, Setting, Settings, SinkConfig,
+    Sources, TimeoutLimits, TlsConfig, TlsVersion, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::probe::{

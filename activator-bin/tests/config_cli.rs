@@ -45,6 +45,10 @@ fn check_of_a_good_configuration_is_silent() {
     check(&["run", "--check"], &[], 0, "");
     check(&["--check", "--config", &full], &[], 0, "");
     check(&["run", "--config", &full, "--check"], &[], 0, "");
+    check(&["check"], &[], 0, "");
+    check(&["check", &full], &[], 0, "");
+    check(&["check", "--config", &full], &[], 0, "");
+    check(&["check"], &[("ACTIVATOR_CONFIG", &full)], 0, "");
 }
 
 #[test]
@@ -69,6 +73,7 @@ fn bad_configuration_exits_with_78_and_all_errors() {
     );
     check(&["--config", &bad], &[], 78, &one);
     check(&["run", "--config", &bad], &[], 78, &one);
+    check(&["check", &bad], &[], 78, &one);
     check(&[], &[("ACTIVATOR_CONFIG", &bad)], 78, &one);
     let three = format!(
         "activator: the configuration has 3 errors\n\
@@ -114,6 +119,7 @@ fn wrong_usage_exits_with_2() {
         &["--workers"],
         &["--workers", "1", "--workers", "2"],
         &["--config", "a.toml", "replay"],
+        &["check", "a.toml", "--config", "b.toml"],
     ] {
         let output = activator(arguments, &[]);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");

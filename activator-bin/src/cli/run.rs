@@ -2,39 +2,28 @@
 
 use std::path::PathBuf;
 
-use super::setting_flags::SettingFlags;
-use super::{Exit, fail};
-use crate::config::{Config, Problems, Sources};
+use super::sources::SourceArguments;
+use super::{Exit, check, fail};
+use crate::config::{Config, Sources};
 use crate::logging;
 use crate::run as activator;
-use crate::run::TlsProblems;
 
-/// Arguments of `run`. Each setting has a flag as well.
+/// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The configuration, a TOML file; also ACTIVATOR_CONFIG in the environment
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Check the configuration, report all errors in it, and exit
+    /// Check the configuration, report all errors in it, and exit, like `activator check`
     #[arg(long)]
     check: bool,
     /// Write a history of all requests, for `activator replay`; an existing file is replaced
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
     #[command(flatten)]
-    settings: SettingFlags,
+    sources: SourceArguments,
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
-    // An empty variable counts as unset, like every other one.
-    let variable = || std::env::var_os("ACTIVATOR_CONFIG").filter(|path| !path.is_empty());
-    let sources = Sources {
-        file: arguments.config.or_else(|| variable().map(PathBuf::from)),
-        variables: std::env::vars_os().collect(),
-        flags: arguments.settings.0,
-    };
-    let config = sources.load().map_err(bad_configuration)?;
-    activator::check_files(&config).map_err(bad_files)?;
+    let sources = arguments.sources.sources(None);
+    let config = check::load(&sources)?;
     if arguments.check {
         return Ok(());
     }
@@ -53,16 +42,4 @@ fn start(sources: &Sources, config: Config, record: Option<PathBuf>) -> Result<(
     }
     activator::run(sources, config, record)
         .map_err(|error| fail(Exit::Failure, &format_args!("{error:#}")))
-}
-
-fn bad_files(problems: TlsProblems) -> Exit {
-    let message = format_args!("the TLS files are invalid\n{problems}");
-    fail(Exit::BadConfiguration, &message)
-}
-
-fn bad_configuration(problems: Problems) -> Exit {
-    let count = problems.as_slice().len();
-    let s = if count == 1 { "" } else { "s" };
-    let message = format_args!("the configuration has {count} error{s}\n{problems}");
-    fail(Exit::BadConfiguration, &message)
 }

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 
 use foldhash::fast::FixedState;
 
-use super::file::{Locations, Reader, Section};
+use super::content::{FileContent, Revisions};
+use super::file::Locations;
 use super::pieces::Pieces;
 use super::problem::{Location, Problems};
 use super::revision::Draft;
-use super::{Config, Listen, ReadyWhen, SinkConfig, embedded, revision, sink, tls};
+use super::{Cluster, Config, Listen, ReadyWhen, SinkConfig, cluster, embedded, tls};
 use crate::os::regular_file::{self, Unread};
 use crate::settings::{Settings, Value, nearest, quoted};
 
@@ -28,8 +29,10 @@ pub(crate) enum ReloadError {
 /// Where a configuration comes from.
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// The file. Without one the embedded configuration is used.
+    /// The file. Without one, and without a cluster, the embedded configuration is used.
     pub file: Option<PathBuf>,
+    /// The cluster that revisions come from.
+    pub cluster: Option<Cluster>,
     /// The environment: names and values.
     pub variables: BTreeMap<OsString, OsString>,
     /// The flags: fields of [`Config`]'s settings, and their values.
@@ -85,7 +88,8 @@ impl Sources {
     /// # Errors
     /// All problems found.
     pub fn check(&self, file: Option<(&str, &[u8])>) -> Result<Config, Problems> {
-        let in_pieces = file.and_then(|(name, bytes)| self.check_in_pieces(name, bytes));
+        let has_revisions = file.filter(|_| self.cluster.is_none());
+        let in_pieces = has_revisions.and_then(|(name, bytes)| self.check_in_pieces(name, bytes));
         in_pieces.map_or_else(|| self.check_whole(file), Ok)
     }
 
@@ -123,12 +127,34 @@ impl Sources {
         locations: &mut Locations,
         problems: &mut Problems,
     ) -> (Config, Vec<Draft>) {
-        let (mut config, revisions) = match file {
-            None => (embedded::config(), vec![embedded::revision()]),
-            Some((name, bytes)) => read_file(name, bytes, locations, problems),
+        let is_cluster = self.cluster.is_some();
+        let FileContent {
+            mut config,
+            revisions,
+            has_sinks,
+        } = match file {
+            None if !is_cluster => FileContent {
+                config: embedded::config(),
+                revisions: vec![embedded::revision()],
+                has_sinks: true,
+            },
+            None => FileContent::blank(cluster::defaults()),
+            Some((name, bytes)) if is_cluster => {
+                let content = FileContent::blank(cluster::defaults());
+                content.read(name, bytes, Revisions::Refused, locations, problems)
+            }
+            Some((name, bytes)) => {
+                let content = FileContent::blank(Config::default());
+                content.read(name, bytes, Revisions::Allowed, locations, problems)
+            }
         };
         self.apply_variables(&mut config, locations, problems);
         self.apply_flags(&mut config, locations, problems);
+        config.cluster.clone_from(&self.cluster);
+        config.is_log_set = locations.contains_key("log");
+        if is_cluster && !has_sinks {
+            config.sinks = vec![cluster::autoscaler(&config)];
+        }
         (config, revisions)
     }
 
@@ -208,37 +234,6 @@ fn is_blank(bytes: &[u8]) -> bool {
     lines.all(|line| matches!(line.trim_ascii().first(), None | Some(b'#')))
 }
 
-fn read_file(
-    name: &str,
-    bytes: &[u8],
-    locations: &mut Locations,
-    problems: &mut Problems,
-) -> (Config, Vec<Draft>) {
-    let mut config = Config::default();
-    let mut revisions = Vec::new();
-    let (text, valid) = match std::str::from_utf8(bytes) {
-        Ok(text) => (text, true),
-        Err(error) => {
-            let text = std::str::from_utf8(&bytes[..error.valid_up_to()]);
-            (text.expect("the part that was said to be valid"), false)
-        }
-    };
-    let mut reader = Reader::new(name, text);
-    if !valid {
-        let location = reader.location_of(text.len());
-        reader
-            .problems
-            .push(location, "", "is not UTF-8 from here on".to_owned());
-    } else if let Some(table) = reader.table() {
-        let root = Section::root(&table, name);
-        *locations = reader.read(&root, &["sink", "revision"], &mut config);
-        config.sinks = sink::read_all(&mut reader, &root);
-        revisions = revision::read_all(&mut reader, &root);
-    }
-    problems.append(reader.problems);
-    (config, revisions)
-}
-
 /// The name of a setting, and its value.
 type ListenAddress = (&'static str, SocketAddr);
 
@@ -281,6 +276,7 @@ fn check_together(config: &Config, locations: &Locations, problems: &mut Problem
         );
     }
     tls::check_together(config, locations, problems);
+    cluster::check_together(config, locations, problems);
     let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));
     let autoscaler = config.readiness == ReadyWhen::Autoscaler;
     if autoscaler && !config.sinks.iter().any(link) && !problems.mention("sink") {

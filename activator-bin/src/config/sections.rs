@@ -6,7 +6,8 @@ use std::time::Duration;
 use reporter_core::Accounting;
 
 use super::{
-    BackendTlsConfig, Limits, LogConfig, ReadyWhen, RevisionSpec, SinkConfig, TlsConfig, revision,
+    BackendTlsConfig, Cluster, KubernetesConfig, Limits, LogConfig, ReadyWhen, RevisionSpec,
+    SinkConfig, TlsConfig, revision,
 };
 use crate::settings::{Value, settings};
 
@@ -19,7 +20,7 @@ settings! {
         /// The number of proxy threads.
         workers: usize = found("the machine's cores", cores), whole(1..=1_024);
         /// The cluster's DNS domain, as in name.namespace.svc.cluster.local.
-        cluster_domain: String = "cluster.local", dns_name();
+        cluster_domain: String = "cluster.local", dns_name(), or_variable("CLUSTER_DOMAIN");
         /// How long to keep serving at shutdown, while /readyz fails and clients are asked to go elsewhere.
         drain_delay: Duration = "0s", duration("0s"..="24h");
         /// How long requests in flight may take to end after drain_delay.
@@ -47,10 +48,16 @@ settings! {
         limits: Limits;
         /// What is logged, and how.
         log: LogConfig;
+        /// The cluster that revisions come from, with --kubernetes.
+        kubernetes: KubernetesConfig;
     }
     others {
         /// Where reports go; may be empty.
         sinks: Vec<SinkConfig>;
+        /// How the cluster that revisions come from is reached; `None` when they come from elsewhere.
+        cluster: Option<Cluster>;
+        /// Whether the log filter was set, so that the cluster does not set it.
+        is_log_set: bool;
         /// The revisions that are served. No two have the same key.
         revisions: Vec<RevisionSpec>;
         /// Whether the embedded echo server is the backend of the revisions: only without a file.
@@ -105,9 +112,9 @@ settings! {
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct ProbeConfig in "probe." {
         /// The pause after a failed probe; it grows while a backend keeps failing.
-        frequency: Duration = "200ms", duration("10ms"..="1m");
+        frequency: Duration = "200ms", duration("10ms"..="1m"), or_variable("PROBE_FREQUENCY");
         /// The timeout of a first probe.
-        timeout: Duration = "300ms", duration("10ms"..="1m");
+        timeout: Duration = "300ms", duration("10ms"..="1m"), or_variable("PROBE_TIMEOUT");
         /// The longest timeout of a probe; each timeout that expires makes the next one longer.
         // Not below `timeout`.
         max_timeout: Duration = "10s", duration("10ms"..="10m");

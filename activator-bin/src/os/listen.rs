@@ -1,7 +1,7 @@
 //! Listening sockets.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -51,7 +51,16 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
     // A restart need not wait for old connections to time out.
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // All addresses are those of IPv4 as well, whatever the system's default is.
+        socket.set_only_v6(false)?;
+    }
     Ok(socket)
+}
+
+/// Whether this machine has IPv6, so that `[::]` can be bound.
+pub(crate) fn has_ipv6() -> bool {
+    TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok()
 }
 
 /// Sets the options of every client connection.

@@ -142,6 +142,13 @@ impl Value<'_> {
         text.parse().map_err(|_| wrong_address(text))
     }
 
+    /// An IP address.
+    pub(crate) fn ip(&self) -> Result<IpAddr, String> {
+        let expected = "an IP address, like \"10.0.0.1\"";
+        let text = self.string(expected)?.trim();
+        text.parse().map_err(|_| self.instead_of(expected))
+    }
+
     /// Like `address`, or `None` for `off`.
     pub(crate) fn address_or_off(&self) -> Result<Option<SocketAddr>, String> {
         self.unless_off(Self::address)

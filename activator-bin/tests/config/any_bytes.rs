@@ -1,6 +1,6 @@
 //! Whatever is in a source, there is an answer.
 
-use activator_bin::testing::{Config, Settings, Sources};
+use activator_bin::testing::{Cluster, Config, Settings, Sources};
 use proptest::prelude::*;
 
 /// Bytes in the file, in a variable and in a flag, whatever they are: an answer, and no panic.
@@ -9,9 +9,10 @@ fn check_any(bytes: &[u8], text: &str, which: usize) {
     let setting = &settings[which % settings.len()];
     let variable = setting.variables().next().expect("its own");
     let sources = Sources {
-        file: None,
+        cluster: which.is_multiple_of(2).then_some(Cluster::OwnPod),
         variables: [(variable.into(), text.into())].into(),
         flags: vec![(setting.field, text.to_owned())],
+        ..Sources::default()
     };
     for file in [None, Some(("f", bytes))] {
         if let Err(problems) = sources.check(file) {

@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::testing::{
-    BackendTlsConfig, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits, LogFormat, Probe,
-    Protocol, ReadyWhen, Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
-    Value,
+    BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits,
+    LogFormat, Probe, Protocol, ReadyWhen, Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig,
+    TlsVersion, Value,
 };
 use reporter_core::Accounting;
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 
 mod any_bytes;
+mod cluster;
 mod sources;
 
 /// A case of `errors.txt`.
@@ -42,6 +43,12 @@ fn cases() -> Vec<Case> {
             "env" => {
                 let (name, value) = rest.split_once('=').expect("NAME=VALUE");
                 case.sources.variables.insert(name.into(), value.into());
+            }
+            "cluster" => {
+                case.sources.cluster = Some(match rest {
+                    "pod" => Cluster::OwnPod,
+                    file => Cluster::Kubeconfig(file.into()),
+                });
             }
             "flag" => {
                 let (field, value) = rest.split_once('=').expect("FIELD=VALUE");
@@ -116,6 +123,11 @@ fn full_file_is_read() {
     assert_eq!((first.tls, second.tls), (true, false));
     assert_eq!(first.protocol, Protocol::H2c);
     assert_eq!(second.protocol, Protocol::Auto);
+    let kubernetes = &config.kubernetes;
+    assert_eq!(kubernetes.namespace, "serving");
+    assert_eq!(kubernetes.pod_ip, Some([10, 0, 0, 7].into()));
+    assert_eq!(kubernetes.logging_config, "logging");
+    assert_eq!(kubernetes.observability_config, "observability");
     assert_eq!(config.reporter.interval, Duration::from_millis(500));
     assert_eq!(config.reporter.accounting, Accounting::Average);
     assert_eq!(config.reporter.max_tracked_keys, 1_000);

@@ -11,12 +11,12 @@ fn flag_over_variable_over_file_over_default() {
             .iter()
             .map(|(name, value)| (name.into(), value.into()));
         let sources = Sources {
-            file: None,
             variables: variables.collect::<BTreeMap<_, _>>(),
             flags: flag
                 .iter()
                 .map(|value| ("pod_name", (*value).to_owned()))
                 .collect(),
+            ..Sources::default()
         };
         let file = file.map(|text| ("activator.toml", text.as_bytes()));
         sources.check(file).expect("a good configuration").pod_name
@@ -45,9 +45,9 @@ fn every_setting_has_a_variable_and_a_flag() {
         let flag = format!("--{}", setting.flag());
         for bad in ["", "\u{7}"] {
             let sources = Sources {
-                file: None,
                 variables: [(variable.clone().into(), "\u{7}".into())].into(),
                 flags: vec![(setting.field, bad.to_owned())],
+                ..Sources::default()
             };
             let problems = sources
                 .check(None)
@@ -70,7 +70,18 @@ fn every_setting_has_a_variable_and_a_flag() {
 #[test]
 fn flags_are_unique_and_variables_avoid_those_of_kubernetes() {
     let mut flags: Vec<String> = Config::settings().iter().map(Setting::flag).collect();
-    flags.extend(["config", "check", "record", "help", "version"].map(str::to_owned));
+    flags.extend(
+        [
+            "config",
+            "check",
+            "record",
+            "kubernetes",
+            "kubeconfig",
+            "help",
+            "version",
+        ]
+        .map(str::to_owned),
+    );
     flags.sort();
     let all = flags.len();
     flags.dedup();
