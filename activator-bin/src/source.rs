@@ -10,6 +10,8 @@ use crate::revision::Changes;
 
 mod feed;
 mod file;
+#[expect(dead_code, reason = "the part that watches a cluster is yet to come")]
+mod kubernetes;
 
 pub use feed::{Feed, Update};
 pub use file::FileSource;

@@ -1,0 +1,145 @@
+//! What is read of a revision.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reporter_core::{Revision, RevisionKey};
+
+use super::private_service;
+use super::problems::Findings;
+use crate::probe::{InCluster, Probe, Share};
+use crate::revision::RevisionSpec;
+use crate::source::kubernetes::object::{self, Container, Lenient, Object, RevisionFields};
+use crate::timeouts::TimeoutLimits;
+use crate::upstream::protocol::Protocol;
+
+/// As in the configuration.
+const CONCURRENCY: RangeInclusive<i64> = 0..=1_000_000;
+/// In seconds, 0 for none: as in the configuration.
+const TIMEOUT: RangeInclusive<i64> = 0..=365 * 24 * 60 * 60;
+/// Knative's `revision-timeout-seconds`.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The revision, without instances.
+pub(super) fn spec(
+    object: &object::Revision,
+    key: RevisionKey,
+    queue_depth: usize,
+    share: Option<Share>,
+    findings: &mut Findings,
+) -> RevisionSpec {
+    findings.check("spec", &object.spec, "an object");
+    let missing = RevisionFields::default();
+    let fields = object.spec.value().unwrap_or(&missing);
+    let containers = fields.containers.elements();
+    findings.check("spec.containers", &fields.containers, "a list");
+    for container in containers {
+        findings.check("spec.containers", container, "a list of objects");
+    }
+    let main = main_container(containers);
+    let cluster = InCluster {
+        not_ready: Vec::new(),
+        trusts_probe: trusts_probe(main, containers),
+        share,
+        private_service: private_service::name(key.name()).into(),
+        http2: main.is_some_and(is_h2c),
+        tls_port: None,
+    };
+    let concurrency = whole(
+        "spec.containerConcurrency",
+        &fields.container_concurrency,
+        CONCURRENCY,
+        findings,
+    );
+    RevisionSpec {
+        revision: labels(object, findings),
+        container_concurrency: concurrency as u32,
+        queue_depth,
+        timeouts: timeouts(fields, findings),
+        probe: Probe::Knative,
+        protocol: Protocol::Auto,
+        tls: false,
+        backends: Vec::new(),
+        cluster: Some(Arc::new(cluster)),
+        key,
+    }
+}
+
+fn labels(object: &object::Revision, findings: &mut Findings) -> Revision {
+    let service = object.label(|it| &it.service);
+    let configuration = object.label(|it| &it.configuration);
+    findings.check("label serving.knative.dev/service", &service, "a name");
+    findings.check(
+        "label serving.knative.dev/configuration",
+        &configuration,
+        "a name",
+    );
+    let service: Arc<str> = service.value().map_or("", |it| it).into();
+    let configuration = match configuration.value() {
+        Some(own) if **own != *service => (**own).into(),
+        _ => Arc::clone(&service),
+    };
+    Revision {
+        service,
+        configuration,
+    }
+}
+
+fn timeouts(fields: &RevisionFields, findings: &mut Findings) -> TimeoutLimits {
+    let mut limit = |field, value| {
+        let seconds = whole(field, value, TIMEOUT, findings);
+        (seconds > 0).then(|| Duration::from_secs(seconds.unsigned_abs()))
+    };
+    TimeoutLimits {
+        total: limit("spec.timeoutSeconds", &fields.timeout_seconds).unwrap_or(DEFAULT_TIMEOUT),
+        response_start: limit(
+            "spec.responseStartTimeoutSeconds",
+            &fields.response_start_timeout_seconds,
+        ),
+        idle: limit("spec.idleTimeoutSeconds", &fields.idle_timeout_seconds),
+    }
+}
+
+/// 0 if it is missing or bad or below the range, which all begin at 0; the end of the range if it is above.
+fn whole(
+    field: &'static str,
+    value: &Lenient<i64>,
+    range: RangeInclusive<i64>,
+    findings: &mut Findings,
+) -> i64 {
+    let (first, last) = range.into_inner();
+    let used = value.value().map_or(first, |it| *it.clamp(&first, &last));
+    let looks = match value {
+        Lenient::Missing => return used,
+        Lenient::Is(value) if *value == used => return used,
+        Lenient::Is(value) => value as &dyn std::fmt::Display,
+        Lenient::Bad(looks) => looks,
+    };
+    let message = format!("{field} is {looks}, but must be {first} to {last}: {used} is used");
+    findings.add(field, message);
+    used
+}
+
+/// The one with ports, or the only one.
+fn main_container(containers: &[Lenient<Container>]) -> Option<&Container> {
+    if let [only] = containers {
+        return only.value();
+    }
+    let mut containers = containers.iter().filter_map(Lenient::value);
+    containers.find(|it| !it.ports.elements().is_empty())
+}
+
+fn is_h2c(container: &Container) -> bool {
+    let first = container.ports.elements().first();
+    let name = first.and_then(|it| it.value()?.name.value());
+    name.is_some_and(|name| **name == *"h2c")
+}
+
+/// The kubelet alone runs startup probes, and commands.
+fn trusts_probe(main: Option<&Container>, all: &[Lenient<Container>]) -> bool {
+    let readiness = main.and_then(|it| it.readiness_probe.value());
+    let has_command = readiness.is_some_and(|it| it.exec.value().is_some());
+    let mut all = all.iter().filter_map(Lenient::value);
+    !has_command && !all.any(|it| it.startup_probe.value().is_some())
+}
