@@ -37,7 +37,7 @@ mod limits;
 mod probe;
 /// Whether this process is ready for requests.
 mod readiness;
-/// Certificates and CAs, reloaded when their files change.
+/// Certificates and CAs, used as soon as they change, and what TLS negotiates.
 mod tls;
 
 /// HTTP/2 frames below the h2 crate.

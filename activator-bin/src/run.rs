@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
 use reporter_runtime::Stopped;
@@ -29,6 +30,7 @@ pub(crate) use crate::os::handover::{Handover, HandoverError};
 pub(crate) use crate::tls::TlsProblems;
 pub use activator::{Activator, Options};
 pub(crate) use error::StartError;
+pub use tls::cluster as cluster_tls;
 
 use crate::os::service_manager::{READY, STOPPING, notify};
 
@@ -58,7 +60,10 @@ pub(crate) fn run(
         let mut signals =
             Signals::new(sources.file.is_some()).context("cannot listen for signals")?;
         let first_look = FirstLook::new(&config);
+        // Handshakes fail until the cluster's objects are set.
+        let cluster_tls = config.cluster.as_ref().map(|_| cluster_tls(&config));
         let options = Options {
+            cluster_tls: cluster_tls.transpose()?.map(Arc::new),
             source: follow(sources, &config).context("cannot listen for SIGHUP")?,
             record,
             sockets,
@@ -88,7 +93,7 @@ pub(crate) fn run(
 /// # Errors
 /// All problems found.
 pub(crate) fn check_files(config: &Config) -> Result<(), TlsProblems> {
-    tls::Tls::try_new(config).map(drop)
+    tls::Tls::try_new(config, None).map(drop)
 }
 
 /// Raises the limit on open files, and warns if it is too low for `max_connections`.

@@ -11,8 +11,9 @@ pub use crate::probe::{
 };
 pub use crate::readiness::FirstLists;
 pub use crate::revision::{Change, Owner};
-pub use crate::run::{Activator, Options};
+pub use crate::run::{Activator, Options, cluster_tls};
 pub use crate::source::{Feed, FileSource, RevisionSource, Update};
 pub use crate::throttle::{
     Complaint, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
 };
+pub use crate::tls::ClusterTls;

@@ -1,24 +1,29 @@
-//! TLS towards clients and backends, configured by the last valid content of the files.
+//! TLS towards clients and backends, configured by the last valid content of files or of the cluster's objects.
 //!
-//! What must not live here: sockets, and the protocols on top.
+//! What must not live here: sockets, the protocols on top, and who reads the cluster's objects.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use arc_swap::ArcSwap;
-use rustls::crypto::CryptoProvider;
-use rustls::crypto::ring;
+use arc_swap::{ArcSwapAny, RefCnt};
 
 mod authorities;
+mod backend;
+mod cluster;
+mod dns_names;
 mod expiry;
+mod negotiation;
 mod pair;
 mod problem;
 mod reload;
 mod version;
 
-pub(crate) use authorities::{Authorities, BackendTls, NAMESPACE};
-pub(crate) use pair::Pair;
+pub(crate) use authorities::Authorities;
+pub(crate) use backend::{BackendTls, NAMESPACE, Names};
+pub use cluster::ClusterTls;
+pub(crate) use negotiation::{CIPHER_SUITES, CURVES, Negotiation, NoCipherSuite};
+pub(crate) use pair::{Offer, Pair};
 pub(crate) use problem::TlsProblems;
 pub(crate) use reload::{Read, follow};
 pub use version::TlsVersion;
@@ -31,7 +36,7 @@ pub(crate) const ALPN_HTTP2: &[u8] = b"h2";
 /// Files that together form a TLS configuration.
 pub(crate) trait Files: Send + Sync + 'static {
     /// The configuration.
-    type Content: Send + Sync;
+    type Content: RefCnt + Send + Sync;
     /// The section of the configuration file that names them.
     const SECTION: &'static str;
 
@@ -54,7 +59,7 @@ pub(crate) struct Loaded<C> {
 /// Files and their last valid content.
 pub(crate) struct Current<F: Files> {
     files: F,
-    content: ArcSwap<F::Content>,
+    content: Arc<ArcSwapAny<F::Content>>,
 }
 
 impl<F: Files> Current<F> {
@@ -63,27 +68,25 @@ impl<F: Files> Current<F> {
     /// # Errors
     /// All problems at once.
     pub(crate) fn try_new(files: F) -> Result<Self, TlsProblems> {
-        let content = ArcSwap::from_pointee(files.load()?.content);
-        Ok(Self { files, content })
+        let content = ArcSwapAny::new(files.load()?.content);
+        Ok(Self {
+            files,
+            content: Arc::new(content),
+        })
     }
 
-    /// For a new connection. Open connections keep what they have.
-    pub(crate) fn content(&self) -> Arc<F::Content> {
-        self.content.load_full()
+    /// For new connections. Open connections keep what they have.
+    pub(crate) fn content(&self) -> Arc<ArcSwapAny<F::Content>> {
+        Arc::clone(&self.content)
     }
 
     /// Reads the files again. Returns when their certificate expires. If they are invalid, the previous content
     /// stays.
     fn reload(&self) -> Result<Option<SystemTime>, TlsProblems> {
         let Loaded { content, not_after } = self.files.load()?;
-        self.content.store(Arc::new(content));
+        self.content.store(content);
         Ok(not_after)
     }
-}
-
-/// Passed explicitly, so that a process-wide default has no effect.
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
 }
 
 #[cfg(test)]

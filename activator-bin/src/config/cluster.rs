@@ -56,7 +56,7 @@ pub(super) fn defaults() -> Config {
         listen: Listen {
             http: port(8012),
             http2: Some(port(8013)),
-            https: None,
+            https: Some(port(8112)),
             admin: port(9090),
         },
         drain_delay: Duration::from_secs(45),

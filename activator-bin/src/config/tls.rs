@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
+use rustls::{CipherSuite, NamedGroup};
+
 use super::file::Locations;
 use super::problem::{Location, Problems};
 use super::{Config, RevisionSpec};
 use crate::settings::{Value, settings};
-use crate::tls::{NAMESPACE, TlsVersion};
+use crate::tls::{CIPHER_SUITES, CURVES, NAMESPACE, Negotiation, NoCipherSuite, TlsVersion};
 
 settings! {
     /// The certificate of the TLS listener.
@@ -18,6 +20,14 @@ settings! {
         key: Option<PathBuf> = None, path();
         /// The oldest TLS version accepted from clients: 1.3 or 1.2.
         min_version: TlsVersion = "1.3", choice(TLS_VERSIONS);
+        /// The newest TLS version accepted from clients: 1.3 or 1.2.
+        max_version: TlsVersion = "1.3", choice(TLS_VERSIONS);
+        /// The cipher suites accepted from clients, in a list or with commas: IANA names, like TLS_AES_128_GCM_SHA256.
+        /// TLS 1.3 keeps all of its own unless one of them is named. Unset: all that are supported.
+        cipher_suites: Vec<CipherSuite> = [], choices(CIPHER_SUITES);
+        /// The curves accepted from clients for the key exchange, in a list or with commas: X25519, P-256 or P-384.
+        /// Unset: all of these.
+        curve_preferences: Vec<NamedGroup> = [], choices(CURVES);
         /// Whether ALPN offers HTTP/2 on listen.https: true or false.
         http2: bool = "true", truth();
     }
@@ -34,6 +44,14 @@ settings! {
         server_name: Option<String> = None, by(server_name);
         /// The oldest TLS version accepted from these backends: 1.3 or 1.2.
         min_version: TlsVersion = "1.3", choice(TLS_VERSIONS);
+    }
+}
+
+impl TlsConfig {
+    /// What may be negotiated with clients.
+    pub(crate) fn negotiation(&self) -> Result<Negotiation, NoCipherSuite> {
+        let versions = self.min_version..=self.max_version;
+        Negotiation::try_new(versions, &self.cipher_suites, &self.curve_preferences)
     }
 }
 
@@ -58,9 +76,11 @@ pub(super) fn check_together(config: &Config, locations: &Locations, problems: &
         ("tls.certificate", &config.tls.certificate),
         ("tls.key", &config.tls.key),
     ];
+    // A cluster has its own, unless there are files.
+    let are_needed = config.cluster.is_none() || files.iter().any(|(_, file)| file.is_some());
     for (field, file) in files {
         match (config.listen.https, file) {
-            (Some(_), None) if !problems.mention(field) => {
+            (Some(_), None) if are_needed && !problems.mention(field) => {
                 let message = format!("needs {field}");
                 problems.push(location("listen.https"), "listen.https", message);
             }
@@ -70,6 +90,16 @@ pub(super) fn check_together(config: &Config, locations: &Locations, problems: &
             }
             _ => {}
         }
+    }
+    if config.tls.max_version < config.tls.min_version && !problems.mention("tls.") {
+        let field = "tls.max_version";
+        let message = "must not be older than tls.min_version".to_owned();
+        problems.push(location(field), field, message);
+    } else if let Err(error) = config.tls.negotiation()
+        && !problems.mention("tls.")
+    {
+        let field = "tls.cipher_suites";
+        problems.push(location(field), field, error.to_string());
     }
     let tls = config.revisions.iter().find(|revision| revision.tls);
     if let Some(RevisionSpec { key, .. }) = tls

@@ -26,6 +26,7 @@ use crate::revision::{Owner, Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
 use crate::source::{self, Feed, RevisionSource, Update};
+use crate::tls::ClusterTls;
 
 /// Options beside the configuration; the defaults suit production.
 #[derive(Default)]
@@ -40,6 +41,8 @@ pub struct Options {
     pub first_lists: Option<FirstLists>,
     /// The file to which the history of requests is written.
     pub record: Option<PathBuf>,
+    /// TLS by objects of the cluster, for what has no files in the configuration.
+    pub cluster_tls: Option<Arc<ClusterTls>>,
 }
 
 /// A running activator. Dropping it ends everything immediately, without a last report.
@@ -68,8 +71,8 @@ impl Activator {
     /// # Errors
     /// A port or file is not available, or the machine is out of resources. Nothing was served.
     pub fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
-        let tls = Tls::try_new(&config)?;
-        let ports = Ports::open(&config, tls.pair.as_ref(), options.sockets)?;
+        let tls = Tls::try_new(&config, options.cluster_tls)?;
+        let ports = Ports::open(&config, tls.listener.as_ref(), options.sockets)?;
         let control = Control::start()?;
         let entered = control.enter();
 

@@ -4,11 +4,13 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
+
 use super::{Handover, StartError};
 use crate::config::Config;
 use crate::os::listen;
 use crate::server::Listener;
-use crate::tls::{Current, Pair};
 
 /// All ports.
 pub(super) struct Ports {
@@ -23,17 +25,17 @@ pub(super) struct Ports {
 pub(super) struct Port {
     name: &'static str,
     pub(super) address: SocketAddr,
-    tls: Option<Arc<Current<Pair>>>,
+    tls: Option<Arc<ArcSwap<ServerConfig>>>,
     pub(super) sockets: Vec<TcpListener>,
     /// Whether the sockets outlive this process.
     pub(super) handed_over: bool,
 }
 
 impl Ports {
-    /// Takes the sockets that were handed over, and binds the other ports in `config`. `https` uses `pair`.
+    /// Takes the sockets that were handed over, and binds the other ports in `config`. `https` uses `tls`.
     pub(super) fn open(
         config: &Config,
-        pair: Option<&Arc<Current<Pair>>>,
+        tls: Option<&Arc<ArcSwap<ServerConfig>>>,
         mut handover: Handover,
     ) -> Result<Self, StartError> {
         let (listen, workers) = (&config.listen, config.workers);
@@ -46,8 +48,8 @@ impl Ports {
         let there = "its address is not optional";
         let mut https = open("https", listen.https, workers)?;
         if let Some(port) = &mut https {
-            let pair = pair.ok_or(StartError::NoCertificate)?;
-            port.tls = Some(Arc::clone(pair));
+            let tls = tls.ok_or(StartError::NoCertificate)?;
+            port.tls = Some(Arc::clone(tls));
         }
         Ok(Self {
             http: open("http", Some(listen.http), workers)?.expect(there),

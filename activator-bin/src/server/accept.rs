@@ -5,19 +5,20 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connections::Connections;
 use crate::drain::Draining;
 use crate::os::open_files;
-use crate::tls::{Current, Pair};
 
 /// A listening socket of a worker.
 pub(crate) struct Listener<S = std::net::TcpListener> {
     /// The name of its port, as in `[listen]`.
     pub(crate) port: &'static str,
-    /// The certificate, if the port uses TLS.
-    pub(crate) tls: Option<Arc<Current<Pair>>>,
+    /// The certificate and what is offered, if the port uses TLS.
+    pub(crate) tls: Option<Arc<ArcSwap<ServerConfig>>>,
     /// Non-blocking.
     pub(crate) socket: S,
     /// Whether the socket outlives this process.
@@ -109,7 +110,7 @@ impl Listener {
 /// Accepts what is in the queue: these clients are connected, and closing the socket would reset them.
 fn accept_rest(
     listener: TcpListener,
-    tls: Option<&Current<Pair>>,
+    tls: Option<&ArcSwap<ServerConfig>>,
     connections: &Connections,
 ) -> io::Result<()> {
     let listener = listener.into_std()?;

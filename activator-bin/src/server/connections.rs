@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
@@ -14,7 +16,6 @@ use super::connection::{self, Http};
 use super::connection_limit::{ConnectionLimit, Permit};
 use crate::drain::Draining;
 use crate::proxy::Proxy;
-use crate::tls::{Current, Pair};
 
 /// The connections of a worker, and what they share.
 pub(super) struct Connections {
@@ -60,9 +61,9 @@ impl Connections {
         socket: TcpStream,
         peer: SocketAddr,
         permit: Permit,
-        tls: Option<&Current<Pair>>,
+        tls: Option<&ArcSwap<ServerConfig>>,
     ) {
-        let tls = tls.map(|pair| TlsAcceptor::from(pair.content()));
+        let tls = tls.map(|tls| TlsAcceptor::from(tls.load_full()));
         let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
         let held = (permit, alive);

@@ -176,17 +176,48 @@ impl Value<'_> {
     /// DNS names, in a list or separated by commas. Returned in lower case and without the trailing dot.
     pub(crate) fn host_names(&self) -> Result<Vec<String>, String> {
         let expected = "host names, like [\"activator.example\"]";
-        let named = |text: &str| {
+        self.list(expected, |text| {
             let name = text.trim().to_ascii_lowercase();
             let name = name.strip_suffix('.').unwrap_or(&name);
             Value::Text(name).dns_name()
-        };
+        })
+    }
+
+    /// Any of the names in `choices`, in a list or separated by commas, each at most once. Empty names are ignored, as
+    /// Knative does.
+    pub(crate) fn choices<T: Copy + PartialEq>(
+        &self,
+        choices: &[(&str, T)],
+    ) -> Result<Vec<T>, String> {
+        let expected = "one or more names, like [\"A\", \"B\"] or \"A,B\"";
+        let read = self.list(expected, |text| match text.trim() {
+            "" => Ok(None),
+            name => Value::Text(name).choice(choices).map(Some),
+        })?;
+        let mut chosen = Vec::new();
+        for choice in read.into_iter().flatten() {
+            if !chosen.contains(&choice) {
+                chosen.push(choice);
+            }
+        }
+        if chosen.is_empty() {
+            return Err(self.instead_of(expected));
+        }
+        Ok(chosen)
+    }
+
+    /// What `read` returns for the items of a list, or of a string with commas.
+    fn list<T>(
+        &self,
+        expected: &str,
+        read: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Vec<T>, String> {
         match self {
             Self::Toml(DeValue::Array(list)) => list
                 .iter()
-                .map(|item| named(Value::Toml(item.get_ref()).string(expected)?))
+                .map(|item| read(Value::Toml(item.get_ref()).string(expected)?))
                 .collect(),
-            value => value.string(expected)?.split(',').map(named).collect(),
+            value => value.string(expected)?.split(',').map(read).collect(),
         }
     }
 

@@ -1,107 +1,95 @@
-//! Verifies backends: from the CA file to a connection.
+//! The CA certificates that verify backends: from PEM to a TLS client configuration.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, TrustAnchor};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
+use super::negotiation::Negotiation;
 use super::problem::{TlsProblems, What};
-use super::version::TlsVersion;
-use super::{Current, Files, Loaded, provider};
+use super::{Files, Loaded};
 use crate::os::regular_file;
 
-const CA_FILE: &str = "backend_tls.ca_file";
-
-/// Stands for the revision's namespace in `backend_tls.server_name`.
-pub(crate) const NAMESPACE: &str = "{namespace}";
-
-/// The CA certificates that backends are verified against.
+/// The file of the CA certificates.
 pub(crate) struct Authorities {
     pub(crate) ca_file: PathBuf,
-    pub(crate) min_version: TlsVersion,
+    pub(crate) negotiation: Negotiation,
 }
 
 impl Files for Authorities {
-    type Content = ClientConfig;
+    type Content = Option<Arc<Trusted>>;
     const SECTION: &'static str = "backend_tls";
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.ca_file]
     }
 
-    fn load(&self) -> Result<Loaded<ClientConfig>, TlsProblems> {
-        let roots = self
-            .roots()
-            .map_err(|what| what.of(CA_FILE, &self.ca_file))?;
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(self.min_version.and_later())
-            .expect("ring has cipher suites for every protocol version")
-            .with_root_certificates(roots)
+    fn load(&self) -> Result<Loaded<Self::Content>, TlsProblems> {
+        let subject = || format!("backend_tls.ca_file: {}", self.ca_file.display());
+        let text =
+            regular_file::read(&self.ca_file).map_err(|why| What::from(why).of(subject()))?;
+        match roots(&text) {
+            (roots, None) => Ok(Loaded {
+                content: Some(Arc::new(Trusted::new(&self.negotiation, roots))),
+                // The expiry of CA certificates is not checked.
+                not_after: None,
+            }),
+            (_, Some(what)) => Err(what.of(subject()).into()),
+        }
+    }
+}
+
+/// How connections to backends begin: the negotiation, and the CA certificates that verify them.
+pub(crate) struct Trusted {
+    pub(super) config: Arc<ClientConfig>,
+    /// The verifier of `config`.
+    pub(super) verifier: Arc<WebPkiServerVerifier>,
+    roots: Arc<RootCertStore>,
+}
+
+impl Trusted {
+    /// `roots` must not be empty.
+    pub(super) fn new(negotiation: &Negotiation, roots: Vec<TrustAnchor<'static>>) -> Self {
+        let roots = Arc::new(RootCertStore { roots });
+        let provider = Arc::clone(negotiation.provider());
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots), provider)
+            .build()
+            .expect("there are roots, and no revocation lists");
+        let mut config = negotiation
+            .client()
+            .with_webpki_verifier(Arc::clone(&verifier))
             .with_no_client_auth();
         // Sessions are stored by name, which many backends share, and none could resume another's.
         config.resumption = Resumption::disabled();
-        Ok(Loaded {
-            content: config,
-            // The expiry of CA certificates is not checked.
-            not_after: None,
-        })
-    }
-}
-
-impl Authorities {
-    fn roots(&self) -> Result<RootCertStore, What> {
-        let mut roots = RootCertStore::empty();
-        let text = regular_file::read(&self.ca_file)?;
-        for certificate in CertificateDer::pem_slice_iter(&text) {
-            roots.add(certificate?).map_err(What::BadCertificate)?;
-        }
-        if roots.is_empty() {
-            Err(What::NoCertificate)
-        } else {
-            Ok(roots)
+        Self {
+            config: Arc::new(config),
+            verifier,
+            roots,
         }
     }
-}
 
-/// Connects to backends over TLS and verifies them.
-pub(crate) struct BackendTls {
-    pub(crate) authorities: Arc<Current<Authorities>>,
-    /// The name on backends' certificates; [`NAMESPACE`] in it stands for the revision's namespace. `None` means
-    /// their IP address.
-    pub(crate) server_name: Option<String>,
-}
-
-impl BackendTls {
-    /// Does the TLS handshake on a new connection to a backend of `namespace`, to speak `protocol` (its ALPN name).
-    ///
-    /// Has no time limit. Dropping the future closes the connection.
-    pub(crate) async fn connect(
-        &self,
-        socket: TcpStream,
-        namespace: &str,
-        protocol: &[u8],
-    ) -> io::Result<TlsStream<TcpStream>> {
-        let name = match &self.server_name {
-            Some(template) => name(template, namespace).map_err(io::Error::other)?,
-            None => ServerName::from(socket.peer_addr()?.ip()),
-        };
-        TlsConnector::from(self.authorities.content())
-            .with_alpn(vec![protocol.to_vec()])
-            .connect(name, socket)
-            .await
+    /// What is trusted of the CA certificates.
+    pub(super) fn anchors(&self) -> &[TrustAnchor<'static>] {
+        &self.roots.roots
     }
 }
 
-/// The configuration allows only valid names, but the namespace can make one too long.
-fn name(template: &str, namespace: &str) -> Result<ServerName<'static>, rustls::Error> {
-    let name = template.replace(NAMESPACE, namespace);
-    let invalid = format!("{name:?} is not a DNS name");
-    ServerName::try_from(name).map_err(|_| rustls::Error::General(invalid))
+/// The usable certificates in a text in PEM, and the first problem, which is there when none is usable.
+pub(super) fn roots(text: &[u8]) -> (Vec<TrustAnchor<'static>>, Option<What>) {
+    let mut roots = RootCertStore::empty();
+    let mut problem = None;
+    for certificate in CertificateDer::pem_slice_iter(text) {
+        let certificate = certificate.map_err(What::from);
+        let added = certificate.and_then(|it| roots.add(it).map_err(What::BadCertificate));
+        if let Err(what) = added {
+            problem.get_or_insert(what);
+        }
+    }
+    if roots.is_empty() {
+        problem.get_or_insert(What::NoCertificate);
+    }
+    (roots.roots, problem)
 }

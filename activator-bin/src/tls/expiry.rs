@@ -33,9 +33,10 @@ pub(super) fn not_after(certificate: &CertificateDer<'_>) -> Option<SystemTime> 
     }
 }
 
-/// Logs that a section's certificate is about to expire, and that it has expired.
+/// Logs that a certificate is about to expire, and that it has expired.
 pub(super) struct Expiry {
-    section: &'static str,
+    /// The section or object that it is from.
+    source: String,
     at: Option<SystemTime>,
     logged: Stage,
 }
@@ -49,9 +50,9 @@ enum Stage {
 
 impl Expiry {
     /// No expiry is known yet.
-    pub(super) fn new(section: &'static str) -> Self {
+    pub(super) fn new(source: impl Into<String>) -> Self {
         Self {
-            section,
+            source: source.into(),
             at: None,
             logged: Stage::Valid,
         }
@@ -70,15 +71,16 @@ impl Expiry {
     /// Cancel-safe: nothing is logged twice.
     pub(super) async fn run(&mut self) -> Infallible {
         loop {
-            let Self { section, at, .. } = *self;
-            let date = at.map(|at| humantime::format_rfc3339_seconds(at).to_string());
-            let date = date.unwrap_or_default();
-            match self.news(SystemTime::now()) {
+            let date = |at| humantime::format_rfc3339_seconds(at).to_string();
+            let date = self.at.map(date).unwrap_or_default();
+            let news = self.news(SystemTime::now());
+            let source = &self.source;
+            match news {
                 Some(Stage::Soon) => {
-                    tracing::warn!("the certificate of [{section}] expires soon, at {date}");
+                    tracing::warn!("the certificate of {source} expires soon, at {date}");
                 }
                 Some(Stage::Expired) => {
-                    tracing::error!("the certificate of [{section}] has expired, at {date}");
+                    tracing::error!("the certificate of {source} has expired, at {date}");
                 }
                 Some(Stage::Valid) | None => {}
             }
@@ -130,7 +132,7 @@ mod tests {
     fn each_stage_is_logged_once_per_certificate() {
         let now = UNIX_EPOCH + Duration::from_secs(1_000_000);
         let at = |left| Some(now + SOON + left);
-        let mut expiry = Expiry::new("tls");
+        let mut expiry = Expiry::new("[tls]");
         assert_eq!(expiry.news(now), None);
         expiry.set(at(Duration::from_secs(1)));
         assert_eq!(expiry.news(now), None);

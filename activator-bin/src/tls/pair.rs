@@ -1,103 +1,140 @@
-//! The listener's certificate and private key: from files to a TLS server configuration.
+//! The listener's certificate and private key: from PEM to a TLS server configuration.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::{CertifiedKey, SigningKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
 use super::expiry::not_after;
+use super::negotiation::Negotiation;
 use super::problem::{TlsProblems, What};
-use super::version::TlsVersion;
-use super::{ALPN_HTTP1, ALPN_HTTP2, Files, Loaded, provider};
-use crate::os::regular_file;
-
-const CERTIFICATE: &str = "tls.certificate";
-const KEY: &str = "tls.key";
+use super::{ALPN_HTTP1, ALPN_HTTP2, Files, Loaded};
+use crate::os::regular_file::{self, Unread};
 
 /// The ALPN protocols, in order of preference.
 const PROTOCOLS: &[&[u8]] = &[ALPN_HTTP2, ALPN_HTTP1];
 
-/// A certificate chain and its private key.
-pub(crate) struct Pair {
-    pub(crate) certificate: PathBuf,
-    pub(crate) key: PathBuf,
-    pub(crate) min_version: TlsVersion,
+/// What clients are offered.
+#[derive(Clone)]
+pub(crate) struct Offer {
+    pub(crate) negotiation: Negotiation,
     /// Whether HTTP/2 is offered.
     pub(crate) http2: bool,
 }
 
+/// The files of a certificate chain and its private key.
+pub(crate) struct Pair {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+    pub(crate) offer: Offer,
+}
+
 impl Files for Pair {
-    type Content = ServerConfig;
+    type Content = Arc<ServerConfig>;
     const SECTION: &'static str = "tls";
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.certificate, &self.key]
     }
 
-    fn load(&self) -> Result<Loaded<ServerConfig>, TlsProblems> {
-        let chain = self
-            .chain()
-            .map_err(|what| what.of(CERTIFICATE, &self.certificate));
-        let key = self.signing_key().map_err(|what| what.of(KEY, &self.key));
-        let certified = match (chain, key) {
+    fn load(&self) -> Result<Loaded<Arc<ServerConfig>>, TlsProblems> {
+        let text = |setting: &str, path: &Path| Text {
+            subject: format!("{setting}: {}", path.display()),
+            name: path.display().to_string(),
+            content: regular_file::read(path),
+        };
+        let certificate = text("tls.certificate", &self.certificate);
+        self.offer.with(certificate, text("tls.key", &self.key))
+    }
+}
+
+/// A text in PEM that was read.
+pub(super) struct Text {
+    /// What it is called in front of a problem.
+    pub(super) subject: String,
+    /// What it is called in a problem of another text.
+    pub(super) name: String,
+    pub(super) content: Result<Vec<u8>, Unread>,
+}
+
+impl Offer {
+    /// The configuration of a listener with this certificate chain and its key.
+    pub(super) fn with(
+        &self,
+        certificate: Text,
+        key: Text,
+    ) -> Result<Loaded<Arc<ServerConfig>>, TlsProblems> {
+        let of_certificate = |what: What| what.of(&*certificate.subject);
+        let of_key = |what: What| what.of(&*key.subject);
+        let chain = certificate.content.map_err(What::from).and_then(chain);
+        let signing = |text| self.signing_key(text);
+        let signing = key.content.map_err(What::from).and_then(signing);
+        let certified = match (chain.map_err(of_certificate), signing.map_err(of_key)) {
             (Ok(chain), Ok(key)) => CertifiedKey::new(chain, key),
-            (Err(chain), Err(key)) => {
-                let mut problems = TlsProblems::from(chain);
-                problems.append(key.into());
-                return Err(problems);
-            }
+            (Err(chain), Err(key)) => return Err(vec![chain, key].into()),
             (Err(problem), Ok(_)) | (Ok(_), Err(problem)) => return Err(problem.into()),
         };
         match certified.keys_match() {
             // For some keys the public half cannot be determined; that is not an error.
             Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
             Err(Error::InconsistentKeys(_)) => {
-                let other = What::OtherKey(self.certificate.clone());
-                return Err(other.of(KEY, &self.key).into());
+                return Err(of_key(What::OtherKey(certificate.name)).into());
             }
-            Err(error) => {
-                let bad = What::BadCertificate(error);
-                return Err(bad.of(CERTIFICATE, &self.certificate).into());
-            }
+            Err(error) => return Err(of_certificate(What::BadCertificate(error)).into()),
+        }
+        if !self.negotiation.suits(&*certified.key) {
+            return Err(of_key(What::UnsuitedKey).into());
         }
         let not_after = certified.end_entity_cert().ok().and_then(not_after);
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(self.min_version.and_later())
-            .expect("ring has cipher suites for every protocol version")
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-        let offered = &PROTOCOLS[usize::from(!self.http2)..];
-        config.alpn_protocols = offered.iter().map(|it| it.to_vec()).collect();
         Ok(Loaded {
-            content: config,
+            content: self.config(Arc::new(SingleCertAndKey::from(certified))),
             not_after,
         })
     }
-}
 
-impl Pair {
-    fn chain(&self) -> Result<Vec<CertificateDer<'static>>, What> {
-        let text = regular_file::read(&self.certificate)?;
-        let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()?;
-        if chain.is_empty() {
-            return Err(What::NoCertificate);
-        }
-        Ok(chain)
+    /// The configuration of a listener that has no certificate yet: all handshakes fail.
+    pub(super) fn without_certificate(&self) -> Arc<ServerConfig> {
+        self.config(Arc::new(NoCertificate))
     }
 
-    fn signing_key(&self) -> Result<Arc<dyn SigningKey>, What> {
-        let text = regular_file::read(&self.key)?;
+    fn config(&self, resolver: Arc<dyn ResolvesServerCert>) -> Arc<ServerConfig> {
+        let mut config = self
+            .negotiation
+            .server()
+            .with_no_client_auth()
+            .with_cert_resolver(resolver);
+        let offered = &PROTOCOLS[usize::from(!self.http2)..];
+        config.alpn_protocols = offered.iter().map(|it| it.to_vec()).collect();
+        Arc::new(config)
+    }
+
+    fn signing_key(&self, text: Vec<u8>) -> Result<Arc<dyn SigningKey>, What> {
         let key = PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
             pem::Error::NoItemsFound => What::NoKey,
             error => error.into(),
         })?;
-        let provider = provider();
-        provider
-            .key_provider
-            .load_private_key(key)
-            .map_err(What::BadKey)
+        let keys = self.negotiation.provider().key_provider;
+        keys.load_private_key(key).map_err(What::BadKey)
+    }
+}
+
+fn chain(text: Vec<u8>) -> Result<Vec<CertificateDer<'static>>, What> {
+    let chain = CertificateDer::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>()?;
+    if chain.is_empty() {
+        return Err(What::NoCertificate);
+    }
+    Ok(chain)
+}
+
+#[derive(Debug)]
+struct NoCertificate;
+
+impl ResolvesServerCert for NoCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        None
     }
 }

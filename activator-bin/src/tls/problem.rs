@@ -1,28 +1,27 @@
-//! What is wrong with TLS files: the messages that operators read.
+//! What is wrong with certificates, keys and CAs: the messages that operators read.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem;
 
+use super::negotiation::NoCipherSuite;
 use crate::os::regular_file::Unread;
 
-/// All problems with TLS files. Displayed one per line.
+/// All problems with TLS files or objects. Displayed one per line.
 #[derive(Debug, thiserror::Error)]
 pub struct TlsProblems(Vec<TlsProblem>);
 
-/// A problem with a file.
+/// A problem with a file, or with a value of an object.
 #[derive(Debug, thiserror::Error)]
-#[error("{setting}: {path} {what}", path = .path.display())]
+#[error("{subject} {what}")]
 pub struct TlsProblem {
-    /// The setting that names the file, such as `tls.key`.
-    pub setting: &'static str,
-    pub path: PathBuf,
+    /// The setting and the file, or the object and its key.
+    subject: String,
     /// What is wrong, and what is expected.
     what: What,
 }
 
-/// What is wrong with a file.
+/// What is wrong.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum What {
     #[error(transparent)]
@@ -39,18 +38,20 @@ pub(super) enum What {
     BadCertificate(rustls::Error),
     #[error("contains a private key that cannot be used: {0}; ECDSA, Ed25519 or RSA is expected")]
     BadKey(rustls::Error),
-    #[error(
-        "contains a private key that does not match the first certificate of {}",
-        .0.display()
-    )]
-    OtherKey(PathBuf),
+    #[error("contains a private key that does not match the first certificate of {0}")]
+    OtherKey(String),
+    #[error("contains a private key that none of tls.cipher_suites can use")]
+    UnsuitedKey,
+    #[error("is not used: the trust bundles have more than {0} certificates")]
+    TooMany(usize),
+    #[error(transparent)]
+    NoCipherSuite(#[from] NoCipherSuite),
 }
 
 impl What {
-    pub(super) fn of(self, setting: &'static str, path: &Path) -> TlsProblem {
+    pub(super) fn of(self, subject: impl Into<String>) -> TlsProblem {
         TlsProblem {
-            setting,
-            path: path.to_owned(),
+            subject: subject.into(),
             what: self,
         }
     }
@@ -88,6 +89,27 @@ impl TlsProblems {
 impl From<TlsProblem> for TlsProblems {
     fn from(problem: TlsProblem) -> Self {
         Self(vec![problem])
+    }
+}
+
+impl From<Vec<TlsProblem>> for TlsProblems {
+    fn from(problems: Vec<TlsProblem>) -> Self {
+        Self(problems)
+    }
+}
+
+impl IntoIterator for TlsProblems {
+    type Item = TlsProblem;
+    type IntoIter = std::vec::IntoIter<TlsProblem>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+impl From<NoCipherSuite> for TlsProblems {
+    fn from(error: NoCipherSuite) -> Self {
+        What::from(error).of("tls.cipher_suites").into()
     }
 }
 

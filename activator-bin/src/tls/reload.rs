@@ -20,7 +20,8 @@ use crate::os::file_watch::Watch;
 /// key, the pair is invalid.
 const SETTLE: Duration = Duration::from_millis(200);
 
-/// The result of reading the files.
+/// The result of reading the files, or the objects of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Read {
     /// New connections use the new content.
     Good {
@@ -50,7 +51,7 @@ pub(crate) async fn follow<F: Files>(
     // Only changes are logged, not that the files are valid at startup.
     let (mut asked, mut news) = (false, false);
     let mut logged = None;
-    let mut expiry = Expiry::new(section);
+    let mut expiry = Expiry::new(format!("[{section}]"));
     let mut pause = Pause::default();
     loop {
         // Also before the first change: the files may have changed since startup.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::ServerConfig;
+use rustls::{CipherSuite, ServerConfig};
 
 use super::*;
 use crate::tls::TlsVersion;
@@ -46,7 +46,13 @@ fn pair(directory: &Directory) -> Pair {
     Pair {
         certificate: directory.0.join("tls.crt"),
         key: directory.0.join("tls.key"),
-        min_version: TlsVersion::V1_3,
+        offer: offer(),
+    }
+}
+
+fn offer() -> Offer {
+    Offer {
+        negotiation: Negotiation::since(TlsVersion::V1_3),
         http2: true,
     }
 }
@@ -111,6 +117,30 @@ fn all_problems_of_a_pair_are_reported_at_once() {
 }
 
 #[test]
+fn a_key_that_no_cipher_suite_can_use_is_refused() {
+    let directory = Directory::new("suites");
+    let (certificate, key) = certified();
+    let with = |versions, suite| {
+        let mut files = pair(&directory);
+        fs::write(&files.certificate, &certificate).unwrap();
+        fs::write(&files.key, &key).unwrap();
+        files.offer.negotiation = Negotiation::try_new(versions, &[suite], &[]).unwrap();
+        let problems = files.load().err()?.to_string();
+        Some(problems.replace(&*directory.0.to_string_lossy(), ""))
+    };
+    let (of_rsa, of_ecdsa) = (
+        CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+        CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+    );
+    let old = TlsVersion::V1_2..=TlsVersion::V1_2;
+    assert_eq!(with(old.clone(), of_ecdsa), None);
+    assert_eq!(with(TlsVersion::V1_2..=TlsVersion::V1_3, of_rsa), None);
+    let expected =
+        "tls.key: /tls.key contains a private key that none of tls.cipher_suites can use";
+    assert_eq!(with(old, of_rsa).as_deref(), Some(expected));
+}
+
+#[test]
 fn a_ca_file_needs_a_certificate() {
     let directory = Directory::new("authorities");
     let (certificate, key) = certified();
@@ -118,7 +148,7 @@ fn a_ca_file_needs_a_certificate() {
         let ca_file = directory.write("ca.pem", text);
         let files = Authorities {
             ca_file,
-            min_version: TlsVersion::V1_3,
+            negotiation: Negotiation::since(TlsVersion::V1_3),
         };
         let said = files
             .load()
@@ -141,14 +171,15 @@ fn the_previous_content_stays_when_the_files_become_invalid() {
     directory.write("tls.crt", &certificate);
     directory.write("tls.key", &key);
     let current = Current::try_new(pair(&directory)).unwrap();
-    let first: Arc<ServerConfig> = current.content();
+    let content = || current.content().load_full();
+    let first: Arc<ServerConfig> = content();
     let (certificate, key) = certified();
     directory.write("tls.crt", &certificate);
     assert!(current.reload().is_err());
-    assert!(Arc::ptr_eq(&first, &current.content()));
+    assert!(Arc::ptr_eq(&first, &content()));
     directory.write("tls.key", &key);
     current.reload().unwrap();
-    assert!(!Arc::ptr_eq(&first, &current.content()));
+    assert!(!Arc::ptr_eq(&first, &content()));
 }
 
 /// A file that cannot be read the first few times.
@@ -158,23 +189,23 @@ struct Passing {
 }
 
 impl Files for Passing {
-    type Content = ();
+    type Content = Arc<()>;
     const SECTION: &'static str = "passing";
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.path]
     }
 
-    fn load(&self) -> Result<Loaded<()>, TlsProblems> {
+    fn load(&self) -> Result<Loaded<Arc<()>>, TlsProblems> {
         let less = |left: usize| left.checked_sub(1);
         match self.failures.fetch_update(SeqCst, SeqCst, less) {
             Ok(_) => {
                 let error = std::io::Error::from_raw_os_error(24);
                 let unread = problem::What::Unread(error.into());
-                Err(unread.of("tls.key", &self.path).into())
+                Err(unread.of("tls.key").into())
             }
             Err(_) => Ok(Loaded {
-                content: (),
+                content: Arc::default(),
                 not_after: None,
             }),
         }
@@ -210,11 +241,9 @@ fn http2_is_offered_if_enabled() {
     directory.write("tls.crt", &certificate);
     directory.write("tls.key", &key);
     let offered = |http2| {
-        let pair = Pair {
-            http2,
-            ..pair(&directory)
-        };
-        pair.load().unwrap().content.alpn_protocols
+        let mut pair = pair(&directory);
+        pair.offer.http2 = http2;
+        pair.load().unwrap().content.alpn_protocols.clone()
     };
     assert_eq!(offered(true), [&b"h2"[..], b"http/1.1"]);
     assert_eq!(offered(false), [b"http/1.1"]);

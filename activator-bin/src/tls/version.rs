@@ -1,10 +1,12 @@
 //! The supported versions of TLS.
 
-use rustls::version::TLS13;
-use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
+use std::ops::RangeInclusive;
+
+use rustls::SupportedProtocolVersion;
+use rustls::version::{TLS12, TLS13};
 
 /// A version of TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TlsVersion {
     /// TLS 1.2, RFC 5246.
     V1_2,
@@ -12,14 +14,13 @@ pub enum TlsVersion {
     V1_3,
 }
 
-static ONLY_1_3: [&SupportedProtocolVersion; 1] = [&TLS13];
-
 impl TlsVersion {
-    /// This version and later ones.
-    pub(crate) fn and_later(self) -> &'static [&'static SupportedProtocolVersion] {
-        match self {
-            Self::V1_2 => ALL_VERSIONS,
-            Self::V1_3 => &ONLY_1_3,
-        }
+    /// The versions in `range`. The newest is preferred, whatever their order.
+    pub(super) fn within(range: &RangeInclusive<Self>) -> Vec<&'static SupportedProtocolVersion> {
+        let all = [(Self::V1_2, &TLS12), (Self::V1_3, &TLS13)];
+        all.into_iter()
+            .filter(|(version, _)| range.contains(version))
+            .map(|(_, supported)| supported)
+            .collect()
     }
 }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::client::TlsStream;
 
 use super::UpstreamError;
+use super::error::Missing;
 use super::line::{self, Line, OverTcp};
 use super::pool::Connection;
 use super::recall::Recall;
@@ -111,9 +112,11 @@ pub(super) async fn private(
     until: Instant,
     recall: &Recall,
 ) -> Result<TlsStream<TcpStream>, UpstreamError> {
-    let tls = tls.ok_or(UpstreamError::NoAuthorities(backend))?;
+    let tls = tls.ok_or(UpstreamError::NoAuthorities(backend, Missing::Setting))?;
+    let missing = UpstreamError::NoAuthorities(backend, Missing::Objects);
+    let trusted = tls.trusted().ok_or(missing)?;
     let socket = socket(backend, until, recall).await?;
-    timeout_at(until, tls.connect(socket, namespace, protocol))
+    timeout_at(until, tls.connect(&trusted, socket, namespace, protocol))
         .await
         .map_err(|_| UpstreamError::Silent(backend))?
         .map_err(|error| UpstreamError::tls(backend, error))

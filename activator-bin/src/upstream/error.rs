@@ -27,8 +27,8 @@ pub(crate) enum UpstreamError {
     #[error("backend {0} accepted the connection but did not respond in time")]
     Silent(SocketAddr),
     /// There are no CA certificates to verify it with.
-    #[error("cannot reach backend {0} over TLS: [backend_tls].ca_file was not set at startup")]
-    NoAuthorities(SocketAddr),
+    #[error("cannot reach backend {0} over TLS: {1}")]
+    NoAuthorities(SocketAddr, Missing),
     /// The handshake failed, or its certificate is not valid.
     #[error("TLS handshake with backend {backend} failed: {}", tls_cause(.source))]
     Tls {
@@ -79,6 +79,15 @@ pub(crate) enum UpstreamError {
         backend: SocketAddr,
         source: h2::Error,
     },
+}
+
+/// Why there are no CA certificates.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub(crate) enum Missing {
+    #[error("[backend_tls].ca_file was not set at startup")]
+    Setting,
+    #[error("there are no CA certificates, neither in ca.crt of the Secret nor in a trust bundle")]
+    Objects,
 }
 
 /// A request that got no response.
@@ -158,7 +167,7 @@ impl UpstreamError {
                 ErrorReason::BackendTimeout
             }
             Self::Silent(_) | Self::Unwilling(_) | Self::Crowded(_) => ErrorReason::BackendTimeout,
-            Self::Connect { .. } | Self::NoAuthorities(_) | Self::Tls { .. } => {
+            Self::Connect { .. } | Self::NoAuthorities(..) | Self::Tls { .. } => {
                 ErrorReason::BackendRefused
             }
             Self::Lost { .. } | Self::Ended { .. } => ErrorReason::BackendReset,

@@ -3,8 +3,11 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use activator_bin::testing::{Cluster, Config, LogFormat, SinkConfig, Sources};
+use activator_bin::testing::{
+    Cluster, Config, LogFormat, SinkConfig, Sources, TlsConfig, TlsVersion,
+};
 use reporter_core::Accounting;
+use rustls::{CipherSuite, NamedGroup};
 
 fn check(variables: &[(&str, &str)], file: Option<&str>, cluster: Cluster) -> Config {
     let variable = |(name, value): &(&str, &str)| (name.into(), value.into());
@@ -42,6 +45,7 @@ fn the_defaults_are_those_of_knatives_activator() {
     for (address, port) in [
         (Some(listen.http), 8012),
         (listen.http2, 8013),
+        (listen.https, 8112),
         (Some(listen.admin), 9090),
     ] {
         let address = address.unwrap();
@@ -144,4 +148,50 @@ fn without_a_cluster_its_variables_change_little() {
     let config = sources.check(None).unwrap();
     assert!(config.echo && config.cluster.is_none());
     assert!(config.listen.http.ip().is_loopback());
+}
+
+#[test]
+fn tls_is_negotiated_as_knatives_variables_say() {
+    let config = in_pod(
+        &[
+            ("ACTIVATOR_TLS_MIN_VERSION", "1.2"),
+            ("ACTIVATOR_TLS_MAX_VERSION", "1.2"),
+            (
+                "ACTIVATOR_TLS_CIPHER_SUITES",
+                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256",
+            ),
+            (
+                "ACTIVATOR_TLS_CURVE_PREFERENCES",
+                " X25519 ,CurveP256,P-256,",
+            ),
+        ],
+        None,
+    );
+    let expected = TlsConfig {
+        min_version: TlsVersion::V1_2,
+        max_version: TlsVersion::V1_2,
+        cipher_suites: vec![
+            CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+            CipherSuite::TLS13_AES_128_GCM_SHA256,
+        ],
+        curve_preferences: vec![NamedGroup::X25519, NamedGroup::secp256r1],
+        ..TlsConfig::default()
+    };
+    assert_eq!(config.tls, expected);
+}
+
+#[test]
+fn certificate_files_replace_those_of_the_cluster_in_pairs() {
+    let tls = "[tls]\ncertificate = '/tls.crt'\n";
+    let config = in_pod(&[], Some(&format!("{tls}key = '/tls.key'\n")));
+    assert_eq!(config.tls.key, Some("/tls.key".into()));
+    let sources = Sources {
+        cluster: Some(Cluster::Kubeconfig("/kubeconfig".into())),
+        ..Sources::default()
+    };
+    let problems = sources.check(Some(("activator.toml", tls.as_bytes())));
+    assert_eq!(
+        problems.unwrap_err().to_string(),
+        "default: listen.https: needs tls.key"
+    );
 }

@@ -11,6 +11,7 @@ use activator_bin::testing::{
 };
 use reporter_core::Accounting;
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
+use rustls::{CipherSuite, NamedGroup};
 
 mod any_bytes;
 mod cluster;
@@ -112,6 +113,12 @@ fn full_file_is_read() {
         key: Some("/etc/activator/tls.key".into()),
         http2: false,
         min_version: TlsVersion::V1_2,
+        max_version: TlsVersion::V1_2,
+        cipher_suites: vec![
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+            CipherSuite::TLS13_AES_128_GCM_SHA256,
+        ],
+        curve_preferences: vec![NamedGroup::secp384r1, NamedGroup::X25519],
     };
     assert_eq!(config.tls, tls);
     let backend_tls = BackendTlsConfig {

@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use activator_bin::testing::{Activator, Options, TlsVersion};
-use rustls::ALL_VERSIONS;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
+use rustls::{ALL_VERSIONS, CipherSuite, NamedGroup};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::client::TlsStream;
@@ -101,6 +101,31 @@ async fn tls_1_2_is_refused_unless_it_is_configured() {
     let lenient = start_with(config);
     assert!(files.try_connect(&lenient, &[&TLS13]).await.is_ok());
     assert!(files.try_connect(&lenient, &[&TLS12]).await.is_ok());
+}
+
+#[tokio::test]
+async fn only_what_is_configured_is_negotiated() {
+    const SUITE: CipherSuite = CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+    let files = Files::new();
+    let mut config = files.listen(config(&[]));
+    config.tls.curve_preferences = vec![NamedGroup::secp384r1];
+    config.tls.cipher_suites = vec![SUITE, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256];
+    let new = start_with(config.clone());
+    config.tls.min_version = TlsVersion::V1_2;
+    config.tls.max_version = TlsVersion::V1_2;
+    let old = start_with(config);
+    for (activator, version, suite) in [
+        (&new, &TLS13, CipherSuite::TLS13_CHACHA20_POLY1305_SHA256),
+        (&old, &TLS12, SUITE),
+    ] {
+        let client = files.try_connect(activator, &[version]).await.unwrap();
+        let session = client.socket.get_ref().1;
+        assert_eq!(session.negotiated_cipher_suite().unwrap().suite(), suite);
+        let curve = session.negotiated_key_exchange_group().unwrap().name();
+        assert_eq!(curve, NamedGroup::secp384r1);
+    }
+    assert!(files.try_connect(&old, &[&TLS13]).await.is_err());
+    assert!(files.try_connect(&new, &[&TLS12]).await.is_err());
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use activator_bin::testing::{Activator, Config, TlsConfig, TlsVersion};
+use activator_bin::testing::{Activator, Config, TlsConfig};
 use rustls::pki_types::ServerName;
 use rustls::{ALL_VERSIONS, SupportedProtocolVersion};
 use tokio::net::TcpStream;
@@ -48,8 +48,7 @@ impl Files {
         config.tls = TlsConfig {
             certificate: Some(self.directory.path("tls.crt")),
             key: Some(self.directory.path("tls.key")),
-            min_version: TlsVersion::V1_3,
-            http2: true,
+            ..TlsConfig::default()
         };
         config
     }

@@ -43,8 +43,13 @@ impl Authority {
     }
 
     pub(crate) fn vouch_for(&self, name: &str) -> Certified {
+        self.vouch_for_all(&[name])
+    }
+
+    pub(crate) fn vouch_for_all(&self, names: &[&str]) -> Certified {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new([name.to_owned()]).unwrap();
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        let params = CertificateParams::new(names).unwrap();
         Certified {
             certificate: params.signed_by(&key, &self.issuer).unwrap().pem(),
             key: key.serialize_pem(),
@@ -82,9 +87,17 @@ impl Certified {
 
     /// A server with this certificate.
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        self.acceptor_with(ALL_VERSIONS)
+    }
+
+    /// A server with this certificate and these TLS versions.
+    pub(crate) fn acceptor_with(
+        &self,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> TlsAcceptor {
         let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
         let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(ALL_VERSIONS)
+            .with_protocol_versions(versions)
             .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![self.der()], key)

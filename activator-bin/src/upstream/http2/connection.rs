@@ -20,7 +20,7 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::connect;
-use super::super::error::UpstreamError;
+use super::super::error::{Missing, UpstreamError};
 use super::super::line::Line;
 use super::super::recall::Recall;
 use super::Count;
@@ -55,7 +55,7 @@ pub(super) struct StreamPermit(Rc<Connection>);
 pub(super) enum NotOpened {
     OutOfDescriptors,
     Connect(io::ErrorKind),
-    NoAuthorities,
+    NoAuthorities(Missing),
     Tls(rustls::Error),
     Silent,
     /// The backend closed it before its SETTINGS arrived.
@@ -70,7 +70,7 @@ impl NotOpened {
                 backend,
                 source: kind.into(),
             },
-            Self::NoAuthorities => UpstreamError::NoAuthorities(backend),
+            Self::NoAuthorities(missing) => UpstreamError::NoAuthorities(backend, missing),
             Self::Tls(source) => UpstreamError::Tls { backend, source },
             Self::Silent => UpstreamError::Silent(backend),
             Self::Closed => UpstreamError::NoHttp2(backend),
@@ -83,7 +83,7 @@ impl From<UpstreamError> for NotOpened {
         match error {
             UpstreamError::OutOfDescriptors(_) => Self::OutOfDescriptors,
             UpstreamError::Connect { source, .. } => Self::Connect(source.kind()),
-            UpstreamError::NoAuthorities(_) => Self::NoAuthorities,
+            UpstreamError::NoAuthorities(_, missing) => Self::NoAuthorities(missing),
             UpstreamError::Tls {
                 source: rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol),
                 ..
