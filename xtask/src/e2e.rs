@@ -4,6 +4,7 @@ mod activation;
 mod bad_neighbours;
 mod bodies;
 mod both_ways;
+mod cluster;
 mod crowd;
 mod curl;
 mod delivery;
@@ -53,6 +54,8 @@ const SCENES: &[Scene] = &[
     ("overload", overload::run),
     ("handover", handover::run),
     ("bad-neighbours", bad_neighbours::run),
+    ("cluster-scaling", cluster::scaling::run),
+    ("cluster-outages", cluster::outages::run),
 ];
 
 pub(crate) fn run(only: Option<&str>) -> Result<()> {

@@ -53,6 +53,11 @@ impl Process {
         Ok(())
     }
 
+    /// Its status, if it has ended.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Waits at most `limit` for its end.
     pub(crate) fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let name = self.name.clone();

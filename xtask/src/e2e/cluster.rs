@@ -1,0 +1,118 @@
+//! A real Knative cluster on this machine, started by this code, and the scenes in it.
+//!
+//! etcd, kube-apiserver, kube-controller-manager, Knative's controller, autoscaler, activator and queue-proxy are the
+//! real programs, built from Go modules. Instead of a kubelet there is [`kubelet`], instead of DNS and kube-proxy
+//! [`names`]. All of it runs in network namespaces of its own and takes no port of the machine; its files are in
+//! `target/e2e-cluster`.
+
+mod activators;
+mod api;
+mod client;
+mod control_plane;
+mod credentials;
+mod ingress;
+mod knative;
+mod kubelet;
+mod load;
+mod names;
+mod network;
+mod objects;
+pub(super) mod outages;
+mod part;
+mod programs;
+mod revisions;
+pub(super) mod scaling;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use api::{Api, Stop};
+use control_plane::ControlPlane;
+use credentials::Credentials;
+use knative::Knative;
+use kubelet::Kubelet;
+use names::Names;
+use network::Network;
+
+/// A running cluster. It ends, with all that runs in it, when this is dropped.
+struct Cluster {
+    knative: Option<Knative>,
+    _kubelet: Kubelet,
+    control_plane: ControlPlane,
+    api: Api,
+    names: Arc<Names>,
+    credentials: Arc<Credentials>,
+    stop: Stop,
+    _network: Network,
+}
+
+/// Runs a scene in a cluster, on a thread at its node.
+fn with_cluster(scene: impl FnOnce(&mut Cluster) -> Result<()> + Send) -> Result<()> {
+    programs::check_machine()?;
+    programs::build()?;
+    std::thread::scope(|scope| {
+        let at_node = scope.spawn(|| {
+            let network = Network::new()?;
+            network.enter()?;
+            let mut cluster = Cluster::start(network)?;
+            scene(&mut cluster).with_context(|| {
+                let logs = programs::directory().join("log");
+                format!("the logs of all parts are in {}", logs.display())
+            })
+        });
+        at_node.join().expect("the scene's thread does not panic")
+    })
+}
+
+/// Whether scenes take their long form: `E2E_CLUSTER=long`.
+fn long() -> bool {
+    std::env::var_os("E2E_CLUSTER").is_some_and(|form| form == "long")
+}
+
+impl Cluster {
+    /// To be called at the node.
+    fn start(network: Network) -> Result<Self> {
+        let start = Instant::now();
+        let folder = programs::directory().join("run");
+        for folder in [&folder, &programs::directory().join("log")] {
+            // It may not be there yet.
+            let _ = std::fs::remove_dir_all(folder);
+            std::fs::create_dir_all(folder)?;
+        }
+        let credentials = Arc::new(Credentials::make(&folder)?);
+        let names = Arc::new(Names::new(&folder)?);
+        let api = Api::new(&credentials)?;
+        let control_plane = ControlPlane::start(&folder, &credentials, &api)?;
+        let kubelet = Kubelet::start(&api, &credentials, &names, folder.join("pods"));
+        let mut cluster = Self {
+            knative: None,
+            _kubelet: kubelet,
+            control_plane,
+            api,
+            names,
+            credentials,
+            stop: Stop::default(),
+            _network: network,
+        };
+        knative::apply(&cluster.api)?;
+        cluster.names.follow(&cluster.api, &cluster.stop)?;
+        cluster.knative = Some(Knative::start(&cluster.credentials, &cluster.names)?);
+        println!(
+            "the cluster is up after {:.1} s",
+            start.elapsed().as_secs_f64()
+        );
+        Ok(cluster)
+    }
+
+    fn knative(&mut self) -> Result<&mut Knative> {
+        self.knative.as_mut().context("this cluster has no Knative")
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.stop.set();
+    }
+}
