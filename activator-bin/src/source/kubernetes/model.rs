@@ -20,6 +20,8 @@ mod problems;
 mod report;
 mod revision;
 mod slices;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use problems::NewProblems;
 

@@ -51,6 +51,7 @@ impl Ports {
 
     pub(super) fn read(ports: &List<object::Port>, findings: &mut Findings) -> Self {
         const FIELD: &str = "ports";
+        const PORT: &str = "ports.port";
         let mut read = Self::default();
         findings.check(FIELD, ports, "a list");
         for port in ports.elements() {
@@ -63,15 +64,15 @@ impl Ports {
                 Some("http2") => &mut read.http2,
                 _ => continue,
             };
-            match port {
-                Lenient::Is(port @ 1..) => *target = *port,
-                Lenient::Is(0) | Lenient::Missing => {
-                    findings.add(FIELD, "a port is 0, but must be 1 to 65535");
+            match port.value() {
+                Some(&port @ 1..) => *target = port,
+                Some(0) | None => {
+                    let looks = port.bad().unwrap_or("0");
+                    findings.add(
+                        PORT,
+                        format_args!("{PORT} is {looks}, but must be 1 to 65535"),
+                    );
                 }
-                Lenient::Bad(looks) => findings.add(
-                    FIELD,
-                    format_args!("a port is {looks}, but must be 1 to 65535"),
-                ),
             }
         }
         read
@@ -152,7 +153,7 @@ fn state(conditions: &Lenient<object::Conditions>, findings: &mut Findings) -> S
 fn ip(field: &'static str, ip: &Lenient<IpAddr>, findings: &mut Findings) -> Option<IpAddr> {
     findings.check(field, ip, "an IP address");
     if *ip == Lenient::Missing {
-        findings.add(field, "an endpoint has no address");
+        findings.add(field, format_args!("{field} is missing for an endpoint"));
     }
     ip.value().copied()
 }

@@ -35,12 +35,11 @@ pub(crate) struct NewProblems {
     pub(crate) others: u64,
 }
 
-/// What is wrong with one object, at most one message for each field.
+/// What is wrong with one object: a message for each bad field, however many values are in it.
 #[derive(Debug, Default)]
 pub(super) struct Findings(Vec<(&'static str, Box<str>)>);
 
 impl Findings {
-    /// `message` goes on from the field's name: "is ..., but must be ...".
     pub(super) fn add(&mut self, field: &'static str, message: impl fmt::Display) {
         if self.0.iter().all(|(known, _)| *known != field) {
             self.0.push((field, message.to_string().into()));
@@ -50,10 +49,8 @@ impl Findings {
     /// Adds the field if it is bad.
     pub(super) fn check<T>(&mut self, field: &'static str, value: &Lenient<T>, expected: &str) {
         if let Some(looks) = value.bad() {
-            self.add(
-                field,
-                format_args!("{field} is {looks}, but must be {expected}"),
-            );
+            let message = format_args!("{field} is {looks}, but must be {expected}");
+            self.add(field, message);
         }
     }
 }
@@ -91,22 +88,25 @@ impl Problems {
             self.known.remove(&object);
             return;
         }
-        let before = self.known.get(&object);
-        if before.is_none() && self.known.len() == LIMIT {
-            self.new.others += findings.len() as u64;
-            return;
-        }
         let fields = findings.iter().map(|&(field, _)| field).collect();
+        let known = Known { kind, fields, list };
+        let before = if self.known.len() < LIMIT || self.known.contains_key(&object) {
+            self.known.insert(object.clone(), known)
+        } else {
+            None
+        };
+        let before = before.map_or_else(Box::default, |it| it.fields);
         for (field, message) in findings {
-            if before.is_some_and(|it| it.fields.contains(&field)) {
-            } else if self.new.named.len() == LIMIT {
-                self.new.others += 1;
-            } else {
-                let object = object.clone();
-                self.new.named.push(Problem { object, message });
+            if before.contains(&field) {
+                continue;
             }
+            if self.new.named.len() == LIMIT {
+                self.new.others += 1;
+                continue;
+            }
+            let object = object.clone();
+            self.new.named.push(Problem { object, message });
         }
-        self.known.insert(object, Known { kind, fields, list });
     }
 
     /// Whatever of this kind was not found in `list` is gone.

@@ -1,6 +1,6 @@
 //! What is read of a revision.
 
-use std::ops::RangeInclusive;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::timeouts::TimeoutLimits;
 use crate::upstream::protocol::Protocol;
 
 /// As in the configuration.
-const CONCURRENCY: RangeInclusive<i64> = 0..=1_000_000;
-/// In seconds, 0 for none: as in the configuration.
-const TIMEOUT: RangeInclusive<i64> = 0..=365 * 24 * 60 * 60;
+const MAX_CONCURRENCY: u32 = 1_000_000;
+/// In seconds, as in the configuration.
+const MAX_TIMEOUT: u32 = 365 * 24 * 60 * 60;
 /// Knative's `revision-timeout-seconds`.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -49,12 +49,12 @@ pub(super) fn spec(
     let concurrency = whole(
         "spec.containerConcurrency",
         &fields.container_concurrency,
-        CONCURRENCY,
+        MAX_CONCURRENCY,
         findings,
     );
     RevisionSpec {
         revision: labels(object, findings),
-        container_concurrency: concurrency as u32,
+        container_concurrency: concurrency,
         queue_depth,
         timeouts: timeouts(fields, findings),
         probe: Probe::Knative,
@@ -88,8 +88,8 @@ fn labels(object: &object::Revision, findings: &mut Findings) -> Revision {
 
 fn timeouts(fields: &RevisionFields, findings: &mut Findings) -> TimeoutLimits {
     let mut limit = |field, value| {
-        let seconds = whole(field, value, TIMEOUT, findings);
-        (seconds > 0).then(|| Duration::from_secs(seconds.unsigned_abs()))
+        let seconds = whole(field, value, MAX_TIMEOUT, findings);
+        (seconds > 0).then(|| Duration::from_secs(seconds.into()))
     };
     TimeoutLimits {
         total: limit("spec.timeoutSeconds", &fields.timeout_seconds).unwrap_or(DEFAULT_TIMEOUT),
@@ -101,24 +101,23 @@ fn timeouts(fields: &RevisionFields, findings: &mut Findings) -> TimeoutLimits {
     }
 }
 
-/// 0 if it is missing or bad or below the range, which all begin at 0; the end of the range if it is above.
-fn whole(
-    field: &'static str,
-    value: &Lenient<i64>,
-    range: RangeInclusive<i64>,
-    findings: &mut Findings,
-) -> i64 {
-    let (first, last) = range.into_inner();
-    let used = value.value().map_or(first, |it| *it.clamp(&first, &last));
-    let looks = match value {
-        Lenient::Missing => return used,
-        Lenient::Is(value) if *value == used => return used,
-        Lenient::Is(value) => value as &dyn std::fmt::Display,
-        Lenient::Bad(looks) => looks,
+/// 0 if it is missing or bad or below 0, the greatest value if it is above that.
+fn whole(field: &'static str, value: &Lenient<i64>, greatest: u32, findings: &mut Findings) -> u32 {
+    let (looks, used): (&dyn Display, _) = match value {
+        Lenient::Missing => return 0,
+        Lenient::Is(value) => match u32::try_from(*value) {
+            Ok(whole) if whole <= greatest => return whole,
+            _ if *value < 0 => (value, None),
+            _ => (value, Some(greatest)),
+        },
+        Lenient::Bad(looks) => (looks, None),
     };
-    let message = format!("{field} is {looks}, but must be {first} to {last}: {used} is used");
-    findings.add(field, message);
-    used
+    let range = format_args!("{field} is {looks}, but must be 0 to {greatest}");
+    match used {
+        None => findings.add(field, format_args!("{range}: the default is used")),
+        Some(used) => findings.add(field, format_args!("{range}: {used} is used")),
+    }
+    used.unwrap_or(0)
 }
 
 /// The one with ports, or the only one.

@@ -1,5 +1,6 @@
 //! Objects that list addresses, as they come and go.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use reporter_core::RevisionKey;
@@ -10,7 +11,8 @@ use super::entry::{Content, Slice};
 use super::pods::Pods;
 use super::problems::Findings;
 use super::{Event, Model, is_named, key};
-use crate::source::kubernetes::object::{EndpointSlice, Endpoints, Object};
+use crate::logging::excerpt::Excerpt;
+use crate::source::kubernetes::object::{EndpointSlice, Endpoints, Lenient, Object};
 
 const REVISION: &str = "label serving.knative.dev/revision";
 
@@ -70,10 +72,14 @@ impl Model {
         let subsets = object.subsets(findings);
         let subsets = subsets.into_iter().filter(|it| !it.endpoints.is_empty());
         let label = object.label(|it| &it.revision);
-        findings.check(REVISION, &label, "the name of a revision");
-        let Some(key) = key(object, label.value().map_or("", |it| it)) else {
-            let message = "is not the name of a revision: the addresses are not used";
-            findings.add(REVISION, format_args!("{REVISION} {message}"));
+        let Some(key) = label.value().and_then(|label| key(object, label)) else {
+            let looks: &dyn Display = match &label {
+                Lenient::Missing => &"missing",
+                Lenient::Is(label) => &Excerpt(&**label),
+                Lenient::Bad(looks) => looks,
+            };
+            let message = "but must be the name of a revision: the addresses are not used";
+            findings.add(REVISION, format_args!("{REVISION} is {looks}, {message}"));
             return None;
         };
         let contents: Vec<_> = match role {
