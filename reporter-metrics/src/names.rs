@@ -121,7 +121,7 @@ table! {
     CONFIG_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_config_last_reload_success" [],
         "1 if the last read of the configuration succeeded.";
     CERTIFICATE_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_certificate_last_reload_success" ["section"],
-        "1 if the last read of that section's certificate files succeeded.";
+        "1 if the last read of that section's certificates succeeded.";
     CERTIFICATE_EXPIRATION: Kind::Gauge, "activator_certificate_expiration_timestamp_seconds" ["section"],
         "When the leaf certificate expires, in Unix time.";
     HANDSHAKE_FAILURES: Kind::Counter, "activator_tls_handshake_failures_total" [],

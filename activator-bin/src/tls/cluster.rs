@@ -214,4 +214,6 @@ fn result(problems: Vec<TlsProblem>) -> Result<(), TlsProblems> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

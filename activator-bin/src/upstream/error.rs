@@ -86,7 +86,9 @@ pub(crate) enum UpstreamError {
 pub(crate) enum Missing {
     #[error("[backend_tls].ca_file was not set at startup")]
     Setting,
-    #[error("there are no CA certificates, neither in ca.crt of the Secret nor in a trust bundle")]
+    #[error(
+        "there are no CA certificates, neither in ca.crt of the Secret routing-serving-certs nor in a trust bundle"
+    )]
     Objects,
 }
 

@@ -285,7 +285,7 @@ async fn authorities_are_replaced_while_requests_come() {
 
     let missing = scene.ask("default").await;
     let words = format!(
-        "revision default/hello: cannot reach backend {backend_of_old} over TLS: there are no CA certificates, neither in ca.crt of the Secret nor in a trust bundle\n"
+        "revision default/hello: cannot reach backend {backend_of_old} over TLS: there are no CA certificates, neither in ca.crt of the Secret routing-serving-certs nor in a trust bundle\n"
     );
     assert_eq!((missing.status(), missing.body), (502, words));
 

@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 use super::*;
 use crate::tls::TlsVersion;
 
-fn cluster() -> ClusterTls {
+pub(super) fn cluster() -> ClusterTls {
     let negotiation = Negotiation::since(TlsVersion::V1_3);
     let offer = Offer {
         negotiation: negotiation.clone(),
@@ -17,7 +17,7 @@ fn cluster() -> ClusterTls {
 }
 
 /// A self-signed certificate and its key, in PEM.
-fn certified(name: &str) -> (String, String) {
+pub(super) fn certified(name: &str) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -25,7 +25,7 @@ fn certified(name: &str) -> (String, String) {
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }
 
-fn authority(name: &str) -> String {
+pub(super) fn authority(name: &str) -> String {
     certified(name).0
 }
 
@@ -43,7 +43,7 @@ impl ClusterTls {
     }
 
     /// The subjects of the CA certificates that are trusted, sorted.
-    fn trusted_names(&self) -> Vec<String> {
+    pub(super) fn trusted_names(&self) -> Vec<String> {
         let trusted = self.trusted.load();
         let roots = trusted.as_ref().map_or(&[][..], |it| it.anchors());
         let name = |it: &TrustAnchor<'_>| {
