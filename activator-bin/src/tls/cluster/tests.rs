@@ -191,28 +191,24 @@ async fn changes_are_told_with_the_expiry() {
         let problem = What::NoCertificate.of("Secret routing-serving-certs: ca.crt");
         problem.to_string()
     });
-    let (reads, mut told) = tokio::sync::mpsc::unbounded_channel();
-    let more = reads.clone();
+    let (certificate, mut certificates) = tokio::sync::mpsc::unbounded_channel();
+    let (authority_read, mut authorities) = tokio::sync::mpsc::unbounded_channel();
     let following = async {
         tokio::join!(
-            cluster.follow_certificate(move |read| reads.send(("tls", read)).unwrap()),
-            cluster.follow_authorities(move |read| more.send(("backend_tls", read)).unwrap()),
+            cluster.follow_certificate(move |read| certificate.send(read).unwrap()),
+            cluster.follow_authorities(move |read| authority_read.send(read).unwrap()),
         )
     };
     let steps = async {
-        let mut next = async || told.recv().await.unwrap();
-        let (section, read) = next().await;
-        assert_eq!(section, "tls");
+        let read = certificates.recv().await.unwrap();
         assert!(matches!(read, Read::Good { not_after: Some(_) }));
-        assert_eq!(next().await, ("backend_tls", Read::Bad));
+        assert_eq!(authorities.recv().await, Some(Read::Bad));
         assert_eq!(cluster.bundles(&[("b", &authority("a"))]), "good");
-        assert_eq!(next().await, ("backend_tls", Read::Bad));
+        assert_eq!(authorities.recv().await, Some(Read::Bad));
         cluster.secret("", "", "");
-        assert_eq!(next().await, ("tls", Read::Bad));
-        assert_eq!(
-            next().await,
-            ("backend_tls", Read::Good { not_after: None })
-        );
+        assert_eq!(certificates.recv().await, Some(Read::Bad));
+        let good = Read::Good { not_after: None };
+        assert_eq!(authorities.recv().await, Some(good));
     };
     tokio::select! {
         _ = following => panic!("it never ends"),
