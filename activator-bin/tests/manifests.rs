@@ -4,8 +4,9 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use activator_bin::testing::Config;
+use activator_bin::testing::{Cluster, Sources};
 use serde_json::{Value, json};
 
 /// The file with everything in it.
@@ -140,6 +141,8 @@ fn the_version_is_that_of_the_program() {
     let labels = &template["metadata"]["labels"];
     assert_eq!(labels["app.kubernetes.io/version"], version);
     assert_eq!(container()["image"], format!("activator:{version}"));
+    let page = text("../../docs/kubernetes.md");
+    assert!(page.contains(&format!("activator-{version}.oci.tar")));
 }
 
 /// Knative's rules, with one secret less and EndpointSlices besides.
@@ -264,13 +267,82 @@ fn ports_and_probes_fit_together() {
     );
 }
 
+/// What the container's variables make of the configuration, with those that Kubernetes adds for the Service.
+fn sources() -> Sources {
+    let field = |variable: &Value| {
+        let path = &variable["valueFrom"]["fieldRef"]["fieldPath"];
+        match path.as_str().expect("a value, or a field's path") {
+            "metadata.name" => "activator-0",
+            "metadata.namespace" => "knative-serving",
+            "status.podIP" => "10.0.0.7",
+            other => panic!("{other}"),
+        }
+    };
+    let container = container();
+    let variables = container["env"].as_array().expect("it has variables");
+    let set = variables.iter().map(|variable| {
+        let value = variable["value"].as_str();
+        let name = variable["name"].as_str().expect("a name");
+        (
+            name.to_owned(),
+            value.unwrap_or_else(|| field(variable)).to_owned(),
+        )
+    });
+    let service = object("Service");
+    let ports = service["spec"]["ports"].as_array().expect("it has ports");
+    let prefix = "ACTIVATOR_SERVICE";
+    let links = ports.iter().flat_map(|port| {
+        let name = port["name"].as_str().expect("a name").replace('-', "_");
+        let number = port["port"].to_string();
+        let tcp = format!("{prefix}_PORT_{number}_TCP");
+        [
+            (format!("{prefix}_SERVICE_HOST"), "10.96.0.1".to_owned()),
+            (format!("{prefix}_SERVICE_PORT"), number.clone()),
+            (
+                format!("{prefix}_SERVICE_PORT_{}", name.to_uppercase()),
+                number.clone(),
+            ),
+            (
+                format!("{prefix}_PORT"),
+                format!("tcp://10.96.0.1:{number}"),
+            ),
+            (tcp.clone(), format!("tcp://10.96.0.1:{number}")),
+            (format!("{tcp}_PROTO"), "tcp".to_owned()),
+            (format!("{tcp}_PORT"), number),
+            (format!("{tcp}_ADDR"), "10.96.0.1".to_owned()),
+        ]
+    });
+    let variables = set.chain(links);
+    Sources {
+        cluster: Some(Cluster::OwnPod),
+        variables: variables
+            .map(|(name, value)| (name.into(), value.into()))
+            .collect(),
+        ..Sources::default()
+    }
+}
+
 #[test]
-fn a_drain_ends_before_the_grace_period() {
-    let pod = object("Deployment")["spec"]["template"]["spec"].clone();
+fn the_program_serves_what_the_manifest_says() {
+    let sources = sources();
+    let config = sources.check(None);
+    let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(sources.misspelt_variables(), [""; 0]);
+    assert_eq!(config.pod_name, "activator-0");
+    assert_eq!(config.kubernetes.namespace, "knative-serving");
+    let listen = &config.listen;
+    let ports = [Some(listen.admin), Some(listen.http), listen.http2];
+    let ports = ports.map(|address| json!(address.map(|address| address.port())));
+    let container = container();
+    let listed = container["ports"].as_array().expect("it has ports").iter();
+    // The last is for TLS, which the cluster's configuration turns on.
+    let listed: Vec<_> = listed.take(3).map(|port| &port["containerPort"]).collect();
+    assert_eq!(listed, ports.each_ref());
+
+    let pod = &object("Deployment")["spec"]["template"]["spec"];
     let grace = pod["terminationGracePeriodSeconds"].as_u64();
-    // In a cluster; what is sent at the end may take as long as anywhere.
-    let drain = 45 + 9 * 60 + Config::default().reporter.flush_timeout.as_secs();
-    assert!(grace.expect("it has one") > drain);
+    let stop = config.drain_delay + config.drain_timeout + config.reporter.flush_timeout;
+    assert!(Duration::from_secs(grace.expect("it has one")) > stop);
 }
 
 #[test]
