@@ -1,4 +1,4 @@
-//! A release archive: the program, its licence and its documents.
+//! A release archive: the program, its licence, its documents and its manifests for Kubernetes.
 
 use anyhow::Result;
 
@@ -19,11 +19,13 @@ pub(crate) fn run() -> Result<()> {
     for document in ["LICENSE", "README.md", "CHANGELOG.md"] {
         std::fs::copy(root().join(document), directory.join(document))?;
     }
-    let docs = directory.join("docs");
-    std::fs::create_dir_all(&docs)?;
-    for page in std::fs::read_dir(root().join("docs"))? {
-        let page = page?;
-        std::fs::copy(page.path(), docs.join(page.file_name()))?;
+    for folder in ["docs", "deploy/kubernetes"] {
+        let copy = directory.join(folder);
+        std::fs::create_dir_all(&copy)?;
+        for file in std::fs::read_dir(root().join(folder))? {
+            let file = file?;
+            std::fs::copy(file.path(), copy.join(file.file_name()))?;
+        }
     }
     command::run(
         command("tar --create --gzip --sort=name --owner=0 --group=0 --numeric-owner --file")

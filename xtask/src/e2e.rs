@@ -14,6 +14,7 @@ mod go;
 mod grpc;
 mod h2spec;
 mod handover;
+mod image;
 mod interop;
 mod load;
 mod nginx;
@@ -54,6 +55,7 @@ const SCENES: &[Scene] = &[
     ("overload", overload::run),
     ("handover", handover::run),
     ("bad-neighbours", bad_neighbours::run),
+    ("image", image::run),
     ("cluster-scaling", cluster::scaling::run),
     ("cluster-outages", cluster::outages::run),
 ];

@@ -5,6 +5,7 @@ mod ci;
 mod command;
 mod dist;
 mod e2e;
+mod image;
 mod mutants;
 mod support;
 
@@ -39,6 +40,8 @@ enum Task {
     Mutants,
     /// A release archive for this machine's target, in target/dist.
     Dist,
+    /// An image for Kubernetes, in target/dist: one archive for kind, docker and skopeo.
+    Image,
 }
 
 fn main() -> Result<()> {
@@ -49,5 +52,6 @@ fn main() -> Result<()> {
         Task::Bench { what } => bench::run(&what),
         Task::Mutants => mutants::run(),
         Task::Dist => dist::run(),
+        Task::Image => image::run(),
     }
 }
