@@ -3,35 +3,43 @@
 //! A backend is probed until it is ready, then left alone until the throttle sets it aside. What must not live here:
 //! who gets a slot (see the [throttle](crate::throttle)), and where the list of backends comes from.
 
+mod assignment;
 mod attempts;
+mod evidence;
 mod exchange;
 mod in_cluster;
+mod known;
 mod lanes;
 mod mesh;
 mod pace;
 mod schedule;
+mod service;
+mod share;
+mod targets;
 mod task;
 mod trust;
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use reporter_core::RevisionKey;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 pub use reporter_metrics::ProbeOutcome;
 
 pub use self::in_cluster::{InCluster, Share};
 pub use self::mesh::{Mesh, MeshMode};
+pub use self::service::{PrivateService, PrivateServices};
+pub use self::targets::Listed;
 
 use self::exchange::{Network, Tcp};
 use self::lanes::Lanes;
+use self::pace::Crowd;
 use self::schedule::Owner;
-use self::task::{Named, Targets, Task};
+use self::targets::{Difference, Targets};
+use self::task::Task;
 use crate::throttle::Throttle;
 
 /// What shows that a backend is ready.
@@ -51,13 +59,16 @@ pub enum Probe {
 pub struct ProbeSettings {
     /// What shows that a backend is ready.
     pub probe: Probe,
-    /// The pause after a failed probe. Grows to a twentieth of the time that a backend has been failing, up to 1 s.
+    /// The pause after a failed probe of a backend that is no longer new. Grows to a twentieth of the time that the
+    /// backend has been failing, up to 1 s, and with the number of backends that are probed.
     pub frequency: Duration,
     /// The timeout of ordinary probes.
     pub timeout: Duration,
     /// The maximum timeout of the additional probes that run while ordinary ones time out. Each timeout doubles
     /// theirs, up to this.
     pub max_timeout: Duration,
+    /// How those in a cluster are reached.
+    pub mesh: Mesh,
 }
 
 impl Default for ProbeSettings {
@@ -68,14 +79,21 @@ impl Default for ProbeSettings {
             frequency: Duration::from_millis(200),
             timeout: Duration::from_millis(300),
             max_timeout: Duration::from_secs(10),
+            mesh: Mesh::default(),
         }
     }
 }
 
-/// Shared by the probers of all revisions: the limit on parallel probes, and the callback for their outcomes.
+/// How many private Services are searched at once, over all revisions.
+const MOST_SEARCHES: usize = 8;
+
+/// Shared by the probers of all revisions: the limits on probes, and the callback for their outcomes.
 pub struct Probes {
     network: Box<dyn Network>,
     lanes: Lanes,
+    crowd: Crowd,
+    services: OnceLock<Arc<dyn PrivateServices>>,
+    searches: Semaphore,
     owners: AtomicU64,
     on_outcome: Box<dyn Fn(ProbeOutcome) + Send + Sync>,
 }
@@ -100,9 +118,17 @@ impl Probes {
         Arc::new(Self {
             network: Box::new(network),
             lanes: Lanes::new(max_parallel),
+            crowd: Crowd::default(),
+            services: OnceLock::new(),
+            searches: Semaphore::new(MOST_SEARCHES),
             owners: AtomicU64::new(0),
             on_outcome: Box::new(on_outcome),
         })
+    }
+
+    /// Sets what finds private Services. Without it, requests never go through one. Only the first call counts.
+    pub fn set_private_services(&self, services: Arc<dyn PrivateServices>) {
+        self.services.get_or_init(|| services);
     }
 
     /// A number for a further revision, which from now on takes its turn.
@@ -114,13 +140,20 @@ impl Probes {
 /// The number of a revision's backends by their current state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackendCounts {
-    /// In the throttle's capacity.
+    /// Ready.
     pub ready: usize,
-    /// New, and not yet ready.
+    /// Not yet ready.
     pub probing: usize,
     /// Set aside, and not yet ready again.
     pub set_aside: usize,
+    /// In the throttle's capacity: those that are ready, or this activator's share of them.
+    pub assigned: usize,
+    /// Whether requests go through the private Service. Then nothing is known about single backends.
+    pub via_service: bool,
 }
+
+/// Called with the private Service before requests go through it, and with `None` once none do.
+pub type OnService = Box<dyn Fn(Option<PrivateService>) + Send + Sync>;
 
 /// Keeps the ready backends of a throttle up to date. Dropping it ends probing; ready backends then stay ready.
 pub struct Prober {
@@ -132,7 +165,7 @@ pub struct Prober {
 impl Prober {
     /// Starts a prober without backends, as a task on the current tokio runtime.
     ///
-    /// A throttle has one prober. `revision` is its name in logs.
+    /// A throttle has one prober. `revision` is its name in logs. `on_service` must return soon.
     ///
     /// # Panics
     /// Outside of a tokio runtime.
@@ -142,15 +175,19 @@ impl Prober {
         throttle: Throttle,
         settings: ProbeSettings,
         probes: Arc<Probes>,
+        on_service: OnService,
     ) -> Self {
-        let (sender, targets) = watch::channel(Targets {
-            settings,
-            backends: BTreeMap::new(),
-            lists: 0,
-        });
+        let (sender, latest) = watch::channel(Targets::new(settings));
         let counts = Arc::default();
         let task_counts = Arc::clone(&counts);
-        let task = Task::new(revision, throttle.clone(), probes, targets, task_counts);
+        let task = Task::new(
+            revision,
+            throttle.clone(),
+            probes,
+            latest,
+            task_counts,
+            on_service,
+        );
         tokio::spawn(task.run());
         Self {
             throttle,
@@ -162,28 +199,17 @@ impl Prober {
     /// Sets the revision's backends. Those already known keep their state.
     ///
     /// When this returns, removed backends have left the capacity. New ones join it once they are ready, which with
-    /// [`Probe::None`] is before this returns. Duplicates are ignored.
-    pub fn set_backends(&self, backends: Vec<SocketAddr>) {
+    /// [`Probe::None`] outside of a cluster is before this returns.
+    pub fn set_backends(&self, listed: impl Into<Listed>) {
+        let listed = listed.into();
         let mut ready = Vec::new();
         self.targets.send_modify(|targets| {
-            let before = std::mem::take(&mut targets.backends);
-            targets.lists += 1;
-            let new = Named {
-                list: targets.lists,
-                is_ready: targets.settings.probe == Probe::None,
-            };
-            let named = |backend| (backend, *before.get(&backend).unwrap_or(&new));
-            targets.backends = backends.into_iter().map(named).collect();
+            let Difference { gone, joined } = targets.set(listed);
             // Inside the closure, so that it cannot overlap with the task reading the list.
-            for &gone in before
-                .keys()
-                .filter(|it| !targets.backends.contains_key(it))
-            {
-                self.throttle.remove_backend(gone);
+            for backend in gone {
+                self.throttle.remove_backend(backend);
             }
-            let is_new = |named: &Named| named.list == new.list && new.is_ready;
-            let added = targets.backends.iter().filter(|it| is_new(it.1));
-            ready.extend(added.map(|(backend, _)| *backend));
+            ready = joined;
         });
         // Outside the closure, since it may wake waiters.
         for backend in ready {

@@ -7,7 +7,8 @@ pub use crate::config::{
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::probe::{
-    InCluster, Mesh, MeshMode, ProbeOutcome, ProbeSettings, Prober, Probes, Share,
+    InCluster, Listed, Mesh, MeshMode, OnService, PrivateService, PrivateServices, ProbeOutcome,
+    ProbeSettings, Prober, Probes, Share,
 };
 pub use crate::readiness::FirstLists;
 pub use crate::revision::{Change, Owner};

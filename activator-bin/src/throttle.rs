@@ -95,12 +95,30 @@ impl Throttle {
     ///
     /// Requests to this address still in flight from before count against its limit.
     pub fn add_backend(&self, backend: SocketAddr) {
-        self.shared.change(|breaker| breaker.add_backend(backend));
+        self.shared
+            .change(|breaker| breaker.add_backend(backend, None));
     }
 
     /// Removes a backend from the capacity. Its requests in flight continue.
     pub fn remove_backend(&self, backend: SocketAddr) {
         self.shared.breaker.lock().remove_backend(backend);
+    }
+
+    /// Removes and adds backends in one step. Those in `added` may have a limit of their own, which replaces
+    /// `container_concurrency` unless that is 0; of those already there only the limit changes.
+    pub(crate) fn replace_backends(
+        &self,
+        removed: &[SocketAddr],
+        added: &[(SocketAddr, Option<u32>)],
+    ) {
+        self.shared.change(|breaker| {
+            for &backend in removed {
+                breaker.remove_backend(backend);
+            }
+            for &(backend, limit) in added {
+                breaker.add_backend(backend, limit);
+            }
+        });
     }
 
     /// Changes the limits. Requests in flight above a lower limit continue, and waiting requests stay.

@@ -65,7 +65,13 @@ async fn check(probe: Probe) {
         ..ProbeSettings::default()
     };
     let revision = "default/hello".parse().expect("a valid key");
-    let prober = Prober::spawn(revision, throttle.clone(), settings, probes);
+    let prober = Prober::spawn(
+        revision,
+        throttle.clone(),
+        settings,
+        probes,
+        Box::new(|_| ()),
+    );
     prober.set_backends(vec![address]);
     refused(&mut outcomes).await;
     assert_eq!(throttle.ready_backends(), 0);

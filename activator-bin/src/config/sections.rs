@@ -111,7 +111,7 @@ settings! {
     /// How backends are probed.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct ProbeConfig in "probe." {
-        /// The pause after a failed probe; it grows while a backend keeps failing.
+        /// The pause after a failed probe. Shorter for a new backend; it grows while a backend keeps failing.
         frequency: Duration = "200ms", duration("10ms"..="1m"), or_variable("PROBE_FREQUENCY");
         /// The timeout of a first probe.
         timeout: Duration = "300ms", duration("10ms"..="1m"), or_variable("PROBE_TIMEOUT");

@@ -9,6 +9,8 @@ pub(crate) const REVISION: HeaderName = HeaderName::from_static("knative-serving
 pub(crate) const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub(crate) const ORIGINAL_HOST: HeaderName = HeaderName::from_static("k-original-host");
 pub(crate) const PROXY_REQUEST: HeaderName = HeaderName::from_static("k-proxy-request");
+/// Tells a mesh that a request is for the instance it is sent to, whatever its Host.
+pub(crate) const PASSTHROUGH_LB: HeaderName = HeaderName::from_static("k-passthrough-lb");
 
 /// Headers that are never forwarded, besides those listed in `Connection`.
 pub(crate) fn is_hop_by_hop(name: &HeaderName) -> bool {

@@ -8,12 +8,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use reporter_core::RevisionKey;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::exchange::Exchange;
+use super::evidence::Answer;
+use super::exchange::{Ended, Exchange};
+use super::known::Seen;
 use super::schedule::{Class, Owner};
 use super::{ProbeOutcome, ProbeSettings, Probes};
-use crate::logging::health_log::HealthLog;
 
 /// How long a probe with the short timeout runs at least before a waiting first probe may take its place.
 const FAIR_SHARE: Duration = Duration::from_millis(40);
@@ -24,30 +25,44 @@ pub(super) struct Attempts {
     pub(super) revision: RevisionKey,
     pub(super) owner: Owner,
     pub(super) backend: SocketAddr,
-    /// Which of its failures were logged.
-    pub(super) log: Arc<Mutex<HealthLog>>,
+    pub(super) seen: Arc<Mutex<Seen>>,
+    /// Notified when it responds in another way than before.
+    pub(super) answered: Arc<Notify>,
     pub(super) exchange: Exchange,
     pub(super) settings: ProbeSettings,
     pub(super) probes: Arc<Probes>,
+    /// Whether it was never ready before.
+    pub(super) is_new: bool,
+    /// Since when it has not been ready.
+    pub(super) since: Instant,
 }
 
 impl Attempts {
-    /// Waits for `delay`, then probes until the backend is ready.
+    /// Waits until `from`, then probes until the backend passes.
     ///
     /// # Cancel safety
     /// Dropping the future ends the probing, without other effects.
-    pub(super) async fn until_ready(self, delay: Duration) {
+    pub(super) async fn until_ready(&self, from: Instant) {
         let timed_out = Notify::new();
-        sleep(delay).await;
+        sleep_until(from).await;
         tokio::select! {
             () = self.quick(&timed_out) => {}
             () = self.patient(&timed_out) => {}
         }
     }
 
+    /// Whether the backend passes one probe.
+    ///
+    /// # Cancel safety
+    /// As above.
+    pub(super) async fn passes(&self) -> bool {
+        let outcome = self.probe(Class::Repeat, self.settings.timeout).await;
+        outcome == Some(ProbeOutcome::Ok)
+    }
+
     /// Probes one after the other with the short timeout.
     async fn quick(&self, timed_out: &Notify) {
-        let start = Instant::now();
+        let mut place = self.probes.crowd.join(self.is_new);
         let mut class = Class::First;
         loop {
             let Some(outcome) = self.probe(class, self.settings.timeout).await else {
@@ -66,12 +81,12 @@ impl Attempts {
             }
             class = Class::Repeat;
             self.log_failure(outcome);
-            sleep(self.settings.pause(start.elapsed())).await;
+            sleep(place.pause(&self.settings, self.since.elapsed())).await;
         }
     }
 
     fn log_failure(&self, outcome: ProbeOutcome) {
-        let line = self.log.lock().on_failure(Instant::now());
+        let line = self.seen.lock().log.on_failure(Instant::now());
         if let Some(failures) = line {
             tracing::info!(
                 revision = %self.revision,
@@ -99,7 +114,7 @@ impl Attempts {
     /// Runs one probe. `None` if it was cut short to make room for another.
     async fn probe(&self, class: Class, limit: Duration) -> Option<ProbeOutcome> {
         let lane = self.probes.lanes.enter(self.owner, class).await;
-        let probe = self.probes.network.probe(self.exchange, self.backend);
+        let probe = self.probes.network.probe(&self.exchange, self.backend);
         let mut probe = pin!(timeout(limit + self.exchange.open_for(), probe));
         let in_time = tokio::select! {
             biased;
@@ -110,8 +125,16 @@ impl Attempts {
                 () = lane.needed() => return None,
             }
         };
-        let outcome = in_time.unwrap_or(ProbeOutcome::Timeout);
+        let Ended { outcome, answer } = in_time.unwrap_or(ProbeOutcome::Timeout.into());
         (self.probes.on_outcome)(outcome);
+        self.note(answer);
         Some(outcome)
+    }
+
+    fn note(&self, answer: Answer) {
+        let before = self.seen.lock().answer.replace(answer);
+        if before != Some(answer) {
+            self.answered.notify_one();
+        }
     }
 }

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::{Request, StatusCode, header};
+use http::{HeaderValue, Request, StatusCode, header};
 use http_body_util::{BodyExt, Collected, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -16,6 +17,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::ProbeOutcome;
+use super::evidence::Answer;
+use crate::message::headers::PASSTHROUGH_LB;
 
 /// The body of a ready backend's response.
 const READY: &[u8] = b"queue";
@@ -23,22 +26,43 @@ const READY: &[u8] = b"queue";
 const MAX_HEAD: usize = 8 * 1024;
 
 /// What a probe does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Exchange {
-    Knative,
-    /// The connection must stay open this long.
-    Tcp {
-        open_for: Duration,
+    Knative {
+        /// What a mesh finds the backend by: the name of its Service as Host, instead of its address.
+        via: Option<Arc<str>>,
     },
+    /// The connection must stay open this long.
+    Tcp { open_for: Duration },
 }
 
 impl Exchange {
     /// Extra time on top of the timeout.
-    pub(super) fn open_for(self) -> Duration {
-        match self {
-            Self::Knative => Duration::ZERO,
+    pub(super) fn open_for(&self) -> Duration {
+        match *self {
+            Self::Knative { .. } => Duration::ZERO,
             Self::Tcp { open_for } => open_for,
         }
+    }
+}
+
+/// How a probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) outcome: ProbeOutcome,
+    /// What came back.
+    pub(super) answer: Answer,
+}
+
+impl From<ProbeOutcome> for Ended {
+    fn from(outcome: ProbeOutcome) -> Self {
+        let answer = match outcome {
+            ProbeOutcome::Ok | ProbeOutcome::Status | ProbeOutcome::Body => Answer::Own,
+            ProbeOutcome::Refused | ProbeOutcome::Timeout | ProbeOutcome::OutOfDescriptors => {
+                Answer::Nothing
+            }
+        };
+        Self { outcome, answer }
     }
 }
 
@@ -46,28 +70,30 @@ impl Exchange {
 #[async_trait]
 pub(super) trait Network: Send + Sync {
     /// Probes once. Has no time limit, and may be dropped at any time.
-    async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome;
+    async fn probe(&self, exchange: &Exchange, backend: SocketAddr) -> Ended;
 }
 
 pub(super) struct Tcp;
 
 #[async_trait]
 impl Network for Tcp {
-    async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome {
+    async fn probe(&self, exchange: &Exchange, backend: SocketAddr) -> Ended {
         let stream = match TcpStream::connect(backend).await {
             Ok(stream) => stream,
-            Err(error) if is_our_own(&error) => return ProbeOutcome::OutOfDescriptors,
-            Err(_) => return ProbeOutcome::Refused,
+            Err(error) if is_our_own(&error) => return ProbeOutcome::OutOfDescriptors.into(),
+            Err(_) => return ProbeOutcome::Refused.into(),
         };
         match exchange {
             Exchange::Tcp { open_for } => {
-                if stays_open(stream, open_for).await {
-                    ProbeOutcome::Ok
+                if stays_open(stream, *open_for).await {
+                    ProbeOutcome::Ok.into()
                 } else {
-                    ProbeOutcome::Refused
+                    ProbeOutcome::Refused.into()
                 }
             }
-            Exchange::Knative => ask(stream, backend).await.unwrap_or(ProbeOutcome::Refused),
+            Exchange::Knative { via } => ask(stream, request(backend, via.as_deref()))
+                .await
+                .unwrap_or(ProbeOutcome::Refused.into()),
         }
     }
 }
@@ -96,21 +122,25 @@ async fn stays_open(mut stream: TcpStream, open_for: Duration) -> bool {
     timeout(open_for, closed).await.is_err()
 }
 
-async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutcome> {
+async fn ask(stream: TcpStream, request: Request<Empty<Bytes>>) -> hyper::Result<Ended> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(MAX_HEAD)
         .handshake(TokioIo::new(stream))
         .await?;
     let outcome = async {
-        let response = sender.send_request(request(backend)).await?;
+        let response = sender.send_request(request).await?;
         if response.status() != StatusCode::OK {
-            return Ok(ProbeOutcome::Status);
+            return Ok(Ended {
+                outcome: ProbeOutcome::Status,
+                answer: Answer::of(response.status()),
+            });
         }
         let body = Limited::new(response.into_body(), READY.len());
-        Ok(match body.collect().await.map(Collected::to_bytes) {
+        let outcome = match body.collect().await.map(Collected::to_bytes) {
             Ok(body) if body == READY => ProbeOutcome::Ok,
             _ => ProbeOutcome::Body,
-        })
+        };
+        Ok(outcome.into())
     };
     let drive = async {
         // Once the connection has ended, what was read must still be processed.
@@ -123,13 +153,24 @@ async fn ask(stream: TcpStream, backend: SocketAddr) -> hyper::Result<ProbeOutco
     }
 }
 
-fn request(backend: SocketAddr) -> Request<Empty<Bytes>> {
-    Request::get("/healthz")
-        .header(header::HOST, backend.to_string())
+fn request(backend: SocketAddr, via: Option<&str>) -> Request<Empty<Bytes>> {
+    // A name that cannot be a Host is as good as none.
+    let name = via.and_then(|name| HeaderValue::try_from(name).ok());
+    let is_named = name.is_some();
+    let host = name.unwrap_or_else(|| {
+        HeaderValue::try_from(backend.to_string()).expect("an address is visible ASCII")
+    });
+    let mut request = Request::get("/healthz")
+        .header(header::HOST, host)
         .header(header::USER_AGENT, "Knative-Activator-Probe")
         .header("K-Network-Probe", "queue")
         .body(Empty::new())
-        .expect("the path, names and values are valid")
+        .expect("the path, names and values are valid");
+    if is_named {
+        let passthrough = HeaderValue::from_static("true");
+        request.headers_mut().insert(PASSTHROUGH_LB, passthrough);
+    }
+    request
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The prober in paused time, with scripted backends.
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 
 use tokio::time::{Instant, timeout};
@@ -8,10 +9,12 @@ use super::exchange::Exchange;
 use super::*;
 use crate::throttle::Complaint;
 
+mod cluster;
 mod fair;
 mod log;
 mod relapse;
 mod scene;
+mod via;
 
 use scene::*;
 
@@ -44,11 +47,13 @@ async fn the_first_good_probe_releases_a_waiting_request() {
     scene.prober.set_backends(vec![backend(1)]);
     let slot = scene.slot().await;
     assert_eq!(slot.backend(), backend(1));
-    assert_eq!(scene.start.elapsed(), ms(600));
-    assert_eq!(scene.probed_at(backend(1)), [0, 200, 400, 600]);
-    let refused = ProbeOutcome::Refused;
-    let outcomes = [refused, refused, refused, ProbeOutcome::Ok];
-    assert_eq!(*scene.seen.outcomes.lock(), outcomes);
+    assert_eq!(scene.start.elapsed(), ms(450));
+    let every_5_ms = (0..=450).step_by(5);
+    assert!(scene.probed_at(backend(1)).into_iter().eq(every_5_ms));
+    let outcomes = scene.seen.outcomes.lock();
+    let (last, earlier) = outcomes.split_last().expect("there were some");
+    assert_eq!(*last, ProbeOutcome::Ok);
+    assert!(earlier.iter().all(|&it| it == ProbeOutcome::Refused));
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +107,14 @@ async fn a_dead_backend_is_probed_less_often_but_often_enough() {
     let probes = scene.probed_at(backend(1));
     let pauses: Vec<u64> = probes.windows(2).map(|two| two[1] - two[0]).collect();
     assert!(pauses.is_sorted());
-    assert_eq!((pauses[0], pauses[pauses.len() - 1]), (200, 1_000));
+    let after = |time| {
+        probes
+            .iter()
+            .position(|&at| at >= time)
+            .map(|at| pauses[at])
+    };
+    assert_eq!([0, 2_900, 3_000].map(after), [5, 5, 200].map(Some));
+    assert_eq!(pauses.last(), Some(&1_000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,13 +129,15 @@ async fn slow_backends_delay_no_other() {
     });
     scene.prober.set_backends(vec![backend(1)]);
     scene.nothing_for(60 * SECOND).await;
-    scene.prober.set_backends((1..100).map(backend).collect());
+    let backends: Vec<_> = (1..100).map(backend).collect();
+    scene.prober.set_backends(backends);
     let before = Instant::now();
     let mut slots = Vec::new();
     for _ in 2..100 {
         slots.push(scene.slot().await);
     }
-    assert!(before.elapsed() <= ms(300), "{:?}", before.elapsed());
+    // At most every eighth turn is one of the slow backend's, which then takes its fair share of 40 ms.
+    assert!(before.elapsed() <= ms(600), "{:?}", before.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -131,7 +145,8 @@ async fn parallel_probes_are_bounded() {
     let scene = Scene::new(ProbeSettings::default(), 10, |_, _| {
         (HOUR, ProbeOutcome::Refused)
     });
-    scene.prober.set_backends((0..200).map(backend).collect());
+    let backends: Vec<_> = (0..200).map(backend).collect();
+    scene.prober.set_backends(backends);
     scene.nothing_for(60 * SECOND).await;
     assert_eq!(scene.seen.most_parallel.load(Ordering::Relaxed), 10);
     for number in 0..200 {
@@ -267,7 +282,7 @@ async fn new_settings_apply_to_backends_that_are_not_ready() {
 async fn probing_ends_with_the_prober() {
     let scene = Scene::tcp(up_from(SECOND));
     scene.prober.set_backends(vec![backend(1)]);
-    scene.nothing_for(ms(500)).await;
+    scene.nothing_for(ms(502)).await;
     let Scene {
         throttle,
         prober,
@@ -275,7 +290,8 @@ async fn probing_ends_with_the_prober() {
         ..
     } = scene;
     drop(prober);
+    let before = seen.probes.lock().len();
     assert!(timeout(HOUR, throttle.acquire()).await.is_err());
-    assert_eq!(seen.probes.lock().len(), 3);
+    assert_eq!(seen.probes.lock().len(), before);
     assert_eq!(seen.parallel.load(Ordering::Relaxed), 0);
 }

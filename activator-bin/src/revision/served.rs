@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use reporter_core::RevisionKey;
 
 use super::backends::Backends;
-use super::shared::{Shared, limits};
+use super::shared::{Shared, limits, listed};
 use super::spec::RevisionSpec;
 use super::usage::Usage;
 use crate::probe::Prober;
@@ -77,8 +77,9 @@ impl ServedRevision {
         {
             shared.recall.on_unkept();
         }
-        if before.backends != config.backends {
-            self.prober.set_backends(config.backends.clone());
+        let of_instances = |it: &RevisionSpec| (it.container_concurrency, it.cluster.clone());
+        if before.backends != config.backends || of_instances(&before) != of_instances(config) {
+            self.prober.set_backends(listed(config));
         }
     }
 }

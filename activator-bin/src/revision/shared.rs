@@ -6,7 +6,7 @@ use reporter_core::RevisionKey;
 use tokio::runtime::Handle;
 
 use super::spec::RevisionSpec;
-use crate::probe::{ProbeOutcome, ProbeSettings, Prober, Probes};
+use crate::probe::{Listed, ProbeOutcome, ProbeSettings, Prober, Probes};
 use crate::throttle::{QueueBudget, QueuePermit, Throttle, ThrottleLimits};
 use crate::upstream::Recall;
 
@@ -77,8 +77,9 @@ impl Shared {
         let _entered = self.runtime.enter();
         let revision: RevisionKey = config.key.clone();
         let settings = self.probe_settings(config);
-        let prober = Prober::spawn(revision, throttle, settings, Arc::clone(&self.probes));
-        prober.set_backends(config.backends.clone());
+        let probes = Arc::clone(&self.probes);
+        let prober = Prober::spawn(revision, throttle, settings, probes, Box::new(|_| ()));
+        prober.set_backends(listed(config));
         prober
     }
 
@@ -87,6 +88,14 @@ impl Shared {
             probe: config.probe,
             ..self.probe
         }
+    }
+}
+
+pub(super) fn listed(config: &RevisionSpec) -> Listed {
+    Listed {
+        backends: config.backends.clone(),
+        cluster: config.cluster.clone(),
+        container_concurrency: config.container_concurrency,
     }
 }
 

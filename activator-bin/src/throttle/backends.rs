@@ -31,6 +31,8 @@ pub(super) struct Backends {
 struct Backend {
     address: SocketAddr,
     in_flight: usize,
+    /// Its own limit, instead of `container_concurrency`.
+    limit: Option<u32>,
     /// Its rank if it is ready.
     rank: Option<usize>,
     /// How many times it became ready. Complaints from an earlier epoch are ignored.
@@ -74,7 +76,7 @@ impl Backends {
         let backend = &mut self.known[index];
         backend.in_flight += 1;
         self.in_flight += 1;
-        if !has_room(self.container_concurrency, backend.in_flight) {
+        if !has_room(self.container_concurrency, backend) {
             self.vacancies.set(rank, false);
         }
         Some(Taken {
@@ -104,34 +106,38 @@ impl Backends {
         self.in_flight -= 1;
         let backend = &mut self.known[taken.index];
         backend.in_flight -= 1;
-        let in_flight = backend.in_flight;
         match backend.rank {
-            Some(rank) if has_room(self.container_concurrency, in_flight) => {
+            Some(rank) if has_room(self.container_concurrency, backend) => {
                 self.vacancies.set(rank, true);
             }
             Some(_) => {}
-            None if in_flight == 0 => {
+            None if backend.in_flight == 0 => {
                 self.known.remove(taken.index);
             }
             None => {}
         }
     }
 
-    /// Makes a backend ready. Requests to this address still in flight from before count against its limit.
-    pub(super) fn add(&mut self, address: SocketAddr) {
-        let known = self.index_of(address);
-        if known.is_some_and(|index| self.known[index].rank.is_some()) {
-            return;
-        }
-        let index = known.unwrap_or_else(|| {
+    /// Makes a backend ready. Requests to this address still in flight from before count against its limit, which is
+    /// `limit` if there is one and requests are limited at all.
+    pub(super) fn add(&mut self, address: SocketAddr, limit: Option<u32>) {
+        let index = self.index_of(address).unwrap_or_else(|| {
             self.known.insert(Backend {
                 address,
                 in_flight: 0,
+                limit,
                 rank: None,
                 epoch: 0,
             })
         });
         let backend = &mut self.known[index];
+        let before = std::mem::replace(&mut backend.limit, limit);
+        if backend.rank.is_some() {
+            if before != limit {
+                self.rank_anew();
+            }
+            return;
+        }
         backend.epoch = backend.epoch.wrapping_add(1);
         let text = address.to_string();
         let rank = self
@@ -190,13 +196,14 @@ impl Backends {
             self.known[index].rank = Some(rank);
         }
         let (limit, known) = (self.container_concurrency, &self.known);
-        let vacant = |&index: &usize| has_room(limit, known[index].in_flight);
+        let vacant = |&index: &usize| has_room(limit, &known[index]);
         self.vacancies.reset(self.ready.iter().map(vacant));
     }
 }
 
-fn has_room(container_concurrency: u32, in_flight: usize) -> bool {
-    container_concurrency == 0 || in_flight < container_concurrency as usize
+fn has_room(container_concurrency: u32, backend: &Backend) -> bool {
+    let limit = backend.limit.unwrap_or(container_concurrency);
+    container_concurrency == 0 || backend.in_flight < limit as usize
 }
 
 /// Maps `draw` evenly to `0..count`.

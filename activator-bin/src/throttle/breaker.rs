@@ -165,9 +165,10 @@ impl<W> Breaker<W> {
         Ok(ticket)
     }
 
-    /// Adds a ready backend to the capacity. Does nothing if it is already there.
-    pub(super) fn add_backend(&mut self, address: SocketAddr) {
-        self.backends.add(address);
+    /// Adds a ready backend to the capacity, with a limit of its own if there is one. Of one that is already there only
+    /// the limit changes.
+    pub(super) fn add_backend(&mut self, address: SocketAddr, limit: Option<u32>) {
+        self.backends.add(address, limit);
         self.set_aside.retain(|&(aside, _)| aside != address);
     }
 

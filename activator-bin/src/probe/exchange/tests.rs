@@ -11,8 +11,10 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Probes a backend that sends `answer` and closes. Returns the outcome and what the backend received.
-async fn probed(answer: &[u8]) -> (ProbeOutcome, String) {
+const KNATIVE: Exchange = Exchange::Knative { via: None };
+
+/// Probes a backend that sends `answer` and closes. Returns how that ended and what the backend received.
+async fn probed(exchange: &Exchange, answer: &[u8]) -> (Ended, String) {
     let (listener, address) = listener().await;
     let backend = async {
         let (mut stream, _) = listener.accept().await.expect("a connection");
@@ -24,8 +26,8 @@ async fn probed(answer: &[u8]) -> (ProbeOutcome, String) {
         let _ = stream.write_all(answer).await;
         String::from_utf8(head).expect("ASCII")
     };
-    let (outcome, head) = tokio::join!(Tcp.probe(Exchange::Knative, address), backend);
-    (outcome, head.replace(&address.to_string(), "ip:port"))
+    let (ended, head) = tokio::join!(Tcp.probe(exchange, address), backend);
+    (ended, head.replace(&address.to_string(), "ip:port"))
 }
 
 #[tokio::test]
@@ -85,15 +87,21 @@ async fn the_answer_decides() {
         ("SSH-2.0-OpenSSH_9.9\r\n", ProbeOutcome::Refused),
         (&long_head, ProbeOutcome::Refused),
     ] {
-        let (outcome, _) = probed(answer.as_bytes()).await;
+        let (ended, _) = probed(&KNATIVE, answer.as_bytes()).await;
         let start: String = answer.chars().take(80).collect();
-        assert_eq!(outcome, expected, "{start:?}");
+        assert_eq!(ended.outcome, expected, "{start:?}");
+        let answer = match expected {
+            ProbeOutcome::Refused => Answer::Nothing,
+            _ if answer.contains("503") => Answer::MeshLike,
+            _ => Answer::Own,
+        };
+        assert_eq!(ended.answer, answer, "{start:?}");
     }
 }
 
 #[tokio::test]
 async fn a_knative_probe_is_what_the_sidecar_expects() {
-    let (_, head) = probed(b"").await;
+    let (_, head) = probed(&KNATIVE, b"").await;
     assert_eq!(
         head,
         "GET /healthz HTTP/1.1\r\n\
@@ -101,6 +109,24 @@ async fn a_knative_probe_is_what_the_sidecar_expects() {
          user-agent: Knative-Activator-Probe\r\n\
          k-network-probe: queue\r\n\r\n"
     );
+}
+
+#[tokio::test]
+async fn a_probe_of_an_instance_in_a_mesh_names_its_service() {
+    let exchange = |name: &str| Exchange::Knative {
+        via: Some(name.into()),
+    };
+    let (_, head) = probed(&exchange("hello-private.default"), b"").await;
+    assert_eq!(
+        head,
+        "GET /healthz HTTP/1.1\r\n\
+         host: hello-private.default\r\n\
+         user-agent: Knative-Activator-Probe\r\n\
+         k-network-probe: queue\r\n\
+         k-passthrough-lb: true\r\n\r\n"
+    );
+    let (_, head) = probed(&exchange("bad\r\nname"), b"").await;
+    assert!(head.contains("host: ip:port\r\n"), "{head:?}");
 }
 
 /// Longer than any test here takes, unless it waits for this.
@@ -114,10 +140,11 @@ const SHORT: Exchange = Exchange::Tcp {
 #[tokio::test]
 async fn a_tcp_probe_passes_if_the_connection_stays_open() {
     let (listener, address) = listener().await;
-    assert_eq!(Tcp.probe(SHORT, address).await, ProbeOutcome::Ok);
+    let probe = async |exchange| Tcp.probe(&exchange, address).await.outcome;
+    assert_eq!(probe(SHORT).await, ProbeOutcome::Ok);
     drop(listener);
-    for exchange in [SHORT, Exchange::Knative] {
-        assert_eq!(Tcp.probe(exchange, address).await, ProbeOutcome::Refused);
+    for exchange in [SHORT, KNATIVE] {
+        assert_eq!(probe(exchange).await, ProbeOutcome::Refused);
     }
 }
 
@@ -128,7 +155,9 @@ async fn looked_at(exchange: Exchange, backend: impl AsyncFnOnce(TcpStream)) -> 
         let (stream, _) = listener.accept().await.expect("a connection");
         backend(stream).await;
     };
-    tokio::join!(Tcp.probe(exchange, address), accept).0
+    tokio::join!(Tcp.probe(&exchange, address), accept)
+        .0
+        .outcome
 }
 
 #[tokio::test]

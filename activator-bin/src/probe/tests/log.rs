@@ -57,7 +57,7 @@ async fn each_change_of_state_is_logged_once() {
     let _again = retried.expect("in time").expect("the revision is there");
     let expected = [
         " INFO backend is not ready _ outcome=\"refused\"",
-        " INFO backend is ready _ failures=4",
+        " INFO backend is ready _ failures=199",
         " WARN backend is set aside: a request could not reach it _",
         " INFO backend is ready _ failures=87",
     ];

@@ -1,11 +1,12 @@
 //! A prober, its throttle, and scripted backends.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::probe::exchange::Exchange;
+use crate::probe::exchange::{Ended, Exchange};
 use crate::probe::*;
 use crate::throttle::{QueueBudget, Slot, ThrottleLimits};
 
@@ -15,8 +16,8 @@ pub(super) fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// The delay and outcome of a probe of this backend that starts at this time.
-type Script = Box<dyn Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync>;
+/// How long a probe of this backend that starts at this time takes, and how it ends.
+type Script = Box<dyn Fn(SocketAddr, Duration) -> (Duration, Ended) + Send + Sync>;
 
 /// Scripted backends, and what they saw.
 struct Scripted {
@@ -52,14 +53,14 @@ impl Drop for Running<'_> {
 
 #[async_trait]
 impl Network for Scripted {
-    async fn probe(&self, exchange: Exchange, backend: SocketAddr) -> ProbeOutcome {
+    async fn probe(&self, exchange: &Exchange, backend: SocketAddr) -> Ended {
         let _running = Running::start(&self.seen);
         let at = self.start.elapsed();
-        let probe = (at.as_millis() as u64, backend, exchange);
+        let probe = (at.as_millis() as u64, backend, exchange.clone());
         self.seen.probes.lock().push(probe);
-        let (takes, outcome) = (self.script)(backend, at);
+        let (takes, ended) = (self.script)(backend, at);
         sleep(takes).await;
-        outcome
+        ended
     }
 }
 
@@ -67,7 +68,9 @@ pub(super) struct Scene {
     pub(super) start: Instant,
     pub(super) throttle: Throttle,
     pub(super) prober: Prober,
-    probes: Arc<Probes>,
+    /// What was told about the private Service.
+    pub(super) services: Arc<Mutex<Vec<Option<SocketAddr>>>>,
+    pub(super) probes: Arc<Probes>,
     settings: ProbeSettings,
     pub(super) seen: Arc<Seen>,
 }
@@ -77,6 +80,19 @@ impl Scene {
         settings: ProbeSettings,
         max_parallel: usize,
         script: impl Fn(SocketAddr, Duration) -> (Duration, ProbeOutcome) + Send + Sync + 'static,
+    ) -> Self {
+        let script = move |backend, at| {
+            let (takes, outcome) = script(backend, at);
+            (takes, outcome.into())
+        };
+        Self::answering(settings, max_parallel, script)
+    }
+
+    /// With responses that tell more than their outcome.
+    pub(super) fn answering(
+        settings: ProbeSettings,
+        max_parallel: usize,
+        script: impl Fn(SocketAddr, Duration) -> (Duration, Ended) + Send + Sync + 'static,
     ) -> Self {
         let (start, seen) = (Instant::now(), Arc::new(Seen::default()));
         let network = Scripted {
@@ -97,11 +113,23 @@ impl Scene {
         };
         let throttle = Throttle::new(limits, QueueBudget::new(1_000));
         let revision = "default/hello".parse().expect("a valid key");
-        let prober = Prober::spawn(revision, throttle.clone(), settings, Arc::clone(&probes));
+        let services = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&services);
+        let on_service = move |service: Option<PrivateService>| {
+            told.lock().push(service.map(|service| service.http));
+        };
+        let prober = Prober::spawn(
+            revision,
+            throttle.clone(),
+            settings,
+            Arc::clone(&probes),
+            Box::new(on_service),
+        );
         Self {
             start,
             throttle,
             prober,
+            services,
             probes,
             settings,
             seen,
@@ -144,8 +172,40 @@ impl Scene {
             ready,
             probing,
             set_aside,
+            assigned: ready,
+            via_service: false,
         };
         assert_eq!(self.prober.counts(), expected);
+    }
+}
+
+/// A cluster's only private Service.
+pub(super) struct OneService {
+    pub(super) address: Mutex<Result<PrivateService, String>>,
+    /// What was asked for, and when.
+    pub(super) asked: Mutex<Vec<(String, Instant)>>,
+}
+
+impl OneService {
+    pub(super) fn at(http: SocketAddr) -> Arc<Self> {
+        Arc::new(Self {
+            address: Mutex::new(Ok(PrivateService { http, https: None })),
+            asked: Mutex::default(),
+        })
+    }
+}
+
+#[async_trait]
+impl PrivateServices for OneService {
+    async fn address(
+        &self,
+        namespace: &str,
+        service: &str,
+        http2: bool,
+    ) -> Result<PrivateService, String> {
+        let name = format!("{service}.{namespace} http2={http2}");
+        self.asked.lock().push((name, Instant::now()));
+        self.address.lock().clone()
     }
 }
 

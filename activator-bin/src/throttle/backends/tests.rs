@@ -11,7 +11,7 @@ fn backend(number: usize) -> SocketAddr {
 fn backends(container_concurrency: u32, numbers: impl IntoIterator<Item = usize>) -> Backends {
     let mut backends = Backends::new(container_concurrency);
     for number in numbers {
-        backends.add(backend(number));
+        backends.add(backend(number), None);
     }
     backends
 }
@@ -91,14 +91,14 @@ fn round_robin_continues_when_backends_come_and_go() {
     let mut backends = backends(4, [2, 4, 6]);
     let mut turn = || backends.take(never).map(|taken| numbers(&[taken])[0]);
     assert_eq!([turn(), turn()], [Some(2), Some(4)]);
-    backends.add(backend(3));
+    backends.add(backend(3), None);
     let mut turn = || backends.take(never).map(|taken| numbers(&[taken])[0]);
     assert_eq!(turn(), Some(6));
     backends.remove(backend(2));
     let mut turn = || backends.take(never).map(|taken| numbers(&[taken])[0]);
     assert_eq!([turn(), turn()], [Some(3), Some(4)]);
     backends.remove(backend(4));
-    backends.add(backend(5));
+    backends.add(backend(5), None);
     let mut turn = || backends.take(never).map(|taken| numbers(&[taken])[0]);
     assert_eq!([turn(), turn(), turn()], [Some(5), Some(6), Some(3)]);
 }
@@ -191,7 +191,7 @@ fn a_backend_added_again_still_has_its_old_requests() {
     let mut backends = backends(2, [1, 2]);
     let mut taken = picks(&mut backends);
     backends.remove(backend(1));
-    backends.add(backend(1));
+    backends.add(backend(1), None);
     assert!(backends.take(never).is_none());
     backends.release(taken.remove(0));
     let again = picks(&mut backends);
@@ -215,4 +215,25 @@ fn a_limit_can_be_changed_under_load() {
     assert_eq!(picks(&mut backends).len(), 4);
     backends.set_container_concurrency(0);
     assert!(backends.take(never).is_some());
+}
+
+#[test]
+fn a_backend_may_have_a_limit_of_its_own() {
+    for container_concurrency in [1, 10] {
+        let mut backends = Backends::new(container_concurrency);
+        backends.add(backend(1), Some(3));
+        let mut taken = picks(&mut backends);
+        assert_eq!(taken.len(), 3, "{container_concurrency}");
+        backends.add(backend(1), Some(5));
+        assert_eq!(picks(&mut backends).len(), 2);
+        backends.add(backend(1), Some(2));
+        backends.release(taken.remove(0));
+        assert!(backends.take(never).is_none(), "four are in flight");
+        backends.add(backend(1), None);
+        let room = usize::try_from(container_concurrency).expect("it is small");
+        assert_eq!(picks(&mut backends).len(), room.saturating_sub(4));
+    }
+    let mut unlimited = Backends::new(0);
+    unlimited.add(backend(1), Some(1));
+    assert!((0..9).all(|_| unlimited.take(never).is_some()));
 }

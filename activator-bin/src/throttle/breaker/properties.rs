@@ -16,7 +16,8 @@ enum Op {
     /// With or without a complaint about its backend.
     Retry(usize, bool),
     SetAside(usize),
-    Add(u8),
+    /// With a limit of its own or without.
+    Add(u8, Option<u32>),
     Remove(u8),
     SetContainerConcurrency(u32),
     SetQueueDepth(usize),
@@ -35,6 +36,8 @@ struct Model {
     slots: BTreeMap<u64, SocketAddr>,
     /// Ordered by text.
     ready: BTreeMap<String, SocketAddr>,
+    /// The limits of those that have one of their own.
+    limits: BTreeMap<SocketAddr, u32>,
     /// Round robin continues after this one.
     last_pick: Option<String>,
 }
@@ -45,8 +48,9 @@ impl Model {
     }
 
     fn has_room(&self, backend: SocketAddr) -> bool {
-        let limit = self.container_concurrency as usize;
-        limit == 0 || self.load(backend) < limit
+        let own = self.limits.get(&backend);
+        let limit = own.copied().unwrap_or(self.container_concurrency);
+        self.container_concurrency == 0 || self.load(backend) < limit as usize
     }
 
     fn with_room(&self) -> Vec<&String> {
@@ -138,11 +142,12 @@ impl Both {
             }
             Op::Retry(nth, complains) => self.retry(nth, complains),
             Op::SetAside(nth) => self.set_aside(nth),
-            Op::Add(number) => {
-                self.model
-                    .ready
-                    .insert(backend(number).to_string(), backend(number));
-                self.breaker.add_backend(backend(number));
+            Op::Add(number, limit) => {
+                let added = backend(number);
+                self.model.ready.insert(added.to_string(), added);
+                self.model.limits.remove(&added);
+                self.model.limits.extend(limit.map(|limit| (added, limit)));
+                self.breaker.add_backend(added, limit);
             }
             Op::Remove(number) => {
                 self.model.remove(backend(number));
@@ -332,7 +337,8 @@ fn ops() -> impl Strategy<Value = Op> {
         20 => any::<usize>().prop_map(Op::Release),
         5 => any::<(usize, bool)>().prop_map(|(nth, complains)| Op::Retry(nth, complains)),
         2 => any::<usize>().prop_map(Op::SetAside),
-        8 => (0..BACKENDS).prop_map(Op::Add),
+        7 => (0..BACKENDS).prop_map(|number| Op::Add(number, None)),
+        1 => (0..BACKENDS, 1..9_u32).prop_map(|(number, limit)| Op::Add(number, Some(limit))),
         6 => (0..BACKENDS).prop_map(Op::Remove),
         1 => limits().prop_map(Op::SetContainerConcurrency),
         1 => (0..20_usize).prop_map(Op::SetQueueDepth),

@@ -13,7 +13,7 @@ fn draw() -> u64 {
 /// A breaker with one backend whose only slot is taken.
 fn busy() -> (Breaker<char>, Grant) {
     let mut breaker = Breaker::new(1, 10);
-    breaker.add_backend(backend(1));
+    breaker.add_backend(backend(1), None);
     let grant = breaker.try_acquire(draw).expect("the slot is free");
     (breaker, grant)
 }
@@ -103,7 +103,7 @@ fn a_request_refused_by_its_backend_waits_in_front() {
     assert_eq!(breaker.take_set_aside(), [(backend(1), Complaint::Closed)]);
     assert_eq!(breaker.take_set_aside(), []);
     assert_eq!(breaker.grant_next(draw), None);
-    breaker.add_backend(backend(2));
+    breaker.add_backend(backend(2), None);
     assert_eq!(breaker.grant_next(draw), Some('a'));
     assert_eq!(granted(&mut breaker, ticket).backend(), backend(2));
 }
@@ -111,10 +111,10 @@ fn a_request_refused_by_its_backend_waits_in_front() {
 #[test]
 fn a_complaint_from_an_earlier_epoch_is_ignored() {
     let mut breaker = Breaker::new(2, 10);
-    breaker.add_backend(backend(1));
+    breaker.add_backend(backend(1), None);
     let [one, two] = [(); 2].map(|()| breaker.try_acquire(draw).expect("two slots are free"));
     let one = retry_elsewhere(&mut breaker, one, 'a').expect("the breaker is open");
-    breaker.add_backend(backend(1));
+    breaker.add_backend(backend(1), None);
     let two = retry_elsewhere(&mut breaker, two, 'b').expect("the breaker is open");
     assert_eq!(breaker.take_set_aside(), []);
     assert_eq!(breaker.grant_next(draw), Some('a'));
@@ -126,7 +126,8 @@ fn a_complaint_from_an_earlier_epoch_is_ignored() {
 
 #[test]
 fn an_added_or_removed_backend_is_no_longer_set_aside() {
-    for change in [Breaker::add_backend, Breaker::remove_backend] {
+    let add = |breaker: &mut Breaker<char>, backend| breaker.add_backend(backend, None);
+    for change in [add, Breaker::remove_backend] {
         let (mut breaker, grant) = busy();
         retry_elsewhere(&mut breaker, grant, 'a').expect("the breaker is open");
         change(&mut breaker, backend(1));
@@ -137,7 +138,7 @@ fn an_added_or_removed_backend_is_no_longer_set_aside() {
 #[test]
 fn one_backend_is_set_aside_once_and_keeps_its_requests() {
     let mut breaker = Breaker::<char>::new(2, 10);
-    breaker.add_backend(backend(1));
+    breaker.add_backend(backend(1), None);
     let [one, two] = [(); 2].map(|()| breaker.try_acquire(draw).expect("two slots are free"));
     assert!(breaker.set_aside(&one, Complaint::Vanished));
     assert!(!breaker.set_aside(&two, Complaint::Closed));
@@ -173,7 +174,7 @@ fn closing_a_breaker_returns_all_waiters_and_keeps_taken_slots() {
     let grant = granted(&mut breaker, granted_before);
     assert_eq!(retry_elsewhere(&mut breaker, grant, 'a'), Err('a'));
     assert_eq!((breaker.queued(), breaker.active()), (0, 0));
-    breaker.add_backend(backend(2));
+    breaker.add_backend(backend(2), None);
     assert!(breaker.try_acquire(draw).is_none());
 }
 

@@ -1,0 +1,48 @@
+//! Brings the throttle's capacity up to date with what is known about the backends.
+
+use super::*;
+
+impl Task {
+    /// Changes the capacity in one step, so that it never exceeds what it was before and what it is after.
+    pub(super) fn settle(&mut self) {
+        // There may be a newer list than the one processed: removed backends must not come back. While this is
+        // borrowed, the owner cannot remove any.
+        let latest = self.latest.borrow();
+        let mut step = self.assignment.settle(
+            self.targets.container_concurrency,
+            self.targets.share(),
+            |backend| self.targets.has_same(&latest, backend),
+        );
+        let mut added: Vec<_> = step.added.iter().map(|&backend| (backend, None)).collect();
+        let service = self.via.admit(&self.targets);
+        step.removed.extend(service.removed);
+        added.extend(service.added);
+        if !step.removed.is_empty() || !added.is_empty() {
+            self.throttle.replace_backends(&step.removed, &added);
+        }
+        drop(latest);
+        self.via.forget_closed();
+    }
+
+    pub(super) fn count(&self) -> BackendCounts {
+        let mut counts = BackendCounts {
+            assigned: self.assignment.assigned(),
+            via_service: self.via.is_open(),
+            ..BackendCounts::default()
+        };
+        for known in self.backends.values() {
+            *match known.state {
+                State::Ready { .. } => &mut counts.ready,
+                State::Probing {
+                    reason: Reason::New | Reason::Demoted,
+                    ..
+                } => &mut counts.probing,
+                State::Probing {
+                    reason: Reason::SetAside,
+                    ..
+                } => &mut counts.set_aside,
+            } += 1;
+        }
+        counts
+    }
+}
