@@ -94,3 +94,28 @@ impl Interned {
         self.0.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_lists_are_kept_once_for_as_long_as_one_is_used() {
+        let mut all = Interned::default();
+        let intern = |all: &mut Interned| {
+            all.intern(Activators {
+                ports: Ports::default(),
+                addresses: [[10, 0, 0, 1].into()].into(),
+            })
+        };
+        let (one, other) = (intern(&mut all), intern(&mut all));
+        assert!(Arc::ptr_eq(&one, &other));
+        all.release(one);
+        let third = intern(&mut all);
+        assert!(Arc::ptr_eq(&third, &other));
+        all.release(other);
+        assert_eq!(all.len(), 1);
+        all.release(third);
+        assert_eq!(all.len(), 0);
+    }
+}
