@@ -83,20 +83,32 @@ pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // Any client can make h2 warn, any number of times.
-    let (filter, h2) = (config.filter.clone(), "h2");
-    let is_asked = filter.would_enable(h2, &Level::DEBUG) || !filter.would_enable(h2, &Level::WARN);
-    let filter = if is_asked {
-        filter
-    } else {
-        filter.with_target(h2, LevelFilter::ERROR)
-    };
+    let filter = quieted(config.filter.clone());
     // Fails only when there is a subscriber already, which then stays.
     let _ = registry()
         .with(lines.with_filter(filter.and(Flood::new(queue))))
         .try_init();
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Leaves out what only those should see who ask for it.
+fn quieted(filter: Targets) -> Targets {
+    let quiet = [
+        // Any client can make it warn, any number of times.
+        ("h2", LevelFilter::ERROR),
+        // Each failed request to the API server is an error to it, however often it is repeated.
+        ("kube_client", LevelFilter::OFF),
+    ];
+    quiet.into_iter().fold(filter, |filter, (target, level)| {
+        let is_asked = filter.would_enable(target, &Level::DEBUG)
+            || !filter.would_enable(target, &Level::WARN);
+        if is_asked {
+            filter
+        } else {
+            filter.with_target(target, level)
+        }
+    })
 }
 
 /// The total number of log lines that never reached standard error.

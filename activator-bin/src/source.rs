@@ -10,11 +10,14 @@ use crate::revision::Changes;
 
 mod feed;
 mod file;
-#[expect(dead_code, reason = "the part that watches a cluster is yet to come")]
 mod kubernetes;
 
 pub use feed::{Feed, Update};
 pub use file::FileSource;
+pub use kubernetes::{
+    ApiAccess, Certificate, ClusterError, ClusterLimits, ClusterStatus, Kubernetes,
+    KubernetesOptions, Started, SystemObject, WatchStatus,
+};
 
 /// The most problems logged for one file; there may be as many as the file has lines.
 const PROBLEMS_LOGGED: usize = 100;

@@ -13,7 +13,10 @@ pub use crate::probe::{
 pub use crate::readiness::FirstLists;
 pub use crate::revision::{Change, Owner};
 pub use crate::run::{Activator, Options, cluster_tls};
-pub use crate::source::{Feed, FileSource, RevisionSource, Update};
+pub use crate::source::{
+    ApiAccess, Certificate, ClusterError, ClusterLimits, ClusterStatus, Feed, FileSource,
+    Kubernetes, KubernetesOptions, RevisionSource, Started, SystemObject, Update, WatchStatus,
+};
 pub use crate::throttle::{
     Complaint, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
 };

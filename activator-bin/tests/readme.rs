@@ -6,12 +6,14 @@ mod config;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use activator_bin::testing::{
     Activator, Config, Default, Draft, JsonLinesConfig, Options, Setting, Settings, SinkConfig,
 };
-use reporter_metrics::METRICS;
+use reporter_core::{Revision, RevisionKey, RevisionLister};
+use reporter_metrics::{Exporter, METRICS, WatchKind};
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -158,10 +160,12 @@ async fn metrics_table_matches_a_running_activator() {
         if late.iter().all(|late| text.contains(late)) {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
+        tokio::time::sleep(Duration::from_millis(25)).await;
     }
+    let in_cluster = metrics_in_cluster();
     let shown: BTreeSet<&str> = text
         .lines()
+        .chain(in_cluster.lines())
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .filter(|name| !name.starts_with("process_"))
@@ -186,6 +190,20 @@ async fn metrics_table_matches_a_running_activator() {
     assert!(shown.contains("kn_revision_request_concurrency"), "{text}");
     check(METRICS_PAGE, "metrics", &table);
     activator.stop().await;
+}
+
+/// What an activator has besides when its revisions come from a cluster.
+fn metrics_in_cluster() -> String {
+    struct NoRevisions;
+    impl RevisionLister for NoRevisions {
+        fn revision(&self, _: &RevisionKey) -> Option<Revision> {
+            None
+        }
+    }
+    let exporter = Exporter::new("", Arc::new(NoRevisions));
+    let metrics = exporter.cluster();
+    metrics.watch_age(WatchKind::Revisions, Duration::ZERO);
+    exporter.render([])
 }
 
 /// A file with a certificate and its key.

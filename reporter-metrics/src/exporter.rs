@@ -8,6 +8,7 @@ use reporter_core::RevisionLister;
 
 use crate::backends::BackendMetrics;
 use crate::block::Block;
+use crate::cluster::ClusterMetrics;
 use crate::config::ConfigMetrics;
 use crate::connections::ConnectionMetrics;
 use crate::errors::ErrorMetrics;
@@ -102,6 +103,11 @@ impl Exporter {
     /// The backends and their probes.
     pub fn backends(&self) -> BackendMetrics {
         BackendMetrics::new(&self.registry)
+    }
+
+    /// What is heard of a Kubernetes cluster.
+    pub fn cluster(&self) -> ClusterMetrics {
+        ClusterMetrics::new(&self.registry)
     }
 
     /// The reads of the configuration, which count as failed until one is reported good.

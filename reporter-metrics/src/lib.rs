@@ -53,6 +53,7 @@
 
 mod backends;
 mod block;
+mod cluster;
 mod config;
 mod connections;
 mod errors;
@@ -71,6 +72,7 @@ mod revisions;
 mod tls;
 
 pub use backends::{BackendMetrics, BackendState, ProbeOutcome};
+pub use cluster::{ClusterMetrics, WatchKind};
 pub use config::ConfigMetrics;
 pub use connections::ConnectionMetrics;
 pub use errors::{ErrorMetrics, ErrorReason};

@@ -107,6 +107,13 @@ table! {
     BACKENDS: Kind::Gauge, "activator_backends" ["state"],
         "Backends by state, of revisions that are awake: they had a request within the last minutes.";
 
+    WATCH_AGE: Kind::Gauge, "activator_watch_age_seconds" ["kind"],
+        "Time since the API server was last heard on the watch of that kind; it is heard every 30 s at least.";
+    BAD_OBJECTS: Kind::Gauge, "activator_bad_objects" [],
+        "Objects of the cluster with something wrong in them, which the log names.";
+    SKIPPED_OBJECTS: Kind::Counter, "activator_skipped_objects_total" ["kind"],
+        "Objects and events of the API server that could not be read: larger than 8 MiB, or not JSON of an object.";
+
     CONNECTIONS: Kind::Gauge, "activator_client_connections" [],
         "Open client connections; limits.max_connections bounds them.";
     ERRORS: Kind::Counter, "activator_errors_total" ["reason"],

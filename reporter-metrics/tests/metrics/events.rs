@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use reporter_metrics::{BackendState, ErrorReason, Exporter, METRICS, ProbeOutcome, QueueLimit};
+use reporter_metrics::{
+    BackendState, ErrorReason, Exporter, METRICS, ProbeOutcome, QueueLimit, WatchKind,
+};
 
 use crate::lister::{exporter, samples};
 use crate::served::GET;
@@ -155,6 +157,24 @@ fn the_last_count_of_each_state_of_backends_counts() {
 }
 
 #[test]
+fn the_last_age_of_each_watch_and_number_of_bad_objects_count() {
+    let apply = |exporter: &Exporter| {
+        let cluster = exporter.cluster();
+        cluster.bad_objects(3);
+        cluster.bad_objects(2);
+        cluster.watch_age(WatchKind::Revisions, 1_500 * MS);
+        cluster.watch_age(WatchKind::Secrets, 7 * MS);
+        cluster.watch_age(WatchKind::Revisions, 500 * MS);
+    };
+    let ages = [
+        "activator_watch_age_seconds{kind=\"revisions\"} 0.5",
+        "activator_watch_age_seconds{kind=\"secrets\"} 0.007",
+    ];
+    check(apply, "activator_watch", &ages);
+    check(apply, "activator_bad", &["activator_bad_objects 2"]);
+}
+
+#[test]
 fn each_label_value_has_a_series_of_its_own() {
     /// The `n`th value happens `n` times, counted from 1.
     fn check_all<T: Copy>(
@@ -193,6 +213,13 @@ fn each_label_value_has_a_series_of_its_own() {
         &ProbeOutcome::ALL,
         ProbeOutcome::as_str,
         |exporter, outcome| exporter.backends().probed(outcome),
+    );
+    check_all(
+        "activator_skipped_objects_total",
+        "kind",
+        &WatchKind::ALL,
+        WatchKind::as_str,
+        |exporter, kind| exporter.cluster().skipped(kind),
     );
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use reporter_core::MetricsBackend;
 use reporter_metrics::{
     Exporter, HttpVersion, Kind, METRICS, Metric, RequestMetrics, RevisionRequests, Scheme, Served,
+    WatchKind,
 };
 
 use crate::exposition::{Family, parse};
@@ -23,6 +24,8 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.link("autoscaler");
     exporter.queue();
     exporter.backends();
+    let cluster = exporter.cluster();
+    cluster.watch_age(WatchKind::Secrets, Duration::ZERO);
     exporter.config();
     exporter.log();
     exporter.certificates("tls").expires(SystemTime::now());

@@ -1,0 +1,305 @@
+//! Requests to the API server. The time of each is bounded; a response is received in pieces, so that its reader can
+//! bound what it holds.
+//!
+//! `kube` knows how an API server is reached: kubeconfig, service account, CA, tokens that are renewed, programs that
+//! fetch one. Its lists and watches are not used: nothing bounds a page, a line, or the time that a list takes, one bad
+//! object fails a whole page, and they tell of no bookmark.
+
+use std::error::Error;
+use std::fmt::{self, Display};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{ACCEPT, RETRY_AFTER, USER_AGENT};
+use http_body_util::BodyExt;
+use kube::client::Body;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use serde::de::DeserializeOwned;
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::limits::ClusterLimits;
+use super::watch_lines::Failure;
+use crate::config::Cluster;
+use crate::logging::excerpt::Excerpt;
+
+/// How long connecting may take, TLS included.
+const CONNECT: Duration = Duration::from_secs(5);
+/// The most bytes of an error that are read.
+const MAX_ERROR: usize = 64 * 1024;
+
+/// The API server of a cluster.
+pub(crate) struct ApiServer {
+    cluster: Cluster,
+    limits: ClusterLimits,
+    /// Empty until it is needed. Another one when the credentials are read again.
+    client: ArcSwap<OnceCell<kube::Client>>,
+}
+
+/// Why a request failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum RequestError {
+    /// It is unknown how the API server is reached, there was no response, or it broke.
+    Failed(String),
+    /// The response, or a part of it, took longer than this.
+    Timeout(Duration),
+    /// The response is not what was asked for.
+    Unreadable,
+    /// The API server refused it.
+    Status {
+        code: u16,
+        message: String,
+        /// How long it asks to wait.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// The response to a request, as far as it has not been received.
+pub(crate) struct Response {
+    body: Body,
+    /// How long its next bytes may take.
+    silence: Duration,
+    /// When it has to be complete.
+    until: Instant,
+    /// How long all of it may take.
+    whole: Duration,
+}
+
+impl ApiServer {
+    /// # Errors
+    /// It cannot be read how it is reached. The API server is not contacted.
+    pub(crate) async fn try_new(cluster: Cluster, limits: ClusterLimits) -> Result<Self, String> {
+        config(&cluster).await?;
+        Ok(Self {
+            cluster,
+            limits,
+            client: ArcSwap::default(),
+        })
+    }
+
+    /// Asks for something that the API server sends at once.
+    ///
+    /// # Errors
+    /// There is no response, or one that says why not.
+    pub(crate) async fn get(&self, path: &str) -> Result<Response, RequestError> {
+        let ClusterLimits { silence, page, .. } = self.limits;
+        self.request(path, silence, page).await
+    }
+
+    /// Asks for changes as they come.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) async fn watch(&self, path: &str) -> Result<Response, RequestError> {
+        let ClusterLimits { watch, grace, .. } = self.limits;
+        let whole = watch + grace;
+        self.request(path, whole, whole).await
+    }
+
+    async fn request(
+        &self,
+        path: &str,
+        silence: Duration,
+        whole: Duration,
+    ) -> Result<Response, RequestError> {
+        let request = http::Request::builder()
+            .uri(path)
+            .header(ACCEPT, "application/json")
+            .header(USER_AGENT, concat!("activator/", env!("CARGO_PKG_VERSION")))
+            .body(Body::empty())
+            .map_err(|error| RequestError::Failed(error.to_string()))?;
+        let until = Instant::now() + whole;
+        let cell = self.client.load_full();
+        let first = self.limits.silence;
+        let sent = timeout(first, async {
+            let client = cell.get_or_try_init(|| self.connect()).await;
+            client
+                .map_err(RequestError::Failed)?
+                .send(request)
+                .await
+                .map_err(|error| failed(&error))
+        });
+        let response = sent.await.map_err(|_| RequestError::Timeout(first))??;
+        let (head, body) = response.into_parts();
+        let response = Response {
+            body,
+            silence,
+            until,
+            whole,
+        };
+        if head.status.is_success() {
+            return Ok(response);
+        }
+        if head.status == StatusCode::UNAUTHORIZED {
+            // The token or certificate may have been replaced.
+            self.client.compare_and_swap(&cell, Arc::default());
+        }
+        let seconds = head
+            .headers
+            .get(RETRY_AFTER)
+            .and_then(|it| it.to_str().ok());
+        let retry_after = seconds
+            .and_then(|it| it.parse().ok())
+            .map(Duration::from_secs);
+        Err(RequestError::Status {
+            code: head.status.as_u16(),
+            message: response.failure().await,
+            retry_after,
+        })
+    }
+
+    async fn connect(&self) -> Result<kube::Client, String> {
+        let mut config = config(&self.cluster).await?;
+        config.connect_timeout = Some(CONNECT);
+        // A retry is ours to decide, and to log.
+        config.default_retry = false;
+        // It may run a program that fetches a token.
+        let connecting = tokio::task::spawn_blocking(move || kube::Client::try_from(config));
+        let client = connecting.await.map_err(|error| error.to_string())?;
+        client.map_err(|error| chain(&error))
+    }
+}
+
+async fn config(cluster: &Cluster) -> Result<kube::Config, String> {
+    let path = match cluster {
+        Cluster::OwnPod => {
+            let config = kube::Config::incluster_env();
+            return config.map_err(|error| {
+                format!(
+                    "this process has no service account of a pod: {}",
+                    chain(&error)
+                )
+            });
+        }
+        Cluster::Kubeconfig(path) => path.clone(),
+    };
+    let reading = tokio::task::spawn_blocking(move || Kubeconfig::read_from(path));
+    let read = reading.await.map_err(|error| error.to_string())?;
+    let kubeconfig = read.map_err(|error| chain(&error))?;
+    kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default())
+        .await
+        .map_err(|error| chain(&error))
+}
+
+impl Response {
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// It broke, or takes too long.
+    ///
+    /// # Cancel safety
+    /// Cancel-safe.
+    pub(super) async fn chunk(&mut self) -> Result<Option<Bytes>, RequestError> {
+        loop {
+            let silent = Instant::now() + self.silence;
+            let frame = timeout_at(silent.min(self.until), self.body.frame()).await;
+            let Ok(frame) = frame else {
+                let is_silent = silent < self.until;
+                return Err(RequestError::Timeout(if is_silent {
+                    self.silence
+                } else {
+                    self.whole
+                }));
+            };
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(failed(&error)),
+                Some(Ok(frame)) => {
+                    // Trailers say nothing.
+                    if let Ok(bytes) = frame.into_data() {
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Reads one object of at most `max` bytes.
+    ///
+    /// # Errors
+    /// It is larger or not such an object, or it was not received.
+    pub(crate) async fn object<T: DeserializeOwned>(
+        mut self,
+        max: usize,
+    ) -> Result<T, RequestError> {
+        let mut text = Vec::new();
+        while let Some(bytes) = self.chunk().await? {
+            if text.len().saturating_add(bytes.len()) > max {
+                return Err(RequestError::Unreadable);
+            }
+            text.extend_from_slice(&bytes);
+        }
+        serde_json::from_slice(&text).map_err(|_| RequestError::Unreadable)
+    }
+
+    /// What the API server says about a failure.
+    async fn failure(self) -> String {
+        let failure = self.object::<Failure>(MAX_ERROR).await;
+        failure.map_or_else(
+            |_| String::new(),
+            |failure| Excerpt(failure.message).to_string(),
+        )
+    }
+}
+
+fn failed(error: &kube::Error) -> RequestError {
+    // What is around the cause says only that it was a service.
+    let cause = match error {
+        kube::Error::Service(cause) => &**cause as &dyn Error,
+        kube::Error::HyperError(cause) => cause,
+        error => error,
+    };
+    RequestError::Failed(chain(cause))
+}
+
+/// An error with all its causes.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let message = error.to_string();
+        if !text.contains(&message) {
+            text = format!("{text}: {message}");
+        }
+        cause = error.source();
+    }
+    Excerpt(text).to_string()
+}
+
+impl RequestError {
+    /// The status of the API server's response.
+    pub(crate) fn code(&self) -> Option<u16> {
+        match self {
+            Self::Status { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// How long the API server asks to wait.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+}
+
+impl Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(why) => f.write_str(why),
+            Self::Timeout(limit) => write!(f, "no complete response within {limit:?}"),
+            Self::Unreadable => f.write_str("the response is not that of an API server"),
+            Self::Status { code, message, .. } => {
+                write!(f, "status {code}")?;
+                if message.is_empty() {
+                    return Ok(());
+                }
+                write!(f, ": {message}")
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! How the API server is reached.
+
+use std::path::PathBuf;
+
+use activator_bin::testing::{ApiAccess, Cluster as Access};
+use serde_json::json;
+
+use crate::cluster::{Cluster, LIMITS};
+use crate::fake::FakeApi;
+use crate::objects::{REVISIONS, revision};
+
+#[tokio::test]
+async fn a_token_is_read_again_when_it_is_refused() {
+    let api = FakeApi::start().await;
+    api.put(REVISIONS, revision("a"));
+    api.requires("one");
+    let cluster = Cluster::with_user(api, r#"{"tokenFile": "DIR/token"}"#, LIMITS).await;
+    cluster.kubernetes.set_internal_tls(false);
+    let problem = || {
+        cluster
+            .problem("revisions.serving.knative.dev")
+            .unwrap_or_default()
+    };
+    cluster
+        .until("no token", || problem().contains("token"))
+        .await;
+    cluster.write("token", "one");
+    cluster.until_revisions("default/a=").await;
+    cluster.api.requires("two");
+    cluster.write("token", "two");
+    // The watches that are there end; the next ones have the new token.
+    cluster.api.put(REVISIONS, revision("b"));
+    cluster.until_revisions("default/a= default/b=").await;
+    let asked = cluster.api.requests("/revisions?watch").len();
+    let again = || cluster.api.requests("/revisions?watch").len() > asked + 2;
+    cluster.until("watched again", again).await;
+    cluster.api.put(REVISIONS, revision("c"));
+    cluster
+        .until_revisions("default/a= default/b= default/c=")
+        .await;
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_say_how_is_an_error() {
+    let missing = Access::Kubeconfig(PathBuf::from("/nonexistent"));
+    let error = ApiAccess::try_new(missing, LIMITS).await.err().unwrap();
+    let text = error.to_string();
+    assert!(
+        text.starts_with("cannot read how the API server is reached: "),
+        "{text}"
+    );
+    assert!(text.contains("/nonexistent"), "{text}");
+    // Tests run outside of a cluster.
+    let error = ApiAccess::try_new(Access::OwnPod, LIMITS)
+        .await
+        .err()
+        .unwrap();
+    let expected =
+        "cannot read how the API server is reached: this process has no service account of a pod: ";
+    assert!(error.to_string().starts_with(expected), "{error}");
+}
+
+#[tokio::test]
+async fn a_private_service_is_asked_for_by_name() {
+    let api = FakeApi::start().await;
+    let metadata = json!({"namespace": "default", "name": "a-private"});
+    let ports = json!([{"name": "http", "port": 80}, {"name": "http2", "port": 81}]);
+    api.put(
+        "services",
+        json!({"metadata": metadata, "spec": {"clusterIP": "10.96.0.7", "ports": ports}}),
+    );
+    let cluster = Cluster::synced(api).await;
+    for (http2, expected) in [(false, "10.96.0.7:80"), (true, "10.96.0.7:81")] {
+        let found = cluster
+            .kubernetes
+            .private_service("default", "a-private", http2)
+            .await;
+        assert_eq!(found.unwrap().to_string(), expected);
+    }
+    let missing = cluster
+        .kubernetes
+        .private_service("default", "b-private", false)
+        .await;
+    assert_eq!(
+        missing.unwrap_err(),
+        "Service default/b-private: status 404: told to say 404"
+    );
+}

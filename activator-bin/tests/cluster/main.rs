@@ -1,0 +1,14 @@
+//! A cluster whose API server does what a test says: what is known of it then, and afterwards.
+#![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
+
+#[path = "../support/directory.rs"]
+mod directory;
+
+mod access;
+mod cluster;
+mod fake;
+mod faults;
+mod lists;
+mod objects;
+mod settings;
+mod store;
