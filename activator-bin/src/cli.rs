@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::logging;
+use crate::{logging, request_log};
 
 /// A reverse proxy that queues requests for services scaled to zero and reports their concurrency.
 ///
@@ -40,7 +40,7 @@ enum Command {
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure while running, 2 wrong usage, \
     65 invalid history, 78 invalid configuration.";
 
-/// How long writing the last log lines may take.
+/// How long writing the last lines of each log may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Exit codes for failures.
@@ -64,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(&arguments),
     };
+    request_log::flush(LAST_WORDS);
     logging::flush(LAST_WORDS);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

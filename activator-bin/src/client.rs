@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::mem::MaybeUninit;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -46,6 +46,7 @@ pub(crate) const HEARS_CLOSE: bool = cfg!(any(target_os = "linux", target_os = "
 pub(crate) struct Client {
     /// Its address as a header value.
     pub(crate) address: HeaderValue,
+    port: u16,
     /// Whether it uses TLS.
     pub(crate) scheme: Scheme,
     /// Shared with hyper's callback for informational responses of backends, which must be `Send`.
@@ -103,14 +104,15 @@ enum GivenUp {
 
 impl Client {
     pub(crate) fn new(
-        address: IpAddr,
+        peer: SocketAddr,
         socket: OwnedWriteHalf,
         scheme: Scheme,
         idleness: Arc<Idleness>,
     ) -> Self {
         Self {
-            address: HeaderValue::try_from(address.to_canonical().to_string())
+            address: HeaderValue::try_from(peer.ip().to_canonical().to_string())
                 .expect("an address is printed in visible ASCII"),
+            port: peer.port(),
             scheme,
             informational: Arc::default(),
             input: Input::default(),
@@ -128,6 +130,15 @@ impl Client {
     pub(crate) fn socket(&self) -> &TcpStream {
         let socket = self.socket.as_ref();
         socket.expect("only drop takes it").as_ref()
+    }
+
+    /// Its address and port, as in a URL.
+    pub(crate) fn remote_address(&self) -> String {
+        let address = self.address.to_str().unwrap_or_default();
+        match address.contains(':') {
+            true => format!("[{address}]:{}", self.port),
+            false => format!("{address}:{}", self.port),
+        }
     }
 
     pub(crate) fn phase(&self) -> Phase {

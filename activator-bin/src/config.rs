@@ -22,6 +22,7 @@ pub use crate::limits::{HalfClose, Limits};
 pub(crate) use crate::logging::LogConfig;
 pub use crate::logging::LogFormat;
 pub use crate::probe::Probe;
+pub(crate) use crate::request_log::RequestLogConfig;
 pub use crate::revision::RevisionSpec;
 pub use crate::settings::{Default, Setting, Settings, Value};
 pub use crate::timeouts::TimeoutLimits;

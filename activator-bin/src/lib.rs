@@ -37,6 +37,8 @@ mod limits;
 mod probe;
 /// Whether this process is ready for requests.
 mod readiness;
+/// A line on standard output for each request.
+mod request_log;
 /// Certificates and CAs, used as soon as they change, and what TLS negotiates.
 mod tls;
 

@@ -20,13 +20,13 @@ use tracing_subscriber::{Layer, fmt, registry};
 pub(crate) mod excerpt;
 mod flood;
 pub(crate) mod health_log;
-mod line;
-mod queue;
+pub(crate) mod line;
+pub(crate) mod queue;
 pub(crate) mod rate_limit;
 
 use crate::settings::{Value, settings};
 use flood::Flood;
-use queue::Queue;
+use queue::{Output, Queue};
 
 settings! {
     /// What is logged, and how.
@@ -67,13 +67,23 @@ pub(crate) const LAST_WORD: Duration = Duration::from_millis(100);
 /// The queue to standard error, one per process.
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
+const OUTPUT: Output = Output {
+    name: "standard error",
+    lines: "log lines",
+    thread: "log",
+    max_lines: 4096,
+    max_bytes: 1 << 20,
+    // One line at a time: a refused write loses no others.
+    max_write: 1,
+};
+
 /// Starts logging for the whole process. A second call changes nothing.
 ///
 /// # Errors
 /// The machine is out of threads or descriptors.
 pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
     if QUEUE.get().is_none() {
-        let queue = Queue::start(stderr()?)?;
+        let queue = Queue::start(stderr()?, OUTPUT)?;
         let _ = QUEUE.set(queue);
     }
     let queue = QUEUE.get().expect("it was set just now");

@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::message::request_body::RequestBody;
 use crate::message::target::Target;
 use crate::readiness::Readiness;
+use crate::request_log::RequestLog;
 use crate::revision::{Revisions, ServedRevision};
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
@@ -59,6 +60,7 @@ pub(crate) struct Services {
     pub(crate) queue: QueueMetrics,
     pub(crate) errors: ErrorMetrics,
     pub(crate) requests: RequestMetrics,
+    pub(crate) request_log: RequestLog,
     pub(crate) readiness: Readiness,
     pub(crate) cluster_domain: Arc<str>,
     pub(crate) backend_tls: Option<Arc<BackendTls>>,
@@ -90,6 +92,7 @@ impl Proxy {
             errors: services.errors.clone(),
             requests: services.requests.recorder(),
             draining: services.readiness.draining.clone(),
+            request_log: services.request_log.clone(),
         };
         Self {
             upstream: Upstream::new(
@@ -135,7 +138,10 @@ impl Proxy {
             return probe.respond(&self.services.readiness, Held::uncounted(exchange));
         }
         let begin = Instant::now();
-        let outcome = Outcome::new(&self.observer, &request, client.scheme, begin);
+        let outcome = {
+            let length = || request.body().size_hint().exact();
+            Outcome::new(&self.observer, &request, length, client, begin)
+        };
         let accepted = Accepted::new(exchange, outcome);
         if let Err(refusal) = validate::check(&request, &self.services.limits) {
             return refusal.into_response(accepted);
@@ -152,7 +158,7 @@ impl Proxy {
             over: informational::relay(&mut request, client),
             is_too_large: self.bound(&mut request),
         };
-        let accepted = accepted.counted(&target.key, in_flight, body);
+        let accepted = accepted.counted(&target, in_flight, body);
         let passed = self.pass_on(request, client, begin, &target, &accepted);
         match passed.await {
             Ok((
@@ -184,7 +190,7 @@ impl Proxy {
         reason: ErrorReason,
     ) {
         let exchange = client.on_request(request.version(), false);
-        let outcome = Outcome::new(&self.observer, request, client.scheme, Instant::now());
+        let outcome = Outcome::new(&self.observer, request, || None, client, Instant::now());
         Accepted::new(exchange, outcome).lost(reason);
     }
 

@@ -11,9 +11,9 @@ use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Sources};
-use crate::logging;
 use crate::os::open_files;
 use crate::source::{FileSource, RevisionSource};
+use crate::{logging, request_log};
 
 mod activator;
 mod control;
@@ -80,6 +80,7 @@ pub(crate) fn run(
             stopped = activator.stop() => log_undelivered(&stopped),
             name = signals.next() => {
                 tracing::warn!("{name}: second signal, exiting at once");
+                request_log::flush(logging::LAST_WORD);
                 logging::flush(logging::LAST_WORD);
                 std::process::exit(1);
             }

@@ -11,6 +11,7 @@ pub use crate::probe::{
     ProbeSettings, Prober, Probes, Share,
 };
 pub use crate::readiness::FirstLists;
+pub use crate::request_log::{RequestLog, Template, TemplateError};
 pub use crate::revision::{Change, Owner};
 pub use crate::run::{Activator, Options, cluster_tls};
 pub use crate::source::{

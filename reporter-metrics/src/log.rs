@@ -1,4 +1,4 @@
-//! Dropped log lines: a total that is kept elsewhere and copied here before a scrape.
+//! Dropped log lines: totals that are kept elsewhere and copied here before a scrape.
 
 use metrics::Counter;
 
@@ -9,17 +9,24 @@ use crate::registry::Registry;
 #[derive(Clone)]
 pub struct LogMetrics {
     lines_dropped: Counter,
+    request_lines_dropped: Counter,
 }
 
 impl LogMetrics {
     pub(crate) fn new(registry: &Registry) -> Self {
         Self {
             lines_dropped: registry.counter(&names::LOG_LINES_DROPPED, &[]),
+            request_lines_dropped: registry.counter(&names::REQUEST_LOG_LINES_DROPPED, &[]),
         }
     }
 
     /// Sets the total of dropped lines. A smaller number than before changes nothing.
     pub fn lines_dropped(&self, total: u64) {
         self.lines_dropped.absolute(total);
+    }
+
+    /// Sets the total of dropped lines of the request log. A smaller number than before changes nothing.
+    pub fn request_lines_dropped(&self, total: u64) {
+        self.request_lines_dropped.absolute(total);
     }
 }

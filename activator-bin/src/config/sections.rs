@@ -6,8 +6,8 @@ use std::time::Duration;
 use reporter_core::Accounting;
 
 use super::{
-    BackendTlsConfig, Cluster, KubernetesConfig, Limits, LogConfig, ReadyWhen, RevisionSpec,
-    SinkConfig, TlsConfig, revision,
+    BackendTlsConfig, Cluster, KubernetesConfig, Limits, LogConfig, ReadyWhen, RequestLogConfig,
+    RevisionSpec, SinkConfig, TlsConfig, revision,
 };
 use crate::settings::{Value, settings};
 
@@ -48,6 +48,8 @@ settings! {
         limits: Limits;
         /// What is logged, and how.
         log: LogConfig;
+        /// The line that is written for each request.
+        request_log: RequestLogConfig;
         /// The cluster that revisions come from, with --kubernetes.
         kubernetes: KubernetesConfig;
     }

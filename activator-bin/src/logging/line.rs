@@ -48,7 +48,7 @@ fn shorten(value: &mut Value, max: usize) {
 }
 
 /// At most the first `max` bytes.
-fn start(text: &str, max: usize) -> &str {
+pub(crate) fn start(text: &str, max: usize) -> &str {
     let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or(0)]
 }

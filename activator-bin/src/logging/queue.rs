@@ -10,20 +10,33 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-/// The most lines in the queue.
-const MAX_LINES: usize = 4096;
-/// The most bytes in the queue.
-const MAX_BYTES: usize = 1 << 20;
 /// The pause between two reports of lines that were left out.
 const REPORT_PAUSE: Duration = Duration::from_secs(5);
 /// The pause before a write to a non-blocking output is retried.
 const RETRY: Duration = Duration::from_millis(10);
 
-/// A handle to the queue. Its thread runs until the process ends.
-pub(super) struct Queue(Arc<Shared>);
+/// Where lines go, and how many may wait.
+#[derive(Clone, Copy)]
+pub(crate) struct Output {
+    /// For log lines about it.
+    pub(crate) name: &'static str,
+    /// What its lines are called.
+    pub(crate) lines: &'static str,
+    /// The name of its thread.
+    pub(crate) thread: &'static str,
+    /// The most lines in the queue.
+    pub(crate) max_lines: usize,
+    /// The most bytes in the queue.
+    pub(crate) max_bytes: usize,
+    /// Lines are written together up to about so many bytes.
+    pub(crate) max_write: usize,
+}
 
-#[derive(Default)]
+/// A handle to the queue. Its thread runs until the process ends.
+pub(crate) struct Queue(Arc<Shared>);
+
 struct Shared {
+    output: Output,
     state: Mutex<State>,
     added: Condvar,
     done: Condvar,
@@ -49,23 +62,33 @@ struct State {
 }
 
 impl Queue {
-    /// Starts a thread that writes to `output`.
+    /// Starts a thread that writes to `to`.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
-        let shared = Arc::new(Shared::default());
+    pub(crate) fn start(to: impl Write + Send + 'static, output: Output) -> io::Result<Self> {
+        let shared = Arc::new(Shared {
+            output,
+            state: Mutex::default(),
+            added: Condvar::default(),
+            done: Condvar::default(),
+        });
         let queue = Self(Arc::clone(&shared));
-        let thread = thread::Builder::new().name("log".to_owned());
-        thread.spawn(move || shared.write(output))?;
+        let thread = thread::Builder::new().name(output.thread.to_owned());
+        thread.spawn(move || shared.write(to))?;
         Ok(queue)
     }
 
     /// Adds a line, or drops it.
-    pub(super) fn push(&self, line: Vec<u8>) {
+    pub(crate) fn push(&self, line: Vec<u8>) {
+        let Output {
+            max_lines,
+            max_bytes,
+            ..
+        } = self.0.output;
         let mut state = self.0.state.lock();
         let (lines, bytes) = (state.lines.len() + 1, state.bytes + line.len());
-        if state.full || lines > MAX_LINES || bytes > MAX_BYTES {
+        if state.full || lines > max_lines || bytes > max_bytes {
             state.full = true;
             state.dropped += 1;
             return;
@@ -77,18 +100,18 @@ impl Queue {
     }
 
     /// Counts a line that is left out.
-    pub(super) fn leave_out(&self) {
+    pub(crate) fn leave_out(&self) {
         self.0.state.lock().left_out += 1;
     }
 
     /// The total number of lines dropped or left out.
-    pub(super) fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         let state = self.0.state.lock();
         state.dropped + state.left_out
     }
 
     /// Waits until the lines added so far have left the queue, for at most `patience`. Returns whether they have.
-    pub(super) fn flush(&self, patience: Duration) -> bool {
+    pub(crate) fn flush(&self, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
         let mut state = self.0.state.lock();
         let added = state.added;
@@ -103,19 +126,19 @@ impl Queue {
 
 impl Shared {
     /// Writes lines as they are added; never returns.
-    fn write(&self, mut output: impl Write) {
+    fn write(&self, mut to: impl Write) {
+        let Output { name, lines, .. } = self.output;
         let mut torn = false;
         loop {
-            let line = self.next();
+            let (text, count) = self.next();
             let line_end: &[u8] = if torn { b"\n" } else { b"" };
-            let written =
-                write_all(&mut output, line_end).and_then(|()| write_all(&mut output, &line));
+            let written = write_all(&mut to, line_end).and_then(|()| write_all(&mut to, &text));
             let is_written = written.is_ok();
             torn = !is_written;
-            if let Some(dropped) = self.on_done(is_written) {
+            if let Some(dropped) = self.on_done(count, is_written) {
                 tracing::warn!(
                     lines = dropped,
-                    "log lines dropped: standard error did not accept them"
+                    "{lines} dropped: {name} did not accept them"
                 );
             }
             if let Some(left_out) = self.left_out(Instant::now()) {
@@ -127,28 +150,41 @@ impl Shared {
         }
     }
 
-    /// Waits for a line and removes it.
-    fn next(&self) -> Vec<u8> {
+    /// Waits for lines and removes those that are written together. Returns how many they are.
+    fn next(&self) -> (Vec<u8>, u64) {
+        let Output {
+            max_lines,
+            max_bytes,
+            max_write,
+            ..
+        } = self.output;
         let mut state = self.state.lock();
         loop {
-            if let Some(line) = state.lines.pop_front() {
-                state.bytes -= line.len();
-                if state.lines.len() <= MAX_LINES / 2 && state.bytes <= MAX_BYTES / 2 {
+            if let Some(mut text) = state.lines.pop_front() {
+                let mut count = 1;
+                while text.len() < max_write
+                    && let Some(line) = state.lines.pop_front()
+                {
+                    text.extend(line);
+                    count += 1;
+                }
+                state.bytes -= text.len();
+                if state.lines.len() <= max_lines / 2 && state.bytes <= max_bytes / 2 {
                     state.full = false;
                 }
-                return line;
+                return (text, count);
             }
             self.added.wait(&mut state);
         }
     }
 
-    /// A line was written or refused. Returns how many dropped lines are to be reported.
-    fn on_done(&self, is_written: bool) -> Option<u64> {
+    /// Lines were written or refused. Returns how many dropped lines are to be reported.
+    fn on_done(&self, lines: u64, is_written: bool) -> Option<u64> {
         let mut state = self.state.lock();
-        state.done += 1;
+        state.done += lines;
         self.done.notify_all();
         if !is_written {
-            state.dropped += 1;
+            state.dropped += lines;
         }
         let unreported = state.dropped - state.reported;
         if !is_written || state.full || unreported == 0 {

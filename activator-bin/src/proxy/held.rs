@@ -7,7 +7,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use http::StatusCode;
-use reporter_core::RevisionKey;
 use reporter_metrics::ErrorReason;
 use reporter_runtime::InFlight;
 use tokio::sync::oneshot;
@@ -15,6 +14,7 @@ use tokio::sync::oneshot;
 use super::outcome::Outcome;
 use crate::client::Exchange;
 use crate::message::request_body::ResponseOver;
+use crate::revision::ServedRevision;
 use crate::throttle::Slot;
 
 /// What a request holds before its response begins.
@@ -51,7 +51,7 @@ impl Accepted {
     /// The request is in flight for a revision.
     pub(super) fn counted(
         mut self,
-        revision: &RevisionKey,
+        revision: &ServedRevision,
         in_flight: InFlight,
         body: UploadSignals,
     ) -> Self {
@@ -112,6 +112,11 @@ impl Held {
     pub(super) fn is_too_large(&self) -> bool {
         let flag = self.body.is_too_large.as_ref();
         flag.is_some_and(|flag| flag.get())
+    }
+
+    /// More of the response's body was sent.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.with_outcome(|outcome| outcome.sent(bytes));
     }
 
     /// The response ends early or in error.

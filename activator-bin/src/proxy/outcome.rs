@@ -1,4 +1,4 @@
-//! How a request ended, for the metrics: recorded when the outcome is dropped.
+//! How a request ended, for the metrics and the request log: recorded when the outcome is dropped.
 
 use std::rc::Rc;
 
@@ -7,13 +7,24 @@ use reporter_core::RevisionKey;
 use reporter_metrics::{ErrorMetrics, ErrorReason, HttpVersion, RequestRecorder, Scheme, Served};
 use tokio::time::Instant;
 
+use crate::client::Client;
 use crate::drain::Draining;
+use crate::request_log::{Logged, RequestLog, RevisionEntry};
+use crate::revision::ServedRevision;
+
+/// The status in the request log of a request whose client disconnected before the response began. Clients never see
+/// it; nginx made it known.
+const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
+    Ok(status) => status,
+    Err(_) => StatusCode::BAD_REQUEST,
+};
 
 /// Where one worker records outcomes.
 pub(crate) struct Observer {
     pub(crate) errors: ErrorMetrics,
     pub(crate) requests: RequestRecorder,
     pub(crate) draining: Draining,
+    pub(crate) request_log: RequestLog,
 }
 
 /// The outcome of a request so far. If it is dropped before the response was complete, the request was abandoned: by
@@ -29,21 +40,25 @@ pub(crate) struct Outcome {
     reason: Option<ErrorReason>,
     is_complete: bool,
     is_late: bool,
+    /// `None` if there is no request log.
+    logged: Option<Box<Logged>>,
 }
 
 impl Outcome {
-    /// Of a request whose head arrived at `begin`.
+    /// Of a request whose head arrived at `begin`. `length` is asked for the length of its body, if that is known.
     pub(crate) fn new<B>(
         observer: &Rc<Observer>,
         request: &Request<B>,
-        scheme: Scheme,
+        length: impl FnOnce() -> Option<u64>,
+        client: &Client,
         begin: Instant,
     ) -> Self {
+        let address = || client.remote_address();
         Self {
             observer: Rc::clone(observer),
             begin,
             method: request.method().clone(),
-            scheme,
+            scheme: client.scheme,
             version: match request.version() {
                 Version::HTTP_2 => HttpVersion::Http2,
                 Version::HTTP_11 => HttpVersion::Http11,
@@ -54,17 +69,34 @@ impl Outcome {
             reason: None,
             is_complete: false,
             is_late: false,
+            logged: observer.request_log.begin(request, length, address),
         }
     }
 
     /// Sets the revision of the request.
-    pub(crate) fn belong_to(&mut self, revision: &RevisionKey) {
-        self.revision = Some(revision.clone());
+    pub(crate) fn belong_to(&mut self, revision: &ServedRevision) {
+        self.revision = Some(revision.key.clone());
+        if let Some(logged) = &mut self.logged {
+            let origin = revision.origin();
+            logged.belong_to(RevisionEntry {
+                name: revision.key.name().to_owned(),
+                namespace: revision.key.namespace().to_owned(),
+                service: origin.service.as_ref().to_owned(),
+                configuration: origin.configuration.as_ref().to_owned(),
+            });
+        }
     }
 
     /// Sets the status sent to the client.
     pub(crate) fn set_status(&mut self, status: StatusCode) {
         self.status = Some(status);
+    }
+
+    /// More of the response's body was sent.
+    pub(crate) fn sent(&mut self, bytes: usize) {
+        if let Some(logged) = &mut self.logged {
+            logged.sent(bytes);
+        }
     }
 
     /// The request failed, was refused or was cut short.
@@ -91,6 +123,16 @@ impl Outcome {
             reason => reason,
         }
     }
+
+    /// The status for the request log.
+    fn code(&self, error: Option<ErrorReason>) -> StatusCode {
+        self.status.unwrap_or(match error {
+            Some(ErrorReason::BadRequest) => StatusCode::BAD_REQUEST,
+            Some(ErrorReason::ClientTimeout) => StatusCode::REQUEST_TIMEOUT,
+            Some(ErrorReason::Stopped) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => CLIENT_GONE,
+        })
+    }
 }
 
 impl Drop for Outcome {
@@ -107,6 +149,10 @@ impl Drop for Outcome {
             error,
             revision: self.revision.as_ref(),
         };
-        self.observer.requests.served(served, self.begin.elapsed());
+        let latency = self.begin.elapsed();
+        self.observer.requests.served(served, latency);
+        if let Some(logged) = self.logged.take() {
+            logged.end(self.code(error).as_u16(), latency.as_secs_f64());
+        }
     }
 }

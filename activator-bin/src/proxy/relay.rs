@@ -74,6 +74,7 @@ impl Relay {
     ) -> Poll<Option<Result<Frame<Bytes>, ReceiveError>>> {
         let mut polled = http_body::Body::poll_frame(Pin::new(&mut self.from), cx);
         if let Poll::Ready(Some(Ok(frame))) = &mut polled {
+            self.held.sent(frame.data_ref().map_or(0, Bytes::len));
             trailers::clean(frame);
         }
         let at_end = match &polled {

@@ -157,9 +157,10 @@ impl http_body::Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
-            Content::Whole { text, .. } => {
-                Poll::Ready(text.take().map(|text| Ok(Frame::data(text))))
-            }
+            Content::Whole { text, held } => Poll::Ready(text.take().map(|text| {
+                held.sent(text.len());
+                Ok(Frame::data(text))
+            })),
             Content::Switched(_) => Poll::Ready(None),
             Content::Relayed(relayed) => relayed.poll_frame(cx),
         }

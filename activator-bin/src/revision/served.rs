@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use reporter_core::RevisionKey;
+use reporter_core::{Revision, RevisionKey};
 
 use super::backends::Backends;
 use super::shared::{Shared, limits, listed};
@@ -41,6 +41,11 @@ impl ServedRevision {
     /// The last specification applied.
     pub(super) fn config(&self) -> Arc<RevisionSpec> {
         self.config.load_full()
+    }
+
+    /// Its service and configuration.
+    pub(crate) fn origin(&self) -> Revision {
+        self.config.load().revision.clone()
     }
 
     /// How long a new request may take.

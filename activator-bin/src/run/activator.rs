@@ -22,6 +22,7 @@ use crate::drain::{Drain, Draining};
 use crate::probe::ProbeSettings;
 use crate::proxy;
 use crate::readiness::{FirstLists, Readiness};
+use crate::request_log::RequestLog;
 use crate::revision::{Owner, Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
@@ -43,6 +44,9 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// TLS by objects of the cluster, for what has no files in the configuration.
     pub cluster_tls: Option<Arc<ClusterTls>>,
+    /// The request log, whose template can be changed while it runs. A template in the configuration is set at the
+    /// start.
+    pub request_log: RequestLog,
 }
 
 /// A running activator. Dropping it ends everything immediately, without a last report.
@@ -91,6 +95,9 @@ impl Activator {
         tls.follow(&exporter);
         let reporting = Reporting::start(&config, &exporter, options.sinks, options.record)?;
 
+        if let Some(template) = config.request_log.template.take() {
+            options.request_log.set(Some(template));
+        }
         let (drain, draining) = Drain::new();
         let config_metrics = exporter.config();
         config_metrics.loaded(true);
@@ -120,6 +127,7 @@ impl Activator {
             queue: exporter.queue(),
             errors: exporter.errors(),
             requests: exporter.requests(),
+            request_log: options.request_log,
             readiness: readiness.clone(),
             cluster_domain: config.cluster_domain.as_str().into(),
             backend_tls: tls.backends,

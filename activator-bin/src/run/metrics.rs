@@ -8,6 +8,7 @@ use reporter_runtime::ConcurrencyReporter;
 
 use crate::admin::Make;
 use crate::logging;
+use crate::request_log;
 use crate::revision::{Revisions, ServedRevision};
 
 /// The revisions for the metrics, set later: the metrics are created first, since they count the first probes.
@@ -38,6 +39,7 @@ pub(super) fn render(
     let log = exporter.log();
     Arc::new(move || {
         log.lines_dropped(logging::lines_dropped());
+        log.request_lines_dropped(request_log::lines_dropped());
         figures.tracked_keys(reporter.tracked_keys());
         figures.unmatched_outs(reporter.unmatched_outs());
         figures.untracked_requests(reporter.untracked_requests());

@@ -71,7 +71,7 @@ pub(super) async fn serve(
     };
     let (read, write) = socket.into_split();
     let client = Rc::new(Client::new(
-        peer.ip(),
+        peer,
         write,
         scheme,
         Arc::clone(&held.0.idleness),

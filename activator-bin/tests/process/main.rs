@@ -13,6 +13,7 @@ mod notify;
 #[expect(dead_code, reason = "nothing here reads a log as a whole")]
 mod program;
 mod reload;
+mod request_log;
 mod signals;
 mod sinks;
 #[path = "../support/sockets.rs"]

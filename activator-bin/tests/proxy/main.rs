@@ -29,6 +29,7 @@ mod ports;
 mod queue;
 mod reload;
 mod reported_counts;
+mod request_log;
 mod retries;
 mod revision_lookup;
 mod revisions;

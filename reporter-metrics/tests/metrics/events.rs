@@ -134,6 +134,14 @@ fn totals_that_are_kept_elsewhere_never_shrink() {
         &["activator_log_lines_dropped_total 2"],
     );
     check(
+        |exporter| {
+            exporter.log().request_lines_dropped(2);
+            exporter.log().request_lines_dropped(1);
+        },
+        "activator_request_log",
+        &["activator_request_log_lines_dropped_total 2"],
+    );
+    check(
         |exporter| exporter.reporter().tracked_keys(4),
         "activator_tracked_keys",
         &["activator_tracked_keys 4"],

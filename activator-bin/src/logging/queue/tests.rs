@@ -7,13 +7,25 @@ use super::*;
 /// Longer than any step here takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+const MAX_LINES: usize = 4096;
+const MAX_BYTES: usize = 1 << 20;
+
+const OUTPUT: Output = Output {
+    name: "the test",
+    lines: "lines",
+    thread: "test",
+    max_lines: MAX_LINES,
+    max_bytes: MAX_BYTES,
+    max_write: 1,
+};
+
 /// Each write waits until the test says how it ends.
-struct Output {
+struct Writer {
     ends: Receiver<io::Result<()>>,
     written: Sender<Vec<u8>>,
 }
 
-impl Write for Output {
+impl Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.ends.recv().map_err(io::Error::other)??;
         self.written.send(bytes.into()).map_err(io::Error::other)?;
@@ -26,8 +38,12 @@ impl Write for Output {
 }
 
 fn start() -> (Queue, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
+    start_with(OUTPUT)
+}
+
+fn start_with(output: Output) -> (Queue, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
     let ((end, ends), (written, lines)) = (channel(), channel());
-    let queue = Queue::start(Output { ends, written }).unwrap();
+    let queue = Queue::start(Writer { ends, written }, output).unwrap();
     (queue, end, lines)
 }
 
@@ -94,6 +110,43 @@ fn a_refused_line_is_counted_and_the_next_one_starts_on_a_new_line() {
     let lines: Vec<Vec<u8>> = lines.try_iter().collect();
     assert_eq!(lines.concat(), b"\ncd");
     assert_eq!(queue.dropped(), 2);
+}
+
+#[test]
+fn lines_that_wait_are_written_together() {
+    let (queue, end, lines) = start_with(Output {
+        max_write: 6,
+        ..OUTPUT
+    });
+    stall(&queue);
+    for line in ["aa\n", "bb\n", "cc\n", "dd\n", "ee\n"] {
+        queue.push(line.into());
+    }
+    (0..4).for_each(|_| end.send(Ok(())).unwrap());
+    assert!(queue.flush(PATIENCE));
+    let written: Vec<Vec<u8>> = lines.try_iter().skip(1).collect();
+    assert_eq!(written, [&b"aa\nbb\n"[..], b"cc\ndd\n", b"ee\n"]);
+}
+
+#[test]
+fn all_lines_of_a_refused_write_are_counted() {
+    let (queue, end, lines) = start_with(Output {
+        max_write: 4,
+        ..OUTPUT
+    });
+    stall(&queue);
+    for line in ["a\n", "b\n", "c\n"] {
+        queue.push(line.into());
+    }
+    for end_of_write in [Ok(()), Err(ErrorKind::StorageFull.into()), Ok(()), Ok(())] {
+        end.send(end_of_write).unwrap();
+    }
+    assert!(queue.flush(PATIENCE));
+    assert_eq!(queue.dropped(), 2);
+    assert_eq!(
+        lines.try_iter().collect::<Vec<_>>().concat(),
+        b"stalled\nc\n"
+    );
 }
 
 #[test]

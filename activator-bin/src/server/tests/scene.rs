@@ -76,6 +76,7 @@ impl Scene {
             queue: exporter.queue(),
             errors: exporter.errors(),
             requests: exporter.requests(),
+            request_log: Default::default(),
             readiness: Readiness {
                 draining: draining.clone(),
                 links: Vec::new(),
