@@ -8,6 +8,7 @@ mod bad_objects;
 mod cost;
 mod histories;
 mod naive;
+mod recorded;
 mod revisions;
 mod scene;
 mod share;
