@@ -6,7 +6,7 @@
 //! What must not live here: probing instances, and what the settings in ConfigMaps mean.
 
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -40,9 +40,11 @@ pub use system::{Certificate, SystemObject};
 
 use super::{RevisionSource, Update};
 use crate::config::{Cluster, Problems};
+use crate::probe::PrivateServices;
 use api_server::ApiServer;
 use health::Health;
 use model::ModelSettings;
+use private_services::ClusterServices;
 use resource::Resource;
 use revisions::{ClusterRevisions, RevisionsHeard};
 use watching::Watcher;
@@ -229,21 +231,14 @@ impl Kubernetes {
         self.synced.clone()
     }
 
-    /// Where the private Service of a revision is reached: its port for HTTP/2, or the other. Each call is a request.
-    ///
-    /// # Errors
-    /// A sentence for the log.
-    ///
-    /// # Cancel safety
-    /// Cancel-safe.
-    pub async fn private_service(
-        &self,
-        namespace: &str,
-        name: &str,
-        http2: bool,
-    ) -> Result<SocketAddr, String> {
+    /// Finds the private Services of revisions. Each call is a request to the API server.
+    #[must_use]
+    pub fn private_services(&self) -> Arc<dyn PrivateServices> {
         let Watcher { server, limits, .. } = &self.watcher;
-        private_services::address(server, limits, namespace, name, http2).await
+        Arc::new(ClusterServices {
+            server: Arc::clone(server),
+            limits: *limits,
+        })
     }
 
     /// What is known of the watches.

@@ -70,19 +70,18 @@ async fn a_private_service_is_asked_for_by_name() {
         json!({"metadata": metadata, "spec": {"clusterIP": "10.96.0.7", "ports": ports}}),
     );
     let cluster = Cluster::synced(api).await;
+    let services = cluster.kubernetes.private_services();
     for (http2, expected) in [(false, "10.96.0.7:80"), (true, "10.96.0.7:81")] {
-        let found = cluster
-            .kubernetes
-            .private_service("default", "a-private", http2)
-            .await;
-        assert_eq!(found.unwrap().to_string(), expected);
+        let found = services
+            .address("default", "a-private", http2)
+            .await
+            .unwrap();
+        assert_eq!(
+            (found.http.to_string().as_str(), found.https),
+            (expected, None)
+        );
     }
-    let missing = cluster
-        .kubernetes
-        .private_service("default", "b-private", false)
-        .await;
-    assert_eq!(
-        missing.unwrap_err(),
-        "Service default/b-private: status 404: told to say 404"
-    );
+    let missing = services.address("default", "b-private", false).await;
+    let expected = "Service default/b-private: status 404: told to say 404";
+    assert_eq!(missing.unwrap_err(), expected);
 }

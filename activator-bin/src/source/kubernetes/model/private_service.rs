@@ -5,9 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use md5::{Digest, Md5};
 
-use super::addresses::Ports;
-use super::problems::Findings;
-use crate::source::kubernetes::object::Service;
+use crate::probe::PrivateService;
+use crate::source::kubernetes::object::{Lenient, Service};
 
 /// The longest name of a Service.
 const LONGEST: usize = 63;
@@ -30,20 +29,29 @@ pub(super) fn name(revision: &str) -> String {
     name + SUFFIX
 }
 
-/// Where it is reached.
+/// Where it is reached: with the port named `http`, or `http2` if that is meant.
 ///
 /// # Errors
 /// Says what is wrong with it.
-pub(crate) fn address(service: &Service, http2: bool) -> Result<SocketAddr, String> {
+pub(crate) fn addresses(service: &Service, http2: bool) -> Result<PrivateService, String> {
     let fields = service.spec.value().ok_or("it has no spec")?;
     let ip = fields.cluster_ip.value().map_or("", |it| it);
     let ip: IpAddr = ip
         .parse()
         .map_err(|_| format!("spec.clusterIP is {ip:?}, but must be an IP address"))?;
-    let port = Ports::read(&fields.ports, &mut Findings::default()).of(http2);
+    let port = |name: &str| {
+        let ports = fields.ports.elements().iter().filter_map(Lenient::value);
+        let port = ports
+            .filter(|it| it.name.value().is_some_and(|it| **it == *name))
+            .find_map(|it| it.port.value().copied().filter(|&port| port != 0));
+        port.map(|port| SocketAddr::new(ip, port))
+    };
     let wanted = if http2 { "http2" } else { "http" };
-    let port = port.ok_or_else(|| format!("it has no port named {wanted:?}"))?;
-    Ok(SocketAddr::new(ip, port))
+    let http = port(wanted).ok_or_else(|| format!("it has no port named {wanted:?}"))?;
+    Ok(PrivateService {
+        http,
+        https: port("https"),
+    })
 }
 
 #[cfg(test)]
@@ -66,11 +74,14 @@ mod tests {
     fn the_address_is_that_of_the_port_for_the_protocol() {
         let check = |spec: &str, http2, expected: Result<&str, &str>| {
             let service: Service = serde_json::from_str(&format!("{{\"spec\": {spec}}}")).unwrap();
-            let address = address(&service, http2).map(|it| it.to_string());
-            assert_eq!(address.as_deref().map_err(|it| &**it), expected, "{spec}");
+            let found = addresses(&service, http2).map(|it| match it.https {
+                Some(https) => format!("{} {https}", it.http),
+                None => it.http.to_string(),
+            });
+            assert_eq!(found.as_deref().map_err(|it| &**it), expected, "{spec}");
         };
         let whole = r#"{"clusterIP": "10.1.2.3", "ports": [{"name": "http", "port": 80}, {"name": "https", "port": 443}]}"#;
-        check(whole, false, Ok("10.1.2.3:80"));
+        check(whole, false, Ok("10.1.2.3:80 10.1.2.3:443"));
         check(whole, true, Err("it has no port named \"http2\""));
         check(
             r#"{"clusterIP": "fd00::1", "ports": [{"name": "http2", "port": 81}]}"#,
