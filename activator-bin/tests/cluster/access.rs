@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::cluster::{Cluster, LIMITS};
 use crate::fake::FakeApi;
 use crate::objects::{REVISIONS, revision};
+use crate::tls::Authority;
 
 #[tokio::test]
 async fn a_token_is_read_again_when_it_is_refused() {
@@ -38,6 +39,45 @@ async fn a_token_is_read_again_when_it_is_refused() {
     cluster
         .until_revisions("default/a= default/b= default/c=")
         .await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_not_believed_until_there_is_another() {
+    let authority = Authority::new();
+    let api = FakeApi::start().await;
+    api.put(REVISIONS, revision("a"));
+    api.speaks_tls(authority.server_until(4000));
+    let mut cluster = Cluster::trusting(api, &authority).await;
+    cluster.kubernetes.set_internal_tls(false);
+    cluster.until_revisions("default/a=").await;
+    cluster.api.stop().await;
+    cluster.api.speaks_tls(authority.server_until(2000));
+    cluster.api.restart().await;
+    let problem = || {
+        cluster
+            .problem("revisions.serving.knative.dev")
+            .unwrap_or_default()
+    };
+    cluster
+        .until("expired", || problem().contains("certificate expired"))
+        .await;
+    cluster.api.put(REVISIONS, revision("b"));
+    assert_eq!(cluster.revisions(), "default/a=");
+    cluster.api.stop().await;
+    cluster.api.speaks_tls(Authority::new().server_until(4000));
+    cluster.api.restart().await;
+    let problem = || {
+        cluster
+            .problem("revisions.serving.knative.dev")
+            .unwrap_or_default()
+    };
+    cluster
+        .until("another's", || problem().contains("BadSignature"))
+        .await;
+    cluster.api.stop().await;
+    cluster.api.speaks_tls(authority.server_until(4000));
+    cluster.api.restart().await;
+    cluster.until_revisions("default/a= default/b=").await;
 }
 
 #[tokio::test]

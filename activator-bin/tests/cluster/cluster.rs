@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::directory::Directory;
 use crate::fake::FakeApi;
+use crate::tls::Authority;
 
 /// How long anything may take that a test waits for.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -70,12 +71,29 @@ impl Cluster {
 
     /// With these credentials, as in a kubeconfig. `DIR` in it is where the test's files are.
     pub(crate) async fn with_user(api: FakeApi, user: &str, limits: ClusterLimits) -> Self {
+        Self::with_access(api, user, "", limits).await
+    }
+
+    /// Over TLS, with servers that this authority vouches for.
+    pub(crate) async fn trusting(api: FakeApi, authority: &Authority) -> Self {
+        Self::with_access(api, "{}", &authority.pem, LIMITS).await
+    }
+
+    async fn with_access(api: FakeApi, user: &str, ca: &str, limits: ClusterLimits) -> Self {
         let directory = Directory::new();
         let folder = directory.path("").display().to_string();
+        let ca = match ca {
+            "" => String::new(),
+            pem => {
+                let file = directory.write("ca.pem", pem);
+                format!(r#", "certificate-authority": "{}""#, file.display())
+            }
+        };
         let config = format!(
             r#"{{"current-context": "c", "contexts": [{{"name": "c", "context": {{"cluster": "c", "user": "u"}}}}],
-            "clusters": [{{"name": "c", "cluster": {{"server": "http://{}"}}}}],
+            "clusters": [{{"name": "c", "cluster": {{"server": "{}://{}"{ca}}}}}],
             "users": [{{"name": "u", "user": {}}}]}}"#,
+            api.scheme(),
             api.address,
             user.replace("DIR", &folder),
         );

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep};
+use tokio_rustls::TlsAcceptor;
 
 use super::store::{Query, Store};
 
@@ -53,6 +54,8 @@ struct Shared {
     requests: Mutex<Vec<String>>,
     /// Required of each request, if any.
     token: Mutex<Option<String>>,
+    /// Without one it speaks without TLS.
+    tls: Mutex<Option<TlsAcceptor>>,
     /// The lists that pages belong to.
     lists: Mutex<Vec<Vec<Value>>>,
 }
@@ -113,6 +116,19 @@ impl FakeApi {
         *self.shared.token.lock() = Some(token.to_owned());
     }
 
+    /// From now on connections are over TLS.
+    pub(crate) fn speaks_tls(&self, acceptor: TlsAcceptor) {
+        *self.shared.tls.lock() = Some(acceptor);
+    }
+
+    pub(crate) fn scheme(&self) -> &'static str {
+        if self.shared.tls.lock().is_some() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
     /// The paths of all requests so far, not encoded, that contain `part`.
     pub(crate) fn requests(&self, part: &str) -> Vec<String> {
         let requests = self.shared.requests.lock();
@@ -124,6 +140,11 @@ impl FakeApi {
     }
 }
 
+/// A connection, with or without TLS.
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Socket for T {}
+
 async fn serve(listener: TcpListener, shared: Arc<Shared>) {
     // They end with this task.
     let mut connections = tokio::task::JoinSet::new();
@@ -131,14 +152,18 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         let (socket, _) = listener.accept().await.unwrap();
         let shared = Arc::clone(&shared);
         connections.spawn(async move {
+            socket.set_nodelay(true)?;
+            let acceptor = shared.tls.lock().clone();
             // An error means that the client has disconnected.
-            let _ = connection(socket, &shared).await;
+            match acceptor {
+                Some(acceptor) => connection(acceptor.accept(socket).await?, &shared).await,
+                None => connection(socket, &shared).await,
+            }
         });
     }
 }
 
-async fn connection(socket: TcpStream, shared: &Shared) -> std::io::Result<()> {
-    socket.set_nodelay(true)?;
+async fn connection(socket: impl Socket, shared: &Shared) -> std::io::Result<()> {
     let mut socket = BufReader::new(socket);
     loop {
         let mut head = String::new();
@@ -162,7 +187,7 @@ async fn connection(socket: TcpStream, shared: &Shared) -> std::io::Result<()> {
 
 /// Returns whether the connection stays open.
 async fn respond(
-    socket: &mut BufReader<TcpStream>,
+    socket: &mut BufReader<impl Socket>,
     path: &str,
     shared: &Shared,
 ) -> std::io::Result<bool> {
@@ -244,7 +269,7 @@ fn page(query: &Query, limit: usize, token: &str, fault: &Option<Fault>, shared:
 }
 
 async fn watch(
-    socket: &mut BufReader<TcpStream>,
+    socket: &mut BufReader<impl Socket>,
     query: &Query,
     mut version: u64,
     length: Duration,
@@ -318,7 +343,7 @@ async fn until_healed(shared: &Shared, resource: &str) {
     }
 }
 
-async fn respond_json(socket: &mut BufReader<TcpStream>, body: &str) -> std::io::Result<()> {
+async fn respond_json(socket: &mut BufReader<impl Socket>, body: &str) -> std::io::Result<()> {
     let head = format!(
         "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
         body.len()
@@ -328,7 +353,7 @@ async fn respond_json(socket: &mut BufReader<TcpStream>, body: &str) -> std::io:
 }
 
 async fn respond_status(
-    socket: &mut BufReader<TcpStream>,
+    socket: &mut BufReader<impl Socket>,
     code: u16,
     headers: &[(&str, &str)],
 ) -> std::io::Result<()> {

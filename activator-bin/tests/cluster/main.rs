@@ -12,3 +12,4 @@ mod lists;
 mod objects;
 mod settings;
 mod store;
+mod tls;
