@@ -2,7 +2,6 @@
 //!
 //! When the API server is away all watches fail at once, which is one line. A watch that it refuses has a line of its own.
 
-use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,80 +120,156 @@ impl WatchHealth {
 
     /// A list or watch works.
     pub(super) fn on_success(&self) {
-        let now = Instant::now();
-        let all = &mut *self.health.all.lock();
-        let watch = all.get(self.id);
-        watch.heard = now;
-        watch.problem = None;
-        watch.failures = 0;
-        if watch.log.is_failing() && watch.log.on_success(now).is_some() {
-            tracing::info!("{} can be watched again", watch.resource);
-        }
-        watch.is_away = false;
-        let is_away = all.watches.iter().any(|it| it.is_away);
-        if !is_away && all.log.is_failing() && all.log.on_success(now).is_some() {
-            tracing::info!("the API server responds again");
+        let lines = self.health.all.lock().on_success(self.id, Instant::now());
+        for line in lines.into_iter().flatten() {
+            tracing::info!("{line}");
         }
     }
 
     /// A list or watch failed, and is tried again.
     pub(super) fn on_failure(&self, error: &RequestError) {
-        let is_away = match error.code() {
-            Some(429) => true,
-            Some(code) => code >= 500,
-            None => *error != RequestError::Unreadable,
-        };
-        if !is_away {
-            return self.on_refused(error, error.code());
-        }
-        let now = Instant::now();
-        let all = &mut *self.health.all.lock();
-        let watch = all.get(self.id);
-        watch.problem = Some(error.to_string());
-        watch.failures = watch.failures.saturating_add(1);
-        // A connection may break at any time. If another one works nothing has happened.
-        watch.is_away = watch.failures > 1;
-        if watch.is_away && all.log.on_failure(now).is_some() {
-            let resource = &all.get(self.id).resource;
-            tracing::warn!(
-                "the API server is away; serving goes on with what is known of the cluster: {resource}: {error}"
-            );
+        let mut all = self.health.all.lock();
+        let line = all.on_failure(self.id, error, Instant::now());
+        drop(all);
+        if let Some(line) = line {
+            tracing::warn!("{line}");
         }
     }
 
     /// What the API server sent is not what it should be.
     pub(super) fn on_nonsense(&self, problem: &str) {
-        self.on_refused(problem, None);
-    }
-
-    fn on_refused(&self, problem: impl Display, code: Option<u16>) {
-        let all = &mut *self.health.all.lock();
-        let watch = all.get(self.id);
-        let resource = &watch.resource;
-        let advice = match code {
-            Some(403) => format!("; the role needs get, list and watch of {resource}"),
-            Some(404) => format!("; the cluster has no {resource}: is Knative Serving installed?"),
-            _ => String::new(),
-        };
-        let problem = format!("{problem}{advice}");
-        if watch.log.on_failure(Instant::now()).is_some() {
-            tracing::warn!("{resource} cannot be watched: {problem}");
+        let mut all = self.health.all.lock();
+        let line = all.on_refused(self.id, problem.to_owned(), Instant::now());
+        drop(all);
+        if let Some(line) = line {
+            tracing::warn!("{line}");
         }
-        watch.problem = Some(problem);
-        watch.is_away = false;
     }
 }
 
+/// Each returns what is to be logged.
 impl All {
+    fn on_success(&mut self, id: u64, now: Instant) -> [Option<String>; 2] {
+        let watch = self.get(id);
+        watch.heard = now;
+        watch.problem = None;
+        watch.failures = 0;
+        watch.is_away = false;
+        let is_logged = watch.log.is_failing() && watch.log.on_success(now).is_some();
+        let again = is_logged.then(|| format!("{} can be watched again", watch.resource));
+        let is_away = self.watches.iter().any(|it| it.is_away);
+        let responds = !is_away && self.log.is_failing() && self.log.on_success(now).is_some();
+        [again, responds.then(|| RESPONDS.to_owned())]
+    }
+
+    fn on_failure(&mut self, id: u64, error: &RequestError, now: Instant) -> Option<String> {
+        let is_away = match error.code() {
+            Some(429) => true,
+            Some(code) => code >= 500,
+            None => *error != RequestError::Unreadable,
+        };
+        let watch = self.get(id);
+        let resource = &watch.resource;
+        if !is_away {
+            let advice = match error.code() {
+                Some(403) => format!("; the role needs get, list and watch of {resource}"),
+                Some(404) => {
+                    format!("; the cluster has no {resource}: is Knative Serving installed?")
+                }
+                _ => String::new(),
+            };
+            return self.on_refused(id, format!("{error}{advice}"), now);
+        }
+        let line = format!("{AWAY}: {resource}: {error}");
+        watch.problem = Some(error.to_string());
+        watch.failures = watch.failures.saturating_add(1);
+        // A connection may break at any time. If another one works nothing has happened.
+        watch.is_away = watch.failures > 1;
+        (watch.is_away && self.log.on_failure(now).is_some()).then_some(line)
+    }
+
+    fn on_refused(&mut self, id: u64, problem: String, now: Instant) -> Option<String> {
+        let watch = self.get(id);
+        let line = format!("{} cannot be watched: {problem}", watch.resource);
+        watch.problem = Some(problem);
+        watch.is_away = false;
+        watch.log.on_failure(now).is_some().then_some(line)
+    }
+
     fn get(&mut self, id: u64) -> &mut Watch {
         let watch = self.watches.iter_mut().find(|it| it.id == id);
         watch.expect("only the drop of its WatchHealth takes it out")
     }
 }
 
+const AWAY: &str = "the API server is away; serving goes on with what is known of the cluster";
+const RESPONDS: &str = "the API server responds again";
+
 impl Drop for WatchHealth {
     fn drop(&mut self) {
         let mut all = self.health.all.lock();
         all.watches.retain(|it| it.id != self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a history, each event of which is a watch, what happens to it, and a time in s: `a-` no response, `a!`
+    /// forbidden, `a?` nonsense, `a+` success.
+    fn check(history: &str, expected: &[&str]) {
+        let health = Arc::<Health>::default();
+        let watches = ["a", "b"].map(|name| health.watch(WatchKind::Revisions, name));
+        let start = Instant::now();
+        let mut lines = Vec::new();
+        for event in history.split_whitespace() {
+            let id = watches[usize::from(event.starts_with('b'))].id;
+            let now = start + Duration::from_secs(event[2..].parse().unwrap());
+            let mut all = health.all.lock();
+            let failed = |code: Option<u16>| match code {
+                None => RequestError::Failed("refused".to_owned()),
+                Some(code) => RequestError::Status {
+                    code,
+                    message: String::new(),
+                    retry_after: None,
+                },
+            };
+            match &event[1..2] {
+                "-" => lines.extend(all.on_failure(id, &failed(None), now)),
+                "!" => lines.extend(all.on_failure(id, &failed(Some(403)), now)),
+                "?" => lines.extend(all.on_refused(id, "nonsense".to_owned(), now)),
+                _ => lines.extend(all.on_success(id, now).into_iter().flatten()),
+            }
+        }
+        assert_eq!(lines, expected, "{history}");
+    }
+
+    #[test]
+    fn an_api_server_that_is_away_is_one_line_and_so_is_its_return() {
+        let away = format!("{AWAY}: a: refused");
+        check("", &[]);
+        check("a+0 b+0 a+9", &[]);
+        check("a+0 b+0 a-1 b-1 a-2 b-2 a-3 b-3", &[&away]);
+        check("a-1 b-1 a-2 b-2 a+9", &[&away]);
+        check("a-1 b-1 a-2 b-2 a+9 b+9 a+19", &[&away, RESPONDS]);
+        let again = [away.as_str(), RESPONDS, &away];
+        check("a-1 a-2 a+9 b+9 a-30 b-30 a-31 b-31", &again);
+    }
+
+    #[test]
+    fn a_connection_that_breaks_once_is_no_line() {
+        check("a+0 a-1 a+2 a-3 a+4", &[]);
+    }
+
+    #[test]
+    fn a_watch_that_is_refused_has_its_own_lines() {
+        let forbidden = "a cannot be watched: status 403; the role needs get, list and watch of a";
+        check("a!0 b+1 a!2", &[forbidden]);
+        check("a!0 a!2 a+9", &[forbidden, "a can be watched again"]);
+        check("b?0", &["b cannot be watched: nonsense"]);
+        // That it is refused means that the API server is there.
+        let away = format!("{AWAY}: a: refused");
+        check("a-0 a-1 a!9 b+9", &[&away, forbidden, RESPONDS]);
     }
 }

@@ -46,7 +46,7 @@ fn slices_and_endpoints_of_a_cluster_say_the_same() {
         assert!(cluster.trusts_probe);
         let services = objects::<Service>("services");
         assert_eq!(services[0].name(), &*cluster.private_service);
-        let address = private_service::address(&services[0], cluster.http2);
-        assert_eq!(address.unwrap().port(), 80);
+        let found = private_service::addresses(&services[0], cluster.http2).unwrap();
+        assert_eq!((found.http.port(), found.https.unwrap().port()), (80, 443));
     }
 }
