@@ -75,6 +75,7 @@ const OUTPUT: Output = Output {
     max_bytes: 1 << 20,
     // One line at a time: a refused write loses no others.
     max_write: 1,
+    pause: Duration::ZERO,
 };
 
 /// Starts logging for the whole process. A second call changes nothing.

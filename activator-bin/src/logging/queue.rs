@@ -30,6 +30,9 @@ pub(crate) struct Output {
     pub(crate) max_bytes: usize,
     /// Lines are written together up to about so many bytes.
     pub(crate) max_write: usize,
+    /// The pause after each write, in which further lines gather: to wake the thread for each of them costs more than
+    /// the line.
+    pub(crate) pause: Duration,
 }
 
 /// A handle to the queue. Its thread runs until the process ends.
@@ -147,6 +150,7 @@ impl Shared {
                     "log lines left out: at most 200 of a kind at once, then 10 a second"
                 );
             }
+            thread::sleep(self.output.pause);
         }
     }
 

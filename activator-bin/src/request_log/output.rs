@@ -18,6 +18,7 @@ const OUTPUT: Output = Output {
     max_lines: 16 * 1024,
     max_bytes: 4 << 20,
     max_write: 64 * 1024,
+    pause: Duration::from_millis(1),
 };
 
 /// Starts the thread that writes the lines. A second call changes nothing.

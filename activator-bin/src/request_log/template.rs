@@ -13,6 +13,8 @@ use super::text::{Text, shortest};
 use super::url::Url;
 use crate::logging::line;
 
+/// Knative's, for a request log that is on without a template of its own.
+const DEFAULT: &str = r#"{"httpRequest": {"requestMethod": "{{.Request.Method}}", "requestUrl": "{{js .Request.RequestURI}}", "requestSize": "{{.Request.ContentLength}}", "status": {{.Response.Code}}, "responseSize": "{{.Response.Size}}", "userAgent": "{{js .Request.UserAgent}}", "remoteIp": "{{js .Request.RemoteAddr}}", "serverIp": "{{.Revision.PodIP}}", "referer": "{{js .Request.Referer}}", "latency": "{{.Response.Latency}}s", "protocol": "{{.Request.Proto}}"}, "traceId": "{{index .Request.Header "X-B3-Traceid"}}"}"#;
 /// The end of a line that was cut.
 const CUT: &str = "...";
 
@@ -84,6 +86,13 @@ impl Template {
             line if line.ends_with('\n') => {}
             _ => to.push('\n'),
         }
+    }
+}
+
+/// The template that Knative has for a request log without one.
+impl Default for Template {
+    fn default() -> Self {
+        Self::parse(DEFAULT).expect("the default is a template")
     }
 }
 

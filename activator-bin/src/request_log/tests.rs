@@ -119,6 +119,8 @@ fn lines_are_those_of_go() {
     let golden = include_str!("../../tests/request_log/golden.json");
     let golden: Golden = serde_json::from_str(golden).unwrap();
     assert!(golden.cases.len() > 400);
+    let first = Template::parse(&golden.cases[0].template);
+    assert_eq!(first.unwrap(), Template::default());
     let mut wrong = Vec::new();
     for case in &golden.cases {
         let entry = &golden.entries[&case.entry];

@@ -17,6 +17,7 @@ const OUTPUT: Output = Output {
     max_lines: MAX_LINES,
     max_bytes: MAX_BYTES,
     max_write: 1,
+    pause: Duration::ZERO,
 };
 
 /// Each write waits until the test says how it ends.
