@@ -21,6 +21,7 @@ mod field;
 mod format;
 mod lexer;
 mod line;
+mod literal;
 mod needs;
 mod output;
 mod parser;

@@ -124,28 +124,21 @@ impl Entry {
         remote_address: impl FnOnce() -> String,
     ) -> Self {
         let headers = request.headers();
-        let host = || {
-            let authority = request.uri().authority().map(|it| it.as_str());
-            let host = headers.get(header::HOST);
-            let host = || Some(String::from_utf8_lossy(host?.as_bytes()));
-            authority.map(cut).or_else(|| Some(cut(&host()?)))
-        };
-        let taken = |is_needed: bool, take: &dyn Fn() -> String| {
-            if is_needed { take() } else { String::new() }
-        };
+        let target = needs.target.then(|| cut(&target(request)));
+        let host = needs.host.then(|| host(request)).flatten();
+        let trace_id = needs.trace_id.then(|| trace_id(headers)).flatten();
         Self {
             method: request.method().clone(),
             version: request.version(),
-            target: taken(needs.target, &|| cut(&target(request))),
-            host: taken(needs.host, &|| host().unwrap_or_default()),
-            remote_address: if needs.remote_address {
-                remote_address()
-            } else {
-                String::new()
-            },
+            target: target.unwrap_or_default(),
+            host: host.unwrap_or_default(),
+            remote_address: needs
+                .remote_address
+                .then(remote_address)
+                .unwrap_or_default(),
             content_length: content_length.map_or(-1, |it| it.try_into().unwrap_or(i64::MAX)),
             headers: Headers::new(&needs.headers, headers),
-            trace_id: taken(needs.trace_id, &|| trace_id(headers).unwrap_or_default()),
+            trace_id: trace_id.unwrap_or_default(),
             response: ResponseEntry::default(),
             revision: RevisionEntry::default(),
         }
@@ -177,6 +170,15 @@ fn target<B>(request: &Request<B>) -> String {
         }
         _ => path.into_owned(),
     }
+}
+
+/// The host that a request is for.
+fn host<B>(request: &Request<B>) -> Option<String> {
+    if let Some(authority) = request.uri().authority() {
+        return Some(cut(authority.as_str()));
+    }
+    let host = request.headers().get(header::HOST)?;
+    Some(cut(&String::from_utf8_lossy(host.as_bytes())))
 }
 
 /// The trace that a request belongs to, by its `traceparent` (W3C Trace Context).
