@@ -11,6 +11,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 
+use crate::probe::{Mesh, PrivateServices};
 use crate::upstream::Recall;
 
 mod awaited;
@@ -143,6 +144,21 @@ impl Revisions {
     #[must_use]
     pub fn config(&self, key: &RevisionKey) -> Option<Arc<RevisionSpec>> {
         self.table.load().spec(key.as_str()).cloned()
+    }
+
+    /// Changes how the instances of all revisions are reached that are in a cluster. Waking a sleeping revision waits for
+    /// it.
+    pub fn set_mesh(&self, mesh: Mesh) {
+        let _swapping = self.swapping.lock();
+        if self.shared.set_mesh(mesh) {
+            let table = self.table.load();
+            table.all_awake().for_each(|it| it.apply_mesh(&self.shared));
+        }
+    }
+
+    /// Sets what finds the private Services of revisions, once. Until then no request goes through one.
+    pub fn set_private_services(&self, services: Arc<dyn PrivateServices>) {
+        self.shared.set_private_services(services);
     }
 
     /// A consistent list of all specifications, ordered by key. The reader may be slow: nothing waits for it.

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::mesh::Mesh;
+
 /// What a cluster says about the instances of a revision, beside their addresses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InCluster {
@@ -19,6 +21,14 @@ pub struct InCluster {
     pub http2: bool,
     /// The port of each instance for requests over TLS, if it is another than that of its address.
     pub tls_port: Option<u16>,
+}
+
+impl InCluster {
+    /// What a mesh finds single instances in `namespace` by, if it takes requests for them.
+    pub(crate) fn name_in(&self, mesh: Mesh, namespace: &str) -> Option<String> {
+        mesh.pod_addressability
+            .then(|| format!("{}.{namespace}", self.private_service))
+    }
 }
 
 /// The place of an activator among those that serve a revision.

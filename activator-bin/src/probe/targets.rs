@@ -158,8 +158,8 @@ impl Targets {
     /// What a mesh finds single backends by, if it takes requests for them.
     pub(super) fn service_name(&self, namespace: &str) -> Option<Arc<str>> {
         let cluster = self.cluster.as_ref()?;
-        let names = self.settings.mesh.pod_addressability;
-        names.then(|| format!("{}.{namespace}", cluster.private_service).into())
+        let name = cluster.name_in(self.settings.mesh, namespace);
+        name.map(Arc::from)
     }
 
     /// Whether this backend is the same one in another list, in the same state.

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 
 use crate::message::headers::{
-    FORWARDED_FOR, NAMESPACE, ORIGINAL_HOST, PROXY_REQUEST, REVISION, tokens,
+    FORWARDED_FOR, NAMESPACE, ORIGINAL_HOST, PASSTHROUGH_LB, PROXY_REQUEST, REVISION, tokens,
 };
 use crate::message::hop_by_hop::{Framing, remove_hop_by_hop};
 use crate::upstream::backend::Backend;
@@ -84,6 +84,10 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Redirects `request`, already rewritten for some backend, to `backend`.
 pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
     let host = &backend.host;
+    if backend.has_other_name {
+        let passthrough = HeaderValue::from_static("true");
+        request.headers_mut().insert(PASSTHROUGH_LB, passthrough);
+    }
     if request.version() != Version::HTTP_2 {
         request.headers_mut().insert(HOST, host.clone());
         return;
@@ -176,4 +180,66 @@ fn add_forwarded_for(headers: &mut HeaderMap, client: &HeaderValue) {
             .expect("header values joined by a comma are a header value")
     };
     headers.insert(FORWARDED_FOR, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use http_body_util::Empty;
+
+    use super::*;
+    use crate::upstream::backend::{Endpoint, OverTls};
+
+    /// The `Host` and the passthrough header of a request in this version, rewritten for this backend.
+    fn names(version: Version, endpoint: Endpoint, name: Option<&'static str>) -> [String; 2] {
+        let backend = Backend::new(endpoint, name.map(HeaderValue::from_static));
+        let request = Request::get("/path").header(HOST, "example.com");
+        let mut request = request
+            .body(Empty::<bytes::Bytes>::new())
+            .expect("a valid request");
+        let client = HeaderValue::from_static("192.0.2.1");
+        to_backend(&mut request, version, &client, &backend);
+        let text = |name| request.headers().get(name).map(HeaderValue::as_bytes);
+        let original = text(ORIGINAL_HOST).expect("it is always there");
+        assert_eq!(original, b"example.com");
+        let host = match request.uri().authority() {
+            Some(authority) => authority.as_str().as_bytes(),
+            None => text(HOST).unwrap_or_default(),
+        };
+        let passthrough = text(PASSTHROUGH_LB).unwrap_or_default();
+        [host, passthrough].map(|it| String::from_utf8_lossy(it).into_owned())
+    }
+
+    #[test]
+    fn the_host_is_where_the_request_goes_or_what_a_mesh_finds_the_backend_by() {
+        let address = SocketAddr::from(([10, 0, 0, 1], 8012));
+        let plain = Endpoint { address, tls: None };
+        let over = OverTls {
+            address: SocketAddr::from(([10, 0, 0, 1], 8112)),
+            namespace: "default".into(),
+        };
+        let secured = Endpoint {
+            address,
+            tls: Some(over),
+        };
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            for (endpoint, name, expected) in [
+                (&plain, None, ["10.0.0.1:8012", ""]),
+                (&secured, None, ["10.0.0.1:8112", ""]),
+                (
+                    &plain,
+                    Some("hello-private.default"),
+                    ["hello-private.default", "true"],
+                ),
+                (
+                    &secured,
+                    Some("hello-private.default"),
+                    ["hello-private.default", "true"],
+                ),
+            ] {
+                assert_eq!(names(version, endpoint.clone(), name), expected);
+            }
+        }
+    }
 }

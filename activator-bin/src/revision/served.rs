@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use reporter_core::{Revision, RevisionKey};
 
-use super::backends::Backends;
+use super::backends::{Backends, Reach};
 use super::shared::{Shared, limits, listed};
 use super::spec::RevisionSpec;
 use super::usage::Usage;
@@ -20,7 +21,7 @@ pub(crate) struct ServedRevision {
     /// Its queue.
     pub(crate) throttle: Throttle,
     pub(crate) prober: Prober,
-    pub(crate) backends: Backends,
+    pub(crate) backends: Arc<Backends>,
     pub(super) usage: Usage,
     config: ArcSwap<RevisionSpec>,
 }
@@ -28,11 +29,14 @@ pub(crate) struct ServedRevision {
 impl ServedRevision {
     pub(super) fn new(config: &Arc<RevisionSpec>, shared: &Shared) -> Self {
         let throttle = shared.throttle(config);
+        let backends = Arc::new(Backends::default());
+        let limit = config.container_concurrency;
+        backends.set(&config.backends, reach(config, shared), limit);
         Self {
             key: config.key.clone(),
-            prober: shared.prober(config, throttle.clone()),
+            prober: shared.prober(config, throttle.clone(), &backends),
             throttle,
-            backends: Backends::new(&config.backends, tls(config), config.container_concurrency),
+            backends,
             usage: Usage::new(),
             config: ArcSwap::new(Arc::clone(config)),
         }
@@ -61,7 +65,7 @@ impl ServedRevision {
     /// Refuses queued requests and drops idle connections, since the revision is no longer served.
     pub(super) fn close(&self, shared: &Shared) {
         self.throttle.close();
-        if self.backends.set(&[], None, 0) {
+        if self.backends.clear() {
             shared.recall.on_unkept();
         }
     }
@@ -75,21 +79,42 @@ impl ServedRevision {
         if before.probe != config.probe {
             self.prober.set_settings(shared.probe_settings(config));
         }
-        let limit = config.container_concurrency;
-        if (&before.backends, before.tls, before.container_concurrency)
-            != (&config.backends, config.tls, limit)
-            && self.backends.set(&config.backends, tls(config), limit)
-        {
-            shared.recall.on_unkept();
+        let is_same = before.backends == config.backends
+            && before.container_concurrency == config.container_concurrency
+            && before.cluster == config.cluster;
+        if !is_same || before.tls != config.tls {
+            self.reach_backends(config, shared);
         }
-        let of_instances = |it: &RevisionSpec| (it.container_concurrency, it.cluster.clone());
-        if before.backends != config.backends || of_instances(&before) != of_instances(config) {
+        if !is_same {
             self.prober.set_backends(listed(config));
+        }
+    }
+
+    /// Applies another way to reach the instances in a cluster. Must not be called concurrently.
+    pub(super) fn apply_mesh(&self, shared: &Shared) {
+        let config = self.config();
+        if config.cluster.is_some() {
+            self.reach_backends(&config, shared);
+            self.prober.set_settings(shared.probe_settings(&config));
+        }
+    }
+
+    fn reach_backends(&self, config: &RevisionSpec, shared: &Shared) {
+        let (reach, limit) = (reach(config, shared), config.container_concurrency);
+        if self.backends.set(&config.backends, reach, limit) {
+            shared.recall.on_unkept();
         }
     }
 }
 
-/// The namespace that its backends' certificates are verified for, if they use TLS.
-fn tls(config: &RevisionSpec) -> Option<Arc<str>> {
-    config.tls.then(|| config.key.namespace().into())
+/// How its backends are reached.
+fn reach(config: &RevisionSpec, shared: &Shared) -> Reach {
+    let namespace = config.key.namespace();
+    let cluster = config.cluster.as_deref();
+    let name = cluster.and_then(|it| it.name_in(shared.mesh(), namespace));
+    Reach {
+        tls: config.tls.then(|| namespace.into()),
+        tls_port: cluster.and_then(|it| it.tls_port),
+        host: name.and_then(|name| HeaderValue::try_from(name).ok()),
+    }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use reporter_core::RevisionKey;
 use tokio::runtime::Handle;
 
+use super::backends::Backends;
 use super::spec::RevisionSpec;
-use crate::probe::{Listed, ProbeOutcome, ProbeSettings, Prober, Probes};
+use crate::probe::{Listed, Mesh, PrivateServices, ProbeOutcome, ProbeSettings, Prober, Probes};
 use crate::throttle::{QueueBudget, QueuePermit, Throttle, ThrottleLimits};
 use crate::upstream::Recall;
 
@@ -26,8 +28,9 @@ pub(crate) struct SharedSettings {
 pub(crate) struct Shared {
     budget: Arc<QueueBudget>,
     probes: Arc<Probes>,
-    /// Its kind of probe is each revision's own.
+    /// Its kind of probe is each revision's own, and how instances in a cluster are reached is below.
     probe: ProbeSettings,
+    mesh: Mutex<Mesh>,
     /// Probers run here, whichever thread adds a revision.
     runtime: Handle,
     /// Notified when backends are removed.
@@ -47,6 +50,7 @@ impl Shared {
             budget: QueueBudget::new(settings.max_queued_requests),
             probes: Probes::new(settings.max_parallel_probes, on_outcome),
             probe: settings.probe,
+            mesh: Mutex::new(settings.probe.mesh),
             runtime: Handle::current(),
             recall: Recall::new(settings.workers),
         }
@@ -73,12 +77,39 @@ impl Shared {
         Throttle::new(limits(config), Arc::clone(&self.budget))
     }
 
-    pub(super) fn prober(&self, config: &RevisionSpec, throttle: Throttle) -> Prober {
+    /// How instances in a cluster are reached.
+    pub(super) fn mesh(&self) -> Mesh {
+        *self.mesh.lock()
+    }
+
+    /// Returns whether this is a change.
+    pub(super) fn set_mesh(&self, mesh: Mesh) -> bool {
+        std::mem::replace(&mut *self.mesh.lock(), mesh) != mesh
+    }
+
+    pub(super) fn set_private_services(&self, services: Arc<dyn PrivateServices>) {
+        self.probes.set_private_services(services);
+    }
+
+    /// A prober, which adds the private Service to `backends` while requests go through it.
+    pub(super) fn prober(
+        &self,
+        config: &RevisionSpec,
+        throttle: Throttle,
+        backends: &Arc<Backends>,
+    ) -> Prober {
         let _entered = self.runtime.enter();
         let revision: RevisionKey = config.key.clone();
         let settings = self.probe_settings(config);
         let probes = Arc::clone(&self.probes);
-        let prober = Prober::spawn(revision, throttle, settings, probes, Box::new(|_| ()));
+        let (backends, recall) = (Arc::clone(backends), self.recall.clone());
+        let on_service = move |service| {
+            if backends.set_service(service) {
+                recall.on_unkept();
+            }
+        };
+        let on_service = Box::new(on_service);
+        let prober = Prober::spawn(revision, throttle, settings, probes, on_service);
         prober.set_backends(listed(config));
         prober
     }
@@ -86,6 +117,7 @@ impl Shared {
     pub(super) fn probe_settings(&self, config: &RevisionSpec) -> ProbeSettings {
         ProbeSettings {
             probe: config.probe,
+            mesh: self.mesh(),
             ..self.probe
         }
     }

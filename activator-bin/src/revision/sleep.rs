@@ -34,7 +34,7 @@ impl Revisions {
         for key in quiet {
             // One at a time, so that a request that wakes another revision waits for one at most.
             if let Some(served) = self.fall_asleep(&key) {
-                has_backends |= served.backends.set(&[], None, 0);
+                has_backends |= served.backends.clear();
             }
         }
         if has_backends {

@@ -17,16 +17,28 @@ use crate::logging::rate_limit::AtMostEvery;
 /// The address of a backend and how to reach it. Connections to different endpoints are not interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
+    /// Its address as listed, by which the throttle and the log know it.
     pub(crate) address: SocketAddr,
-    /// Over TLS: the namespace that the backend's certificate must be valid for.
-    pub(crate) tls: Option<Arc<str>>,
+    /// Over TLS: where and how.
+    pub(crate) tls: Option<OverTls>,
+}
+
+/// How a backend is reached over TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct OverTls {
+    /// Where connections go, which may be another port than that of the listed address.
+    pub(crate) address: SocketAddr,
+    /// The namespace that the backend's certificate must be valid for.
+    pub(crate) namespace: Arc<str>,
 }
 
 /// A backend.
 pub(crate) struct Backend {
     pub(crate) endpoint: Endpoint,
-    /// The address, as the `Host` of its requests.
+    /// The `Host` of its requests: where they go, unless a mesh finds the backend by another name.
     pub(crate) host: HeaderValue,
+    /// Whether the `Host` is another name.
+    pub(crate) has_other_name: bool,
     /// One of [`Health`].
     health: AtomicU8,
     /// Which of its failures were logged.
@@ -71,10 +83,15 @@ pub(crate) enum Health {
 }
 
 impl Backend {
-    pub(crate) fn new(endpoint: Endpoint) -> Self {
+    /// `name` is what a mesh finds it by, if not by its address.
+    pub(crate) fn new(endpoint: Endpoint, name: Option<HeaderValue>) -> Self {
+        let tls = endpoint.tls.as_ref();
+        let address = tls.map_or(endpoint.address, |tls| tls.address);
+        let text =
+            || HeaderValue::try_from(address.to_string()).expect("an address is visible ASCII");
         Self {
-            host: HeaderValue::try_from(endpoint.address.to_string())
-                .expect("an address is visible ASCII"),
+            has_other_name: name.is_some(),
+            host: name.unwrap_or_else(text),
             endpoint,
             health: AtomicU8::new(Health::Unknown as u8),
             log: Mutex::default(),
@@ -177,10 +194,11 @@ mod tests {
     use super::*;
 
     fn backend() -> Backend {
-        Backend::new(Endpoint {
+        let endpoint = Endpoint {
             address: SocketAddr::from(([10, 0, 0, 1], 80)),
             tls: None,
-        })
+        };
+        Backend::new(endpoint, None)
     }
 
     #[tokio::test(start_paused = true)]

@@ -20,7 +20,7 @@ use crate::limits::Limits;
 use crate::message::target::Target;
 use crate::os::open_files;
 use crate::tls::{ALPN_HTTP1, BackendTls};
-use crate::upstream::backend::Endpoint;
+use crate::upstream::backend::{Endpoint, OverTls};
 
 /// Pauses in milliseconds, after each attempt that found no free descriptor.
 const SCARCITY_PAUSES: [u64; 6] = [1, 5, 10, 20, 40, 80];
@@ -39,8 +39,8 @@ pub(super) async fn connect(
     let until = Instant::now() + limits.connect_timeout;
     match &backend.tls {
         None => open(http, address, socket(address, until, recall).await?, target).await,
-        Some(namespace) => {
-            let stream = private(address, namespace, tls, ALPN_HTTP1, until, recall).await?;
+        Some(over) => {
+            let stream = private(over, tls, ALPN_HTTP1, until, recall).await?;
             open(http, address, stream, target).await
         }
     }
@@ -103,15 +103,16 @@ async fn try_socket(backend: SocketAddr, until: Instant) -> io::Result<TcpStream
     Ok(socket)
 }
 
-/// Connects and does the TLS handshake with a backend of `namespace`, to speak `protocol`.
+/// Connects and does the TLS handshake with a backend, to speak `protocol`.
 pub(super) async fn private(
-    backend: SocketAddr,
-    namespace: &str,
+    over: &OverTls,
     tls: Option<&BackendTls>,
     protocol: &[u8],
     until: Instant,
     recall: &Recall,
 ) -> Result<TlsStream<TcpStream>, UpstreamError> {
+    let OverTls { address, namespace } = over;
+    let backend = *address;
     let tls = tls.ok_or(UpstreamError::NoAuthorities(backend, Missing::Setting))?;
     let missing = UpstreamError::NoAuthorities(backend, Missing::Objects);
     let trusted = tls.trusted().ok_or(missing)?;

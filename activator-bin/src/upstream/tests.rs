@@ -53,7 +53,7 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 
 fn backend(listener: &TcpListener) -> Arc<Backend> {
     let address: SocketAddr = listener.local_addr().unwrap();
-    Arc::new(Backend::new(Endpoint { address, tls: None }))
+    Arc::new(Backend::new(Endpoint { address, tls: None }, None))
 }
 
 /// How a backend ends an idle connection.

@@ -112,9 +112,8 @@ impl Connection {
                 let socket = connect::socket(address, until, recall).await?;
                 Self::handshake(backend, Line::shared(socket), limits, counted, freed).await?
             }
-            Some(namespace) => {
-                let stream =
-                    connect::private(address, namespace, tls, ALPN_HTTP2, until, recall).await?;
+            Some(over) => {
+                let stream = connect::private(over, tls, ALPN_HTTP2, until, recall).await?;
                 Self::handshake(backend, Line::shared(stream), limits, counted, freed).await?
             }
         };

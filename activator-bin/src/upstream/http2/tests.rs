@@ -60,7 +60,7 @@ fn a_connection_is_closed_when_idle_for_too_long_but_not_in_use() {
             address: backend,
             tls: None,
         };
-        let called = Arc::new(Backend::new(endpoint));
+        let called = Arc::new(Backend::new(endpoint, None));
         let send = async || {
             http2
                 .send(&called, Box::new(request(backend).await))
