@@ -31,7 +31,7 @@ struct Cli {
 enum Command {
     /// Run the activator (the default).
     Run(run::Arguments),
-    /// Check a configuration, report all errors in it, and exit.
+    /// Check a configuration, and the cluster that it is for, and exit.
     Check(check::Arguments),
     /// Replay a history of requests and print what would have been reported.
     Replay(replay::Arguments),

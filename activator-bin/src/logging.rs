@@ -15,7 +15,7 @@ use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt, registry};
+use tracing_subscriber::{Layer, Registry, fmt, registry, reload};
 
 pub(crate) mod excerpt;
 mod flood;
@@ -78,6 +78,9 @@ const OUTPUT: Output = Output {
     pause: Duration::ZERO,
 };
 
+/// The filter in force, one per process.
+static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+
 /// Starts logging for the whole process. A second call changes nothing.
 ///
 /// # Errors
@@ -94,13 +97,27 @@ pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let filter = quieted(config.filter.clone());
+    let (filter, handle) = reload::Layer::new(quieted(config.filter.clone()));
+    let lines = lines.with_filter(filter.and(Flood::new(queue)));
     // Fails only when there is a subscriber already, which then stays.
-    let _ = registry()
-        .with(lines.with_filter(filter.and(Flood::new(queue))))
-        .try_init();
+    if registry().with(lines).try_init().is_ok() {
+        let _ = FILTER.set(handle);
+    }
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Logs up to `level` from now on. Other people's modules, at most up to info: their debugging is not ours.
+pub(crate) fn set_level(level: LevelFilter) {
+    if let Some(filter) = FILTER.get() {
+        // Fails only without a subscriber, which is never removed.
+        let _ = filter.reload(quieted(up_to(level)));
+    }
+}
+
+fn up_to(level: LevelFilter) -> Targets {
+    let own = ["activator_bin", "reporter"].map(|own| (own, level));
+    Targets::from_iter(own).with_default(level.min(LevelFilter::INFO))
 }
 
 /// Leaves out what only those should see who ask for it.
@@ -192,5 +209,50 @@ impl Write for OneLine<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_that_of_this_programs_modules_and_of_others_at_most_info() {
+        let check = |level, enabled: &[(&str, Level)], not: &[(&str, Level)]| {
+            let filter = quieted(up_to(level));
+            for (target, level) in enabled {
+                assert!(filter.would_enable(target, level), "{target} {level}");
+            }
+            for (target, level) in not {
+                assert!(!filter.would_enable(target, level), "{target} {level}");
+            }
+        };
+        let (own, reporter) = ("activator_bin::proxy", "reporter_runtime::task");
+        check(
+            LevelFilter::DEBUG,
+            &[
+                (own, Level::DEBUG),
+                (reporter, Level::DEBUG),
+                ("hyper", Level::INFO),
+            ],
+            &[
+                (own, Level::TRACE),
+                ("hyper", Level::DEBUG),
+                ("h2", Level::WARN),
+            ],
+        );
+        check(
+            LevelFilter::WARN,
+            &[
+                (own, Level::WARN),
+                ("hyper", Level::WARN),
+                ("h2", Level::ERROR),
+            ],
+            &[
+                (own, Level::INFO),
+                ("hyper", Level::INFO),
+                ("h2", Level::WARN),
+            ],
+        );
     }
 }

@@ -12,10 +12,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Config, Sources};
 use crate::os::open_files;
-use crate::source::{FileSource, RevisionSource};
+use crate::source::{ApiAccess, ClusterLimits, FileSource, RevisionSource};
 use crate::{logging, request_log};
 
 mod activator;
+mod cluster;
 mod control;
 mod echo;
 mod error;
@@ -29,6 +30,7 @@ mod tls;
 pub(crate) use crate::os::handover::{Handover, HandoverError};
 pub(crate) use crate::tls::TlsProblems;
 pub use activator::{Activator, Options};
+pub(crate) use cluster::check_cluster;
 pub(crate) use error::StartError;
 pub use tls::cluster as cluster_tls;
 
@@ -63,6 +65,7 @@ pub(crate) fn run(
         // Handshakes fail until the cluster's objects are set.
         let cluster_tls = config.cluster.as_ref().map(|_| cluster_tls(&config));
         let options = Options {
+            cluster: access(&config).await?,
             cluster_tls: cluster_tls.transpose()?.map(Arc::new),
             source: follow(sources, &config).context("cannot listen for SIGHUP")?,
             record,
@@ -118,6 +121,16 @@ fn follow(sources: &Sources, config: &Config) -> io::Result<Option<Box<dyn Revis
     Ok(Some(Box::new(source)))
 }
 
+/// How the cluster is reached, if there is one.
+async fn access(config: &Config) -> anyhow::Result<Option<ApiAccess>> {
+    let Some(cluster) = config.cluster.clone() else {
+        return Ok(None);
+    };
+    Ok(Some(
+        ApiAccess::try_new(cluster, ClusterLimits::default()).await?,
+    ))
+}
+
 fn log_undelivered(stopped: &Stopped) {
     for (sink, outcome) in &stopped.sinks {
         if let Err(error) = outcome {
@@ -162,27 +175,28 @@ impl Signals {
     }
 }
 
-/// A request to try.
-struct FirstLook {
-    namespace: String,
-    name: String,
-}
+/// A request to try; `None` with a cluster, where everybody knows what to ask for.
+struct FirstLook(Option<(String, String)>);
 
 impl FirstLook {
     fn new(config: &Config) -> Self {
-        let key = config.revisions.first().map(|revision| &revision.key);
-        Self {
-            namespace: key.map_or("default", |key| key.namespace()).into(),
-            name: key.map_or("hello", |key| key.name()).into(),
+        if config.cluster.is_some() {
+            return Self(None);
         }
+        let key = config.revisions.first().map(|revision| &revision.key);
+        let namespace = key.map_or("default", |key| key.namespace());
+        let name = key.map_or("hello", |key| key.name());
+        Self(Some((namespace.into(), name.into())))
     }
 
     fn log(&self, address: SocketAddr) {
-        let Self { namespace, name } = self;
         let address = SocketAddr::new(reachable(address.ip()), address.port());
-        tracing::info!(
-            "serving, try: curl -H 'Knative-Serving-Namespace: {namespace}' -H 'Knative-Serving-Revision: {name}' http://{address}/"
-        );
+        match &self.0 {
+            Some((namespace, name)) => tracing::info!(
+                "serving, try: curl -H 'Knative-Serving-Namespace: {namespace}' -H 'Knative-Serving-Revision: {name}' http://{address}/"
+            ),
+            None => tracing::info!("serving the revisions of the cluster on http://{address}"),
+        }
     }
 }
 

@@ -3,17 +3,18 @@
 //! What must not live here: the table of revisions, and changes through the admin port.
 
 use async_trait::async_trait;
-use reporter_metrics::ConfigMetrics;
 
 use crate::config::Problems;
 use crate::revision::Changes;
 
+pub(crate) mod config_maps;
 mod feed;
 mod file;
 mod kubernetes;
 
 pub use feed::{Feed, Update};
 pub use file::FileSource;
+pub(crate) use kubernetes::check;
 pub use kubernetes::{
     ApiAccess, Certificate, ClusterError, ClusterLimits, ClusterStatus, Kubernetes,
     KubernetesOptions, Started, SystemObject, WatchStatus,
@@ -37,15 +38,16 @@ pub trait RevisionSource: Send {
     async fn changed(&mut self) -> Result<Update, Problems>;
 }
 
-/// Applies the source's changes through `feed`, for as long as the future is polled.
+/// Applies the source's changes through `feed`, for as long as the future is polled. Calls `on_update` each time, with
+/// whether they are valid.
 pub(crate) async fn follow(
     mut source: Box<dyn RevisionSource>,
     mut feed: Feed,
-    metrics: ConfigMetrics,
+    on_update: impl Fn(bool),
 ) {
     loop {
         let update = source.changed().await;
-        metrics.loaded(update.is_ok());
+        on_update(update.is_ok());
         match update {
             Ok(update) => {
                 let is_set = matches!(update, Update::All(_));

@@ -1,4 +1,4 @@
-//! `/v1/revisions`: shows the revisions and, where allowed, changes them.
+//! `/v1/revisions`: shows the revisions and, where allowed, changes them. `/v1/cluster`: where they come from.
 //!
 //! JSON with the fields of `[[revision]]`. A change takes effect immediately as a whole, or not at all. It lasts until
 //! the file changes the same revision, or the process ends.
@@ -40,6 +40,8 @@ pub(crate) struct Access {
     pub(crate) inherited: ThrottleConfig,
     /// Whether there are CAs to verify backends with.
     pub(crate) backend_tls: bool,
+    /// The state of the cluster that revisions come from.
+    pub(crate) cluster: Option<Arc<dyn Fn() -> Json + Send + Sync>>,
 }
 
 /// An error response; its body is one message per line.
@@ -53,12 +55,23 @@ pub(super) fn router(access: Access) -> Router {
     Router::new()
         .route("/v1/revisions", get(list))
         .route("/v1/revisions/{namespace}/{name}", one)
+        .route("/v1/cluster", get(cluster))
         .with_state(Arc::new(access))
 }
 
 async fn list(State(access): State<Arc<Access>>) -> Response {
     let list = ListBody::new(access.revisions.list());
     ([(CONTENT_TYPE, JSON)], Body::new(list)).into_response()
+}
+
+async fn cluster(State(access): State<Arc<Access>>) -> ResponseResult {
+    match &access.cluster {
+        Some(status) => Ok(json(StatusCode::OK, &status())),
+        None => {
+            let why = "the revisions do not come from a cluster";
+            Err(ErrorResponse(StatusCode::NOT_FOUND, why.to_owned()))
+        }
+    }
 }
 
 async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> ResponseResult {

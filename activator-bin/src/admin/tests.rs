@@ -34,6 +34,7 @@ async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAd
         admin: config.admin,
         inherited: config.throttle,
         backend_tls: false,
+        cluster: None,
     };
     let (drain, draining) = Drain::new();
     let readiness = Readiness {

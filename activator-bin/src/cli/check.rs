@@ -1,5 +1,6 @@
-//! `activator check`: what is wrong with a configuration, without running it.
+//! `activator check`: what is wrong with a configuration or a cluster, without running there.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use super::sources::SourceArguments;
@@ -19,7 +20,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
     let sources = arguments.sources.sources(arguments.file);
-    load(&sources).map(drop)
+    check(load(&sources)?)
 }
 
 /// The configuration, all of it checked, the files that it names too.
@@ -30,6 +31,28 @@ pub(super) fn load(sources: &Sources) -> Result<Config, Exit> {
         fail(Exit::BadConfiguration, &message)
     })?;
     Ok(config)
+}
+
+/// Checks the cluster that a configuration is for, and prints what was found.
+pub(super) fn check(config: Config) -> Result<(), Exit> {
+    let Some(cluster) = config.cluster else {
+        return Ok(());
+    };
+    let lines = activator::check_cluster(cluster, &config.kubernetes);
+    let lines = lines.map_err(|error| fail(Exit::BadConfiguration, &error))?;
+    let mut stdout = io::stdout().lock();
+    for line in &lines {
+        // Whoever has seen enough still gets the exit code.
+        let _ = writeln!(stdout, "{line}");
+    }
+    match lines.iter().filter(|line| line.is_error()).count() {
+        0 => Ok(()),
+        count => {
+            let s = if count == 1 { "" } else { "s" };
+            let message = format_args!("the cluster is not ready for it: {count} error{s}");
+            Err(fail(Exit::BadConfiguration, &message))
+        }
+    }
 }
 
 fn bad_configuration(problems: Problems) -> Exit {

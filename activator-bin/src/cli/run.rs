@@ -7,11 +7,12 @@ use super::{Exit, check, fail};
 use crate::config::{Config, Sources};
 use crate::logging;
 use crate::run as activator;
+use crate::source::ClusterError;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Check the configuration, report all errors in it, and exit, like `activator check`
+    /// Check the configuration, and the cluster if there is one, and exit, like `activator check`
     #[arg(long)]
     check: bool,
     /// Write a history of all requests, for `activator replay`; an existing file is replaced
@@ -25,7 +26,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
     let sources = arguments.sources.sources(None);
     let config = check::load(&sources)?;
     if arguments.check {
-        return Ok(());
+        return check::check(config);
     }
     start(&sources, config, arguments.record)
 }
@@ -40,6 +41,12 @@ fn start(sources: &Sources, config: Config, record: Option<PathBuf>) -> Result<(
     for warning in sources.misspelt_variables() {
         tracing::warn!("{warning}");
     }
-    activator::run(sources, config, record)
-        .map_err(|error| fail(Exit::Failure, &format_args!("{error:#}")))
+    activator::run(sources, config, record).map_err(|error| {
+        let exit = if error.is::<ClusterError>() {
+            Exit::BadConfiguration
+        } else {
+            Exit::Failure
+        };
+        fail(exit, &format_args!("{error:#}"))
+    })
 }

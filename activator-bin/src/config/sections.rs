@@ -60,6 +60,8 @@ settings! {
         cluster: Option<Cluster>;
         /// Whether the log filter was set, so that the cluster does not set it.
         is_log_set: bool;
+        /// The same of the request log.
+        is_request_log_set: bool;
         /// The revisions that are served. No two have the same key.
         revisions: Vec<RevisionSpec>;
         /// Whether the embedded echo server is the backend of the revisions: only without a file.

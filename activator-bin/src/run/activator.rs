@@ -11,6 +11,7 @@ use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, Stopped};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::cluster::{self, Cluster};
 use super::control::Control;
 use super::ports::{Port, Ports};
 use super::reporting::Reporting;
@@ -26,7 +27,7 @@ use crate::request_log::RequestLog;
 use crate::revision::{Owner, Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
-use crate::source::{self, Feed, RevisionSource, Update};
+use crate::source::{self, ApiAccess, Feed, RevisionSource, Update};
 use crate::tls::ClusterTls;
 
 /// Options beside the configuration; the defaults suit production.
@@ -40,6 +41,8 @@ pub struct Options {
     pub sockets: Handover,
     /// The first lists of a cluster that `source` follows.
     pub first_lists: Option<FirstLists>,
+    /// How the cluster is reached that is followed besides `source`.
+    pub cluster: Option<ApiAccess>,
     /// The file to which the history of requests is written.
     pub record: Option<PathBuf>,
     /// TLS by objects of the cluster, for what has no files in the configuration.
@@ -75,7 +78,7 @@ impl Activator {
     /// # Errors
     /// A port or file is not available, or the machine is out of resources. Nothing was served.
     pub fn start(mut config: Config, options: Options) -> Result<Self, StartError> {
-        let tls = Tls::try_new(&config, options.cluster_tls)?;
+        let tls = Tls::try_new(&config, options.cluster_tls.clone())?;
         let ports = Ports::open(&config, tls.listener.as_ref(), options.sockets)?;
         let control = Control::start()?;
         let entered = control.enter();
@@ -102,8 +105,16 @@ impl Activator {
         let config_metrics = exporter.config();
         config_metrics.loaded(true);
         if let Some(source) = options.source {
-            tokio::spawn(source::follow(source, feed, config_metrics));
+            let on_update = move |is_good| config_metrics.loaded(is_good);
+            tokio::spawn(source::follow(source, feed, on_update));
         }
+        let targets = cluster::Targets {
+            revisions: Arc::clone(&revisions),
+            request_log: options.request_log.clone(),
+            tls: options.cluster_tls,
+        };
+        let follow = |access| Cluster::follow(access, &config, targets, &exporter);
+        let cluster = options.cluster.map(follow);
         let sleeping = Arc::clone(&revisions);
         tokio::spawn(async move { sleeping.keep_asleep().await });
         let readiness = Readiness {
@@ -112,13 +123,17 @@ impl Activator {
                 ReadyWhen::Serving => Vec::new(),
                 ReadyWhen::Autoscaler => reporting.links,
             },
-            first_lists: options.first_lists,
+            first_lists: cluster
+                .as_ref()
+                .map(Cluster::first_lists)
+                .or(options.first_lists),
         };
         let access = admin::Access {
             revisions: Arc::clone(&revisions),
             admin: config.admin.clone(),
             inherited: config.throttle.clone(),
             backend_tls: tls.backends.is_some(),
+            cluster: cluster.clone().map(|it| Arc::new(move || it.status()) as _),
         };
         let reporter = reporting.reporter;
         let proxy = proxy::Services {
@@ -134,7 +149,7 @@ impl Activator {
             limits: config.limits,
         };
         let workers = serve(&config, &ports, proxy, &exporter, &draining)?;
-        let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions));
+        let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions), cluster);
         administer(
             &Admin::new(metrics, readiness, access),
             &ports.admin,

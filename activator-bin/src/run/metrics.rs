@@ -6,6 +6,7 @@ use reporter_core::{Revision, RevisionKey, RevisionLister};
 use reporter_metrics::{BackendMetrics, BackendState, Exporter, RevisionRequests};
 use reporter_runtime::ConcurrencyReporter;
 
+use super::cluster::Cluster;
 use crate::admin::Make;
 use crate::logging;
 use crate::request_log;
@@ -33,6 +34,7 @@ pub(super) fn render(
     exporter: Exporter,
     reporter: ConcurrencyReporter,
     revisions: Arc<Revisions>,
+    cluster: Option<Cluster>,
 ) -> Make {
     let figures = exporter.reporter();
     let backends = exporter.backends();
@@ -43,6 +45,9 @@ pub(super) fn render(
         figures.tracked_keys(reporter.tracked_keys());
         figures.unmatched_outs(reporter.unmatched_outs());
         figures.untracked_requests(reporter.untracked_requests());
+        if let Some(cluster) = &cluster {
+            cluster.measure();
+        }
         let targets = revisions.awake();
         count_backends(&backends, &targets);
         exporter.render(targets.iter().map(|target| requests(target)))

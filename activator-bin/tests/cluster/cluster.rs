@@ -1,6 +1,7 @@
 //! What is known of a cluster with a fake API server: the revisions that its source reports, and the rest.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -81,23 +82,7 @@ impl Cluster {
 
     async fn with_access(api: FakeApi, user: &str, ca: &str, limits: ClusterLimits) -> Self {
         let directory = Directory::new();
-        let folder = directory.path("").display().to_string();
-        let ca = match ca {
-            "" => String::new(),
-            pem => {
-                let file = directory.write("ca.pem", pem);
-                format!(r#", "certificate-authority": "{}""#, file.display())
-            }
-        };
-        let config = format!(
-            r#"{{"current-context": "c", "contexts": [{{"name": "c", "context": {{"cluster": "c", "user": "u"}}}}],
-            "clusters": [{{"name": "c", "cluster": {{"server": "{}://{}"{ca}}}}}],
-            "users": [{{"name": "u", "user": {}}}]}}"#,
-            api.scheme(),
-            api.address,
-            user.replace("DIR", &folder),
-        );
-        let file = directory.write("kubeconfig", &config);
+        let file = kubeconfig(&directory, &api, user, ca);
         let access = ApiAccess::try_new(Access::Kubeconfig(file), limits)
             .await
             .unwrap();
@@ -214,6 +199,27 @@ impl Cluster {
             .unwrap()
             .unwrap()
     }
+}
+
+/// Writes the kubeconfig for a user of `api`, which has a certificate by `ca` if that is not empty.
+pub(crate) fn kubeconfig(directory: &Directory, api: &FakeApi, user: &str, ca: &str) -> PathBuf {
+    let folder = directory.path("").display().to_string();
+    let ca = match ca {
+        "" => String::new(),
+        pem => {
+            let file = directory.write("ca.pem", pem);
+            format!(r#", "certificate-authority": "{}""#, file.display())
+        }
+    };
+    let config = format!(
+        r#"{{"current-context": "c", "contexts": [{{"name": "c", "context": {{"cluster": "c", "user": "u"}}}}],
+        "clusters": [{{"name": "c", "cluster": {{"server": "{}://{}"{ca}}}}}],
+        "users": [{{"name": "u", "user": {}}}]}}"#,
+        api.scheme(),
+        api.address,
+        user.replace("DIR", &folder),
+    );
+    directory.write("kubeconfig", &config)
 }
 
 async fn until_or(holds: impl Fn() -> bool, describe: impl Fn() -> String) {

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, interval, sleep};
 use tokio_rustls::TlsAcceptor;
 
+use super::discovery::Discovery;
 use super::store::{Query, Store};
 
 /// How often a watch gets a bookmark.
@@ -52,6 +53,7 @@ struct Shared {
     /// Something has changed: the store or the faults.
     changed: Notify,
     requests: Mutex<Vec<String>>,
+    discovery: Mutex<Discovery>,
     /// Required of each request, if any.
     token: Mutex<Option<String>>,
     /// Without one it speaks without TLS.
@@ -109,6 +111,16 @@ impl FakeApi {
     pub(crate) fn heals(&self) {
         self.shared.faults.lock().clear();
         self.shared.changed.notify_waiters();
+    }
+
+    /// From now on it is without Knative.
+    pub(crate) fn has_no_knative(&self) {
+        self.shared.discovery.lock().is_without_knative = true;
+    }
+
+    /// From now on it says that these are not allowed, as in `list endpointslices`.
+    pub(crate) fn refuses(&self, verbs: &[&'static str]) {
+        self.shared.discovery.lock().refused = verbs.to_vec();
     }
 
     /// From now on it wants this token.
@@ -173,14 +185,26 @@ async fn connection(socket: impl Socket, shared: &Shared) -> std::io::Result<()>
             }
         }
         let path = decoded(head.split(' ').nth(1).unwrap());
+        let length = head
+            .lines()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+        socket.read_exact(&mut body).await?;
         shared.requests.lock().push(path.clone());
         let token = shared.token.lock().clone();
         if token.is_some_and(|token| !head.contains(&format!("Bearer {token}\r\n"))) {
             respond_status(&mut socket, 401, &[]).await?;
             continue;
         }
-        if !respond(&mut socket, &path, shared).await? {
-            return Ok(());
+        let answer = shared.discovery.lock().answer(&path, &body);
+        match answer {
+            Some(Ok(json)) => respond_json(&mut socket, &json.to_string()).await?,
+            Some(Err(code)) => respond_status(&mut socket, code, &[]).await?,
+            None => {
+                if !respond(&mut socket, &path, shared).await? {
+                    return Ok(());
+                }
+            }
         }
     }
 }

@@ -5,9 +5,13 @@
 mod directory;
 
 mod access;
+mod activator;
+mod check;
 mod cluster;
+mod discovery;
 mod fake;
 mod faults;
+mod http;
 mod lists;
 mod objects;
 mod settings;

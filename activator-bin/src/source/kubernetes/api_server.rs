@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::StatusCode;
-use http::header::{ACCEPT, RETRY_AFTER, USER_AGENT};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{Method, Request, StatusCode, request};
 use http_body_util::BodyExt;
 use kube::client::Body;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -86,7 +86,20 @@ impl ApiServer {
     /// There is no response, or one that says why not.
     pub(crate) async fn get(&self, path: &str) -> Result<Response, RequestError> {
         let ClusterLimits { silence, page, .. } = self.limits;
-        self.request(path, silence, page).await
+        self.request(ask(path).body(Body::empty()), silence, page)
+            .await
+    }
+
+    /// Sends an object, and asks for what the API server makes of it at once.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub(super) async fn post(&self, path: &str, object: String) -> Result<Response, RequestError> {
+        let ClusterLimits { silence, page, .. } = self.limits;
+        let request = ask(path).method(Method::POST);
+        let request = request.header(CONTENT_TYPE, "application/json");
+        let request = request.body(Body::from(object.into_bytes()));
+        self.request(request, silence, page).await
     }
 
     /// Asks for changes as they come.
@@ -96,21 +109,17 @@ impl ApiServer {
     pub(super) async fn watch(&self, path: &str) -> Result<Response, RequestError> {
         let ClusterLimits { watch, grace, .. } = self.limits;
         let whole = watch + grace;
-        self.request(path, whole, whole).await
+        self.request(ask(path).body(Body::empty()), whole, whole)
+            .await
     }
 
     async fn request(
         &self,
-        path: &str,
+        request: http::Result<Request<Body>>,
         silence: Duration,
         whole: Duration,
     ) -> Result<Response, RequestError> {
-        let request = http::Request::builder()
-            .uri(path)
-            .header(ACCEPT, "application/json")
-            .header(USER_AGENT, concat!("activator/", env!("CARGO_PKG_VERSION")))
-            .body(Body::empty())
-            .map_err(|error| RequestError::Failed(error.to_string()))?;
+        let request = request.map_err(|error| RequestError::Failed(error.to_string()))?;
         let until = Instant::now() + whole;
         let cell = self.client.load_full();
         let first = self.limits.silence;
@@ -161,6 +170,14 @@ impl ApiServer {
         let client = connecting.await.map_err(|error| error.to_string())?;
         client.map_err(|error| chain(&error))
     }
+}
+
+/// A request for something, without a body.
+fn ask(path: &str) -> request::Builder {
+    Request::builder()
+        .uri(path)
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, concat!("activator/", env!("CARGO_PKG_VERSION")))
 }
 
 async fn config(cluster: &Cluster) -> Result<kube::Config, String> {

@@ -17,7 +17,7 @@ use super::watching::{Heard, Watcher, watch as watch_resource};
 /// The label of ConfigMaps with CAs.
 const TRUST_BUNDLE: &str = "networking.knative.dev/trust-bundle";
 /// The Secret with the certificate of the data plane. Knative: `netcfg.ServingRoutingCertName`.
-const CERTIFICATE: &str = "routing-serving-certs";
+pub(super) const CERTIFICATE: &str = "routing-serving-certs";
 /// The most messages that wait to be taken.
 const WAITING: usize = 16;
 
@@ -65,14 +65,14 @@ impl std::fmt::Debug for Certificate {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct ConfigMap {
+pub(super) struct ConfigMap {
     metadata: Lenient<Metadata>,
-    data: Lenient<BTreeMap<String, Lenient<String>>>,
+    pub(super) data: Lenient<BTreeMap<String, Lenient<String>>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Secret {
+pub(super) struct Secret {
     metadata: Lenient<Metadata>,
     data: Lenient<SecretData>,
 }
@@ -301,7 +301,7 @@ impl Names {
 }
 
 /// The values that are text.
-fn texts(data: Lenient<BTreeMap<String, Lenient<String>>>) -> BTreeMap<String, String> {
+pub(super) fn texts(data: Lenient<BTreeMap<String, Lenient<String>>>) -> BTreeMap<String, String> {
     let Lenient::Is(data) = data else {
         return BTreeMap::new();
     };
@@ -312,7 +312,7 @@ fn texts(data: Lenient<BTreeMap<String, Lenient<String>>>) -> BTreeMap<String, S
     data.into_iter().filter_map(text).collect()
 }
 
-fn certificate(secret: Secret) -> Certificate {
+pub(super) fn certificate(secret: Secret) -> Certificate {
     let Lenient::Is(data) = secret.data else {
         return Certificate::default();
     };
