@@ -54,16 +54,16 @@ fn put_hello(api: &FakeApi, address: SocketAddr) {
 }
 
 /// The state of the cluster, at the admin port.
-async fn status(activator: &Activator) -> Value {
-    let response = get(activator.admin_addr(), "/v1/cluster", "Host: x\r\n").await;
+async fn status(admin: SocketAddr) -> Value {
+    let response = get(admin, "/v1/cluster", "Host: x\r\n").await;
     let (_, body) = response.split_once("\r\n\r\n").unwrap();
     serde_json::from_str(body).unwrap()
 }
 
-async fn until_status(activator: &Activator, is_so: impl Fn(&Value) -> bool) {
+pub(crate) async fn until_status(admin: SocketAddr, is_so: impl Fn(&Value) -> bool) {
     let end = Instant::now() + PATIENCE;
     loop {
-        let status = status(activator).await;
+        let status = status(admin).await;
         if is_so(&status) {
             return;
         }
@@ -87,13 +87,13 @@ async fn the_revisions_of_a_cluster_are_served() {
     assert!(is_ready(&activator).await);
     let unknown = get(activator.http_addr(), "/", "Host: x\r\n").await;
     assert!(unknown.starts_with("HTTP/1.1 404"), "{unknown}");
-    let status = status(&activator).await;
+    let status = status(activator.admin_addr()).await;
     assert_eq!(status["synced"], true);
     assert_eq!(status["addresses"], "endpointslices");
     assert_eq!(status["awaited_requests"], 0);
     assert_eq!(status["problems"], json!([]));
     api.delete(REVISIONS, "default", "hello");
-    until_status(&activator, |_| {
+    until_status(activator.admin_addr(), |_| {
         activator
             .revisions()
             .config(&"default/hello".parse().unwrap())
@@ -112,11 +112,14 @@ async fn an_activator_starts_without_an_api_server_and_holds_requests_until_it_i
     let activator = start(&api, "").await;
     let address = activator.http_addr();
     let held = tokio::spawn(async move { get(address, "/", HELLO).await });
-    until_status(&activator, |status| status["awaited_requests"] == 1).await;
+    until_status(activator.admin_addr(), |status| {
+        status["awaited_requests"] == 1
+    })
+    .await;
     assert!(!is_ready(&activator).await);
     let livez = get(activator.admin_addr(), "/livez", "Host: x\r\n").await;
     assert!(livez.starts_with("HTTP/1.1 200"), "{livez}");
-    assert_eq!(status(&activator).await["synced"], false);
+    assert_eq!(status(activator.admin_addr()).await["synced"], false);
     api.restart().await;
     let response = held.await.unwrap();
     assert!(response.ends_with("\r\n\r\nok"), "{response}");
@@ -135,23 +138,26 @@ async fn settings_of_the_cluster_act_at_once_and_a_bad_one_is_named() {
     let mode = |expected: &'static str| {
         move |status: &Value| status["settings"]["mesh-compatibility-mode"] == expected
     };
-    until_status(&activator, mode("disabled")).await;
+    until_status(activator.admin_addr(), mode("disabled")).await;
     api.put(
         MAPS,
         network(json!({"mesh-compatibility-mode": "off", "system-internal-tls": "enabled"})),
     );
     let wrong = "config-network: mesh-compatibility-mode: expected auto or enabled or disabled, found \"off\"";
-    until_status(&activator, |status| {
+    until_status(activator.admin_addr(), |status| {
         status["problems"] == json!([wrong])
             && status["settings"]["system-internal-tls"] == "enabled"
     })
     .await;
-    assert!(mode("disabled")(&status(&activator).await));
+    assert!(mode("disabled")(&status(activator.admin_addr()).await));
     // The certificate is read only now.
-    until_status(&activator, |_| !api.requests("/secrets").is_empty()).await;
+    until_status(activator.admin_addr(), |_| {
+        !api.requests("/secrets").is_empty()
+    })
+    .await;
     api.delete(MAPS, "knative-serving", "config-network");
-    until_status(&activator, mode("auto")).await;
-    assert_eq!(status(&activator).await["problems"], json!([]));
+    until_status(activator.admin_addr(), mode("auto")).await;
+    assert_eq!(status(activator.admin_addr()).await["problems"], json!([]));
 }
 
 #[tokio::test]
@@ -168,15 +174,15 @@ async fn what_the_file_sets_is_not_set_by_the_cluster() {
         ),
     );
     let activator = start(&api, "log = 'warn'\nrequest_log = 'off'").await;
-    until_status(&activator, |status| {
+    until_status(activator.admin_addr(), |status| {
         status["settings"]["mesh-compatibility-mode"] == "auto"
     })
     .await;
     let has = |status: &Value| !status["settings"]["logging.enable-request-log"].is_null();
-    assert!(!has(&status(&activator).await));
+    assert!(!has(&status(activator.admin_addr()).await));
     let activator = start(&api, "").await;
-    until_status(&activator, has).await;
-    until_status(&activator, |status| {
+    until_status(activator.admin_addr(), has).await;
+    until_status(activator.admin_addr(), |status| {
         status["settings"]["loglevel.activator"] == "debug"
     })
     .await;

@@ -3,6 +3,9 @@
 
 #[path = "../support/directory.rs"]
 mod directory;
+#[path = "../support/program.rs"]
+#[expect(dead_code, reason = "only its log is of interest here")]
+mod program;
 
 mod access;
 mod activator;
@@ -13,6 +16,7 @@ mod fake;
 mod faults;
 mod http;
 mod lists;
+mod log;
 mod objects;
 mod settings;
 mod store;

@@ -58,7 +58,11 @@ impl Objects {
             maps: ConfigMaps::new(&config.kubernetes),
             is_log_set: config.is_log_set,
             is_request_log_set: config.is_request_log_set,
-            done: Done::default(),
+            done: Done {
+                // That of a log whose filter is not set.
+                log_level: (!config.is_log_set).then_some(LevelFilter::INFO),
+                ..Done::default()
+            },
             certificate: None,
             is_certificate_missing: false,
             bundles: BTreeMap::new(),

@@ -55,9 +55,11 @@ fn a_setting_is_made_once_and_again_when_it_changes() {
 #[test]
 fn a_map_changes_only_its_own_settings() {
     let mut objects = objects("");
-    let logging = map("config-logging", data(&[("loglevel.activator", "debug")]));
-    let debug = Action::LogLevel(LevelFilter::DEBUG);
-    assert_eq!(objects.on_object(logging), [debug]);
+    assert_eq!(objects.on_object(map("config-logging", None)), []);
+    for (text, level) in [("debug", LevelFilter::DEBUG), ("info", LevelFilter::INFO)] {
+        let logging = map("config-logging", data(&[("loglevel.activator", text)]));
+        assert_eq!(objects.on_object(logging), [Action::LogLevel(level)]);
+    }
     let none = map("config-observability", None);
     assert_eq!(objects.on_object(none), [Action::RequestLog(None)]);
     let on = data(&[("logging.enable-request-log", "true")]);

@@ -1,0 +1,81 @@
+//! The log of the program while the cluster changes its level.
+
+use std::net::{SocketAddr, TcpListener};
+
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+
+use crate::activator::until_status;
+use crate::cluster::kubeconfig;
+use crate::directory::Directory;
+use crate::fake::FakeApi;
+use crate::objects::config_map;
+use crate::program::{Program, activator, http_address};
+
+const MAPS: &str = "configmaps";
+
+fn logging(level: &str) -> Value {
+    config_map(
+        "config-logging",
+        json!({}),
+        json!({"loglevel.activator": level}),
+    )
+}
+
+fn network(mode: &str) -> Value {
+    let data = json!({"mesh-compatibility-mode": mode});
+    config_map("config-network", json!({}), data)
+}
+
+/// The program, which follows the cluster of `api`, with this admin port.
+fn start(api: &FakeApi, directory: &Directory, admin: SocketAddr) -> Program {
+    let file = kubeconfig(directory, api, "{}", "");
+    let mut command = activator(admin);
+    command
+        .args(["--listen-https", "off", "--log-format", "text"])
+        .arg("--kubeconfig")
+        .arg(file);
+    Program::start(&mut command)
+}
+
+fn free_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// A connection that ends in the middle of a request.
+async fn break_off(address: SocketAddr) {
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(b"GET / HT").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_level_of_the_log_follows_the_cluster() {
+    let api = FakeApi::start().await;
+    let directory = Directory::new();
+    let admin = free_port();
+    let program = start(&api, &directory, admin);
+    let serving = program.logs_at_last("serving the revisions of the cluster on http://");
+    let address = http_address(&serving);
+    until_status(admin, |status| status["synced"] == true).await;
+    break_off(address).await;
+    api.put(MAPS, logging("debug"));
+    program.logs_at_last("log level debug");
+    break_off(address).await;
+    program.logs_at_last("connection ended early");
+    api.put(MAPS, logging("error"));
+    until_status(admin, |status| {
+        status["settings"]["loglevel.activator"] == "error"
+    })
+    .await;
+    program.log();
+    // This would be a warning.
+    api.put(MAPS, network("x"));
+    until_status(admin, |status| status["problems"] != json!([])).await;
+    api.put(MAPS, logging("info"));
+    program.logs("log level info");
+    api.put(MAPS, network("y"));
+    let wrong = "config-network: mesh-compatibility-mode: expected auto or enabled or disabled, found \"y\"; keeping the last good value";
+    program.logs(wrong);
+}
