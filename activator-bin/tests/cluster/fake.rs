@@ -33,6 +33,8 @@ pub(crate) enum Fault {
     Line(String),
     /// Each watch gets this status as an event.
     Error(u16),
+    /// Lists have to be read page by page.
+    NotInMemory,
     /// A list has one more page after each.
     Endless,
     /// A list is sent byte by byte.
@@ -131,6 +133,13 @@ impl FakeApi {
     /// From now on connections are over TLS.
     pub(crate) fn speaks_tls(&self, acceptor: TlsAcceptor) {
         *self.shared.tls.lock() = Some(acceptor);
+    }
+
+    /// The paths of all lists of a resource so far.
+    pub(crate) fn lists(&self, resource: &str) -> Vec<String> {
+        let mut lists = self.requests(&format!("/{resource}?"));
+        lists.retain(|it| !it.contains("watch=true"));
+        lists
     }
 
     pub(crate) fn scheme(&self) -> &'static str {
@@ -246,7 +255,17 @@ async fn respond(
         assert_eq!(parameter("allowWatchBookmarks"), "true");
         return watch(socket, &query, version, length, shared).await;
     }
-    let limit: usize = parameter("limit").parse().unwrap();
+    // Without it all, as it is in memory.
+    let limit = parameter("limit").parse().unwrap_or(usize::MAX);
+    let version = parameter("resourceVersion").parse().unwrap_or(0);
+    let is_in_memory = limit < usize::MAX || !matches!(fault, Some(Fault::NotInMemory));
+    if version > shared.store.lock().version() || !is_in_memory {
+        respond_status(socket, 504, &[]).await?;
+        return Ok(true);
+    }
+    if version > 0 {
+        assert_eq!(parameter("resourceVersionMatch"), "NotOlderThan");
+    }
     let page = page(&query, limit, parameter("continue"), &fault, shared);
     let page = page.to_string();
     if matches!(fault, Some(Fault::Slow)) {
@@ -274,7 +293,7 @@ fn page(query: &Query, limit: usize, token: &str, fault: &Option<Fault>, shared:
         (parts.next().unwrap(), parts.next().unwrap())
     };
     let objects = &lists[list];
-    let end = (begin + limit).min(objects.len());
+    let end = begin.saturating_add(limit).min(objects.len());
     let is_endless = matches!(fault, Some(Fault::Endless));
     let next = if end < objects.len() {
         format!("{list}-{end}")

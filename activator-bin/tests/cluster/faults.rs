@@ -58,7 +58,7 @@ async fn stopped_and_started_again() {
         .until("well", || cluster.problem(NAME).is_none())
         .await;
     // It went on where it was.
-    assert_eq!(cluster.api.requests("/revisions?limit").len(), 1);
+    assert_eq!(cluster.api.lists(REVISIONS).len(), 1);
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn its_history_is_compacted_while_it_is_away() {
     cluster.api.restart().await;
     cluster.until_revisions(AFTER).await;
     assert_eq!(cluster.changes(), before + 3);
-    assert_eq!(cluster.api.requests("/revisions?limit=2").len(), 2);
+    assert_eq!(cluster.api.lists(REVISIONS).len(), 2);
 }
 
 #[tokio::test]
@@ -80,7 +80,7 @@ async fn a_watch_fails_in_the_middle() {
         let cluster = with_two().await;
         let before = cluster.changes();
         cluster.api.fails(REVISIONS, Fault::Error(code));
-        let lists = || cluster.api.requests("/revisions?limit=2").len();
+        let lists = || cluster.api.lists(REVISIONS).len();
         cluster.until("listed again", || lists() >= 2).await;
         cluster.api.heals();
         happen_meanwhile(&cluster.api);
@@ -117,7 +117,7 @@ async fn connections_are_closed_without_a_word() {
     cluster.api.heals();
     cluster.until_revisions(AFTER).await;
     assert_eq!(cluster.changes(), before + 3);
-    assert_eq!(cluster.api.requests("/revisions?limit").len(), 1);
+    assert_eq!(cluster.api.lists(REVISIONS).len(), 1);
 }
 
 #[tokio::test]
@@ -199,9 +199,7 @@ async fn a_line_that_is_no_event_has_everything_listed_again() {
     happen_meanwhile(&cluster.api);
     cluster.until_revisions(AFTER).await;
     cluster
-        .until("listed", || {
-            cluster.api.requests("/revisions?limit=2").len() >= 2
-        })
+        .until("listed", || cluster.api.lists(REVISIONS).len() >= 2)
         .await;
     assert_eq!(cluster.changes(), before + 3);
 }
@@ -225,7 +223,7 @@ async fn an_event_that_is_no_object_or_too_large_is_skipped_alone() {
     }
     happen_meanwhile(&cluster.api);
     cluster.until_revisions(AFTER).await;
-    assert_eq!(cluster.api.requests("/revisions?limit").len(), 1);
+    assert_eq!(cluster.api.lists(REVISIONS).len(), 1);
 }
 
 #[tokio::test]
@@ -269,7 +267,7 @@ async fn a_list_without_end_and_one_that_is_too_slow_are_given_up() {
 async fn a_version_that_is_not_taken_any_more_is_not_asked_for_without_end() {
     let cluster = with_two().await;
     cluster.api.fails(REVISIONS, Fault::Status(504, &[]));
-    let lists = || cluster.api.requests("/revisions?limit=2").len();
+    let lists = || cluster.api.lists(REVISIONS).len();
     cluster.until("listed again", || lists() >= 2).await;
     cluster.api.heals();
     happen_meanwhile(&cluster.api);

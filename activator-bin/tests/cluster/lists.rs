@@ -5,37 +5,46 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::cluster::Cluster;
-use crate::fake::FakeApi;
+use crate::fake::{FakeApi, Fault};
 use crate::objects::{REVISIONS, SLICES, revision, slice};
 
 #[tokio::test]
-async fn everything_is_listed_page_by_page_before_it_is_reported() {
+async fn everything_is_listed_before_it_is_reported() {
+    let api = FakeApi::start().await;
+    let mut expected = Vec::new();
+    for n in 1_000..2_000 {
+        api.put(REVISIONS, revision(&format!("r{n}")));
+        expected.push(format!("default/r{n}="));
+    }
+    api.put(SLICES, slice("a", "r1000", &["10.0.0.1"]));
+    expected[0] += "10.0.0.1:8012";
+    let cluster = Cluster::watch(api).await;
+    // It waits until it is known whether instances are reached over TLS.
+    let watches = || cluster.api.requests("watch=true&").len() >= 4;
+    cluster.until("watches", watches).await;
+    let synced = *cluster.kubernetes.synced().borrow();
+    assert_eq!((cluster.revisions().as_str(), synced), ("", false));
+    cluster.kubernetes.set_internal_tls(false);
+    cluster.until_synced().await;
+    assert_eq!(cluster.revisions(), expected.join(" "));
+    let path = "/apis/serving.knative.dev/v1/revisions?resourceVersion=0";
+    assert_eq!(cluster.api.lists(REVISIONS), [path]);
+}
+
+#[tokio::test]
+async fn what_is_not_in_memory_is_read_page_by_page() {
     let api = FakeApi::start().await;
     for name in ["a", "b", "c", "d", "e"] {
         api.put(REVISIONS, revision(name));
     }
-    api.put(SLICES, slice("a-1", "a", &["10.0.0.1"]));
-    let cluster = Cluster::watch(api).await;
-    let pages = || cluster.api.requests("/revisions?limit=2");
-    cluster.until("three pages", || pages().len() == 3).await;
-    let path = "/apis/serving.knative.dev/v1/revisions?limit=2";
-    assert_eq!(pages()[0], path);
-    assert!(pages()[1].starts_with(&format!("{path}&continue=")));
-    // It waits until it is known whether instances are reached over TLS.
-    cluster
-        .until("watches", || cluster.api.requests("watch=true&").len() >= 4)
-        .await;
-    assert_eq!(
-        (
-            cluster.revisions().as_str(),
-            *cluster.kubernetes.synced().borrow()
-        ),
-        ("", false)
-    );
-    cluster.kubernetes.set_internal_tls(false);
-    cluster.until_synced().await;
-    let all = "default/a=10.0.0.1:8012 default/b= default/c= default/d= default/e=";
+    api.fails(REVISIONS, Fault::NotInMemory);
+    let cluster = Cluster::synced(api).await;
+    let all = "default/a= default/b= default/c= default/d= default/e=";
     assert_eq!(cluster.revisions(), all);
+    let lists = cluster.api.lists(REVISIONS);
+    let page = "/apis/serving.knative.dev/v1/revisions?limit=2";
+    assert_eq!((lists.len(), lists[1].as_str()), (4, page));
+    assert!(lists[2].starts_with(&format!("{page}&continue=")));
 }
 
 #[tokio::test]
@@ -43,10 +52,11 @@ async fn only_what_is_needed_is_asked_for() {
     let cluster = Cluster::synced(FakeApi::start().await).await;
     let begin = |part: &'static str| move |it: &String| it.starts_with(part);
     let asked = |part| cluster.api.requests("").iter().any(begin(part));
-    let slices = "/apis/discovery.k8s.io/v1/endpointslices?labelSelector=networking.internal.knative.dev/serviceType in (Private,Public)&limit=2";
+    let slices = "/apis/discovery.k8s.io/v1/endpointslices?labelSelector=networking.internal.knative.dev/serviceType in (Private,Public)&resourceVersion=0";
     let maps = "/api/v1/namespaces/knative-serving/configmaps?";
-    let named = format!("{maps}fieldSelector=metadata.name=config-network&limit=2");
-    let bundles = format!("{maps}labelSelector=networking.knative.dev/trust-bundle&limit=2");
+    let named = format!("{maps}fieldSelector=metadata.name=config-network&resourceVersion=0");
+    let bundles =
+        format!("{maps}labelSelector=networking.knative.dev/trust-bundle&resourceVersion=0");
     let listed = |part: &str| cluster.api.requests(part).len() == 1;
     cluster
         .until("lists", || {
@@ -87,7 +97,7 @@ async fn changes_arrive_and_a_watch_goes_on_where_it_was() {
         .await;
     api.delete(REVISIONS, "default", "a");
     cluster.until_revisions("default/b=").await;
-    assert_eq!(api.requests("/revisions?limit").len(), 1);
+    assert_eq!(api.lists(REVISIONS).len(), 1);
 }
 
 #[tokio::test]

@@ -125,7 +125,7 @@ async fn the_certificate_is_read_only_while_tls_is_on() {
     assert_eq!(cluster.object().await, SystemObject::Secret { data });
     assert_eq!(
         cluster.api.requests(SECRETS)[0],
-        "/api/v1/namespaces/knative-serving/secrets?fieldSelector=metadata.name=routing-serving-certs&limit=2"
+        "/api/v1/namespaces/knative-serving/secrets?fieldSelector=metadata.name=routing-serving-certs&resourceVersion=0"
     );
     let is_watched = || {
         cluster

@@ -14,7 +14,7 @@ pub struct ClusterLimits {
     pub grace: Duration,
     /// How long a response may take to begin, and its next bytes to arrive; of a watch only the former.
     pub silence: Duration,
-    /// How long one page of a list, or one object, may take.
+    /// How long a list, one page of it, or one object may take.
     pub page: Duration,
     /// The first pause after a failure.
     pub first_pause: Duration,
@@ -26,7 +26,7 @@ pub struct ClusterLimits {
     pub window: Duration,
     /// How long the first revisions wait until it is known whether their instances are reached over TLS.
     pub settings: Duration,
-    /// The most objects per page.
+    /// The most objects per page, of a list that is read page by page.
     pub page_size: u32,
     /// The most pages of a list.
     pub max_pages: u32,

@@ -1,7 +1,8 @@
 //! How far the list and the watch of one resource have come, and what is asked for next. Pure.
 //!
-//! A list is read page by page, from the first one again if any page fails. A watch goes on from the last version that
-//! was heard of, on however many connections; only if the API server no longer knows that version the list is read again.
+//! A list is asked for as the API server has it in memory. If that cannot be had it is read from the storage, page by page,
+//! from the first one again if any page fails. A watch goes on from the last version that was heard of, on however many
+//! connections; only if the API server no longer knows that version the list is read again, and then none that is older.
 
 use super::api_server::RequestError;
 use super::list_page::Head;
@@ -12,6 +13,8 @@ const MAX_REFUSED: u32 = 3;
 /// What is asked for next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Ask {
+    /// The list as of this version or a later one; 0 for any.
+    List { version: String },
     /// A page of the list: the first one, or the one that this token stands for.
     Page { token: String },
     /// All changes after this version.
@@ -36,6 +39,8 @@ pub(super) struct Progress {
     ask: Ask,
     /// As of which version the list is made.
     version: String,
+    /// The last version that was heard of.
+    known: String,
     pages: u32,
     refused: u32,
 }
@@ -44,8 +49,11 @@ impl Progress {
     pub(super) fn new(max_pages: u32) -> Self {
         Self {
             max_pages,
-            ask: FIRST_PAGE,
+            ask: Ask::List {
+                version: ANY.to_owned(),
+            },
             version: String::new(),
+            known: ANY.to_owned(),
             pages: 0,
             refused: 0,
         }
@@ -71,6 +79,7 @@ impl Progress {
                 self.start_again();
                 return Err("the list has no resourceVersion".to_owned());
             }
+            self.known.clone_from(&version);
             self.ask = Ask::Watch { version };
             return Ok(true);
         }
@@ -84,9 +93,15 @@ impl Progress {
         Ok(false)
     }
 
-    /// A page was not received: the list starts again.
-    pub(super) fn on_page_failed(&mut self) {
+    /// A list or page was not received: the list starts again.
+    pub(super) fn on_page_failed(&mut self, error: &RequestError) {
+        let is_list = matches!(self.ask, Ask::List { .. });
         self.start_again();
+        // The API server does not have this version in memory, or does not keep this kind there.
+        if is_list && matches!(error.code(), Some(400 | 410 | 422 | 500 | 504)) {
+            let token = String::new();
+            self.ask = Ask::Page { token };
+        }
     }
 
     /// The watch has begun.
@@ -100,6 +115,7 @@ impl Progress {
             && !version.is_empty()
         {
             version.clone_into(last);
+            version.clone_into(&mut self.known);
         }
     }
 
@@ -124,19 +140,32 @@ impl Progress {
     }
 
     fn start_again(&mut self) {
-        *self = Self::new(self.max_pages);
+        (self.version, self.pages, self.refused) = (String::new(), 0, 0);
+        let version = self.known.clone();
+        self.ask = Ask::List { version };
     }
 }
 
-const FIRST_PAGE: Ask = Ask::Page {
-    token: String::new(),
-};
+/// The version that stands for any.
+const ANY: &str = "0";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Replays a history and says what is asked for after it. `p7/x` is a page of version 7 with the token x, `P` one that
+    /// With a status, or without a response: `-`.
+    fn error(text: &str) -> RequestError {
+        match text.parse() {
+            Ok(code) => RequestError::Status {
+                code,
+                message: String::new(),
+                retry_after: None,
+            },
+            Err(_) => RequestError::Failed(String::new()),
+        }
+    }
+
+    /// Replays a history and says what is asked for after it. `p7/x` is a page of version 7 with the token x, `P504` one that
     /// failed, `v8` an event of version 8, `w` a watch that has begun; `.` one that is over, `!` that is lost, `410` and
     /// the like that was refused, `-` that broke.
     fn check(history: &str, expected: &str) {
@@ -151,26 +180,16 @@ mod tests {
                         token: token.to_owned(),
                     });
                 }
-                "P" => progress.on_page_failed(),
+                "P" => progress.on_page_failed(&error(rest)),
                 "v" => progress.on_version(rest),
                 "w" => progress.on_watching(),
                 "." => progress.on_watch_ended(&WatchEnd::Over),
                 "!" => progress.on_watch_ended(&WatchEnd::Lost(String::new())),
-                "-" => {
-                    let error = RequestError::Failed(String::new());
-                    progress.on_watch_ended(&WatchEnd::Failed(error));
-                }
-                _ => {
-                    let error = RequestError::Status {
-                        code: event.parse().unwrap(),
-                        message: String::new(),
-                        retry_after: None,
-                    };
-                    progress.on_watch_ended(&WatchEnd::Failed(error));
-                }
+                _ => progress.on_watch_ended(&WatchEnd::Failed(error(event))),
             }
         }
         let asked = match progress.ask() {
+            Ask::List { version } => format!("list {version}"),
             Ask::Page { token } => format!("page {token}"),
             Ask::Watch { version } => format!("watch {version}"),
         };
@@ -179,23 +198,33 @@ mod tests {
 
     #[test]
     fn a_list_is_read_to_its_end() {
-        check("", "page");
+        check("", "list 0");
         check("p7/", "watch 7");
         check("p7/x", "page x");
         check("p7/x p7/y", "page y");
         check("p7/x p7/y p7/", "watch 7");
         // From the version of the first page on nothing can be missed.
         check("p7/x p9/", "watch 7");
-        check("p7/x P", "page");
-        check("p7/x P p9/", "watch 9");
-        check("p/", "page");
+        check("p/", "list 0");
+    }
+
+    #[test]
+    fn a_list_that_is_not_in_memory_is_read_page_by_page() {
+        check("P504", "page");
+        check("P504 p7/x p7/", "watch 7");
+        check("P504 p7/x P410 p9/", "watch 9");
+        check("P504 P504 P504", "page");
+        // One that cannot be had at all.
+        check("P- P503 P429 P401 P403 P404", "list 0");
+        check("P504 P-", "list 0");
+        check("p7/x P-", "list 0");
     }
 
     #[test]
     fn a_list_without_end_is_given_up() {
-        check("p7/x p7/x", "page");
+        check("p7/x p7/x", "list 0");
         check("p7/a p7/b p7/c", "page c");
-        check("p7/a p7/b p7/c p7/d", "page");
+        check("p7/a p7/b p7/c p7/d", "list 0");
         check("p7/a p7/b p7/c p7/", "watch 7");
     }
 
@@ -211,13 +240,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_is_listed() {
-        check("p7/ w v8 !", "page");
-        check("p7/ 410", "page");
-        check("p7/ w v8 . 410", "page");
-        check("p7/ 403", "page");
-        check("p7/ 404", "page");
-        check("p7/ 504 504 504", "page");
+    fn what_is_lost_is_listed_and_not_as_it_was_before() {
+        check("p7/ w v8 !", "list 8");
+        check("p7/ 410", "list 7");
+        check("p7/ w v8 . 410", "list 8");
+        check("p7/ w v8 ! P- P-", "list 8");
+        check("p7/ 403", "list 7");
+        check("p7/ 404", "list 7");
+        check("p7/ 504 504 504", "list 7");
         check("p7/ 504 504 w . 504 504", "watch 7");
+        // The storage was replaced by an older one.
+        check("p7/ 504 504 504 P504", "page");
+        check("p7/ 504 504 504 P504 p3/ w !", "list 3");
     }
 }

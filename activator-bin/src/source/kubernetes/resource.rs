@@ -48,7 +48,19 @@ impl Resource {
         Self { selector, ..self }
     }
 
-    /// Asks for a page of the list: the first one, or the one that a token of the page before it stands for.
+    /// Asks for the list as the API server has it in memory, which is the fastest: as of a version or a later one. 0
+    /// stands for any. Without a limit, with which it would read from its storage.
+    pub(super) fn list(&self, version: &str) -> String {
+        let version = Encoded(version);
+        let mut path = format!("{}?{}resourceVersion={version}", self.path, self.selector);
+        if version.0 != "0" {
+            path += "&resourceVersionMatch=NotOlderThan";
+        }
+        path
+    }
+
+    /// Asks for a page of the list as it is stored: the first one, or the one that a token of the page before it stands
+    /// for.
     pub(super) fn page(&self, size: u32, token: &str) -> String {
         let mut path = format!("{}?{}limit={size}", self.path, self.selector);
         if !token.is_empty() {
@@ -102,6 +114,14 @@ mod tests {
         assert_eq!(
             revisions.page(500, ""),
             "/apis/serving.knative.dev/v1/revisions?limit=500"
+        );
+        assert_eq!(
+            revisions.list("0"),
+            "/apis/serving.knative.dev/v1/revisions?resourceVersion=0"
+        );
+        assert_eq!(
+            revisions.list("12"),
+            "/apis/serving.knative.dev/v1/revisions?resourceVersion=12&resourceVersionMatch=NotOlderThan"
         );
         assert_eq!(
             revisions.watch("12", Duration::from_secs(30)),

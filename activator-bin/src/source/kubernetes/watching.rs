@@ -1,6 +1,7 @@
 //! Lists and watches one resource for as long as somebody wants to know, whatever the API server does.
 
 use std::marker::PhantomData;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use crate::logging::rate_limit::AtMostEvery;
 
 /// A watch that has lived for so long has worked.
 const STEADY: Duration = Duration::from_secs(1);
+/// The most objects of a list that are held before they are passed on.
+const AT_ONCE: usize = 256;
 /// How often it is logged that something cannot be read.
 const UNREADABLE_PAUSE: Duration = Duration::from_secs(60);
 
@@ -86,7 +89,7 @@ where
     };
     loop {
         let failed = match progress.ask().clone() {
-            Ask::Page { token } => match watching.page(&token).await {
+            ask @ (Ask::List { .. } | Ask::Page { .. }) => match watching.list(&ask).await {
                 Err(Stop::Unwanted) => return Ended::Unwanted,
                 Ok(head) => match progress.on_page(head) {
                     Ok(false) => None,
@@ -102,7 +105,7 @@ where
                     }
                 },
                 Err(Stop::Failed(error)) => {
-                    progress.on_page_failed();
+                    progress.on_page_failed(&error);
                     watching.health.on_failure(&error);
                     let retry_after = error.retry_after();
                     if matches!(error.code(), Some(403 | 404)) {
@@ -183,14 +186,20 @@ where
     M: Send,
     F: Fn(Heard<T>) -> M + Send,
 {
-    /// Reads a page of the list.
-    async fn page(&mut self, token: &str) -> Result<Head, Stop> {
+    /// Reads a list, or a page of it.
+    async fn list(&mut self, ask: &Ask) -> Result<Head, Stop> {
         let limits = self.watcher.limits;
-        let path = self.resource.page(limits.page_size, token);
+        let (path, begins) = match ask {
+            Ask::Page { token } => {
+                let path = self.resource.page(limits.page_size, token);
+                (path, token.is_empty())
+            }
+            Ask::List { version } | Ask::Watch { version } => (self.resource.list(version), true),
+        };
         let mut response = self.watcher.server.get(&path).await?;
         let mut page = ListPage::new(limits.max_object);
         let mut events = Vec::new();
-        if token.is_empty() {
+        if begins {
             events.push(Event::ListBegins);
         }
         while let Some(bytes) = self.chunk(&mut response).await? {
@@ -199,6 +208,9 @@ where
                 Err(problem) => self.skip(problem),
             });
             pushed.map_err(|_| RequestError::Unreadable)?;
+            if events.len() >= AT_ONCE {
+                self.send(Heard::Events(mem::take(&mut events))).await?;
+            }
         }
         let head = page.finish().map_err(|_| RequestError::Unreadable)?;
         self.send(Heard::Events(events)).await?;
