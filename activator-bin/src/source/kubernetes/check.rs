@@ -39,7 +39,7 @@ const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 /// The bounds for an operator who waits.
 pub(crate) fn limits() -> ClusterLimits {
     ClusterLimits {
-        silence: Duration::from_secs(5),
+        silence: Duration::from_secs(10),
         page: Duration::from_secs(10),
         ..ClusterLimits::default()
     }
