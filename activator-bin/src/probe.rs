@@ -140,16 +140,22 @@ impl Probes {
 /// The number of a revision's backends by their current state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BackendCounts {
-    /// Ready.
+    /// Ready, and in the throttle's capacity.
     pub ready: usize,
+    /// Ready, and left to other activators.
+    pub unassigned: usize,
     /// Not yet ready.
     pub probing: usize,
     /// Set aside, and not yet ready again.
     pub set_aside: usize,
-    /// In the throttle's capacity: those that are ready, or this activator's share of them.
-    pub assigned: usize,
-    /// Whether requests go through the private Service. Then nothing is known about single backends.
-    pub via_service: bool,
+    /// Reached through their private Service.
+    pub behind_service: usize,
+}
+
+impl BackendCounts {
+    fn all_ready(&self) -> usize {
+        self.ready + self.unassigned
+    }
 }
 
 /// Called with the private Service before requests go through it, and with `None` once none do.

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 
-use crate::probe::{Mesh, PrivateServices};
+use crate::probe::{BackendCounts, Mesh, PrivateServices};
 use crate::upstream::Recall;
 
 mod awaited;
@@ -159,6 +159,12 @@ impl Revisions {
     /// Sets what finds the private Services of revisions, once. Until then no request goes through one.
     pub fn set_private_services(&self, services: Arc<dyn PrivateServices>) {
         self.shared.set_private_services(services);
+    }
+
+    /// The number of the revision's backends by their current state, if it is awake.
+    pub(crate) fn backend_counts(&self, key: &RevisionKey) -> Option<BackendCounts> {
+        let table = self.table.load();
+        Some(table.awake(key.as_str())?.prober.counts())
     }
 
     /// A consistent list of all specifications, ordered by key. The reader may be slow: nothing waits for it.

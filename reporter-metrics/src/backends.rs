@@ -15,6 +15,10 @@ label_values! {
         Ready = "ready",
         /// It failed, and gets no requests until a probe passes.
         SetAside = "set_aside",
+        /// It is ready, and gets requests from other activators of the cluster.
+        Unassigned = "unassigned",
+        /// It gets requests through the private Service of its revision.
+        BehindService = "behind_service",
     }
 }
 

@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::list_body::ListBody;
 use super::origin;
 use crate::config::{AdminConfig, ThrottleConfig};
+use crate::probe::BackendCounts;
 use crate::revision::RevisionSpec;
 use crate::revision::Revisions;
 
@@ -78,7 +79,13 @@ async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> Response
     let key = key(&parts)?;
     let config = access.revisions.config(&key);
     let config = config.ok_or_else(|| not_found(&key))?;
-    Ok(json(StatusCode::OK, &config.to_json()))
+    let mut shown = config.to_json();
+    let states = access.revisions.backend_counts(&key).map(states);
+    let cluster = shown.get_mut("cluster").and_then(Json::as_object_mut);
+    if let (Some(fields), Some(states)) = (cluster, states) {
+        fields.insert("states".to_owned(), states);
+    }
+    Ok(json(StatusCode::OK, &shown))
 }
 
 async fn put(
@@ -149,6 +156,24 @@ impl Access {
         };
         outcome.map_err(|why| ErrorResponse(StatusCode::FORBIDDEN, why))
     }
+}
+
+/// The number of backends in each state, with the names of the metric.
+fn states(counts: BackendCounts) -> Json {
+    let BackendCounts {
+        ready,
+        unassigned,
+        probing,
+        set_aside,
+        behind_service,
+    } = counts;
+    serde_json::json!({
+        "ready": ready,
+        "unassigned": unassigned,
+        "probing": probing,
+        "set_aside": set_aside,
+        "behind_service": behind_service,
+    })
 }
 
 fn key((namespace, name): &(String, String)) -> Result<RevisionKey, ErrorResponse> {

@@ -1,5 +1,6 @@
 //! A revision as JSON: the same fields and checks as in the file.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use reporter_core::RevisionKey;
@@ -9,6 +10,7 @@ use serde_json::{Map, Value as Json};
 use super::problem::{Location, Problems};
 use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS};
 use super::{RevisionSpec, ThrottleConfig, unknown};
+use crate::probe::{InCluster, Share};
 use crate::settings::{Settings, Value};
 
 /// The fields as they are serialized.
@@ -26,7 +28,40 @@ struct Fields<'a> {
     probe: &'a str,
     protocol: &'a str,
     tls: bool,
-    backends: &'a [std::net::SocketAddr],
+    backends: &'a [SocketAddr],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster: Option<ClusterFields<'a>>,
+}
+
+/// What a cluster says about the backends. Cannot be set.
+#[derive(Serialize)]
+struct ClusterFields<'a> {
+    not_ready: &'a [SocketAddr],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    share: Option<ShareFields>,
+    private_service: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_port: Option<u16>,
+}
+
+#[derive(Serialize)]
+struct ShareFields {
+    index: usize,
+    activators: usize,
+}
+
+impl<'a> From<&'a InCluster> for ClusterFields<'a> {
+    fn from(cluster: &'a InCluster) -> Self {
+        let share = cluster
+            .share
+            .map(|Share { index, activators }| ShareFields { index, activators });
+        Self {
+            not_ready: &cluster.not_ready,
+            share,
+            private_service: &cluster.private_service,
+            tls_port: cluster.tls_port,
+        }
+    }
 }
 
 impl RevisionSpec {
@@ -56,7 +91,7 @@ impl RevisionSpec {
         Ok(draft.finish(inherited).expect("the key has been checked"))
     }
 
-    /// The object with all fields.
+    /// The object with all fields, and in a cluster with what that says about the instances.
     #[must_use]
     pub fn to_json(&self) -> Json {
         let probe = PROBES.iter().find(|(_, probe)| *probe == self.probe);
@@ -78,6 +113,7 @@ impl RevisionSpec {
             protocol: protocol.expect("the table has them all").0,
             tls: self.tls,
             backends: &self.backends,
+            cluster: self.cluster.as_deref().map(ClusterFields::from),
         };
         let mut json = serde_json::to_value(fields).expect("strings, numbers and lists");
         if let Some(fields) = json.as_object_mut() {
@@ -93,6 +129,7 @@ fn read(fields: &Map<String, Json>, key: &RevisionKey, draft: &mut Draft, proble
             "namespace" => same(value, key.namespace()),
             "name" => same(value, key.name()),
             BACKENDS => read_backends(value, draft, problems),
+            "cluster" => Err("comes from the cluster and cannot be set".to_owned()),
             _ => draft.apply(name, &Value::Json(value)).unwrap_or_else(|| {
                 let known = Draft::settings();
                 Err(unknown::field("", name, &known, &[BACKENDS]))

@@ -101,7 +101,7 @@ impl Task {
             self.search();
             let counts = self.count();
             let before = std::mem::replace(&mut *self.counts.lock(), counts);
-            if counts.ready == 0 && before.ready > 0 {
+            if counts.all_ready() == 0 && before.all_ready() > 0 {
                 self.hurry();
             }
         }

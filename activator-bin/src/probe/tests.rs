@@ -11,6 +11,7 @@ use crate::throttle::Complaint;
 
 mod cluster;
 mod fair;
+mod histories;
 mod log;
 mod relapse;
 mod scene;

@@ -55,16 +55,22 @@ pub(super) fn render(
 }
 
 fn count_backends(metrics: &BackendMetrics, targets: &[Arc<ServedRevision>]) {
-    let (mut ready, mut probing, mut set_aside) = (0, 0, 0);
+    let mut sums = BackendState::ALL.map(|state| (state, 0));
     for target in targets {
         let counts = target.prober.counts();
-        ready += counts.ready;
-        probing += counts.probing;
-        set_aside += counts.set_aside;
+        for (state, sum) in &mut sums {
+            *sum += match state {
+                BackendState::Probing => counts.probing,
+                BackendState::Ready => counts.ready,
+                BackendState::SetAside => counts.set_aside,
+                BackendState::Unassigned => counts.unassigned,
+                BackendState::BehindService => counts.behind_service,
+            };
+        }
     }
-    metrics.count(BackendState::Ready, ready);
-    metrics.count(BackendState::Probing, probing);
-    metrics.count(BackendState::SetAside, set_aside);
+    for (state, sum) in sums {
+        metrics.count(state, sum);
+    }
 }
 
 fn requests(target: &ServedRevision) -> RevisionRequests {

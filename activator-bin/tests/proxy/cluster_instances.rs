@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use activator_bin::testing::{
-    Activator, Config, InCluster, Mesh, MeshMode, PrivateService, PrivateServices, Probe,
+    Activator, Config, InCluster, Mesh, MeshMode, PrivateService, PrivateServices, Probe, Share,
 };
 use async_trait::async_trait;
 use tokio::io::AsyncWriteExt;
@@ -51,6 +51,13 @@ impl PrivateServices for At {
         assert_eq!(name, "hello-private");
         Ok(self.0)
     }
+}
+
+/// The revision as `/v1/revisions` has it.
+async fn shown(activator: &Activator) -> String {
+    let mut client = Client::connect(activator.admin_addr()).await;
+    let head = "GET /v1/revisions/default/hello HTTP/1.1\r\nHost: localhost\r\n";
+    client.ask(head).await.body
 }
 
 /// The path, the Host and the passthrough header of a request.
@@ -114,6 +121,11 @@ async fn where_a_mesh_is_in_the_way_requests_go_through_the_private_service() {
         assert_eq!(names(&request), [path, &http.to_string(), ""]);
     }
 
+    let shown = shown(&activator).await;
+    let states =
+        r#""states":{"behind_service":1,"probing":0,"ready":0,"set_aside":0,"unassigned":0}"#;
+    assert!(shown.contains(states), "{shown}");
+
     // The mode can be changed at any time.
     set_mesh(&activator, MeshMode::Disabled, false);
     until_line(&activator, r#"activator_backends{state="ready"} 1"#).await;
@@ -140,4 +152,26 @@ async fn a_mesh_that_takes_requests_for_instances_finds_them_by_their_service() 
     assert_eq!(client.message().await.body, "queue");
     let request = requests.recv().await.unwrap();
     assert_eq!(names(&request), ["/2", &instance.to_string(), ""]);
+}
+
+#[tokio::test]
+async fn instances_of_other_activators_are_shown() {
+    let instances = [answering(QUEUE).await, answering(QUEUE).await];
+    let mut config = in_cluster(config(&instances.each_ref().map(|it| it.0)), None);
+    let revision = &mut config.revisions[0];
+    revision.container_concurrency = 1;
+    let mut cluster = InCluster::clone(revision.cluster.as_deref().unwrap());
+    cluster.share = Some(Share {
+        index: 1,
+        activators: 2,
+    });
+    revision.cluster = Some(Arc::new(cluster));
+    let activator = start_with(config);
+    let asleep = shown(&activator).await;
+    let expected = r#""cluster":{"not_ready":[],"private_service":"hello-private","share":{"activators":2,"index":1}}"#;
+    assert!(asleep.contains(expected), "{asleep}");
+    let mut client = activator.connect().await;
+    assert_eq!(client.get("/").await.body, "queue");
+    until_line(&activator, r#"activator_backends{state="ready"} 1"#).await;
+    until_line(&activator, r#"activator_backends{state="unassigned"} 1"#).await;
 }

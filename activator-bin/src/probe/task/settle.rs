@@ -26,13 +26,15 @@ impl Task {
 
     pub(super) fn count(&self) -> BackendCounts {
         let mut counts = BackendCounts {
-            assigned: self.assignment.assigned(),
-            via_service: self.via.is_open(),
+            ready: self.assignment.assigned(),
             ..BackendCounts::default()
         };
+        if self.via.is_open() {
+            counts.behind_service = self.targets.called_ready();
+        }
         for known in self.backends.values() {
             *match known.state {
-                State::Ready { .. } => &mut counts.ready,
+                State::Ready { .. } => &mut counts.unassigned,
                 State::Probing {
                     reason: Reason::New | Reason::Demoted,
                     ..
@@ -43,6 +45,7 @@ impl Task {
                 } => &mut counts.set_aside,
             } += 1;
         }
+        counts.unassigned -= counts.ready.min(counts.unassigned);
         counts
     }
 }

@@ -148,6 +148,14 @@ impl Scene {
         Self::new(ProbeSettings::default(), 100, script)
     }
 
+    /// Sets the most concurrent requests for each backend, which is 1 unless set.
+    pub(super) fn limit(&self, container_concurrency: u32) {
+        self.throttle.set_limits(ThrottleLimits {
+            container_concurrency,
+            queue_depth: 1_000,
+        });
+    }
+
     pub(super) async fn slot(&self) -> Slot {
         let acquired = timeout(HOUR, self.throttle.acquire()).await;
         acquired.expect("in time").expect("room in the queue")
@@ -172,8 +180,7 @@ impl Scene {
             ready,
             probing,
             set_aside,
-            assigned: ready,
-            via_service: false,
+            ..BackendCounts::default()
         };
         assert_eq!(self.prober.counts(), expected);
     }

@@ -79,8 +79,11 @@ async fn the_service_gets_this_activators_part_of_the_capacity() {
         tokio::time::sleep(ms(100)).await;
         assert_eq!(free_at(&scene, SERVICE), slots, "{instances}, {share:?}");
     }
-    let counts = scene.prober.counts();
-    assert!(counts.via_service && counts.ready + counts.probing == 0);
+    let expected = BackendCounts {
+        behind_service: 2,
+        ..BackendCounts::default()
+    };
+    assert_eq!(scene.prober.counts(), expected);
     assert_eq!(*scene.services.lock(), [Some(SERVICE)]);
 }
 
