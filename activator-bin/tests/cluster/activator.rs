@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::cluster::{LIMITS, PATIENCE, kubeconfig};
 use crate::directory::Directory;
-use crate::fake::FakeApi;
+use crate::fake::{FakeApi, Fault};
 use crate::http::{get, instance};
 use crate::objects::{REVISIONS, SLICES, config_map, revision, slice};
 
@@ -124,6 +124,41 @@ async fn an_activator_starts_without_an_api_server_and_holds_requests_until_it_i
     let response = held.await.unwrap();
     assert!(response.ends_with("\r\n\r\nok"), "{response}");
     assert!(is_ready(&activator).await);
+}
+
+#[tokio::test]
+async fn requests_are_served_while_the_api_server_is_away_and_as_it_says_on_its_return() {
+    for stalls in [false, true] {
+        let mut api = FakeApi::start().await;
+        put_hello(&api, instance().await);
+        let activator = start(&api, "").await;
+        let ask = async || get(activator.http_addr(), "/", HELLO).await;
+        assert!(ask().await.ends_with("\r\n\r\nok"));
+        if stalls {
+            api.fails(REVISIONS, Fault::Stall);
+            api.fails(SLICES, Fault::Stall);
+        } else {
+            api.stop().await;
+        }
+        api.delete(REVISIONS, "default", "hello");
+        until_status(activator.admin_addr(), |status| {
+            !status["watches"][0]["problem"].is_null()
+        })
+        .await;
+        assert!(ask().await.ends_with("\r\n\r\nok"));
+        assert!(is_ready(&activator).await);
+        if stalls {
+            api.heals();
+        } else {
+            api.restart().await;
+        }
+        until_status(activator.admin_addr(), |_| {
+            let key = "default/hello".parse().unwrap();
+            activator.revisions().config(&key).is_none()
+        })
+        .await;
+        assert!(ask().await.starts_with("HTTP/1.1 404"));
+    }
 }
 
 #[tokio::test]

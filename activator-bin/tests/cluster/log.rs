@@ -79,3 +79,24 @@ async fn the_level_of_the_log_follows_the_cluster() {
     let wrong = "config-network: mesh-compatibility-mode: expected auto or enabled or disabled, found \"y\"; keeping the last good value";
     program.logs(wrong);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_api_server_that_is_away_is_one_line_and_so_is_its_return() {
+    let mut api = FakeApi::start().await;
+    let directory = Directory::new();
+    let admin = free_port();
+    let program = start(&api, &directory, admin);
+    program.logs_at_last("serving the revisions of the cluster on http://");
+    until_status(admin, |status| status["synced"] == true).await;
+    api.stop().await;
+    let away = "the API server is away; serving goes on with what is known of the cluster";
+    program.logs_at_last(away);
+    let watches = |status: &Value| status["watches"].as_array().unwrap().clone();
+    let all_fail = |status: &Value| watches(status).iter().all(|it| !it["problem"].is_null());
+    until_status(admin, all_fail).await;
+    api.restart().await;
+    program.logs("the API server responds again");
+    let all_work = |status: &Value| watches(status).iter().all(|it| it["problem"].is_null());
+    until_status(admin, all_work).await;
+    assert_eq!(program.log(), [] as [&str; 0]);
+}

@@ -62,7 +62,7 @@ async fn a_config_map_that_may_not_be_read_is_none_until_it_may() {
     assert_eq!(cluster.object().await, network(data(&[("a", "b")])));
     // What is known stays.
     cluster.api.fails(MAPS, Fault::Status(403, &[]));
-    let problem = || cluster.problem(MAPS).is_some();
+    let problem = || cluster.problem("configmaps config-network").is_some();
     cluster.until("forbidden", problem).await;
     assert!(cluster.objects.try_recv().is_err());
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::api_server::RequestError;
+use super::resource::Resource;
 use crate::logging::health_log::HealthLog;
 
 /// The state of a watch.
@@ -18,7 +19,7 @@ use crate::logging::health_log::HealthLog;
 pub struct WatchStatus {
     /// What it is of.
     pub kind: &'static str,
-    /// The objects that are asked for, as in `revisions.serving.knative.dev`.
+    /// The objects that are asked for, as in `revisions.serving.knative.dev` or `configmaps config-network`.
     pub resource: String,
     /// Whether they have been listed.
     pub listed: bool,
@@ -45,7 +46,7 @@ struct All {
 struct Watch {
     id: u64,
     kind: WatchKind,
-    resource: String,
+    resource: Resource,
     is_listed: bool,
     heard: Instant,
     problem: Option<String>,
@@ -64,14 +65,14 @@ pub(super) struct WatchHealth {
 
 impl Health {
     /// A watch that begins.
-    pub(super) fn watch(self: &Arc<Self>, kind: WatchKind, resource: &str) -> WatchHealth {
+    pub(super) fn watch(self: &Arc<Self>, kind: WatchKind, resource: &Resource) -> WatchHealth {
         let mut all = self.all.lock();
         let id = all.next;
         all.next += 1;
         all.watches.push(Watch {
             id,
             kind,
-            resource: resource.to_owned(),
+            resource: resource.clone(),
             is_listed: false,
             heard: Instant::now(),
             problem: None,
@@ -90,7 +91,7 @@ impl Health {
         let all = self.all.lock();
         let status = |it: &Watch| WatchStatus {
             kind: it.kind.as_str(),
-            resource: it.resource.clone(),
+            resource: it.resource.name.clone(),
             listed: it.is_listed,
             problem: it.problem.clone(),
             age: it.heard.elapsed().as_secs(),
@@ -156,7 +157,7 @@ impl All {
         watch.failures = 0;
         watch.is_away = false;
         let is_logged = watch.log.is_failing() && watch.log.on_success(now).is_some();
-        let again = is_logged.then(|| format!("{} can be watched again", watch.resource));
+        let again = is_logged.then(|| format!("{} can be watched again", watch.resource.name));
         let is_away = self.watches.iter().any(|it| it.is_away);
         let responds = !is_away && self.log.is_failing() && self.log.on_success(now).is_some();
         [again, responds.then(|| RESPONDS.to_owned())]
@@ -169,18 +170,18 @@ impl All {
             None => *error != RequestError::Unreadable,
         };
         let watch = self.get(id);
-        let resource = &watch.resource;
+        let Resource { kind, name, .. } = &watch.resource;
         if !is_away {
             let advice = match error.code() {
-                Some(403) => format!("; the role needs get, list and watch of {resource}"),
+                Some(403) => format!("; the role needs get, list and watch of {kind}"),
                 Some(404) => {
-                    format!("; the cluster has no {resource}: is Knative Serving installed?")
+                    format!("; the cluster has no {kind}: is Knative Serving installed?")
                 }
                 _ => String::new(),
             };
             return self.on_refused(id, format!("{error}{advice}"), now);
         }
-        let line = format!("{AWAY}: {resource}: {error}");
+        let line = format!("{AWAY}: {name}: {error}");
         watch.problem = Some(error.to_string());
         watch.failures = watch.failures.saturating_add(1);
         // A connection may break at any time. If another one works nothing has happened.
@@ -190,7 +191,7 @@ impl All {
 
     fn on_refused(&mut self, id: u64, problem: String, now: Instant) -> Option<String> {
         let watch = self.get(id);
-        let line = format!("{} cannot be watched: {problem}", watch.resource);
+        let line = format!("{} cannot be watched: {problem}", watch.resource.name);
         watch.problem = Some(problem);
         watch.is_away = false;
         watch.log.on_failure(now).is_some().then_some(line)
@@ -215,12 +216,16 @@ impl Drop for WatchHealth {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::kubernetes::object::Service;
 
     /// The lines of a history, each event of which is a watch, what happens to it, and a time in s: `a-` no response, `a!`
     /// forbidden, `a?` nonsense, `a+` success.
     fn check(history: &str, expected: &[&str]) {
         let health = Arc::<Health>::default();
-        let watches = ["a", "b"].map(|name| health.watch(WatchKind::Revisions, name));
+        let watches = ["a", "b"].map(|name| {
+            let services = Resource::of::<Service>(None).named(name);
+            health.watch(WatchKind::ConfigMaps, &services)
+        });
         let start = Instant::now();
         let mut lines = Vec::new();
         for event in history.split_whitespace() {
@@ -247,7 +252,7 @@ mod tests {
 
     #[test]
     fn an_api_server_that_is_away_is_one_line_and_so_is_its_return() {
-        let away = format!("{AWAY}: a: refused");
+        let away = format!("{AWAY}: services a: refused");
         check("", &[]);
         check("a+0 b+0 a+9", &[]);
         check("a+0 b+0 a-1 b-1 a-2 b-2 a-3 b-3", &[&away]);
@@ -264,12 +269,15 @@ mod tests {
 
     #[test]
     fn a_watch_that_is_refused_has_its_own_lines() {
-        let forbidden = "a cannot be watched: status 403; the role needs get, list and watch of a";
+        let forbidden = "services a cannot be watched: status 403; the role needs get, list and watch of services";
         check("a!0 b+1 a!2", &[forbidden]);
-        check("a!0 a!2 a+9", &[forbidden, "a can be watched again"]);
-        check("b?0", &["b cannot be watched: nonsense"]);
+        check(
+            "a!0 a!2 a+9",
+            &[forbidden, "services a can be watched again"],
+        );
+        check("b?0", &["services b cannot be watched: nonsense"]);
         // That it is refused means that the API server is there.
-        let away = format!("{AWAY}: a: refused");
+        let away = format!("{AWAY}: services a: refused");
         check("a-0 a-1 a!9 b+9", &[&away, forbidden, RESPONDS]);
     }
 }

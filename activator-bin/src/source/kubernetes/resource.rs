@@ -12,13 +12,15 @@ pub(super) struct Resource {
     /// Part of the query, or empty.
     selector: String,
     /// As the API server calls them, as in `revisions.serving.knative.dev`.
+    pub(super) kind: String,
+    /// Which of them, as in `configmaps config-network`.
     pub(super) name: String,
 }
 
 impl Resource {
     /// All in a namespace, or in all namespaces.
     pub(super) fn of<T: Object>(namespace: Option<&str>) -> Self {
-        let (name, mut path) = match T::GROUP {
+        let (kind, mut path) = match T::GROUP {
             "" => (T::PLURAL.to_owned(), format!("/api/{}", T::VERSION)),
             group => (
                 format!("{}.{group}", T::PLURAL),
@@ -31,7 +33,8 @@ impl Resource {
         Self {
             path: format!("{path}/{}", T::PLURAL),
             selector: String::new(),
-            name,
+            name: kind.clone(),
+            kind,
         }
     }
 
@@ -43,9 +46,12 @@ impl Resource {
 
     /// The one with this name.
     pub(super) fn named(self, name: &str) -> Self {
-        let name = format!("metadata.name={name}");
-        let selector = format!("fieldSelector={}&", Encoded(&name));
-        Self { selector, ..self }
+        let selector = format!("metadata.name={name}");
+        Self {
+            selector: format!("fieldSelector={}&", Encoded(&selector)),
+            name: format!("{} {name}", self.kind),
+            ..self
+        }
     }
 
     /// Asks for the list as the API server has it in memory, which is the fastest: as of a version or a later one. 0
@@ -138,9 +144,13 @@ mod tests {
             labelled,
             "/api/v1/namespaces/a/services?labelSelector=a%2Fb%20in%20%28X%2CY%29&limit=1&continue=%3D%26"
         );
-        let named = services.named("a").page(1, "");
+        let named = services.named("a");
         assert_eq!(
-            named,
+            (named.name.as_str(), named.kind.as_str()),
+            ("services a", "services")
+        );
+        assert_eq!(
+            named.page(1, ""),
             "/api/v1/namespaces/a/services?fieldSelector=metadata.name%3Da&limit=1"
         );
     }

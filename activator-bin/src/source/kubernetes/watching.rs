@@ -81,7 +81,7 @@ where
         watcher,
         resource,
         kind,
-        health: watcher.health.watch(kind, &resource.name),
+        health: watcher.health.watch(kind, resource),
         to,
         wrap,
         unreadable: AtMostEvery::new(UNREADABLE_PAUSE),
@@ -105,16 +105,15 @@ where
                     }
                 },
                 Err(Stop::Failed(error)) => {
+                    if ends_forbidden && error.code() == Some(403) {
+                        return Ended::Forbidden;
+                    }
                     progress.on_page_failed(&error);
                     watching.health.on_failure(&error);
                     let retry_after = error.retry_after();
-                    if matches!(error.code(), Some(403 | 404)) {
-                        if ends_forbidden && error.code() == Some(403) {
-                            return Ended::Forbidden;
-                        }
-                        if watching.send(Heard::Refused).await.is_err() {
-                            return Ended::Unwanted;
-                        }
+                    let is_refused = matches!(error.code(), Some(403 | 404));
+                    if is_refused && watching.send(Heard::Refused).await.is_err() {
+                        return Ended::Unwanted;
                     }
                     Some(retry_after)
                 }
@@ -138,6 +137,9 @@ where
                         let name = &resource.name;
                         tracing::info!("{name} are listed again: {}", Excerpt(problem));
                         Some(None)
+                    }
+                    WatchEnd::Failed(error) if ends_forbidden && error.code() == Some(403) => {
+                        return Ended::Forbidden;
                     }
                     WatchEnd::Failed(error) => {
                         watching.health.on_failure(&error);
