@@ -30,7 +30,7 @@ pub use self::slot::Slot;
 use self::acquire::Acquire;
 use self::breaker::Breaker;
 use self::lock::Lock;
-use self::shared::{Shared, Waiter};
+use self::shared::{BATCH, Shared, Waiter};
 
 /// The limits of a revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,21 +104,26 @@ impl Throttle {
         self.shared.breaker.lock().remove_backend(backend);
     }
 
-    /// Removes and adds backends in one step. Those in `added` may have a limit of their own, which replaces
+    /// Removes backends, then adds others. Those in `added` may have a limit of their own, which replaces
     /// `container_concurrency` unless that is 0; of those already there only the limit changes.
     pub(crate) fn replace_backends(
         &self,
         removed: &[SocketAddr],
         added: &[(SocketAddr, Option<u32>)],
     ) {
-        self.shared.change(|breaker| {
+        for removed in removed.chunks(BATCH) {
+            let mut breaker = self.shared.breaker.lock();
             for &backend in removed {
                 breaker.remove_backend(backend);
             }
-            for &(backend, limit) in added {
-                breaker.add_backend(backend, limit);
-            }
-        });
+        }
+        for added in added.chunks(BATCH) {
+            self.shared.change(|breaker| {
+                for &(backend, limit) in added {
+                    breaker.add_backend(backend, limit);
+                }
+            });
+        }
     }
 
     /// Changes the limits. Requests in flight above a lower limit continue, and waiting requests stay.

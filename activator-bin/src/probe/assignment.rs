@@ -17,6 +17,8 @@ pub(super) struct Assignment {
     healthy: BTreeMap<Box<str>, Healthy>,
     /// No longer healthy, but not yet taken from the capacity.
     gone: Vec<SocketAddr>,
+    /// What the capacity was last made for, unless something has changed since.
+    settled: Option<(u32, Option<Share>)>,
 }
 
 #[derive(Debug)]
@@ -26,7 +28,7 @@ struct Healthy {
     is_assigned: bool,
 }
 
-/// A change of the capacity, to be made in one step.
+/// A change of the capacity. What is removed comes first.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Step {
     pub(super) removed: Vec<SocketAddr>,
@@ -36,6 +38,7 @@ pub(super) struct Step {
 impl Assignment {
     /// The instance is healthy, and not set aside.
     pub(super) fn on_healthy(&mut self, address: SocketAddr) {
+        self.settled = None;
         let healthy = self
             .healthy
             .entry(text(address))
@@ -58,6 +61,7 @@ impl Assignment {
 
     /// The instance was set aside, and has left the capacity.
     pub(super) fn on_set_aside(&mut self, address: SocketAddr) {
+        self.settled = None;
         if let Some(healthy) = self.healthy.get_mut(&*text(address)) {
             healthy.is_aside = true;
             healthy.is_assigned = false;
@@ -66,6 +70,7 @@ impl Assignment {
 
     /// The instance is no longer healthy.
     pub(super) fn on_unhealthy(&mut self, address: SocketAddr) {
+        self.settled = None;
         if let Some(gone) = self.healthy.remove(&*text(address)) {
             self.gone.extend(gone.is_assigned.then_some(address));
         }
@@ -73,11 +78,13 @@ impl Assignment {
 
     /// The instance is no longer listed, and has already left the capacity.
     pub(super) fn on_unlisted(&mut self, address: SocketAddr) {
+        self.settled = None;
         self.healthy.remove(&*text(address));
     }
 
     /// No instance is healthy any more.
     pub(super) fn clear(&mut self) {
+        self.settled = None;
         let assigned = std::mem::take(&mut self.healthy).into_values();
         let assigned = assigned.filter(|it| it.is_assigned);
         self.gone.extend(assigned.map(|it| it.address));
@@ -90,6 +97,11 @@ impl Assignment {
         share: Option<Share>,
         may_join: impl Fn(SocketAddr) -> bool,
     ) -> Step {
+        let wanted_for = Some((container_concurrency, share));
+        if self.settled == wanted_for {
+            return Step::default();
+        }
+        self.settled = wanted_for;
         let part = |count| Part::of(count, container_concurrency, share);
         let of_all = part(self.healthy.len());
         let mut wanted = self.usable(|position, _| of_all.contains(position));
@@ -103,9 +115,13 @@ impl Assignment {
             added: Vec::new(),
         };
         for (healthy, wanted) in self.healthy.values_mut().zip(wanted) {
-            if wanted && !healthy.is_assigned && may_join(healthy.address) {
-                healthy.is_assigned = true;
-                step.added.push(healthy.address);
+            if wanted && !healthy.is_assigned {
+                if may_join(healthy.address) {
+                    healthy.is_assigned = true;
+                    step.added.push(healthy.address);
+                } else {
+                    self.settled = None;
+                }
             } else if !wanted && healthy.is_assigned {
                 healthy.is_assigned = false;
                 step.removed.push(healthy.address);

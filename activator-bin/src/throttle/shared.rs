@@ -12,7 +12,7 @@ use super::breaker::{Breaker, Grant, Ticket};
 use super::budget::{QueueBudget, QueuePermit};
 use super::lock::Lock;
 
-/// How many waiters are granted while the lock is held once.
+/// How many waiters are granted, or backends changed, while the lock is held once.
 pub(super) const BATCH: usize = 64;
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use super::*;
 
 impl Task {
-    /// Changes the capacity in one step, so that it never exceeds what it was before and what it is after.
+    /// Changes the capacity: first it is lowered where it has to be, then raised.
     pub(super) fn settle(&mut self) {
         // There may be a newer list than the one processed: removed backends must not come back. While this is
         // borrowed, the owner cannot remove any.

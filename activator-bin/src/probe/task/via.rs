@@ -102,11 +102,10 @@ impl Via {
 
     /// The Service's place in the capacity, which depends on how many instances are behind it.
     pub(super) fn admit(&mut self, targets: &Targets) -> Change {
-        let ready = targets.called_ready();
-        let service = self.open.as_ref().filter(|_| ready > 0);
-        let wanted = service.map(|open| {
+        let wanted = self.open.as_ref().and_then(|open| {
+            let ready = targets.called_ready();
             let limit = service_limit(ready, targets.container_concurrency, targets.share());
-            (open.service.http, limit)
+            (ready > 0).then_some((open.service.http, limit))
         });
         let before = std::mem::replace(&mut self.admitted, wanted);
         let address = |admitted: (SocketAddr, _)| admitted.0;
@@ -168,19 +167,17 @@ impl Task {
     }
 
     fn needs_service(&self) -> bool {
-        if !self.targets.allows_service()
-            || self.targets.called_ready() == 0
-            || self.probes.services.get().is_none()
-        {
+        if !self.targets.allows_service() || self.probes.services.get().is_none() {
             return false;
+        }
+        if !self.targets.allows_instances() {
+            return self.targets.called_ready() > 0;
         }
         let is_ready = |known: &Known| matches!(known.state, State::Ready { .. });
-        if !self.targets.allows_instances() {
-            return true;
-        }
-        if self.backends.values().any(is_ready) {
-            return false;
-        }
+        !self.backends.values().any(is_ready) && self.shows_mesh()
+    }
+
+    fn shows_mesh(&self) -> bool {
         shows_mesh(self.backends.iter().map(|(backend, known)| {
             let named = self.targets.backends.get(backend);
             let is_called_ready = named.is_some_and(|it| it.is_called_ready);
