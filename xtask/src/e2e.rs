@@ -57,7 +57,10 @@ const SCENES: &[Scene] = &[
     ("bad-neighbours", bad_neighbours::run),
     ("image", image::run),
     ("cluster-scaling", cluster::scaling::run),
+    ("cluster-side-by-side", cluster::side_by_side::run),
     ("cluster-outages", cluster::outages::run),
+    ("cluster-permissions", cluster::permissions::run),
+    ("cluster-sleepers", cluster::sleepers::run),
 ];
 
 pub(crate) fn run(only: Option<&str>) -> Result<()> {

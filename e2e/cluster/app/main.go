@@ -14,23 +14,29 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
 )
 
 type seen struct {
-	Pod     string      `json:"pod"`
-	Proto   string      `json:"proto"`
-	Host    string      `json:"host"`
-	Path    string      `json:"path"`
-	Headers http.Header `json:"headers"`
+	Pod      string      `json:"pod"`
+	InFlight int64       `json:"in_flight"` // requests at that moment, this one included
+	Proto    string      `json:"proto"`
+	Host     string      `json:"host"`
+	Path     string      `json:"path"`
+	Headers  http.Header `json:"headers"`
 }
 
-var upgrader = websocket.Upgrader{}
+var (
+	upgrader = websocket.Upgrader{}
+	inFlight atomic.Int64
+)
 
 func serve(w http.ResponseWriter, r *http.Request) {
-	what := seen{os.Getenv("HOSTNAME"), r.Proto, r.Host, r.URL.Path, r.Header}
+	what := seen{os.Getenv("HOSTNAME"), inFlight.Add(1), r.Proto, r.Host, r.URL.Path, r.Header}
+	defer inFlight.Add(-1)
 	if websocket.IsWebSocketUpgrade(r) {
 		echo(w, r, what)
 		return

@@ -19,9 +19,14 @@ mod network;
 mod objects;
 pub(super) mod outages;
 mod part;
+pub(super) mod permissions;
+mod population;
 mod programs;
+mod receiver;
 mod revisions;
 pub(super) mod scaling;
+pub(super) mod side_by_side;
+pub(super) mod sleepers;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,17 +34,29 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use api::{Api, Stop};
-use control_plane::ControlPlane;
+use control_plane::{ControlPlane, Controllers};
 use credentials::Credentials;
 use knative::Knative;
 use kubelet::Kubelet;
 use names::Names;
 use network::Network;
 
+/// What runs besides the API server and the kubelet.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// All of Knative but its activator.
+    Knative,
+    /// Knative's types and ConfigMaps, but none of its programs, and of Kubernetes' controllers only those that make pods
+    /// of Deployments.
+    Types,
+    /// Nothing of Knative.
+    Kubernetes,
+}
+
 /// A running cluster. It ends, with all that runs in it, when this is dropped.
 struct Cluster {
     knative: Option<Knative>,
-    _kubelet: Kubelet,
+    kubelet: Kubelet,
     control_plane: ControlPlane,
     api: Api,
     names: Arc<Names>,
@@ -49,14 +66,17 @@ struct Cluster {
 }
 
 /// Runs a scene in a cluster, on a thread at its node.
-fn with_cluster(scene: impl FnOnce(&mut Cluster) -> Result<()> + Send) -> Result<()> {
+fn with_cluster(
+    extent: Extent,
+    scene: impl FnOnce(&mut Cluster) -> Result<()> + Send,
+) -> Result<()> {
     programs::check_machine()?;
     programs::build()?;
     std::thread::scope(|scope| {
         let at_node = scope.spawn(|| {
             let network = Network::new()?;
             network.enter()?;
-            let mut cluster = Cluster::start(network)?;
+            let mut cluster = Cluster::start(network, extent)?;
             scene(&mut cluster).with_context(|| {
                 let logs = programs::directory().join("log");
                 format!("the logs of all parts are in {}", logs.display())
@@ -73,7 +93,7 @@ fn long() -> bool {
 
 impl Cluster {
     /// To be called at the node.
-    fn start(network: Network) -> Result<Self> {
+    fn start(network: Network, extent: Extent) -> Result<Self> {
         let start = Instant::now();
         let folder = programs::directory().join("run");
         for folder in [&folder, &programs::directory().join("log")] {
@@ -84,11 +104,15 @@ impl Cluster {
         let credentials = Arc::new(Credentials::make(&folder)?);
         let names = Arc::new(Names::new(&folder)?);
         let api = Api::new(&credentials)?;
-        let control_plane = ControlPlane::start(&folder, &credentials, &api)?;
+        let controllers = match extent {
+            Extent::Knative => Controllers::All,
+            Extent::Types | Extent::Kubernetes => Controllers::Deployments,
+        };
+        let control_plane = ControlPlane::start(&folder, &credentials, &api, controllers)?;
         let kubelet = Kubelet::start(&api, &credentials, &names, folder.join("pods"));
         let mut cluster = Self {
             knative: None,
-            _kubelet: kubelet,
+            kubelet,
             control_plane,
             api,
             names,
@@ -96,9 +120,13 @@ impl Cluster {
             stop: Stop::default(),
             _network: network,
         };
-        knative::apply(&cluster.api)?;
-        cluster.names.follow(&cluster.api, &cluster.stop)?;
-        cluster.knative = Some(Knative::start(&cluster.credentials, &cluster.names)?);
+        if extent != Extent::Kubernetes {
+            knative::apply(&cluster.api)?;
+        }
+        if extent == Extent::Knative {
+            cluster.names.follow(&cluster.api, &cluster.stop)?;
+            cluster.knative = Some(Knative::start(&cluster.credentials, &cluster.names)?);
+        }
         println!(
             "the cluster is up after {:.1} s",
             start.elapsed().as_secs_f64()

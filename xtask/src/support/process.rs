@@ -67,7 +67,7 @@ impl Process {
 
     /// Resident memory in KiB.
     pub(crate) fn resident_kib(&self) -> Result<u64> {
-        self.memory_kib("VmRSS:")
+        resident_kib(self.id())
     }
 
     /// Peak resident memory so far, in KiB.
@@ -76,14 +76,23 @@ impl Process {
     }
 
     fn memory_kib(&self, field: &str) -> Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix(field));
-        let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
-        Ok(kib
-            .with_context(|| format!("no {field} in /proc/PID/status"))?
-            .trim()
-            .parse()?)
+        memory_kib(self.id(), field)
     }
+}
+
+/// Resident memory of any process, in KiB.
+pub(crate) fn resident_kib(id: u32) -> Result<u64> {
+    memory_kib(id, "VmRSS:")
+}
+
+fn memory_kib(id: u32, field: &str) -> Result<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
+    Ok(kib
+        .with_context(|| format!("no {field} in /proc/PID/status"))?
+        .trim()
+        .parse()?)
 }
 
 impl Drop for Process {

@@ -22,9 +22,17 @@ pub(crate) const SERVER_PORT: u16 = 6443;
 pub(crate) const NAME_OF_API: &str = "kubernetes.default.svc";
 
 /// No kubelet renews leases here, so those controllers that take the pods of a silent node away stay off.
-const CONTROLLERS: &str = "*,-node-lifecycle-controller,-taint-eviction-controller,-pod-garbage-collector-controller,-cloud-node-lifecycle-controller";
+const ALL_CONTROLLERS: &str = "*,-node-lifecycle-controller,-taint-eviction-controller,-pod-garbage-collector-controller,-cloud-node-lifecycle-controller";
 const ETCD: &str = "http://127.0.0.1:2379";
 const ETCD_PEER: &str = "http://127.0.0.1:2380";
+
+/// Which controllers of kube-controller-manager run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Controllers {
+    All,
+    /// Only what makes pods of Deployments.
+    Deployments,
+}
 
 /// The running programs.
 pub(crate) struct ControlPlane {
@@ -36,7 +44,12 @@ pub(crate) struct ControlPlane {
 
 impl ControlPlane {
     /// Starts all three, and waits until the API server serves.
-    pub(crate) fn start(folder: &Path, credentials: &Arc<Credentials>, api: &Api) -> Result<Self> {
+    pub(crate) fn start(
+        folder: &Path,
+        credentials: &Arc<Credentials>,
+        api: &Api,
+        controllers: Controllers,
+    ) -> Result<Self> {
         let start = Instant::now();
         let data = folder.join("etcd");
         let etcd = Part::start("etcd", move || {
@@ -54,7 +67,7 @@ impl ControlPlane {
         wait_for(api)?;
         let files = Arc::clone(credentials);
         let controllers = Part::start("kube-controller-manager", move || {
-            controller_manager(&files)
+            controller_manager(&files, controllers)
         })?;
         api.apply(&json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-1"}}))?;
         let seconds = start.elapsed().as_secs_f64();
@@ -142,14 +155,18 @@ fn api_server(files: &Credentials) -> Command {
     command
 }
 
-fn controller_manager(files: &Credentials) -> Command {
+fn controller_manager(files: &Credentials, controllers: Controllers) -> Command {
+    let controllers = match controllers {
+        Controllers::All => ALL_CONTROLLERS,
+        Controllers::Deployments => "deployment-controller,replicaset-controller",
+    };
     let flag = |name: &str, path: &Path| format!("--{name}={}", path.display());
     let mut command = Command::new(program("kube-controller-manager"));
     command.args([
         flag("kubeconfig", &files.kubeconfig()),
         flag("service-account-private-key-file", &files.account_key()),
         flag("root-ca-file", &files.authority()),
-        format!("--controllers={CONTROLLERS}"),
+        format!("--controllers={controllers}"),
     ]);
     command.args([
         "--leader-elect=false",

@@ -100,10 +100,14 @@ pub(crate) fn apply(api: &Api) -> Result<()> {
     Ok(())
 }
 
-/// The documents of the manifest of Knative's activator: its Deployment and its Service.
+/// All that Knative's manifests have for its activator: account, roles, Deployment and Service.
 pub(crate) fn activator_manifest() -> Result<Vec<Value>> {
-    let serving = module("knative.dev/serving")?;
-    documents(&serving.join("config/core/deployments/activator.yaml"))
+    let core = module("knative.dev/serving")?.join("config/core");
+    let mut objects = documents(&core.join("200-serviceaccount.yaml"))?;
+    objects.extend(documents(&core.join("200-roles/activator.yaml"))?);
+    objects.extend(documents(&core.join("deployments/activator.yaml"))?);
+    objects.retain(|object| text(object, "/metadata/name").contains("activator"));
+    Ok(objects)
 }
 
 /// Gives a stock ConfigMap the settings of this cluster.

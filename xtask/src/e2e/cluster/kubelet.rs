@@ -42,13 +42,15 @@ struct Running {
     thread: JoinHandle<()>,
 }
 
-/// What a pod's thread is told from outside.
+/// What a pod's thread and others tell each other.
 #[derive(Default)]
 struct Orders {
     /// The pod is to end, as its object says.
     end: Stop,
     /// Its object is gone, or the cluster ends.
     kill: Stop,
+    /// What the pod's thread tells: the process of the first container, and 0 without one.
+    process: AtomicU32,
 }
 
 impl Kubelet {
@@ -72,6 +74,14 @@ impl Kubelet {
             of_watch.take(change);
         });
         Self { node, stop }
+    }
+
+    /// The process of a pod's first container.
+    pub(crate) fn process_of(&self, pod: &Value) -> Option<u32> {
+        let running = self.node.lock();
+        let pod = running.get(text(pod, "/metadata/uid"))?;
+        let process = pod.orders.process.load(Ordering::Relaxed);
+        (process != 0).then_some(process)
     }
 }
 

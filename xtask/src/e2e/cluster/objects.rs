@@ -27,6 +27,15 @@ pub(crate) fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
     list.map(Vec::as_slice).unwrap_or_default()
 }
 
+/// Whether a pod is ready and does not end.
+pub(crate) fn is_ready(pod: &Value) -> bool {
+    let conditions = items(pod, "/status/conditions");
+    let is = |condition: &Value| {
+        text(condition, "/type") == "Ready" && text(condition, "/status") == "True"
+    };
+    conditions.iter().any(is) && pod.pointer("/metadata/deletionTimestamp").is_none()
+}
+
 /// The API server's path of an object.
 pub(crate) fn path_of(object: &Value) -> String {
     let collection = collection_of(object);

@@ -8,7 +8,7 @@ use super::activators::{Activator, Kind};
 use super::client::{self, Protocol};
 use super::load::Load;
 use super::objects::Revision;
-use super::{Cluster, with_cluster};
+use super::{Cluster, Extent, with_cluster};
 use crate::support::process::wait_until;
 
 const CONCURRENCIES: [u32; 3] = [0, 1, 10];
@@ -22,7 +22,9 @@ const AT_FULL_SCALE: Duration = Duration::from_secs(2);
 const SCALING: Duration = Duration::from_secs(60);
 
 pub(crate) fn run() -> Result<()> {
-    with_cluster(|cluster| scene(cluster, Kind::under_test()))
+    with_cluster(Extent::Knative, |cluster| {
+        scene(cluster, Kind::under_test())
+    })
 }
 
 fn scene(cluster: &mut Cluster, kind: Kind) -> Result<()> {

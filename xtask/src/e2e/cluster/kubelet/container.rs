@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::check::Check;
+use crate::e2e::cluster::activators::FROM_KNATIVE;
 use crate::e2e::cluster::control_plane::SERVER_PORT;
 use crate::e2e::cluster::network::{Host, NODE};
 use crate::e2e::cluster::objects::{items, text};
@@ -146,7 +147,7 @@ fn program_of(container: &Value) -> Result<PathBuf> {
     let (name, container) = (image.rsplit('/').next(), text(container, "/name"));
     Ok(match (container, name) {
         ("queue-proxy", _) => program("queue"),
-        ("activator", _) if image.starts_with("ko://knative.dev/") => program("activator"),
+        ("activator", _) if image.starts_with(FROM_KNATIVE) => program("activator"),
         ("activator", _) => activator::program(),
         (_, Some(name)) if name.starts_with("app@") => program("app"),
         _ => bail!("no program stands for the image {image} of {container}"),

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
@@ -118,7 +119,14 @@ impl Pod {
 
     fn start(&self, container: &mut Container, host: &Host, files: &Files) -> Result<()> {
         let log = format!("pod-{}-{}", self.name(), container.name());
-        container.start(&self.object, host, files, &log)
+        container.start(&self.object, host, files, &log)?;
+        let first = text(&self.object, "/spec/containers/0/name");
+        if let Some(process) = &container.process
+            && container.name() == first
+        {
+            self.orders.process.store(process.id(), Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     /// What its containers find in their file systems. Only those of Knative's own namespace talk to the API server.
