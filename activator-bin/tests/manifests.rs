@@ -331,12 +331,16 @@ fn the_program_serves_what_the_manifest_says() {
     assert_eq!(config.pod_name, "activator-0");
     assert_eq!(config.kubernetes.namespace, "knative-serving");
     let listen = &config.listen;
-    let ports = [Some(listen.admin), Some(listen.http), listen.http2];
+    let ports = [
+        Some(listen.admin),
+        Some(listen.http),
+        listen.http2,
+        listen.https,
+    ];
     let ports = ports.map(|address| json!(address.map(|address| address.port())));
     let container = container();
     let listed = container["ports"].as_array().expect("it has ports").iter();
-    // The last is for TLS, which the cluster's configuration turns on.
-    let listed: Vec<_> = listed.take(3).map(|port| &port["containerPort"]).collect();
+    let listed: Vec<_> = listed.map(|port| &port["containerPort"]).collect();
     assert_eq!(listed, ports.each_ref());
 
     let pod = &object("Deployment")["spec"]["template"]["spec"];
