@@ -1,18 +1,22 @@
 //! ConfigMaps and the Secret of the system namespace: what they contain, whenever it may have changed.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
+use std::collections::BTreeMap;
 
-use k8s_openapi::ByteString;
 use reporter_metrics::WatchKind;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, watch};
 
+mod contents;
+mod presence;
+
+pub use contents::Certificate;
+pub(super) use contents::{ConfigMap, Secret, certificate, texts};
+
 use super::model::Event;
-use super::object::{Lenient, Metadata, Object};
+use super::object::Object;
 use super::resource::Resource;
 use super::watching::{Heard, Watcher, watch as watch_resource};
+use presence::{Names, One};
 
 /// The label of ConfigMaps with CAs.
 const TRUST_BUNDLE: &str = "networking.knative.dev/trust-bundle";
@@ -43,78 +47,6 @@ pub enum SystemObject {
         /// `None` if there is none, or if it may not be read.
         data: Option<Certificate>,
     },
-}
-
-/// What the Secret contains, as PEM; what is missing or not Base64 is empty.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Certificate {
-    /// `tls.crt`.
-    pub tls_crt: Vec<u8>,
-    /// `tls.key`.
-    pub tls_key: Vec<u8>,
-    /// `ca.crt`.
-    pub ca_crt: Vec<u8>,
-}
-
-/// A key is not shown.
-impl std::fmt::Debug for Certificate {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Certificate").finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ConfigMap {
-    metadata: Lenient<Metadata>,
-    pub(super) data: Lenient<BTreeMap<String, Lenient<String>>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Secret {
-    metadata: Lenient<Metadata>,
-    data: Lenient<SecretData>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct SecretData {
-    #[serde(rename = "tls.crt")]
-    tls_crt: Lenient<ByteString>,
-    #[serde(rename = "tls.key")]
-    tls_key: Lenient<ByteString>,
-    #[serde(rename = "ca.crt")]
-    ca_crt: Lenient<ByteString>,
-}
-
-/// A key is not shown.
-impl std::fmt::Debug for SecretData {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SecretData").finish_non_exhaustive()
-    }
-}
-
-impl Object for ConfigMap {
-    const GROUP: &'static str = "";
-    const VERSION: &'static str = "v1";
-    const KIND: &'static str = "ConfigMap";
-    const PLURAL: &'static str = "configmaps";
-
-    fn metadata(&self) -> &Lenient<Metadata> {
-        &self.metadata
-    }
-}
-
-impl Object for Secret {
-    const GROUP: &'static str = "";
-    const VERSION: &'static str = "v1";
-    const KIND: &'static str = "Secret";
-    const PLURAL: &'static str = "secrets";
-
-    fn metadata(&self) -> &Lenient<Metadata> {
-        &self.metadata
-    }
 }
 
 /// Watches the ConfigMap with this name, for as long as there is a receiver.
@@ -231,98 +163,5 @@ async fn watch_one<T: Object + DeserializeOwned + Send + 'static>(
         _ = watching => {}
         _ = taking => {}
         () = to.closed() => {}
-    }
-}
-
-/// Of an object that is there or not, when that is known.
-#[derive(Default)]
-struct One {
-    is_listed: bool,
-    is_known: bool,
-}
-
-impl One {
-    fn on_event<T>(&mut self, event: Event<T>) -> Option<Option<T>> {
-        match event {
-            Event::ListBegins => {
-                self.is_listed = false;
-                None
-            }
-            Event::Put(object) => {
-                (self.is_listed, self.is_known) = (true, true);
-                Some(Some(object))
-            }
-            Event::ListEnds if self.is_listed => None,
-            Event::Deleted(_) | Event::ListEnds => {
-                self.is_known = true;
-                Some(None)
-            }
-        }
-    }
-
-    /// It may not be read. What was read before still counts.
-    fn on_refused<T>(&mut self) -> Option<Option<T>> {
-        (!mem::replace(&mut self.is_known, true)).then_some(None)
-    }
-}
-
-/// The names of objects that are there.
-#[derive(Default)]
-struct Names {
-    all: BTreeSet<String>,
-    /// Those that were there before the list that has begun, and were not in it so far.
-    missing: BTreeSet<String>,
-}
-
-impl Names {
-    /// Returns the names of those that turn out to be gone.
-    fn on_event<T: Object>(&mut self, event: &Event<T>) -> Vec<String> {
-        match event {
-            Event::ListBegins => {
-                self.missing = self.all.clone();
-                Vec::new()
-            }
-            Event::Put(object) => {
-                self.missing.remove(object.name());
-                self.all.insert(object.name().to_owned());
-                Vec::new()
-            }
-            Event::Deleted(object) => {
-                self.missing.remove(object.name());
-                Vec::from_iter(self.all.take(object.name()))
-            }
-            Event::ListEnds => {
-                let gone = mem::take(&mut self.missing);
-                self.all.retain(|it| !gone.contains(it));
-                Vec::from_iter(gone)
-            }
-        }
-    }
-}
-
-/// The values that are text.
-pub(super) fn texts(data: Lenient<BTreeMap<String, Lenient<String>>>) -> BTreeMap<String, String> {
-    let Lenient::Is(data) = data else {
-        return BTreeMap::new();
-    };
-    let text = |(key, value)| match value {
-        Lenient::Is(text) => Some((key, text)),
-        Lenient::Missing | Lenient::Bad(_) => None,
-    };
-    data.into_iter().filter_map(text).collect()
-}
-
-pub(super) fn certificate(secret: Secret) -> Certificate {
-    let Lenient::Is(data) = secret.data else {
-        return Certificate::default();
-    };
-    let bytes = |value: Lenient<ByteString>| match value {
-        Lenient::Is(ByteString(bytes)) => bytes,
-        Lenient::Missing | Lenient::Bad(_) => Vec::new(),
-    };
-    Certificate {
-        tls_crt: bytes(data.tls_crt),
-        tls_key: bytes(data.tls_key),
-        ca_crt: bytes(data.ca_crt),
     }
 }
