@@ -175,7 +175,7 @@ where
     }
 
     /// An object or event is left out.
-    fn skip(&mut self, problem: String) {
+    fn skip(&mut self, problem: &str) {
         self.watcher.metrics.skipped(self.kind);
         if self.unreadable.allows(Instant::now()) {
             let name = &self.resource.name;
@@ -187,27 +187,29 @@ where
 /// Why an event cannot be read.
 enum Unreadable {
     /// That object is to blame.
-    Object(String),
+    Object(&'static str),
     /// It is no event.
     Nonsense,
 }
 
 const TOO_LARGE: &str = "it is too large";
+// What it is instead may be a secret.
+const NO_OBJECT: &str = "it is not an object of this kind";
 
-fn object<T: DeserializeOwned>(piece: Piece<'_>) -> Result<T, String> {
+fn object<T: DeserializeOwned>(piece: Piece<'_>) -> Result<T, &'static str> {
     match piece {
-        Piece::Whole(text) => serde_json::from_slice(text).map_err(|error| error.to_string()),
-        Piece::TooLarge => Err(TOO_LARGE.to_owned()),
+        Piece::Whole(text) => serde_json::from_slice(text).map_err(|_| NO_OBJECT),
+        Piece::TooLarge => Err(TOO_LARGE),
     }
 }
 
 fn event<T: DeserializeOwned>(piece: Piece<'_>) -> Result<WatchEvent<T>, Unreadable> {
     let Piece::Whole(line) = piece else {
-        return Err(Unreadable::Object(TOO_LARGE.to_owned()));
+        return Err(Unreadable::Object(TOO_LARGE));
     };
     serde_json::from_slice(line).map_err(|error| {
         if error.is_data() {
-            Unreadable::Object(error.to_string())
+            Unreadable::Object(NO_OBJECT)
         } else {
             Unreadable::Nonsense
         }
