@@ -14,6 +14,7 @@ mod cluster;
 mod discovery;
 mod fake;
 mod faults;
+mod histories;
 mod http;
 mod lists;
 mod log;
