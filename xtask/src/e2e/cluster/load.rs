@@ -164,6 +164,7 @@ fn h2load(url: &str, revision: &Revision, streams: usize) -> Result<usize> {
     let requests = streams * 10;
     let mut command = Command::new("h2load");
     command.args(["--clients=1", &format!("--requests={requests}")]);
+    command.arg("--connection-inactivity-timeout=180s");
     command.arg(format!("--max-concurrent-streams={streams}"));
     for (name, value) in headers(revision) {
         let name = if name == "Host" { ":authority" } else { name };

@@ -20,6 +20,8 @@ use crate::support::process::wait_until;
 pub(crate) const NODE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 /// The name of the node's namespace, with which those of its hosts begin.
 const NAME: &str = "activator-e2e";
+/// How long a cluster of another run is waited for.
+const OTHER_RUN: Duration = Duration::from_secs(600);
 const BRIDGE: &str = "br0";
 
 /// The node's namespace. It is removed when this is dropped, and then the next run may begin.
@@ -32,11 +34,10 @@ impl Network {
     pub(crate) fn new() -> Result<Self> {
         let path = std::env::temp_dir().join("activator-e2e-cluster.lock");
         let lock = File::create(&path).with_context(|| format!("cannot create {path:?}"))?;
-        wait_until(
-            "another run has a cluster up",
-            Duration::from_secs(600),
-            || Ok(lock.try_lock().ok()),
-        )?;
+        if lock.try_lock().is_err() {
+            eprintln!("another run has a cluster up; waiting for its end");
+            wait_until("its cluster is up", OTHER_RUN, || Ok(lock.try_lock().ok()))?;
+        }
         for left in namespaces()? {
             remove(&left);
         }

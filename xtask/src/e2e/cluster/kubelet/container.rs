@@ -1,6 +1,6 @@
 //! One container of a pod: its program, environment and files.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::e2e::cluster::programs::program;
 use crate::support::activator;
 use crate::support::process::Process;
 
-/// Gives the container its files, in mounts of its own, and turns into its program: as the user that the kubelet would
+/// Gives a container its files, in mounts of its own, and turns into its program: as the user that the kubelet would
 /// take for an image with a numeric one, when the container must not run as root.
 const START: &str = r#"
 hosts=$1 resolver=$2 account=$3 user=$4 program=$5; shift 5
@@ -26,11 +26,9 @@ mount --bind "$resolver" /etc/resolv.conf
 mount -t tmpfs -o mode=755 tmpfs /run
 touch /run/program
 mount --bind "$program" /run/program
-if [ -n "$account" ]; then
-  mkdir -p /run/secrets/kubernetes.io
-  cp -r "$account" /run/secrets/kubernetes.io/serviceaccount
-  chmod -R a+rX /run/secrets
-fi
+mkdir -p /run/secrets/kubernetes.io
+cp -r "$account" /run/secrets/kubernetes.io/serviceaccount
+chmod -R a+rX /run/secrets
 cd /
 [ "$user" = 0 ] && exec /run/program "$@"
 exec setpriv --reuid "$user" --regid "$user" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all /run/program "$@"
@@ -48,12 +46,12 @@ pub(super) struct Container {
     pub(super) restarts: u64,
 }
 
-/// The files that a pod's containers see.
+/// The files that the containers of Knative's own pods see.
 pub(super) struct Files {
     pub(super) hosts: PathBuf,
     pub(super) resolver: PathBuf,
-    /// The folder of a service account, when one is mounted.
-    pub(super) account: Option<PathBuf>,
+    /// The folder of the service account.
+    pub(super) account: PathBuf,
 }
 
 impl Container {
@@ -76,19 +74,21 @@ impl Container {
         &mut self,
         pod: &Value,
         host: &Host,
-        files: &Files,
+        files: Option<&Files>,
         log: &str,
     ) -> Result<()> {
         let specification = &self.specification;
         let must_not_be_root = specification
             .pointer("/securityContext/runAsNonRoot")
             .is_some_and(|value| value == true);
+        let program = program_of(specification)?;
         let mut command = host.command();
-        command.args(["sh", "-ec", START, "sh"]);
-        command.arg(&files.hosts).arg(&files.resolver);
-        command.arg(files.account.as_deref().unwrap_or(Path::new("")));
-        command.arg(if must_not_be_root { USER } else { "0" });
-        command.arg(program_of(specification)?);
+        if let Some(files) = files {
+            command.args(["sh", "-ec", START, "sh"]);
+            command.args([&files.hosts, &files.resolver, &files.account]);
+            command.arg(if must_not_be_root { USER } else { "0" });
+        }
+        command.arg(program);
         for argument in items(specification, "/args") {
             command.arg(argument.as_str().context("an argument is a string")?);
         }

@@ -72,7 +72,7 @@ impl Pod {
             .map(Container::new)
             .collect();
         for container in &mut containers {
-            self.start(container, &host, &files)?;
+            self.start(container, &host, files.as_ref())?;
         }
         // The address is known before the pod is ready.
         self.report(&containers, false);
@@ -85,7 +85,7 @@ impl Pod {
                     container.process = None;
                     container.restarts += 1;
                     self.orders.kill.wait(RESTART);
-                    self.start(container, &host, &files)?;
+                    self.start(container, &host, files.as_ref())?;
                 }
                 let check = container.ready.as_mut();
                 ready &= check.is_none_or(|check| check.passes(self.address.into()));
@@ -117,7 +117,7 @@ impl Pod {
         });
     }
 
-    fn start(&self, container: &mut Container, host: &Host, files: &Files) -> Result<()> {
+    fn start(&self, container: &mut Container, host: &Host, files: Option<&Files>) -> Result<()> {
         let log = format!("pod-{}-{}", self.name(), container.name());
         container.start(&self.object, host, files, &log)?;
         let first = text(&self.object, "/spec/containers/0/name");
@@ -129,17 +129,17 @@ impl Pod {
         Ok(())
     }
 
-    /// What its containers find in their file systems. Only those of Knative's own namespace talk to the API server.
-    fn files(&self) -> Result<Files> {
-        let account = match text(&self.object, "/metadata/namespace") {
-            SYSTEM => Some(self.account()?),
-            _ => None,
-        };
-        Ok(Files {
+    /// What its containers find in their file systems, for those of Knative's own namespace: no other asks for names or
+    /// talks to the API server.
+    fn files(&self) -> Result<Option<Files>> {
+        if text(&self.object, "/metadata/namespace") != SYSTEM {
+            return Ok(None);
+        }
+        Ok(Some(Files {
             hosts: self.node.names.hosts(),
             resolver: self.node.names.resolver(),
-            account,
-        })
+            account: self.account()?,
+        }))
     }
 
     /// A folder with the token of the pod's service account.
