@@ -26,7 +26,7 @@ enum Task {
     Check,
     /// All checks of a change: the tests, `check`, `bench instructions` and `e2e`.
     Ci,
-    /// The activator among real programs: nginx, wrk, curl, and an autoscaler in Python.
+    /// The activator among real programs: nginx, wrk, curl, an autoscaler in Python, and a Knative cluster.
     E2e {
         /// Run only scenes whose names contain this.
         scene: Option<String>,
