@@ -1,5 +1,6 @@
 //! The benchmarks of `cargo xtask bench`, and the page that it writes.
 
+mod cluster;
 mod core;
 mod e2e;
 mod instructions;
@@ -24,6 +25,14 @@ pub(crate) enum What {
         #[arg(long)]
         short: bool,
     },
+    /// The activator beside Knative's in a real cluster, in turns (needs root, and what `cargo xtask e2e cluster` needs).
+    Cluster {
+        /// One turn each with at most 1,000 revisions, and nothing is written.
+        #[arg(long)]
+        short: bool,
+        /// Only parts whose names contain this, and nothing is written.
+        part: Option<String>,
+    },
     /// Counts instructions (needs valgrind) and compares them with the committed counts.
     Instructions {
         /// Write the counts instead of comparing them.
@@ -37,6 +46,7 @@ pub(crate) fn run(what: &What) -> Result<()> {
         What::Core => core::run(),
         What::E2e => e2e::run(),
         What::Revisions { short } => revisions::run(*short),
+        What::Cluster { short, part } => cluster::run(*short, part.as_deref()),
         What::Instructions { update } => instructions::run(*update),
     }
 }

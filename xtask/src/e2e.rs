@@ -4,7 +4,7 @@ mod activation;
 mod bad_neighbours;
 mod bodies;
 mod both_ways;
-mod cluster;
+pub(crate) mod cluster;
 mod crowd;
 mod curl;
 mod delivery;

@@ -23,6 +23,7 @@ import (
 type seen struct {
 	Pod      string      `json:"pod"`
 	InFlight int64       `json:"in_flight"` // requests at that moment, this one included
+	At       int64       `json:"at"`        // that moment, in microseconds since 1970
 	Proto    string      `json:"proto"`
 	Host     string      `json:"host"`
 	Path     string      `json:"path"`
@@ -35,7 +36,9 @@ var (
 )
 
 func serve(w http.ResponseWriter, r *http.Request) {
-	what := seen{os.Getenv("HOSTNAME"), inFlight.Add(1), r.Proto, r.Host, r.URL.Path, r.Header}
+	what := seen{
+		os.Getenv("HOSTNAME"), inFlight.Add(1), time.Now().UnixMicro(), r.Proto, r.Host, r.URL.Path, r.Header,
+	}
 	defer inFlight.Add(-1)
 	if websocket.IsWebSocketUpgrade(r) {
 		echo(w, r, what)

@@ -42,21 +42,12 @@ impl Work {
     }
 
     fn saturate_http1(&self, address: SocketAddr, seconds: u64) -> Result<f64> {
-        let mut wrk = Command::new("wrk");
-        wrk.args(["--threads", "1", "--duration", &format!("{seconds}s")]);
-        wrk.args(["--connections", &self.connections.to_string()]);
-        for header in headers(false).lines() {
-            wrk.args(["--header", header]);
-        }
-        let report = output(wrk.arg(self.url(address)))?;
-        for trouble in ["Socket errors", "Non-2xx"] {
-            ensure!(!report.contains(trouble), "wrk saw errors:\n{report}");
-        }
-        let line = report
-            .lines()
-            .find_map(|line| line.split_once(" requests in "));
-        let (requests, _) = line.with_context(|| format!("no count in wrk's report:\n{report}"))?;
-        Ok(requests.trim().parse()?)
+        wrk(
+            self.connections,
+            seconds,
+            &headers(false),
+            &self.url(address),
+        )
     }
 
     fn saturate_http2(&self, address: SocketAddr, seconds: u64) -> Result<f64> {
@@ -103,8 +94,27 @@ impl Work {
     }
 }
 
+/// Full load over HTTP/1.1 for that long, with header lines; returns the number of requests. Errors fail it.
+pub(super) fn wrk(connections: usize, seconds: u64, headers: &str, url: &str) -> Result<f64> {
+    let mut wrk = Command::new("wrk");
+    wrk.args(["--threads", "1", "--duration", &format!("{seconds}s")]);
+    wrk.args(["--connections", &connections.to_string()]);
+    for header in headers.lines() {
+        wrk.args(["--header", header]);
+    }
+    let report = output(wrk.arg(url))?;
+    for trouble in ["Socket errors", "Non-2xx"] {
+        ensure!(!report.contains(trouble), "wrk saw errors:\n{report}");
+    }
+    let line = report
+        .lines()
+        .find_map(|line| line.split_once(" requests in "));
+    let (requests, _) = line.with_context(|| format!("no count in wrk's report:\n{report}"))?;
+    Ok(requests.trim().parse()?)
+}
+
 /// The requests that h2load counts; an error when it counts failures as well.
-fn succeeded(report: &str) -> Result<f64> {
+pub(super) fn succeeded(report: &str) -> Result<f64> {
     let line = report.lines().find_map(|it| it.strip_prefix("requests: "));
     let line = line.with_context(|| format!("no count in h2load's report:\n{report}"))?;
     let count = |what: &str| -> Result<f64> {

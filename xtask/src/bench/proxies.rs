@@ -8,10 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result};
 
 use crate::support::activator::{choose, program, revision};
-use crate::support::process::{Process, Scratch, free_address, wait_for_listener};
-
-/// Clock ticks per second in `/proc`, the same on every architecture of Linux.
-const TICKS: f64 = 100.0;
+use crate::support::process::{Process, Scratch, Stat, free_address, wait_for_listener};
 
 /// Which proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,17 +100,7 @@ server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=40
 
     /// CPU time used so far, user and system, in seconds.
     pub(super) fn cpu(&self) -> Result<f64> {
-        self.sum(|process| {
-            let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
-            let (_, fields) = stat
-                .rsplit_once(") ")
-                .context("no name in /proc/PID/stat")?;
-            // The state is the third field of the whole line; these are the 14th and the 15th.
-            let ticks = fields.split(' ').skip(11).take(2);
-            ticks
-                .map(|ticks| Ok(ticks.parse::<f64>()? / TICKS))
-                .sum::<Result<f64>>()
-        })
+        self.sum(|process| Ok(Stat::of(process)?.cpu))
     }
 
     /// Resident memory in MiB; pages that its processes share count once.

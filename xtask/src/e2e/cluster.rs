@@ -6,22 +6,22 @@
 //! `target/e2e-cluster`.
 
 mod activators;
-mod api;
-mod client;
-mod control_plane;
-mod credentials;
+pub(crate) mod api;
+pub(crate) mod client;
+pub(crate) mod control_plane;
+pub(crate) mod credentials;
 mod ingress;
 mod knative;
 mod kubelet;
 mod load;
 mod names;
-mod network;
-mod objects;
+pub(crate) mod network;
+pub(crate) mod objects;
 pub(super) mod outages;
-mod part;
+pub(crate) mod part;
 pub(super) mod permissions;
 mod population;
-mod programs;
+pub(crate) mod programs;
 mod receiver;
 mod revisions;
 pub(super) mod scaling;
@@ -43,7 +43,7 @@ use network::Network;
 
 /// What runs besides the API server and the kubelet.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Extent {
+pub(crate) enum Extent {
     /// All of Knative but its activator.
     Knative,
     /// Knative's types and ConfigMaps, but none of its programs, and of Kubernetes' controllers only those that make pods
@@ -54,19 +54,19 @@ enum Extent {
 }
 
 /// A running cluster. It ends, with all that runs in it, when this is dropped.
-struct Cluster {
+pub(crate) struct Cluster {
     knative: Option<Knative>,
     kubelet: Kubelet,
-    control_plane: ControlPlane,
-    api: Api,
-    names: Arc<Names>,
-    credentials: Arc<Credentials>,
-    stop: Stop,
+    pub(crate) control_plane: ControlPlane,
+    pub(crate) api: Api,
+    pub(crate) names: Arc<Names>,
+    pub(crate) credentials: Arc<Credentials>,
+    pub(crate) stop: Stop,
     _network: Network,
 }
 
 /// Runs a scene in a cluster, on a thread at its node.
-fn with_cluster(
+pub(crate) fn with_cluster(
     extent: Extent,
     scene: impl FnOnce(&mut Cluster) -> Result<()> + Send,
 ) -> Result<()> {
@@ -134,7 +134,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    fn knative(&mut self) -> Result<&mut Knative> {
+    pub(crate) fn knative(&mut self) -> Result<&mut Knative> {
         self.knative.as_mut().context("this cluster has no Knative")
     }
 }

@@ -75,6 +75,11 @@ impl Process {
         self.memory_kib("VmHWM:")
     }
 
+    /// CPU time used so far, user and system, in seconds.
+    pub(crate) fn cpu(&self) -> Result<f64> {
+        Ok(Stat::of(self.id())?.cpu)
+    }
+
     fn memory_kib(&self, field: &str) -> Result<u64> {
         memory_kib(self.id(), field)
     }
@@ -100,6 +105,36 @@ impl Drop for Process {
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Clock ticks per second in `/proc`, the same on every architecture of Linux.
+const TICKS: f64 = 100.0;
+
+/// What `/proc/PID/stat` says of a process.
+pub(crate) struct Stat {
+    /// The program's name, shortened to 15 bytes.
+    pub(crate) program: String,
+    /// CPU time used so far, user and system, in seconds.
+    pub(crate) cpu: f64,
+}
+
+impl Stat {
+    pub(crate) fn of(process: u32) -> Result<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
+        let name = stat
+            .split_once(" (")
+            .and_then(|(_, rest)| rest.rsplit_once(") "));
+        let (program, fields) = name.context("no name in /proc/PID/stat")?;
+        // The state is the third field of the whole line; these are the 14th and the 15th.
+        let ticks = fields.split(' ').skip(11).take(2);
+        let cpu = ticks
+            .map(|ticks| Ok(ticks.parse::<f64>()? / TICKS))
+            .sum::<Result<f64>>()?;
+        Ok(Self {
+            program: program.to_owned(),
+            cpu,
+        })
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) enum Controllers {
 pub(crate) struct ControlPlane {
     pub(crate) api_server: Part,
     api: Api,
-    controllers: Part,
+    pub(crate) controllers: Part,
     etcd: Part,
 }
 
@@ -108,7 +108,7 @@ impl Drop for ControlPlane {
 }
 
 /// A request to etcd's JSON gateway.
-fn etcd(path: &str, body: &Value) -> Result<Value> {
+pub(crate) fn etcd(path: &str, body: &Value) -> Result<Value> {
     let agent = ureq::Agent::config_builder()
         .proxy(None)
         .timeout_global(Some(Duration::from_secs(20)))

@@ -54,10 +54,7 @@ impl Network {
 
     /// Moves the calling thread to the node, and with it all threads and programs that it starts from then on.
     pub(crate) fn enter(&self) -> Result<()> {
-        let path = format!("/run/netns/{NAME}");
-        let file = File::open(&path).with_context(|| format!("cannot open {path}"))?;
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
-            .with_context(|| format!("cannot enter {path}"))
+        enter(NAME)
     }
 }
 
@@ -99,6 +96,19 @@ impl Host {
         command.args(["netns", "exec", &self.name]);
         command
     }
+
+    /// Moves the calling thread there, and with it all threads and programs that it starts from then on.
+    pub(crate) fn enter(&self) -> Result<()> {
+        enter(&self.name)
+    }
+
+    /// Gives it one more address.
+    pub(crate) fn add_address(&self, address: Ipv4Addr) -> Result<()> {
+        batch(&format!(
+            "-n {} addr add {address}/16 dev eth0\n",
+            self.name
+        ))
+    }
 }
 
 impl Drop for Host {
@@ -107,6 +117,13 @@ impl Drop for Host {
         // Without this the link is removed some time after its namespace, and the next with its name fails.
         quiet(&["-n", NAME, "link", "del", &self.link]);
     }
+}
+
+fn enter(name: &str) -> Result<()> {
+    let path = format!("/run/netns/{name}");
+    let file = File::open(&path).with_context(|| format!("cannot open {path}"))?;
+    move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+        .with_context(|| format!("cannot enter {path}"))
 }
 
 /// The namespaces of a cluster, hosts first.

@@ -15,7 +15,7 @@ const SOON: Duration = Duration::from_secs(60);
 
 impl Cluster {
     /// How many pods a revision has, without those that end.
-    pub(super) fn instances(&self, revision: &Revision) -> Result<usize> {
+    pub(crate) fn instances(&self, revision: &Revision) -> Result<usize> {
         Ok(self.pods(revision)?.len())
     }
 
@@ -43,7 +43,7 @@ impl Cluster {
     }
 
     /// Waits until somebody stands behind a revision's public service.
-    pub(super) fn wait_for_route(&self, revision: &Revision) -> Result<()> {
+    pub(crate) fn wait_for_route(&self, revision: &Revision) -> Result<()> {
         let query = format!("fieldSelector=metadata.name%3D{}", revision.name);
         let path = format!("/api/v1/namespaces/{USER}/endpoints?{query}");
         let what = format!("nobody stands in front of {}", revision.name);
