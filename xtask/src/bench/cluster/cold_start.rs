@@ -19,7 +19,8 @@ use crate::support::process::wait_until;
 
 /// How long an instance takes until it listens.
 const DELAY: &str = "200ms";
-const PROBE: &str = "K-Network-Probe: queue\r\n";
+/// Without that agent queue-proxy passes a probe on to the application.
+const PROBE: &str = "User-Agent: Knative-Activator-Probe\r\nK-Network-Probe: queue\r\n";
 const PRIVATE: &str = "labelSelector=networking.internal.knative.dev%2FserviceType%3DPrivate";
 
 /// Starts each of so many revisions once by each activator.
@@ -191,7 +192,7 @@ fn ask(address: &str) -> Option<SystemTime> {
     let begin = Instant::now();
     while begin.elapsed() < Duration::from_secs(10) {
         let answer = http::get(address, "/healthz", PROBE);
-        if answer.is_ok_and(|answer| answer.status == 200) {
+        if answer.is_ok_and(|answer| answer.status == 200 && answer.body == "queue") {
             return Some(SystemTime::now());
         }
         std::thread::sleep(Duration::from_millis(2));
