@@ -55,6 +55,12 @@ enum Place {
     Address,
 }
 
+/// The name of a copy of the revision.
+pub(super) fn name(number: usize) -> String {
+    let all = &SLEEPER[..SLEEPER.len() - DIGITS];
+    format!("{all}{number:0DIGITS$}")
+}
+
 /// Makes the revision that is copied later on, as a user of Knative would.
 pub(super) fn apply_sleeper(cluster: &Cluster) -> Result<()> {
     let mut object = Revision::new(SLEEPER, 10).object();

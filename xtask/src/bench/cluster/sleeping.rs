@@ -7,13 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 
 use super::Scene;
-use super::clones::{Template, remove_foreign};
+use super::clones::{self, Template, remove_foreign};
 use super::results::{Results, Rounds, Target};
 use super::subject::{Kind, Stand};
 use crate::command::output;
 use crate::e2e::cluster::Cluster;
 use crate::e2e::cluster::control_plane::SERVER;
 use crate::e2e::cluster::credentials::ADMIN;
+use crate::e2e::cluster::objects::USER;
+use crate::support::http::get;
 use crate::support::median::median;
 
 /// Both allocators have given back by then what they keep for a while.
@@ -48,7 +50,7 @@ pub(super) fn run(
     for _ in 0..rounds {
         curl_times.push(curl(scene.cluster)?.0.as_secs_f64() * 1e3);
         for kind in Kind::ALL {
-            figures.add(&scene.stand, kind)?;
+            figures.add(&scene.stand, kind, count)?;
         }
     }
     let name = |what: &str| format!("{count} revisions sleep, {what}");
@@ -101,7 +103,7 @@ pub(super) fn run_among_others(
     let mut with = Figures::default();
     for _ in 0..scene.size.rounds_of_most {
         for kind in Kind::ALL {
-            with.add(&scene.stand, kind)?;
+            with.add(&scene.stand, kind, scene.size.counts[0])?;
         }
     }
     let mut ratio = |what: &str, with: &Rounds, without: &Rounds, target| {
@@ -129,10 +131,15 @@ pub(super) fn run_among_others(
 }
 
 impl Figures {
-    /// Starts an activator once.
-    fn add(&mut self, stand: &Stand, kind: Kind) -> Result<()> {
+    /// Starts an activator once, which must know so many revisions as soon as it is ready.
+    fn add(&mut self, stand: &Stand, kind: Kind, count: usize) -> Result<()> {
         let before = stand.received()?;
         let subject = stand.start(kind)?;
+        if kind == Kind::Ours {
+            let path = format!("/v1/revisions/{USER}/{}", clones::name(count - 1));
+            let answer = get(subject.admin(), &path, "")?;
+            ensure!(answer.status == 200, "{path}: {}", answer.status);
+        }
         self.until_ready
             .push(kind, subject.until_ready.as_secs_f64() * 1e3);
         self.cpu_until_ready

@@ -169,6 +169,11 @@ impl Subject {
         SocketAddr::new(ADDRESS.into(), 8012)
     }
 
+    /// Where ours says what it knows.
+    pub(super) fn admin(&self) -> SocketAddr {
+        SocketAddr::new(ADDRESS.into(), 9090)
+    }
+
     /// CPU time used so far, in seconds.
     pub(super) fn cpu(&self) -> Result<f64> {
         Ok(self.process.cpu()? - self.cpu_before)
