@@ -5,19 +5,17 @@
 use memchr::memchr2;
 use serde::Deserialize;
 
-use super::piece::Piece;
+use super::piece::{Partial, Piece};
 
 /// The most bytes of a page beside its objects.
 const MAX_HEAD: usize = 64 * 1024;
 
 /// A page of a list, as far as it has been received.
 pub(super) struct ListPage {
-    max_object: usize,
     /// Everything but the objects.
     head: Vec<u8>,
     /// The object that has begun.
-    object: Vec<u8>,
-    is_too_large: bool,
+    object: Partial,
     /// How many brackets and braces are open.
     depth: usize,
     /// Whether those are the objects: the elements of `items`.
@@ -41,10 +39,8 @@ impl ListPage {
     /// Objects of more than `max_object` bytes are left out.
     pub(super) fn new(max_object: usize) -> Self {
         Self {
-            max_object,
             head: Vec::new(),
-            object: Vec::new(),
-            is_too_large: false,
+            object: Partial::new(max_object),
             depth: 0,
             in_items: false,
             in_string: false,
@@ -85,7 +81,7 @@ impl ListPage {
                 b'}' | b']' => {
                     self.depth = self.depth.checked_sub(1).ok_or(NoList)?;
                     if self.in_items && self.depth == ITEMS {
-                        self.complete(&bytes[begin..=at], &mut on_object);
+                        self.object.complete(&bytes[begin..=at], &mut on_object);
                     } else if self.in_items && self.depth < ITEMS {
                         self.in_items = false;
                         begin = at;
@@ -98,7 +94,7 @@ impl ListPage {
         match (self.in_items, self.depth) {
             // Between two objects is only a comma.
             (true, ITEMS) => {}
-            (true, _) => self.keep_object(&bytes[begin..]),
+            (true, _) => self.object.keep(&bytes[begin..]),
             (false, _) => self.keep_head(&bytes[begin..])?,
         }
         Ok(())
@@ -133,30 +129,6 @@ impl ListPage {
                 }
                 at + 1
             }
-        }
-    }
-
-    fn complete(&mut self, rest: &[u8], on_object: &mut impl FnMut(Piece<'_>)) {
-        let is_whole = self.object.is_empty() && !self.is_too_large;
-        if is_whole && rest.len() <= self.max_object {
-            return on_object(Piece::Whole(rest));
-        }
-        self.keep_object(rest);
-        if std::mem::take(&mut self.is_too_large) {
-            on_object(Piece::TooLarge);
-        } else {
-            on_object(Piece::Whole(&self.object));
-        }
-        self.object.clear();
-    }
-
-    fn keep_object(&mut self, bytes: &[u8]) {
-        if self.object.len().saturating_add(bytes.len()) > self.max_object {
-            self.is_too_large = true;
-            self.object = Vec::new();
-        }
-        if !self.is_too_large {
-            self.object.extend_from_slice(bytes);
         }
     }
 

@@ -3,51 +3,33 @@
 use memchr::memchr;
 use serde::Deserialize;
 
-use super::piece::Piece;
+use super::piece::{Partial, Piece};
 
 /// The lines of a watch, as far as they have been received.
 #[derive(Debug)]
 pub(super) struct WatchLines {
-    max: usize,
     /// The line that has begun.
-    line: Vec<u8>,
-    is_too_large: bool,
+    line: Partial,
 }
 
 impl WatchLines {
     /// Lines of more than `max` bytes are left out.
     pub(super) fn new(max: usize) -> Self {
         Self {
-            max,
-            line: Vec::new(),
-            is_too_large: false,
+            line: Partial::new(max),
         }
     }
 
     /// Hands out the lines that are complete with these bytes, without those that are blank.
     pub(super) fn push(&mut self, mut bytes: &[u8], mut on_line: impl FnMut(Piece<'_>)) {
         while let Some(end) = memchr(b'\n', bytes) {
-            let (rest, following) = (&bytes[..end], &bytes[end + 1..]);
-            self.keep(rest);
-            if std::mem::take(&mut self.is_too_large) {
-                on_line(Piece::TooLarge);
-            } else if !self.line.trim_ascii().is_empty() {
-                on_line(Piece::Whole(&self.line));
-            }
-            self.line.clear();
-            bytes = following;
+            self.line.complete(&bytes[..end], |line| match line {
+                Piece::Whole(text) if text.trim_ascii().is_empty() => {}
+                line => on_line(line),
+            });
+            bytes = &bytes[end + 1..];
         }
-        self.keep(bytes);
-    }
-
-    fn keep(&mut self, bytes: &[u8]) {
-        if self.line.len().saturating_add(bytes.len()) > self.max {
-            self.is_too_large = true;
-            self.line = Vec::new();
-        }
-        if !self.is_too_large {
-            self.line.extend_from_slice(bytes);
-        }
+        self.line.keep(bytes);
     }
 }
 
