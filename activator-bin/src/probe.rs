@@ -27,6 +27,7 @@ use parking_lot::Mutex;
 use reporter_core::RevisionKey;
 use tokio::sync::{Semaphore, watch};
 
+use reporter_metrics::BackendState;
 pub use reporter_metrics::ProbeOutcome;
 
 pub use self::in_cluster::{InCluster, Share};
@@ -153,6 +154,18 @@ pub struct BackendCounts {
 }
 
 impl BackendCounts {
+    /// How many are in this state.
+    #[must_use]
+    pub fn of(&self, state: BackendState) -> usize {
+        match state {
+            BackendState::Probing => self.probing,
+            BackendState::Ready => self.ready,
+            BackendState::SetAside => self.set_aside,
+            BackendState::Unassigned => self.unassigned,
+            BackendState::BehindService => self.behind_service,
+        }
+    }
+
     fn all_ready(&self) -> usize {
         self.ready + self.unassigned
     }

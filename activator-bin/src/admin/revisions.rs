@@ -14,6 +14,7 @@ use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use reporter_core::RevisionKey;
+use reporter_metrics::BackendState;
 use serde_json::Value as Json;
 use tokio::time::timeout;
 
@@ -160,20 +161,8 @@ impl Access {
 
 /// The number of backends in each state, with the names of the metric.
 fn states(counts: BackendCounts) -> Json {
-    let BackendCounts {
-        ready,
-        unassigned,
-        probing,
-        set_aside,
-        behind_service,
-    } = counts;
-    serde_json::json!({
-        "ready": ready,
-        "unassigned": unassigned,
-        "probing": probing,
-        "set_aside": set_aside,
-        "behind_service": behind_service,
-    })
+    let state = |state: BackendState| (state.as_str(), counts.of(state));
+    BackendState::ALL.into_iter().map(state).collect()
 }
 
 fn key((namespace, name): &(String, String)) -> Result<RevisionKey, ErrorResponse> {

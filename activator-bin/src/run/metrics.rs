@@ -59,13 +59,7 @@ fn count_backends(metrics: &BackendMetrics, targets: &[Arc<ServedRevision>]) {
     for target in targets {
         let counts = target.prober.counts();
         for (state, sum) in &mut sums {
-            *sum += match state {
-                BackendState::Probing => counts.probing,
-                BackendState::Ready => counts.ready,
-                BackendState::SetAside => counts.set_aside,
-                BackendState::Unassigned => counts.unassigned,
-                BackendState::BehindService => counts.behind_service,
-            };
+            *sum += counts.of(*state);
         }
     }
     for (state, sum) in sums {
