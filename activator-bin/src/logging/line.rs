@@ -1,5 +1,7 @@
 //! Bounds the length of a log line.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::LogFormat;
@@ -8,19 +10,19 @@ use super::LogFormat;
 pub(super) const MAX: usize = 4096;
 
 /// The end of a text that was cut.
-const CUT: &str = "...";
+pub(crate) const CUT: &str = "...";
 
 /// The line, cut if it is too long: at its end, or in the strings of a JSON object, which stays valid.
 pub(super) fn bounded(line: &str, format: LogFormat) -> Vec<u8> {
     if line.len() <= MAX {
         return line.into();
     }
-    let cut = match format {
+    let shortened = match format {
         LogFormat::Text => None,
         LogFormat::Json => shortened(line),
     };
-    let cut = cut.unwrap_or_else(|| format!("{}{CUT}", start(line, MAX - CUT.len() - 1)));
-    format!("{cut}\n").into()
+    let shortened = shortened.map_or_else(|| cut(line, MAX - 1), Cow::Owned);
+    format!("{shortened}\n").into()
 }
 
 /// A JSON object with its strings cut so that it fits; `None` if that is not enough.
@@ -38,13 +40,23 @@ fn shortened(line: &str) -> Option<String> {
 
 fn shorten(value: &mut Value, max: usize) {
     match value {
-        Value::String(text) if text.len() > max + CUT.len() => {
-            *text = format!("{}{CUT}", start(text, max));
+        Value::String(text) => {
+            if let Cow::Owned(cut) = cut(text, max + CUT.len()) {
+                *text = cut;
+            }
         }
         Value::Array(values) => values.iter_mut().for_each(|value| shorten(value, max)),
         Value::Object(fields) => fields.values_mut().for_each(|value| shorten(value, max)),
         _ => {}
     }
+}
+
+/// The text, cut if it is longer than `max` bytes.
+pub(crate) fn cut(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return text.into();
+    }
+    format!("{}{CUT}", start(text, max - CUT.len())).into()
 }
 
 /// At most the first `max` bytes.

@@ -8,8 +8,6 @@ use crate::message::target::Target;
 
 /// The longest value that is taken from a request, in bytes.
 const MAX_VALUE: usize = 4096;
-/// The end of a value that was cut.
-const CUT: &str = "...";
 
 /// What is known of a request. What the template does not need is empty.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -198,8 +196,5 @@ fn trace_id(headers: &HeaderMap) -> Option<String> {
 
 /// The value, cut if it is too long.
 fn cut(value: &str) -> String {
-    if value.len() <= MAX_VALUE {
-        return value.to_owned();
-    }
-    format!("{}{CUT}", line::start(value, MAX_VALUE - CUT.len()))
+    line::cut(value, MAX_VALUE).into_owned()
 }

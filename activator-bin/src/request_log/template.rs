@@ -15,8 +15,6 @@ use crate::logging::line;
 
 /// Knative's, for a request log that is on without a template of its own.
 const DEFAULT: &str = r#"{"httpRequest": {"requestMethod": "{{.Request.Method}}", "requestUrl": "{{js .Request.RequestURI}}", "requestSize": "{{.Request.ContentLength}}", "status": {{.Response.Code}}, "responseSize": "{{.Response.Size}}", "userAgent": "{{js .Request.UserAgent}}", "remoteIp": "{{js .Request.RemoteAddr}}", "serverIp": "{{.Revision.PodIP}}", "referer": "{{js .Request.Referer}}", "latency": "{{.Response.Latency}}s", "protocol": "{{.Request.Proto}}"}, "traceId": "{{index .Request.Header "X-B3-Traceid"}}"}"#;
-/// The end of a line that was cut.
-const CUT: &str = "...";
 
 /// A template for the lines of the request log: a part of Go's text/template. Clones share it.
 #[derive(Clone)]
@@ -77,9 +75,9 @@ impl Template {
             printed = failed(entry, &mut Bounded::new(to, most)).map_err(Stop::from);
         }
         if printed.is_err() {
-            let kept = line::start(&to[start..], most - CUT.len()).len();
+            let kept = line::start(&to[start..], most - line::CUT.len()).len();
             to.truncate(start + kept);
-            to.push_str(CUT);
+            to.push_str(line::CUT);
         }
         match &to[start..] {
             "" | "\n" => to.truncate(start),
