@@ -86,15 +86,13 @@ impl Targets {
             is_called_ready: true,
         };
         let named = |backend| {
-            let known = before.get(&backend).unwrap_or(&new);
+            let known = *before.get(&backend).unwrap_or(&new);
             let is_called_ready = true;
-            (
-                backend,
-                Named {
-                    is_called_ready,
-                    ..*known
-                },
-            )
+            let named = Named {
+                is_called_ready,
+                ..known
+            };
+            (backend, named)
         };
         self.backends = listed.backends.into_iter().map(named).collect();
         for backend in self.cluster.iter().flat_map(|it| &it.not_ready) {

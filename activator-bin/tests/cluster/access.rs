@@ -4,11 +4,26 @@ use std::path::PathBuf;
 
 use activator_bin::testing::{ApiAccess, Cluster as Access};
 use serde_json::json;
+use tokio_rustls::TlsAcceptor;
 
 use crate::cluster::{Cluster, LIMITS};
 use crate::fake::FakeApi;
 use crate::objects::{REVISIONS, revision};
 use crate::tls::Authority;
+
+/// Waits until this is part of what is wrong with the watch of revisions.
+async fn until_problem(cluster: &Cluster, part: &str) {
+    let problem = || cluster.problem("revisions.serving.knative.dev");
+    let is_there = || problem().unwrap_or_default().contains(part);
+    cluster.until(part, is_there).await;
+}
+
+/// Restarts the API server, with another certificate.
+async fn restart(cluster: &mut Cluster, certificate: TlsAcceptor) {
+    cluster.api.stop().await;
+    cluster.api.speaks_tls(certificate);
+    cluster.api.restart().await;
+}
 
 #[tokio::test]
 async fn a_token_is_read_again_when_it_is_refused() {
@@ -17,14 +32,7 @@ async fn a_token_is_read_again_when_it_is_refused() {
     api.requires("one");
     let cluster = Cluster::with_user(api, r#"{"tokenFile": "DIR/token"}"#, LIMITS).await;
     cluster.kubernetes.set_internal_tls(false);
-    let problem = || {
-        cluster
-            .problem("revisions.serving.knative.dev")
-            .unwrap_or_default()
-    };
-    cluster
-        .until("no token", || problem().contains("token"))
-        .await;
+    until_problem(&cluster, "token").await;
     cluster.write("token", "one");
     cluster.until_revisions("default/a=").await;
     cluster.api.requires("two");
@@ -50,33 +58,13 @@ async fn a_certificate_that_has_expired_is_not_believed_until_there_is_another()
     let mut cluster = Cluster::trusting(api, &authority).await;
     cluster.kubernetes.set_internal_tls(false);
     cluster.until_revisions("default/a=").await;
-    cluster.api.stop().await;
-    cluster.api.speaks_tls(authority.server_until(2000));
-    cluster.api.restart().await;
-    let problem = || {
-        cluster
-            .problem("revisions.serving.knative.dev")
-            .unwrap_or_default()
-    };
-    cluster
-        .until("expired", || problem().contains("certificate expired"))
-        .await;
+    restart(&mut cluster, authority.server_until(2000)).await;
+    until_problem(&cluster, "certificate expired").await;
     cluster.api.put(REVISIONS, revision("b"));
     assert_eq!(cluster.revisions(), "default/a=");
-    cluster.api.stop().await;
-    cluster.api.speaks_tls(Authority::new().server_until(4000));
-    cluster.api.restart().await;
-    let problem = || {
-        cluster
-            .problem("revisions.serving.knative.dev")
-            .unwrap_or_default()
-    };
-    cluster
-        .until("another's", || problem().contains("BadSignature"))
-        .await;
-    cluster.api.stop().await;
-    cluster.api.speaks_tls(authority.server_until(4000));
-    cluster.api.restart().await;
+    restart(&mut cluster, Authority::new().server_until(4000)).await;
+    until_problem(&cluster, "BadSignature").await;
+    restart(&mut cluster, authority.server_until(4000)).await;
     cluster.until_revisions("default/a= default/b=").await;
 }
 

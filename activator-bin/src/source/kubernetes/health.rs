@@ -129,19 +129,16 @@ impl WatchHealth {
 
     /// A list or watch failed, and is tried again.
     pub(super) fn on_failure(&self, error: &RequestError) {
-        let mut all = self.health.all.lock();
-        let line = all.on_failure(self.id, error, Instant::now());
-        drop(all);
-        if let Some(line) = line {
-            tracing::warn!("{line}");
-        }
+        self.warn(|all, now| all.on_failure(self.id, error, now));
     }
 
     /// What the API server sent is not what it should be.
     pub(super) fn on_nonsense(&self, problem: &str) {
-        let mut all = self.health.all.lock();
-        let line = all.on_refused(self.id, problem.to_owned(), Instant::now());
-        drop(all);
+        self.warn(|all, now| all.on_refused(self.id, problem.to_owned(), now));
+    }
+
+    fn warn(&self, change: impl FnOnce(&mut All, Instant) -> Option<String>) {
+        let line = change(&mut self.health.all.lock(), Instant::now());
         if let Some(line) = line {
             tracing::warn!("{line}");
         }
