@@ -20,6 +20,8 @@ mod source;
 
 /// Everything that can be configured, from a file, the environment and flags.
 mod config;
+/// Starts and stops the instances of revisions on this machine.
+mod launcher;
 /// One request, from its head to the end of its response.
 mod proxy;
 
@@ -42,6 +44,8 @@ mod request_log;
 /// Certificates and CAs, used as soon as they change, and what TLS negotiates.
 mod tls;
 
+/// How many instances the load of a revision needs.
+mod autoscaler;
 /// HTTP/2 frames below the h2 crate.
 mod frames;
 /// Histories of requests: format, recorder, replay.

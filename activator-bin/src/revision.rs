@@ -16,6 +16,7 @@ use crate::upstream::Recall;
 
 mod awaited;
 mod backends;
+pub mod launch;
 mod listing;
 #[cfg(test)]
 mod memory;
@@ -31,6 +32,7 @@ pub(crate) mod tests;
 pub(crate) mod usage;
 
 pub(crate) use awaited::Wait;
+pub(crate) use launch::LaunchSpec;
 pub(crate) use listing::Listing;
 pub use owner::Owner;
 pub(crate) use served::ServedRevision;
@@ -55,7 +57,7 @@ pub struct Revisions {
 }
 
 /// A change of one revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Adds the revision, or changes it.
     Put(Arc<RevisionSpec>),

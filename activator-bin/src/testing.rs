@@ -1,17 +1,20 @@
 //! What the tests, benchmarks and fuzz targets of this package use. Nothing here is stable.
 
+pub use crate::autoscaler::ScaleSettings;
 pub use crate::config::{
     BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits,
     LogFormat, Probe, Problems, Protocol, ReadyWhen, RevisionSpec, Setting, Settings, SinkConfig,
     Sources, TimeoutLimits, TlsConfig, TlsVersion, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
+pub use crate::launcher::fleet;
 pub use crate::probe::{
     InCluster, Listed, Mesh, MeshMode, OnService, PrivateService, PrivateServices, ProbeOutcome,
     ProbeSettings, Prober, Probes, Share,
 };
 pub use crate::readiness::FirstLists;
 pub use crate::request_log::{RequestLog, Template, TemplateError};
+pub use crate::revision::launch;
 pub use crate::revision::{Change, Owner};
 pub use crate::run::{Activator, Options, cluster_tls};
 pub use crate::source::{
@@ -22,3 +25,4 @@ pub use crate::throttle::{
     Complaint, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
 };
 pub use crate::tls::ClusterTls;
+pub use crate::upstream::place::Place;

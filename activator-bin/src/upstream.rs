@@ -28,6 +28,7 @@ mod error;
 mod exchange;
 mod http2;
 mod line;
+pub(crate) mod place;
 mod pool;
 pub(crate) mod protocol;
 mod recall;

@@ -96,6 +96,7 @@ impl Draft {
             tls: self.tls,
             backends: self.backends,
             cluster: None,
+            launch: None,
         })
     }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use reporter_core::{Revision, RevisionKey};
 
+use super::launch::LaunchSpec;
 use crate::probe::{InCluster, Probe};
 use crate::timeouts::TimeoutLimits;
 use crate::upstream::protocol::Protocol;
 
 /// The specification of a revision.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RevisionSpec {
     /// Its namespace and name.
     pub key: RevisionKey,
@@ -32,4 +33,6 @@ pub struct RevisionSpec {
     pub backends: Vec<SocketAddr>,
     /// What the cluster says about them, if it is a cluster that lists them.
     pub cluster: Option<Arc<InCluster>>,
+    /// How its instances are started, if that is done here.
+    pub launch: Option<Arc<LaunchSpec>>,
 }

@@ -26,6 +26,7 @@ pub(crate) fn revision(text: &str) -> RevisionSpec {
         tls: false,
         backends: ports.map(address).collect(),
         cluster: None,
+        launch: None,
     }
 }
 

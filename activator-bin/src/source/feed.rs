@@ -19,7 +19,7 @@ mod tests;
 const AT_ONCE: usize = 256;
 
 /// What a source reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Update {
     /// All its revisions. Of two with the same key the later one counts.
     All(Vec<RevisionSpec>),

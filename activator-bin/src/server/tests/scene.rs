@@ -64,6 +64,7 @@ impl Scene {
             tls: false,
             backends: vec![backend],
             cluster: None,
+            launch: None,
         };
         let revisions = Arc::new(Revisions::new(Shared::for_tests()));
         revisions.put(revision);

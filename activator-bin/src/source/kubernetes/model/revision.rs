@@ -62,6 +62,7 @@ pub(super) fn spec(
         tls: false,
         backends: Vec::new(),
         cluster: Some(Arc::new(cluster)),
+        launch: None,
         key,
     }
 }
