@@ -12,6 +12,7 @@ use crate::cluster::ClusterMetrics;
 use crate::config::ConfigMetrics;
 use crate::connections::ConnectionMetrics;
 use crate::errors::ErrorMetrics;
+use crate::instances::InstanceMetrics;
 use crate::link::LinkMetrics;
 use crate::log::LogMetrics;
 use crate::names::{self, METRICS};
@@ -103,6 +104,11 @@ impl Exporter {
     /// The backends and their probes.
     pub fn backends(&self) -> BackendMetrics {
         BackendMetrics::new(&self.registry)
+    }
+
+    /// The instances that are started on this machine.
+    pub fn instances(&self) -> InstanceMetrics {
+        InstanceMetrics::new(&self.registry)
     }
 
     /// What is heard of a Kubernetes cluster.

@@ -107,6 +107,19 @@ table! {
     BACKENDS: Kind::Gauge, "activator_backends" ["state"],
         "Backends by state, of revisions that are awake: they had a request within the last minutes.";
 
+    INSTANCES: Kind::Gauge, "activator_instances" ["state"],
+        "Instances started on this machine, by state; stopped and failed are revisions that have none.";
+    INSTANCES_WANTED: Kind::Gauge, "activator_instances_wanted" [],
+        "Instances that the load, min_scale and the admin port ask for, of all revisions together.";
+    INSTANCE_STARTS: Kind::Counter, "activator_instance_starts_total" ["cause"],
+        "Instances started, or woken when they were frozen, by cause.";
+    INSTANCE_STOPS: Kind::Counter, "activator_instance_stops_total" ["cause"],
+        "Instances stopped, frozen, or ended by themselves, by cause.";
+    INSTANCE_START: Kind::Histogram(WAIT_BUCKETS), "activator_instance_start_seconds" [],
+        "Time from the first request that waits for an instance, or else from its start, until it is ready.";
+    INSTANCE_RESTARTS: Kind::Counter, "activator_instance_restarts_total" [],
+        "Instances started because the one before had ended by itself.";
+
     WATCH_AGE: Kind::Gauge, "activator_watch_age_seconds" ["kind"],
         "Time since the API server was last heard on the watch of that kind; it is heard every 30 s at least.";
     BAD_OBJECTS: Kind::Gauge, "activator_bad_objects" [],

@@ -3,7 +3,8 @@
 use std::time::{Duration, SystemTime};
 
 use reporter_metrics::{
-    BackendState, ErrorReason, Exporter, METRICS, ProbeOutcome, QueueLimit, WatchKind,
+    BackendState, ErrorReason, Exporter, InstanceState, METRICS, ProbeOutcome, QueueLimit,
+    StartCause, StopCause, WatchKind,
 };
 
 use crate::lister::{exporter, samples};
@@ -385,4 +386,28 @@ fn the_process_is_measured() {
             assert!(value(metric.name) > 0.0, "{}", metric.name);
         }
     }
+}
+
+#[test]
+fn a_restart_is_a_start_as_well() {
+    let events = |exporter: &Exporter| {
+        let instances = exporter.instances();
+        instances.count(InstanceState::Ready, 2);
+        instances.wanted(3);
+        instances.started(StartCause::FirstRequest);
+        instances.started(StartCause::Crash);
+        instances.stopped(StopCause::Crash);
+    };
+    check(
+        events,
+        "activator_instance",
+        &[
+            "activator_instance_restarts_total 1",
+            "activator_instance_starts_total{cause=\"crash\"} 1",
+            "activator_instance_starts_total{cause=\"first_request\"} 1",
+            "activator_instance_stops_total{cause=\"crash\"} 1",
+            "activator_instances{state=\"ready\"} 2",
+            "activator_instances_wanted 3",
+        ],
+    );
 }

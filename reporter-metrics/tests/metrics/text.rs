@@ -24,6 +24,7 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.link("autoscaler");
     exporter.queue();
     exporter.backends();
+    exporter.instances();
     let cluster = exporter.cluster();
     cluster.watch_age(WatchKind::Secrets, Duration::ZERO);
     exporter.config();
