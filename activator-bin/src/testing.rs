@@ -2,9 +2,9 @@
 
 pub use crate::autoscaler::ScaleSettings;
 pub use crate::config::{
-    BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits,
-    LogFormat, Probe, Problems, Protocol, ReadyWhen, RevisionSpec, Setting, Settings, SinkConfig,
-    Sources, TimeoutLimits, TlsConfig, TlsVersion, Value,
+    BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, LaunchDraft,
+    Limits, LogFormat, Probe, Problems, Protocol, ReadyWhen, RevisionSpec, Setting, Settings,
+    SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::launcher::fleet;

@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use activator_bin::testing::{
-    Activator, Config, Default, Draft, JsonLinesConfig, Options, Setting, Settings, SinkConfig,
+    Activator, Config, Default, Draft, JsonLinesConfig, LaunchDraft, Options, Setting, Settings,
+    SinkConfig,
 };
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 use reporter_metrics::{Exporter, METRICS, WatchKind};
@@ -102,6 +103,7 @@ fn settings_tables_match_the_code() {
         &table(&AutoscalerConfig::settings()),
     );
     check(CONFIGURATION, "revision", &table(&Draft::settings()));
+    check(CONFIGURATION, "launched", &table(&LaunchDraft::settings()));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use super::problem::{Location, Problems};
 use super::unknown;
@@ -36,7 +36,7 @@ pub(super) struct Element<'a> {
     pub(super) value: &'a DeValue<'a>,
 }
 
-/// Where settings are set, whether their values are valid or not.
+/// Where settings and other fields are set, whether their values are valid or not.
 pub(super) type Locations = BTreeMap<&'static str, Location>;
 
 impl<'a> Reader<'a> {
@@ -84,7 +84,7 @@ impl<'a> Reader<'a> {
     pub(super) fn read<T: Settings>(
         &mut self,
         section: &Section<'_>,
-        others: &[&str],
+        others: &[&'static str],
         target: &mut T,
     ) -> Locations {
         let settings = T::settings();
@@ -99,8 +99,9 @@ impl<'a> Reader<'a> {
                 let named = || settings.iter().filter(|_| !dotted);
                 let setting = named().find(|setting| setting.field == path);
                 let parent = named().any(|setting| setting.field.starts_with(&inside));
-                if let Some(setting) = setting {
-                    locations.insert(setting.field, self.location(value));
+                let other = others.iter().find(|other| **other == path);
+                if let Some(field) = setting.map(|it| it.field).or(other.copied()) {
+                    locations.insert(field, self.location(value));
                 }
                 let known =
                     setting.and_then(|it| target.apply(it.field, &Value::Toml(value.get_ref())));
@@ -114,7 +115,7 @@ impl<'a> Reader<'a> {
                         let expected = format!("a section, [{}]", section.field(&path));
                         Err(Value::Toml(value).instead_of(&expected))
                     }
-                    (None, _) if others.contains(&path.as_str()) => Ok(()),
+                    (None, _) if other.is_some() => Ok(()),
                     (None, _) => {
                         let message = unknown::field(&prefix, key.get_ref(), &settings, others);
                         let path = unknown::path(&prefix, key.get_ref());
@@ -206,6 +207,33 @@ impl<'a> Reader<'a> {
             value: element.get_ref(),
         };
         elements.iter().enumerate().map(element).collect()
+    }
+
+    /// The entries of a table, by name; empty when it is missing.
+    pub(super) fn entries<'t>(
+        &mut self,
+        parent: &Section<'t>,
+        name: &str,
+        expected: &str,
+    ) -> Vec<(&'t str, Element<'t>)> {
+        let Some(table) = parent.table.get(name) else {
+            return Vec::new();
+        };
+        let DeValue::Table(entries) = table.get_ref() else {
+            let message = Value::Toml(table.get_ref()).instead_of(expected);
+            self.problem(table, parent.field(name), message);
+            return Vec::new();
+        };
+        let inside = format!("{}.", parent.field(name));
+        let entry = |(key, value): (&'t Spanned<DeString<'t>>, &'t Spanned<DeValue<'t>>)| {
+            let element = Element {
+                name: unknown::path(&inside, key.get_ref()),
+                location: self.location(key),
+                value: value.get_ref(),
+            };
+            (key.get_ref().as_ref(), element)
+        };
+        entries.iter().map(entry).collect()
     }
 
     fn problem<T>(&mut self, at: &Spanned<T>, field: String, message: String) {

@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 
 use super::problem::{Location, Problems};
 use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS};
-use super::{RevisionSpec, ThrottleConfig, unknown};
+use super::{RevisionSpec, ThrottleConfig, launch, unknown};
 use crate::probe::{InCluster, Share};
 use crate::settings::{Settings, Value};
 
@@ -29,6 +29,8 @@ struct Fields<'a> {
     protocol: &'a str,
     tls: bool,
     backends: &'a [SocketAddr],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launch: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster: Option<ClusterFields<'a>>,
 }
@@ -113,6 +115,7 @@ impl RevisionSpec {
             protocol: protocol.expect("the table has them all").0,
             tls: self.tls,
             backends: &self.backends,
+            launch: self.launch.as_deref().map(launch::to_json),
             cluster: self.cluster.as_deref().map(ClusterFields::from),
         };
         let mut json = serde_json::to_value(fields).expect("strings, numbers and lists");
@@ -130,6 +133,10 @@ fn read(fields: &Map<String, Json>, key: &RevisionKey, draft: &mut Draft, proble
             "name" => same(value, key.name()),
             BACKENDS => read_backends(value, draft, problems),
             "cluster" => Err("comes from the cluster and cannot be set".to_owned()),
+            "launch" => Err("comes from the file and cannot be set".to_owned()),
+            name if launch::fields().any(|it| it == name) => Err(
+                "comes from the file only, as all that says how instances are started".to_owned(),
+            ),
             _ => draft.apply(name, &Value::Json(value)).unwrap_or_else(|| {
                 let known = Draft::settings();
                 Err(unknown::field("", name, &known, &[BACKENDS]))

@@ -7,13 +7,14 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use foldhash::fast::FixedState;
+use reporter_core::Accounting;
 
 use super::content::{FileContent, Revisions};
 use super::file::Locations;
 use super::pieces::Pieces;
 use super::problem::{Location, Problems};
 use super::revision::Draft;
-use super::{Cluster, Config, Listen, ReadyWhen, SinkConfig, cluster, embedded, tls};
+use super::{Cluster, Config, Listen, ReadyWhen, RevisionSpec, SinkConfig, cluster, embedded, tls};
 use crate::os::regular_file::{self, Unread};
 use crate::settings::{Settings, Value, nearest, quoted};
 
@@ -116,6 +117,7 @@ impl Sources {
         let inherited = &config.throttle;
         let whole = |draft: Draft| draft.finish(inherited);
         config.revisions = revisions.into_iter().filter_map(whole).collect();
+        imply_average(&mut config, &locations, &mut problems);
         check_together(&config, &locations, &mut problems);
         problems.into_result(config)
     }
@@ -251,6 +253,23 @@ fn meeting(listen: &Listen) -> Vec<(ListenAddress, ListenAddress)> {
         .filter(|(first, second)| meet(all[*first].1, second.1))
         .map(|(first, second)| (all[first], *second))
         .collect()
+}
+
+/// Sets the accounting that instances which are started here are scaled by.
+fn imply_average(config: &mut Config, locations: &Locations, problems: &mut Problems) {
+    let launched = config.revisions.iter().find(|it| it.launch.is_some());
+    let Some(RevisionSpec { key, .. }) = launched else {
+        return;
+    };
+    let field = "reporter.accounting";
+    if let (Some(location), Accounting::Snapshot) =
+        (locations.get(field), config.reporter.accounting)
+        && !problems.mention(field)
+    {
+        let message = format!("must be \"average\", or unset: {key} is scaled here, by averages");
+        problems.push(location.clone(), field, message);
+    }
+    config.reporter.accounting = Accounting::Average;
 }
 
 /// Checks across several settings, skipped if one of them is invalid.

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use reporter_core::{Revision, RevisionKey};
 
 use super::file::{Element, Reader, Section};
+use super::launch::{self, LaunchDraft};
 use super::{Probe, Protocol, RevisionSpec, ThrottleConfig, TimeoutLimits};
+use crate::revision::LaunchSpec;
 use crate::settings::{Value, settings};
 
 /// The range of every bound on a queue.
@@ -58,6 +60,20 @@ settings! {
     others {
         /// The addresses of its instances.
         backends: Vec<SocketAddr>;
+        /// How its instances are started, if that is done here.
+        launch: Option<Arc<LaunchSpec>>;
+    }
+}
+
+settings! {
+    /// A section of the file.
+    #[derive(Clone)]
+    struct Written in "" {}
+    sections {
+        /// What every revision has.
+        draft: Draft;
+        /// How instances are started, if that is done here.
+        launch: LaunchDraft;
     }
 }
 
@@ -96,7 +112,7 @@ impl Draft {
             tls: self.tls,
             backends: self.backends,
             cluster: None,
-            launch: None,
+            launch: self.launch,
         })
     }
 
@@ -134,9 +150,14 @@ pub(super) const BACKENDS_EXPECTED: &str = "a list of addresses, like [\"10.0.0.
 pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Draft> {
     let mut seen = BTreeMap::new();
     let mut revisions = Vec::new();
+    let others = [&[BACKENDS], launch::OTHERS].concat();
+    // Cloned, because its defaults are parsed from text.
+    let blank = Written::default();
     for section in reader.sections(root, "revision") {
-        let mut draft = Draft::default();
-        reader.read(&section, &[BACKENDS], &mut draft);
+        let before = reader.problems.as_slice().len();
+        let mut written = blank.clone();
+        let locations = reader.read(&section, &others, &mut written);
+        let Written { mut draft, launch } = written;
         let backends = reader.elements(&section, BACKENDS, BACKENDS_EXPECTED);
         let values = backends.iter().map(|element| Value::Toml(element.value));
         draft.read_backends(values, |index, message| {
@@ -145,6 +166,7 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Draft
                 .problems
                 .push(location.clone(), name.as_str(), message);
         });
+        draft.launch = launch.finish(reader, &section, &locations, before, draft.tls);
         let Some(key) = draft.key() else {
             continue;
         };

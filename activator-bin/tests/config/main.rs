@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::testing::{
-    BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, Limits,
-    LogFormat, Probe, Protocol, ReadyWhen, Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig,
-    TlsVersion, Value,
+    BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, LaunchDraft,
+    Limits, LogFormat, Probe, Protocol, ReadyWhen, Settings, SinkConfig, Sources, TimeoutLimits,
+    TlsConfig, TlsVersion, Value,
 };
 use reporter_core::Accounting;
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
@@ -15,6 +15,7 @@ use rustls::{CipherSuite, NamedGroup};
 
 mod any_bytes;
 mod cluster;
+mod launched;
 mod sources;
 
 /// A case of `errors.txt`.
@@ -95,8 +96,8 @@ fn load(file: &str) -> Config {
 #[test]
 fn full_file_is_read() {
     let config = load(include_str!("full.toml"));
-    let [first, second] = config.revisions.as_slice() else {
-        panic!("two revisions, not {:?}", config.revisions);
+    let [first, second, ..] = config.revisions.as_slice() else {
+        panic!("revisions, not {:?}", config.revisions);
     };
     assert_eq!(config.pod_name, "activator-0");
     assert_eq!(config.workers, 3);
@@ -250,6 +251,7 @@ fn defaults_pass_their_own_checks() {
     }
     check(Config::default);
     check(Draft::default);
+    check(LaunchDraft::default);
     check(JsonLinesConfig::default);
     check(|| AutoscalerConfig::new("ws://10.0.0.1"));
 }

@@ -1,0 +1,154 @@
+//! Revisions whose instances are started here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use activator_bin::testing::launch::{
+    IdleAction, InstanceLog, LaunchSpec, PortSpec, ProcessSpec, Ready, Restarts, Start, WaitingPage,
+};
+use activator_bin::testing::{ScaleSettings, Sources};
+use reporter_core::Accounting;
+
+use super::load;
+
+/// How instances of the revision of this name are started.
+fn launch(file: &str, name: &str) -> Arc<LaunchSpec> {
+    let revisions = load(file).revisions;
+    let named = revisions.into_iter().find(|it| it.key.name() == name);
+    let launch = named.and_then(|it| it.launch);
+    launch.expect("its instances are started here")
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+/// The defaults with this command.
+fn process(command: &[&str], max_scale: u32) -> LaunchSpec {
+    LaunchSpec {
+        start: Start::Process(ProcessSpec {
+            command: words(command),
+            dir: None,
+            env: [].into(),
+            user: None,
+            port: PortSpec::Auto,
+        }),
+        ready: Ready::Http("/".to_owned()),
+        start_timeout: Duration::from_secs(120),
+        stop_signal: 15,
+        stop_timeout: Duration::from_secs(10),
+        scale: ScaleSettings::new(max_scale),
+        min_uptime: Duration::ZERO,
+        idle_action: IdleAction::Stop,
+        busy_check: None,
+        group: None,
+        ignore: Vec::new(),
+        asleep_status: 503,
+        waiting_page: WaitingPage::Auto,
+        schedule: Vec::new(),
+        restarts: Restarts {
+            backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(60),
+            max_restarts: 3,
+            window: Duration::from_secs(300),
+        },
+        log: InstanceLog::Inherit,
+    }
+}
+
+#[test]
+fn a_command_and_the_most_instances_are_enough() {
+    let section = "[[revision]]\nnamespace = 'a'\nname = 'b'\n";
+    let short = format!("{section}command = 'app {{port}}'\nmax_scale = 3");
+    assert_eq!(*launch(&short, "b"), process(&["app", "{port}"], 3));
+    let list = format!("{section}command = ['app', 'a b']\nargs = ['']\nmax_scale = 1");
+    assert_eq!(*launch(&list, "b"), process(&["app", "a b", ""], 1));
+    let start = format!("{section}start_command = 'up'\nbackends = ['127.0.0.1:1']");
+    let expected = LaunchSpec {
+        start: Start::Commands {
+            start: words(&["up"]),
+            stop: Vec::new(),
+        },
+        ..process(&[], 1)
+    };
+    assert_eq!(*launch(&start, "b"), expected);
+}
+
+#[test]
+fn all_fields_are_read() {
+    let full = include_str!("full.toml");
+    let process_spec = ProcessSpec {
+        command: words(&[
+            "python3",
+            "-m",
+            "http.server",
+            "--bind",
+            "127.0.0.1",
+            "{port}",
+        ]),
+        dir: Some("/srv/{name}".into()),
+        env: [("MODE", "fast"), ("URL", "http://127.0.0.1:{port}/")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into(),
+        user: Some("www-data".to_owned()),
+        port: PortSpec::Fixed(8080),
+    };
+    let expected = LaunchSpec {
+        start: Start::Process(process_spec),
+        ready: Ready::Http("/healthz?deep=1".to_owned()),
+        start_timeout: Duration::from_secs(30),
+        stop_signal: 2,
+        stop_timeout: Duration::from_secs(5),
+        scale: ScaleSettings {
+            target: Some(7.5),
+            target_utilization: Some(0.8),
+            stable_window: Duration::from_secs(30),
+            panic_window_percentage: 20.0,
+            panic_threshold_percentage: 150.5,
+            min_scale: 1,
+            max_scale: 1,
+            initial_scale: 0,
+            activation_scale: None,
+            scale_down_delay: Duration::from_secs(15),
+            scale_to_zero_pod_retention_period: Duration::from_secs(90),
+        },
+        min_uptime: Duration::from_secs(60),
+        restarts: Restarts {
+            backoff: Duration::from_millis(100),
+            max_backoff: Duration::from_secs(10),
+            max_restarts: 5,
+            window: Duration::from_secs(600),
+        },
+        log: InstanceLog::File("/var/log/web.log".into()),
+        ..process(&[], 1)
+    };
+    assert_eq!(*launch(full, "web"), expected);
+    let expected = LaunchSpec {
+        start: Start::Commands {
+            start: words(&["docker", "start", "web"]),
+            stop: words(&["docker", "stop", "web"]),
+        },
+        ready: Ready::Tcp,
+        ..process(&[], 1)
+    };
+    assert_eq!(*launch(full, "container"), expected);
+}
+
+#[test]
+fn a_launched_revision_is_counted_by_averages() {
+    let section = "[[revision]]\nnamespace = 'a'\nname = 'b'\n";
+    let launched = format!("{section}command = 'app'\nmax_scale = 1\n");
+    let accounting = |file: &str| load(file).reporter.accounting;
+    assert_eq!(accounting(section), Accounting::Snapshot);
+    assert_eq!(accounting(&launched), Accounting::Average);
+    let sources = Sources {
+        flags: vec![("reporter.accounting", "average".to_owned())],
+        ..Sources::default()
+    };
+    let snapshot = format!("reporter.accounting = 'snapshot'\n{launched}");
+    let config = sources.check(Some(("f", snapshot.as_bytes())));
+    assert_eq!(
+        config.map(|it| it.reporter.accounting),
+        Ok(Accounting::Average)
+    );
+}
