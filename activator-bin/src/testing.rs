@@ -1,6 +1,6 @@
 //! What the tests, benchmarks and fuzz targets of this package use. Nothing here is stable.
 
-pub use crate::autoscaler::ScaleSettings;
+pub use crate::autoscaler::{Autoscaler, ScaleSettings};
 pub use crate::config::{
     BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, LaunchDraft,
     Limits, LogFormat, Probe, Problems, Protocol, ReadyWhen, RevisionSpec, Setting, Settings,
