@@ -31,6 +31,7 @@ pub use crate::tls::TlsVersion;
 pub use crate::upstream::protocol::Protocol;
 pub use cluster::Cluster;
 pub(crate) use cluster::KubernetesConfig;
+pub(crate) use json::refuse_commands;
 pub use launch::LaunchDraft;
 pub(crate) use load::ReloadError;
 pub use load::Sources;

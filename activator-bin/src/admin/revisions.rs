@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::list_body::ListBody;
 use super::origin;
-use crate::config::{AdminConfig, ThrottleConfig};
+use crate::config::{AdminConfig, ThrottleConfig, refuse_commands};
 use crate::probe::BackendCounts;
 use crate::revision::RevisionSpec;
 use crate::revision::Revisions;
@@ -96,29 +96,27 @@ async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> ResponseResult {
-    access.check_write(&target, &headers)?;
+    let allowed = access.check_write(&target, &headers);
+    let body = read(body).await;
+    // Whoever may change a revision may not say what is run on this machine: that is no matter of rights.
+    if let Ok(body) = &body {
+        refuse_commands(body).map_err(bad_request)?;
+    }
+    allowed?;
     let key = key(&parts)?;
-    let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await;
-    let body = body.map_err(|_| {
-        let why = format!("the body did not arrive within {BODY_TIMEOUT:?}");
-        ErrorResponse(StatusCode::REQUEST_TIMEOUT, why)
-    })?;
-    let body = body.map_err(|error| {
-        let broken = ErrorResponse(StatusCode::BAD_REQUEST, format!("body: {error}"));
-        let large = "the body is larger than 1 MiB".to_owned();
-        match std::error::Error::source(&error) {
-            Some(cause) if cause.is::<http_body_util::LengthLimitError>() => {
-                ErrorResponse(StatusCode::PAYLOAD_TOO_LARGE, large)
-            }
-            _ => broken,
-        }
-    })?;
+    let body = body?;
     let config = RevisionSpec::from_json(&key, &body, &access.inherited);
-    let config =
-        config.map_err(|problems| ErrorResponse(StatusCode::BAD_REQUEST, problems.to_string()))?;
+    let config = config.map_err(bad_request)?;
     if config.tls && !access.backend_tls {
         let why = "body: tls: needs ca_file in [backend_tls], which was not set at startup";
-        return Err(ErrorResponse(StatusCode::BAD_REQUEST, why.to_owned()));
+        return Err(bad_request(why));
+    }
+    let known = access.revisions.config(&key);
+    if known.is_some_and(|it| it.launch.is_some()) {
+        let why = format!(
+            "the instances of {key} are started here, as the file says: change it there, or DELETE it first"
+        );
+        return Err(ErrorResponse(StatusCode::CONFLICT, why));
     }
     let shown = config.to_json();
     let status = if access.revisions.put(config) {
@@ -128,6 +126,22 @@ async fn put(
     };
     tracing::info!(revision = %key, "set through the admin port");
     Ok(json(status, &shown))
+}
+
+/// The body of a change.
+async fn read(body: Body) -> Result<Bytes, ErrorResponse> {
+    let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await;
+    let body = body.map_err(|_| {
+        let why = format!("the body did not arrive within {BODY_TIMEOUT:?}");
+        ErrorResponse(StatusCode::REQUEST_TIMEOUT, why)
+    })?;
+    body.map_err(|error| match std::error::Error::source(&error) {
+        Some(cause) if cause.is::<http_body_util::LengthLimitError>() => {
+            let why = "the body is larger than 1 MiB".to_owned();
+            ErrorResponse(StatusCode::PAYLOAD_TOO_LARGE, why)
+        }
+        _ => bad_request(format_args!("body: {error}")),
+    })
 }
 
 async fn delete(
@@ -167,7 +181,11 @@ fn states(counts: BackendCounts) -> Json {
 
 fn key((namespace, name): &(String, String)) -> Result<RevisionKey, ErrorResponse> {
     RevisionKey::try_new(namespace, name)
-        .map_err(|error| ErrorResponse(StatusCode::BAD_REQUEST, format!("path: {error}")))
+        .map_err(|error| bad_request(format_args!("path: {error}")))
+}
+
+fn bad_request(why: impl ToString) -> ErrorResponse {
+    ErrorResponse(StatusCode::BAD_REQUEST, why.to_string())
 }
 
 fn not_found(key: &RevisionKey) -> ErrorResponse {

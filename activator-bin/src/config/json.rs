@@ -1,10 +1,12 @@
 //! A revision as JSON: the same fields and checks as in the file.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use reporter_core::RevisionKey;
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value as Json};
 
 use super::problem::{Location, Problems};
@@ -111,7 +113,11 @@ impl RevisionSpec {
             timeout: text(self.timeouts.total),
             response_start_timeout: optional(self.timeouts.response_start),
             idle_timeout: optional(self.timeouts.idle),
-            probe: probe.expect("the table has them all").0,
+            // Instances that are started here have `ready` instead.
+            probe: match self.launch {
+                None => probe.expect("the table has them all").0,
+                Some(_) => "",
+            },
             protocol: protocol.expect("the table has them all").0,
             tls: self.tls,
             backends: &self.backends,
@@ -126,6 +132,26 @@ impl RevisionSpec {
     }
 }
 
+/// What is said of a field that only the file may have.
+const FILE_ONLY: &str = "comes from the file only, like all that says how instances are started";
+
+fn is_command(name: &str) -> bool {
+    launch::fields().any(|it| it == name)
+}
+
+/// Refuses an object with a field that says how instances are started. What else is wrong is not looked for.
+///
+/// # Errors
+/// The fields.
+pub(crate) fn refuse_commands(json: &[u8]) -> Result<(), Problems> {
+    let fields: BTreeMap<String, IgnoredAny> = serde_json::from_slice(json).unwrap_or_default();
+    let mut problems = Problems::default();
+    for name in fields.into_keys().filter(|name| is_command(name)) {
+        problems.push(Location::Body, name, FILE_ONLY.to_owned());
+    }
+    problems.into_result(())
+}
+
 fn read(fields: &Map<String, Json>, key: &RevisionKey, draft: &mut Draft, problems: &mut Problems) {
     for (name, value) in fields {
         let outcome = match name.as_str() {
@@ -134,9 +160,7 @@ fn read(fields: &Map<String, Json>, key: &RevisionKey, draft: &mut Draft, proble
             BACKENDS => read_backends(value, draft, problems),
             "cluster" => Err("comes from the cluster and cannot be set".to_owned()),
             "launch" => Err("comes from the file and cannot be set".to_owned()),
-            name if launch::fields().any(|it| it == name) => Err(
-                "comes from the file only, as all that says how instances are started".to_owned(),
-            ),
+            name if is_command(name) => Err(FILE_ONLY.to_owned()),
             _ => draft.apply(name, &Value::Json(value)).unwrap_or_else(|| {
                 let known = Draft::settings();
                 Err(unknown::field("", name, &known, &[BACKENDS]))

@@ -6,6 +6,7 @@ use activator_bin::testing::Activator;
 
 use crate::support::activator::{Ask, config, start_with};
 use crate::support::backend::answering;
+use crate::support::config::for_tests;
 use crate::support::directory::Directory;
 use crate::support::http1::{Client, HELLO, Message, OK};
 use crate::support::tls::{Authority, reaching};
@@ -27,11 +28,16 @@ async fn ask(activator: &Activator, request: &str, body: &str) -> Message {
     client.message().await
 }
 
-/// Each line is sent in turn; `=` are the status and the body of the answer.
-async fn check(write: bool, cases: &[(&str, &str, u16, &str)]) {
-    let activator = start(&["127.0.0.1:1".parse().unwrap()], write);
+/// Each line is sent in turn, with the status and the body of the answer.
+type Cases<'a> = &'a [(&'a str, &'a str, u16, &'a str)];
+
+async fn check(write: bool, cases: Cases<'_>) {
+    check_with(&start(&["127.0.0.1:1".parse().unwrap()], write), cases).await;
+}
+
+async fn check_with(activator: &Activator, cases: Cases<'_>) {
     for (request, body, status, expected) in cases {
-        let answer = ask(&activator, request, body).await;
+        let answer = ask(activator, request, body).await;
         let expected = match expected.is_empty() {
             true => String::new(),
             false => format!("{expected}\n"),
@@ -92,6 +98,70 @@ async fn without_admin_write_revisions_are_read_only() {
             ("PUT /v1/revisions/default/hello", "{}", 403, off),
             ("DELETE /v1/revisions/default/hello", "", 403, off),
             ("GET /v1/revisions/default/hello", "", 200, SHOWN),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_started_comes_from_the_file_only() {
+    let file = "
+        throttle.queue_depth = 100
+        [[revision]]
+        namespace = 'default'
+        name = 'hello'
+        command = ['app', '{port}']
+        dir = '/srv'
+        env = { TOKEN = 'secret' }
+        max_scale = 2
+    ";
+    let only = "comes from the file only, like all that says how instances are started";
+    let put = "PUT /v1/revisions/default/hello";
+    let new = "PUT /v1/revisions/default/new";
+    for write in [true, false] {
+        let mut config = for_tests(file);
+        config.admin.write = write;
+        let activator = start_with(config);
+        for field in [
+            "command",
+            "args",
+            "dir",
+            "env",
+            "user",
+            "start_command",
+            "stop_command",
+        ] {
+            let body = format!(r#"{{"{field}": "x", "unknown": 1}}"#);
+            let expected = format!("body: {field}: {only}");
+            check_with(
+                &activator,
+                &[(put, &body, 400, &expected), (new, &body, 400, &expected)],
+            )
+            .await;
+        }
+        let shown = ask(&activator, "GET /v1/revisions/default/hello", "").await;
+        assert!(shown.body.contains(r#""env":["TOKEN"]"#), "{}", shown.body);
+        assert!(!shown.body.contains("secret"), "{}", shown.body);
+    }
+    let mut config = for_tests(file);
+    config.admin.write = true;
+    let activator = start_with(config);
+    let started = "the instances of default/hello are started here, as the file says: change it there, or DELETE it first";
+    let launch = "body: launch: comes from the file and cannot be set";
+    let two = format!("body: max_scale: {only}\nbody: ready: {only}");
+    check_with(
+        &activator,
+        &[
+            (put, "{}", 409, started),
+            (new, r#"{"launch": {}}"#, 400, launch),
+            (new, r#"{"ready": "tcp", "max_scale": 1}"#, 400, &two),
+            ("DELETE /v1/revisions/default/hello", "", 204, ""),
+            (
+                put,
+                "{}",
+                201,
+                &BARE.replace("ns", "default").replace("new", "hello"),
+            ),
         ],
     )
     .await;

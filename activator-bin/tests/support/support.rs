@@ -2,7 +2,7 @@
 
 pub(crate) mod activator;
 pub(crate) mod backend;
-mod config;
+pub(crate) mod config;
 pub(crate) mod directory;
 #[expect(dead_code, reason = "these tests need no names of frames")]
 pub(crate) mod frame;
