@@ -93,13 +93,13 @@ fn a_backend_is_ready(activator: &Activator, backend: &Backend, pause: Duration)
     };
     let mut client = Client::connect(activator.http_addr());
     let sample = |_| {
-        revisions.put(gone.clone());
+        revisions.put(gone.clone()).unwrap();
         client.send();
         while activator.reporter().in_flight(&present.key) != Some(1) {
             thread::yield_now();
         }
         thread::sleep(pause);
-        revisions.put((*present).clone());
+        revisions.put((*present).clone()).unwrap();
         client.read_answer();
         backend.waits.recv().unwrap()
     };

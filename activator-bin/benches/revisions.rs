@@ -90,8 +90,8 @@ fn changes(count: usize) {
         let added = renamed(&blank, count + index, &[backend]);
         let key = added.key.clone();
         let steps: [&dyn Fn(); 3] = [
-            &|| assert!(!revisions.put(changed.clone())),
-            &|| assert!(revisions.put(added.clone())),
+            &|| assert_eq!(revisions.put(changed.clone()), Ok(false)),
+            &|| assert_eq!(revisions.put(added.clone()), Ok(true)),
             &|| assert!(revisions.remove(&key)),
         ];
         for step in steps {

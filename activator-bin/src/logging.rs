@@ -23,6 +23,8 @@ pub(crate) mod health_log;
 pub(crate) mod line;
 pub(crate) mod queue;
 pub(crate) mod rate_limit;
+#[cfg(test)]
+pub(crate) mod recorded;
 
 use crate::settings::{Value, settings};
 use flood::Flood;

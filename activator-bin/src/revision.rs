@@ -16,6 +16,8 @@ use crate::upstream::Recall;
 
 mod awaited;
 mod backends;
+mod host;
+mod hosts;
 pub mod launch;
 mod listing;
 #[cfg(test)]
@@ -32,15 +34,16 @@ pub(crate) mod tests;
 pub(crate) mod usage;
 
 pub(crate) use awaited::Wait;
+pub use host::HostPattern;
 pub(crate) use launch::LaunchSpec;
 pub(crate) use listing::Listing;
-pub use owner::Owner;
+pub use owner::{Owner, Refused};
 pub(crate) use served::ServedRevision;
 pub(crate) use shared::{Shared, SharedSettings};
 pub use spec::RevisionSpec;
 
 use awaited::Awaited;
-use name::Name;
+use name::Naming;
 use table::{Put, Table};
 
 /// The table of revisions. A reader sees a consistent table without waiting or allocating; a change replaces the table,
@@ -74,8 +77,8 @@ pub struct Changes {
     pub changed: usize,
     /// No longer served.
     pub removed: usize,
-    /// Left unchanged, because another source owns them.
-    pub refused: Vec<(RevisionKey, Owner)>,
+    /// Left unchanged, and why.
+    pub refused: Vec<(RevisionKey, Refused)>,
 }
 
 impl Revisions {
@@ -107,7 +110,7 @@ impl Revisions {
                         }
                     }
                     Ok(Put::Same) => {}
-                    Err(owner) => done.refused.push((spec.key.clone(), owner)),
+                    Err(why) => done.refused.push((spec.key.clone(), why)),
                 },
                 Change::Remove(key) => {
                     if let Some(served) = table.remove(by, &key) {
@@ -131,9 +134,16 @@ impl Revisions {
     }
 
     /// Adds or changes a revision for the admin port. Returns whether it is new.
-    pub fn put(&self, spec: RevisionSpec) -> bool {
+    ///
+    /// # Errors
+    /// Another revision has a host that this one lists; nothing was changed.
+    pub fn put(&self, spec: RevisionSpec) -> Result<bool, Refused> {
         let put = Change::Put(Arc::new(spec));
-        self.change(Owner::ADMIN_PORT, [put]).added > 0
+        let done = self.change(Owner::ADMIN_PORT, [put]);
+        match done.refused.into_iter().next() {
+            Some((_, why)) => Err(why),
+            None => Ok(done.added > 0),
+        }
     }
 
     /// Removes a revision for the admin port and refuses its queued requests. Returns whether it was served.
@@ -146,6 +156,15 @@ impl Revisions {
     #[must_use]
     pub fn config(&self, key: &RevisionKey) -> Option<Arc<RevisionSpec>> {
         self.table.load().spec(key.as_str()).cloned()
+    }
+
+    /// The hosts that a revision lists and another one has, each with that one.
+    pub(crate) fn lost_hosts(&self, key: &RevisionKey) -> Vec<(HostPattern, RevisionKey)> {
+        let table = self.table.load();
+        let spec = table.spec(key.as_str()).map(Arc::as_ref);
+        let lost = spec.into_iter().flat_map(|spec| table.lost_hosts(spec));
+        lost.map(|(host, other)| (host.clone(), other.clone()))
+            .collect()
     }
 
     /// Changes how the instances of all revisions are reached that are in a cluster. Waking a sleeping revision waits for
@@ -195,18 +214,18 @@ impl Revisions {
         self.table.load_full().all_awake().cloned().collect()
     }
 
-    /// The revision of this name, for a request. Wakes it if it sleeps.
-    pub(crate) fn find(&self, name: &Name<'_>) -> Option<Arc<ServedRevision>> {
+    /// The revision of a request. Wakes it if it sleeps.
+    pub(crate) fn find(&self, naming: &Naming<'_>) -> Option<Arc<ServedRevision>> {
         let mut room = [0; _];
-        let key = name.key(&mut room)?;
         let table = self.table.load();
+        let key = naming.key(table.hosts(), &mut room)?;
         if let Some(served) = table.awake(key) {
             served.usage.on_request();
             return Some(Arc::clone(served));
         }
-        table.spec(key)?;
+        let key = table.spec(key)?.key.clone();
         drop(table);
-        self.wake(key)
+        self.wake(key.as_str())
     }
 
     fn wake(&self, key: &str) -> Option<Arc<ServedRevision>> {

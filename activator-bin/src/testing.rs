@@ -15,7 +15,7 @@ pub use crate::probe::{
 pub use crate::readiness::FirstLists;
 pub use crate::request_log::{RequestLog, Template, TemplateError};
 pub use crate::revision::launch;
-pub use crate::revision::{Change, Owner};
+pub use crate::revision::{Change, HostPattern, Owner, Refused};
 pub use crate::run::{Activator, Options, cluster_tls};
 pub use crate::source::{
     ApiAccess, Certificate, ClusterError, ClusterLimits, ClusterStatus, Feed, FileSource,

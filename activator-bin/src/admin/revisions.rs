@@ -119,10 +119,13 @@ async fn put(
         return Err(ErrorResponse(StatusCode::CONFLICT, why));
     }
     let shown = config.to_json();
-    let status = if access.revisions.put(config) {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
+    let status = match access.revisions.put(config) {
+        Ok(true) => StatusCode::CREATED,
+        Ok(false) => StatusCode::OK,
+        Err(why) => {
+            let why = format!("body: hosts: {why}");
+            return Err(ErrorResponse(StatusCode::CONFLICT, why));
+        }
     };
     tracing::info!(revision = %key, "set through the admin port");
     Ok(json(status, &shown))

@@ -175,7 +175,7 @@ async fn a_text_that_fails_is_an_error_and_the_next_one_is_rendered() {
 async fn a_long_list_is_streamed_as_of_one_moment() {
     const COUNT: usize = 1_000;
     let revisions = Arc::new(Revisions::new(Shared::for_tests()));
-    let put = |name: String| revisions.put(revision(&name));
+    let put = |name: String| revisions.put(revision(&name)).unwrap();
     for index in 0..COUNT {
         put(format!("r{index:04}=1+2+3"));
     }

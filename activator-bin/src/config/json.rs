@@ -13,6 +13,7 @@ use super::problem::{Location, Problems};
 use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS};
 use super::{RevisionSpec, ThrottleConfig, launch, unknown};
 use crate::probe::{InCluster, Share};
+use crate::revision::HostPattern;
 use crate::settings::{Settings, Value};
 
 /// The fields as they are serialized.
@@ -22,6 +23,8 @@ struct Fields<'a> {
     name: &'a str,
     service: &'a str,
     configuration: &'a str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hosts: Vec<&'a str>,
     container_concurrency: u32,
     queue_depth: usize,
     timeout: String,
@@ -108,6 +111,7 @@ impl RevisionSpec {
             name: self.key.name(),
             service: &self.revision.service,
             configuration: &self.revision.configuration,
+            hosts: self.hosts.iter().map(HostPattern::as_str).collect(),
             container_concurrency: self.container_concurrency,
             queue_depth: self.queue_depth,
             timeout: text(self.timeouts.total),

@@ -106,6 +106,9 @@ impl Sources {
             HashSet::with_capacity_and_hasher(config.revisions.len(), FixedState::default());
         let are_unique = config.revisions.iter().all(|it| keys.insert(&it.key));
         are_unique.then_some(())?;
+        let mut hosts = HashSet::new();
+        let mut listed = config.revisions.iter().flat_map(|it| it.hosts.iter());
+        listed.all(|host| hosts.insert(host)).then_some(())?;
         check_together(&config, &locations, &mut problems);
         problems.into_result(config).ok()
     }

@@ -165,6 +165,8 @@ mod tests {
         "backends = [\n'127.0.0.1:1',\n[\n'127.0.0.1:2']]",
         "backends = [\n  '127.0.0.1:1',\n]",
         "timeout = '1s'",
+        "hosts = ['x']",
+        "hosts = ['*.x', 'X.']",
         "text = \"\"\"",
         "]",
         "# a remark",

@@ -18,9 +18,7 @@ use crate::throttle::{QueueBound, ThrottleError};
 impl Proxy {
     /// The revision of a request, if it is known.
     pub(super) fn find(&self, request: &Request<RequestBody>) -> Option<Arc<ServedRevision>> {
-        let naming = Naming::of(request.uri(), request.headers());
-        let name = naming.name(&self.services.cluster_domain);
-        self.services.revisions.find(&name)
+        self.services.revisions.find(&self.naming(request))
     }
 
     /// The revision of a request that was not known just now. While a cluster is listed for the first time, the
@@ -63,19 +61,18 @@ impl Proxy {
 
     /// The key that a request names, if it can be one.
     fn key(&self, request: &Request<RequestBody>) -> Option<RevisionKey> {
-        let naming = Naming::of(request.uri(), request.headers());
-        let name = naming.name(&self.services.cluster_domain);
+        let naming = self.naming(request);
+        let name = naming.name();
         RevisionKey::try_new(name.namespace, name.name).ok()
     }
 
     fn unknown(&self, request: &Request<RequestBody>) -> Refusal {
-        let naming = Naming::of(request.uri(), request.headers());
-        let domain = &*self.services.cluster_domain;
-        let unknown = NotFound {
-            name: naming.name(domain),
-            naming: &naming,
-            domain,
-        };
-        Refusal::new(ErrorReason::RevisionUnknown, unknown)
+        let naming = self.naming(request);
+        Refusal::new(ErrorReason::RevisionUnknown, NotFound(&naming))
+    }
+
+    fn naming<'a>(&'a self, request: &'a Request<RequestBody>) -> Naming<'a> {
+        let domain = &self.services.cluster_domain;
+        Naming::of(request.uri(), request.headers(), domain)
     }
 }

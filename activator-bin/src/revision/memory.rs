@@ -11,7 +11,7 @@ async fn a_sleeping_revision_takes_half_a_kilobyte() {
     let names: Vec<_> = (0..COUNT).map(|index| format!("r{index}=1")).collect();
     let measured = allocation_counter::measure(|| {
         for name in &names {
-            revisions.put(revision(name));
+            revisions.put(revision(name)).unwrap();
         }
     });
     let each = measured.bytes_current / COUNT as i64;

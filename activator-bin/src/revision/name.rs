@@ -7,6 +7,7 @@ use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Uri};
 use reporter_core::RevisionKey;
 
+use super::hosts::Hosts;
 use crate::message::headers::{NAMESPACE, REVISION};
 
 /// A revision's name as given in a request: not validated, and it may not exist.
@@ -37,38 +38,64 @@ impl Name<'_> {
 
 /// The parts of a request's head that may name a revision.
 pub(crate) struct Naming<'a> {
+    domain: &'a str,
     namespace: Cow<'a, str>,
     revision: Cow<'a, str>,
+    /// In lower case. Not read, and empty, when both headers are there.
     host: Cow<'a, str>,
 }
 
 impl<'a> Naming<'a> {
-    pub(crate) fn of(uri: &'a Uri, headers: &'a HeaderMap) -> Self {
-        Self {
+    /// In a cluster whose DNS domain is `domain`.
+    pub(crate) fn of(uri: &'a Uri, headers: &'a HeaderMap, domain: &'a str) -> Self {
+        let mut naming = Self {
+            domain,
             namespace: text(headers.get(NAMESPACE)),
             revision: text(headers.get(REVISION)),
+            host: Cow::Borrowed(""),
+        };
+        if !naming.is_by_headers() {
             // An authority in the request target takes precedence (RFC 9112, 3.2.2).
-            host: lower(match uri.authority() {
+            naming.host = lower(match uri.authority() {
                 Some(authority) => authority.as_str().into(),
                 None => text(headers.get(HOST)),
-            }),
+            });
         }
+        naming
     }
 
     /// The name in the two headers; if either is missing, `name.namespace.svc.<domain>` from the host. If the host
     /// has another form, what there is of the headers.
-    ///
-    /// Hosts are compared case-insensitively and may end in a dot, as DNS names may.
-    pub(crate) fn name(&self, domain: &str) -> Name<'_> {
+    pub(crate) fn name(&self) -> Name<'_> {
         let headers = Name {
             namespace: &self.namespace,
             name: &self.revision,
         };
-        if self.namespace.is_empty() || self.revision.is_empty() {
-            from_host(&self.host, domain).unwrap_or(headers)
-        } else {
-            headers
+        if self.is_by_headers() {
+            return headers;
         }
+        from_host(bare(&self.host), self.domain).unwrap_or(headers)
+    }
+
+    /// The key as text, in `hosts` or written into `room`. `None` if there cannot be such a revision.
+    ///
+    /// The two headers come first, then hosts that are listed, then the host as a name. All others are those of `*`.
+    pub(super) fn key<'k>(&self, hosts: &'k Hosts, room: &'k mut KeyRoom) -> Option<&'k str> {
+        if hosts.is_empty() || self.is_by_headers() {
+            return self.name().key(room);
+        }
+        let host = bare(&self.host);
+        if let Some(key) = hosts.find(host) {
+            return Some(key.as_str());
+        }
+        match from_host(host, self.domain) {
+            Some(name) => name.key(room),
+            None => hosts.any().map(RevisionKey::as_str),
+        }
+    }
+
+    fn is_by_headers(&self) -> bool {
+        !self.namespace.is_empty() && !self.revision.is_empty()
     }
 }
 
@@ -88,24 +115,30 @@ fn lower(host: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
+/// A host without its port, and without the dot that a DNS name may end in.
+fn bare(host: &str) -> &str {
+    // An IPv6 address, which has colons, is in brackets.
+    let address = host.find(']').filter(|_| host.starts_with('['));
+    let from = address.unwrap_or_default();
+    let port = host[from..].find(':');
+    let host = port.map_or(host, |at| &host[..from + at]);
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+/// Of a bare host in lower case.
 fn from_host<'a>(host: &'a str, domain: &str) -> Option<Name<'a>> {
     let mut parts = host.splitn(4, '.');
     let (name, namespace, svc, rest) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let rest = rest.split_once(':').map_or(rest, |(host, _port)| host);
-    let rest = rest.strip_suffix('.').unwrap_or(rest);
     (svc == "svc" && rest == domain).then_some(Name { namespace, name })
 }
 
-/// There is no revision of the name in a request.
-pub(crate) struct NotFound<'a> {
-    pub(crate) name: Name<'a>,
-    pub(crate) naming: &'a Naming<'a>,
-    pub(crate) domain: &'a str,
-}
+/// There is no revision for a request.
+pub(crate) struct NotFound<'a>(pub(crate) &'a Naming<'a>);
 
 impl fmt::Display for NotFound<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Name { namespace, name } = self.name;
+        let Self(naming) = self;
+        let Name { namespace, name } = naming.name();
         write!(
             f,
             "Error getting active endpoint: revision.serving.knative.dev {:?} not found: ",
@@ -114,9 +147,9 @@ impl fmt::Display for NotFound<'_> {
         if namespace.is_empty() || name.is_empty() {
             return write!(
                 f,
-                "the request names no revision. Send {NAMESPACE} and {REVISION}, or the Host name.namespace.svc.{} (it was {:?})",
-                self.domain,
-                Excerpt(&self.naming.host),
+                "the request names no revision. Send {NAMESPACE} and {REVISION}, a Host that a revision has in hosts, or the Host name.namespace.svc.{} (it was {:?})",
+                naming.domain,
+                Excerpt(&naming.host),
             );
         }
         match RevisionKey::try_new(namespace, name) {
@@ -142,7 +175,10 @@ impl fmt::Debug for Excerpt<'_> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
+    use crate::revision::HostPattern;
 
     #[track_caller]
     fn check(target: &str, headers: &[(&str, &str)], expected: (&str, &str)) {
@@ -151,8 +187,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect::<HeaderMap>();
-        let naming = Naming::of(&uri, &headers);
-        let name = naming.name("cluster.local");
+        let naming = Naming::of(&uri, &headers, "cluster.local");
+        let name = naming.name();
         assert_eq!((name.namespace, name.name), expected);
     }
 
@@ -200,6 +236,71 @@ mod tests {
         ] {
             host(nothing, ("", ""));
         }
+    }
+
+    #[test]
+    fn the_headers_come_first_then_listed_hosts_then_a_host_that_is_a_name_then_all_others() {
+        let mut hosts = Hosts::default();
+        for (name, listed) in [
+            ("any", &["*"][..]),
+            (
+                "exact",
+                &["app.localhost", "n.s.svc.cluster.local", "[::1]"],
+            ),
+            ("outer", &["*.example.org", "*.pod.cluster.local"]),
+            ("inner", &["*.apps.example.org", "*.t.svc.cluster.local"]),
+        ] {
+            let listed: Vec<_> = listed
+                .iter()
+                .map(|it| HostPattern::parse(it).unwrap())
+                .collect();
+            hosts.replace(&RevisionKey::try_new("of", name).unwrap(), &[], &listed);
+        }
+        let check = |target: &str, headers: &[(HeaderName, &str)], expected: &str| {
+            let uri = target.parse().unwrap();
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (name.clone(), value.parse().unwrap()));
+            let headers = headers.collect();
+            let naming = Naming::of(&uri, &headers, "cluster.local");
+            let mut room = [0; _];
+            assert_eq!(naming.key(&hosts, &mut room), Some(expected), "{headers:?}");
+        };
+        let long = format!("{}.example.org", "a.".repeat(126));
+        for (host, expected) in [
+            ("app.localhost", "of/exact"),
+            ("APP.localhost.:8012", "of/exact"),
+            ("[::1]", "of/exact"),
+            ("[::1]:8012", "of/exact"),
+            ("::1", "of/any"),
+            ("[::1", "of/any"),
+            ("[::2]:8012", "of/any"),
+            ("a.app.localhost", "of/any"),
+            ("a.example.org", "of/outer"),
+            ("a.b.c.example.org", "of/outer"),
+            ("apps.example.org", "of/outer"),
+            ("a.apps.example.org", "of/inner"),
+            ("a.b.apps.example.org:80", "of/inner"),
+            ("example.org", "of/any"),
+            (".example.org", "of/any"),
+            ("*.example.org", "of/outer"),
+            ("example.org.", "of/any"),
+            (&long, "of/any"),
+            ("", "of/any"),
+            ("n.s.svc.cluster.local", "of/exact"),
+            ("m.s.svc.cluster.local", "s/m"),
+            ("m.t.svc.cluster.local", "of/inner"),
+            ("n.s.pod.cluster.local", "of/outer"),
+            ("n.s.svc", "of/any"),
+        ] {
+            check("/", &[(HOST, host)], expected);
+            let with_one = [(HOST, host), (NAMESPACE, "ns")];
+            check("/", &with_one, expected);
+            let with_both = [(HOST, host), (NAMESPACE, "ns"), (REVISION, "rev")];
+            check("/", &with_both, "ns/rev");
+            check("http://a.example.org:80/x", &[(HOST, host)], "of/outer");
+        }
+        check("/", &[], "of/any");
     }
 
     #[test]

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use reporter_core::RevisionKey;
+
+use super::host::HostPattern;
+
 /// The owner of a revision: a source, or the admin port.
 ///
 /// Only its owner may change a revision: another source is refused until the owner has removed it. The admin port may
@@ -9,6 +13,17 @@ use std::fmt;
 /// admin port has added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner(&'static str);
+
+/// Why a revision was not changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// Another source owns it.
+    #[error("the revision belongs to {0}")]
+    Owner(Owner),
+    /// Another revision has a host that it lists.
+    #[error("\"{0}\" is a host of {1} already")]
+    Host(HostPattern, RevisionKey),
+}
 
 impl Owner {
     /// The configuration: its file, flags and the environment.

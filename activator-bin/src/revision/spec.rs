@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use reporter_core::{Revision, RevisionKey};
 
+use super::host::HostPattern;
 use super::launch::LaunchSpec;
 use crate::probe::{InCluster, Probe};
 use crate::timeouts::TimeoutLimits;
@@ -17,6 +18,8 @@ pub struct RevisionSpec {
     pub key: RevisionKey,
     /// Its service and configuration.
     pub revision: Revision,
+    /// The hosts whose requests are for it, without duplicates.
+    pub hosts: Arc<[HostPattern]>,
     /// The most concurrent requests per instance; 0 for no limit.
     pub container_concurrency: u32,
     /// The most requests queued for it.

@@ -13,7 +13,9 @@ use foldhash::fast::FixedState;
 use reporter_core::RevisionKey;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
-use super::owner::Owner;
+use super::host::HostPattern;
+use super::hosts::Hosts;
+use super::owner::{Owner, Refused};
 use super::served::ServedRevision;
 use super::spec::RevisionSpec;
 
@@ -24,6 +26,8 @@ pub(super) struct Table {
     configured: RedBlackTreeMapSync<RevisionKey, Configured>,
     /// Those that have had a request recently. Few, and the only ones that most requests look at.
     awake: HashTrieMapSync<RevisionKey, Arc<ServedRevision>, FixedState>,
+    /// The hosts that the configured ones list.
+    hosts: Hosts,
 }
 
 #[derive(Clone)]
@@ -60,6 +64,22 @@ impl Table {
         self.awake.get(key)
     }
 
+    pub(super) fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    /// The hosts that this revision lists and another one has, each with that one.
+    pub(super) fn lost_hosts<'a>(
+        &'a self,
+        spec: &'a RevisionSpec,
+    ) -> impl Iterator<Item = (&'a HostPattern, &'a RevisionKey)> {
+        let owned = spec
+            .hosts
+            .iter()
+            .filter_map(|host| Some((host, self.hosts.owner(host)?)));
+        owned.filter(|(_, owner)| **owner != spec.key)
+    }
+
     /// All that are awake, in no particular order.
     pub(super) fn all_awake(&self) -> impl Iterator<Item = &Arc<ServedRevision>> {
         self.awake.values()
@@ -68,17 +88,27 @@ impl Table {
     /// Adds or changes a revision.
     ///
     /// # Errors
-    /// Another source owns it; returns the owner.
-    pub(super) fn put(&mut self, by: Owner, spec: &Arc<RevisionSpec>) -> Result<Put, Owner> {
+    /// Another source owns it, or it is for the admin port and lists a host of another revision.
+    pub(super) fn put(&mut self, by: Owner, spec: &Arc<RevisionSpec>) -> Result<Put, Refused> {
         let key = &spec.key;
-        let (put, owner) = match self.configured.get(key) {
-            None => (Put::Added, by),
-            Some(before) if before.spec == *spec => (Put::Same, before.owner.after_change_by(by)?),
-            Some(before) => {
-                let served = self.awake.get(key).cloned();
-                (Put::Changed(served), before.owner.after_change_by(by)?)
-            }
+        let before = self.configured.get(key);
+        let owner = match before {
+            None => by,
+            Some(before) => before.owner.after_change_by(by).map_err(Refused::Owner)?,
         };
+        if by == Owner::ADMIN_PORT
+            && let Some((host, other)) = self.lost_hosts(spec).next()
+        {
+            return Err(Refused::Host(host.clone(), other.clone()));
+        }
+        let put = match before {
+            None => Put::Added,
+            Some(before) if before.spec == *spec => Put::Same,
+            Some(_) => Put::Changed(self.awake.get(key).cloned()),
+        };
+        let hosts = before.map(|it| Arc::clone(&it.spec.hosts));
+        self.hosts
+            .replace(key, hosts.as_deref().unwrap_or_default(), &spec.hosts);
         let spec = Arc::clone(spec);
         self.configured
             .insert_mut(key.clone(), Configured { spec, owner });
@@ -91,7 +121,9 @@ impl Table {
         by: Owner,
         key: &RevisionKey,
     ) -> Option<Option<Arc<ServedRevision>>> {
-        self.configured.get(key)?.owner.after_change_by(by).ok()?;
+        let before = self.configured.get(key)?;
+        before.owner.after_change_by(by).ok()?;
+        self.hosts.replace(key, &before.spec.hosts, &[]);
         self.configured.remove_mut(key);
         Some(self.fall_asleep(key))
     }

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::usage::LOOKS;
+use http::Uri;
+
 use super::*;
+use crate::message::headers::{NAMESPACE, REVISION};
 use crate::throttle::ThrottleError;
 
 /// `name` or `name=backends`, to a revision in one namespace with backends at these ports.
@@ -18,6 +21,7 @@ pub(crate) fn revision(text: &str) -> RevisionSpec {
             service: "".into(),
             configuration: "".into(),
         },
+        hosts: Arc::default(),
         container_concurrency: 0,
         queue_depth: 1,
         timeouts: Default::default(),
@@ -36,15 +40,17 @@ pub(crate) fn key(name: &str) -> RevisionKey {
 
 /// Finds it as a request does.
 pub(crate) fn find(revisions: &Revisions, name: &str) -> Option<Arc<ServedRevision>> {
-    let namespace = "ns";
-    revisions.find(&Name { namespace, name })
+    let headers = [(NAMESPACE, "ns"), (REVISION, name)];
+    let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
+    let headers = headers.into_iter().collect();
+    revisions.find(&Naming::of(&Uri::default(), &headers, "cluster.local"))
 }
 
 /// Revisions whose probers never get to run.
 fn served(text: &str) -> Revisions {
     let revisions = Revisions::new(Shared::for_tests());
     for text in text.split_whitespace() {
-        assert!(revisions.put(revision(text)));
+        assert_eq!(revisions.put(revision(text)), Ok(true));
     }
     revisions
 }
@@ -61,7 +67,7 @@ async fn a_revision_that_stays_is_the_same_object_and_one_that_comes_back_is_ano
     let (a, b) = (find("a"), find("b"));
     let backend = |port: u16| b.backends.at(([127, 0, 0, 1], port).into());
     let (kept, unknown) = (backend(1), backend(2));
-    revisions.put(revision("b=1+2"));
+    revisions.put(revision("b=1+2")).unwrap();
     assert!(Arc::ptr_eq(&a, &find("a")));
     assert!(Arc::ptr_eq(&b, &find("b")));
     assert!(Arc::ptr_eq(
@@ -71,7 +77,7 @@ async fn a_revision_that_stays_is_the_same_object_and_one_that_comes_back_is_ano
     assert!(Arc::ptr_eq(&kept, &backend(1)));
     assert!(!Arc::ptr_eq(&unknown, &backend(2)) && Arc::ptr_eq(&backend(2), &backend(2)));
     revisions.remove(&key("b"));
-    revisions.put(revision("b=1"));
+    revisions.put(revision("b=1")).unwrap();
     assert!(!Arc::ptr_eq(&b, &find("b")));
 }
 
@@ -111,7 +117,7 @@ async fn a_revision_sleeps_until_its_first_request_and_again_when_it_has_had_non
     }
     revisions.look();
     assert_eq!(awake(), 0);
-    revisions.put(revision("a=3"));
+    revisions.put(revision("a=3")).unwrap();
     let a = find(&revisions, "a").unwrap();
     assert_eq!(
         a.config().backends[0].port(),
@@ -166,19 +172,28 @@ async fn a_source_is_refused_what_another_one_has_until_that_has_removed_it() {
     let put = |by, text| {
         let put = Change::Put(Arc::new(revision(text)));
         let refused = revisions.change(by, [put]).refused;
-        refused.first().map(|(_, owner)| owner.to_string())
+        refused.first().map(|(_, why)| why.to_string())
     };
     let remove = |by| revisions.change(by, [Change::Remove(key("a"))]).removed;
     let ports = || revisions.config(&key("a")).map(|it| it.backends[0].port());
     assert_eq!(put(one, "a=1"), None);
-    assert_eq!(put(two, "a=2").as_deref(), Some("one"));
+    assert_eq!(
+        put(two, "a=2").as_deref(),
+        Some("the revision belongs to one")
+    );
     assert_eq!((remove(two), ports()), (0, Some(1)));
     assert_eq!(put(Owner::ADMIN_PORT, "a=3"), None);
-    assert_eq!(put(two, "a=2").as_deref(), Some("one"));
+    assert_eq!(
+        put(two, "a=2").as_deref(),
+        Some("the revision belongs to one")
+    );
     assert_eq!((remove(one), ports()), (1, None));
     assert_eq!(put(Owner::ADMIN_PORT, "a=3"), None);
     assert_eq!(put(two, "a=2"), None);
-    assert_eq!(put(one, "a=1").as_deref(), Some("two"));
+    assert_eq!(
+        put(one, "a=1").as_deref(),
+        Some("the revision belongs to two")
+    );
     assert_eq!((remove(Owner::ADMIN_PORT), ports()), (1, None));
 }
 
@@ -209,7 +224,8 @@ fn no_revision_that_is_held_falls_asleep() {
         while slept < 20 {
             for name in ["a", "b"] {
                 slept += usize::from(revisions.fall_asleep(&key(name)).is_some());
-                revisions.put(revision(&format!("other={}", slept % 9 + 1)));
+                let other = revision(&format!("other={}", slept % 9 + 1));
+                revisions.put(other).unwrap();
             }
         }
         is_over.store(true, Ordering::Relaxed);

@@ -207,7 +207,7 @@ impl Value<'_> {
     }
 
     /// What `read` returns for the items of a list, or of a string with commas.
-    fn list<T>(
+    pub(crate) fn list<T>(
         &self,
         expected: &str,
         read: impl Fn(&str) -> Result<T, String>,
@@ -216,6 +216,10 @@ impl Value<'_> {
             Self::Toml(DeValue::Array(list)) => list
                 .iter()
                 .map(|item| read(Value::Toml(item.get_ref()).string(expected)?))
+                .collect(),
+            Self::Json(Json::Array(list)) => list
+                .iter()
+                .map(|item| read(Value::Json(item).string(expected)?))
                 .collect(),
             value => value.string(expected)?.split(',').map(read).collect(),
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use reporter_core::RevisionKey;
 
-use crate::revision::{Change, Changes, Owner, RevisionSpec, Revisions};
+use crate::revision::{Change, Changes, HostPattern, Owner, RevisionSpec, Revisions};
 
 #[cfg(test)]
 mod histories;
@@ -38,6 +38,8 @@ pub struct Feed {
     reported: HashMap<RevisionKey, Reported, FixedState>,
     /// The number of sets so far.
     sets: u32,
+    /// The hosts that its revisions list and others have.
+    lost: HashMap<RevisionKey, Vec<HostPattern>, FixedState>,
 }
 
 struct Reported {
@@ -54,6 +56,7 @@ impl Feed {
             owner,
             reported: HashMap::default(),
             sets: 0,
+            lost: HashMap::default(),
         }
     }
 
@@ -66,6 +69,7 @@ impl Feed {
             owner: self.owner,
             waiting: Vec::new(),
             done: Changes::default(),
+            with_hosts: Vec::new(),
         };
         match update {
             Update::All(specs) => {
@@ -95,13 +99,34 @@ impl Feed {
             }
         }
         all.flush();
-        let done = all.done;
-        for (key, owner) in &done.refused {
+        let (done, with_hosts) = (all.done, all.with_hosts);
+        for (key, why) in &done.refused {
             self.reported.remove(key);
             let source = self.owner;
-            tracing::error!(revision = %key, "ignoring a change from {source}: the revision belongs to {owner}");
+            tracing::error!(revision = %key, "ignoring a change from {source}: {why}");
         }
+        self.log_lost(with_hosts);
         done
+    }
+
+    /// Logs the hosts that belong to other revisions: each once for as long as it is listed.
+    fn log_lost(&mut self, changed: Vec<RevisionKey>) {
+        self.lost.retain(|key, hosts| {
+            let last = self.reported.get(key);
+            hosts.retain(|host| last.is_some_and(|it| it.spec.hosts.contains(host)));
+            !hosts.is_empty()
+        });
+        for key in changed {
+            let lost = self.revisions.lost_hosts(&key);
+            let known = self.lost.remove(&key).unwrap_or_default();
+            for (host, other) in lost.iter().filter(|(host, _)| !known.contains(host)) {
+                tracing::error!(revision = %key, "\"{host}\" is a host of {other} already, and stays there");
+            }
+            if !lost.is_empty() {
+                let hosts = lost.into_iter().map(|(host, _)| host);
+                self.lost.insert(key, hosts.collect());
+            }
+        }
     }
 }
 
@@ -133,10 +158,17 @@ struct Batches<'a> {
     owner: Owner,
     waiting: Vec<Change>,
     done: Changes,
+    /// The revisions among them that list hosts.
+    with_hosts: Vec<RevisionKey>,
 }
 
 impl Batches<'_> {
     fn push(&mut self, change: Change) {
+        if let Change::Put(spec) = &change
+            && !spec.hosts.is_empty()
+        {
+            self.with_hosts.push(spec.key.clone());
+        }
         self.waiting.push(change);
         if self.waiting.len() >= AT_ONCE {
             self.flush();

@@ -148,6 +148,9 @@ fn full_file_is_read() {
     assert_eq!(first.key, "default/hello-00001".parse().unwrap());
     assert_eq!(&*first.revision.service, "hello");
     assert_eq!(&*first.revision.configuration, "hello-config");
+    let hosts: Vec<_> = first.hosts.iter().map(|host| host.as_str()).collect();
+    let listed = ["hello.example.org", "*.hello.example.org", "[::1]"];
+    assert_eq!((&*hosts, second.hosts.len()), (&listed[..], 0));
     assert_eq!(
         first.backends,
         ["127.0.0.1:9001", "[::1]:9002"].map(address)

@@ -29,7 +29,8 @@ fn start(mut config: Config, patience: Duration) -> (Activator, watch::Sender<bo
 fn add(activator: &Activator, backends: &[SocketAddr]) {
     activator
         .revisions()
-        .put(config(backends).revisions.remove(0));
+        .put(config(backends).revisions.remove(0))
+        .unwrap();
 }
 
 async fn until_held(activator: &Activator, count: usize) {

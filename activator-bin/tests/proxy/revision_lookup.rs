@@ -1,8 +1,11 @@
 //! Requests that find no revision.
 
-use crate::support::activator::{Ask, start};
+use activator_bin::testing::{Config, HostPattern};
+
+use crate::support::activator::{Ask, config, start, start_with};
 use crate::support::backend::answering;
-use crate::support::http1::OK;
+use crate::support::http1::{HELLO, OK};
+use crate::support::http2::{Http2Client, patiently};
 
 async fn check(request: &str, status: u16, text: &str) {
     let (address, _requests) = answering(OK).await;
@@ -32,7 +35,7 @@ async fn unknown_revision_is_named_in_the_404() {
     let start = "Error getting active endpoint: revision.serving.knative.dev";
     let nameless = |name: &str, host: &str| {
         format!(
-            "{start} {name:?} not found: the request names no revision. Send knative-serving-namespace and knative-serving-revision, or the Host name.namespace.svc.cluster.local (it was {host:?})\n"
+            "{start} {name:?} not found: the request names no revision. Send knative-serving-namespace and knative-serving-revision, a Host that a revision has in hosts, or the Host name.namespace.svc.cluster.local (it was {host:?})\n"
         )
     };
     for (request, text) in [
@@ -112,6 +115,57 @@ async fn host_selects_the_revision() {
         let seen = requests.recv().await.unwrap();
         assert_eq!(seen.header("k-original-host"), Some(host));
     }
+}
+
+/// `default/hello` and, at the other backend, `default/app`, which lists `hosts`.
+fn with_hosts(backends: [std::net::SocketAddr; 2], hosts: &[&str]) -> Config {
+    let mut config = config(&backends[..1]);
+    let mut app = config.revisions[0].clone();
+    app.key = "default/app".parse().unwrap();
+    app.backends = backends[1..].to_vec();
+    let hosts = hosts.iter().map(|host| HostPattern::parse(host).unwrap());
+    app.hosts = hosts.collect();
+    config.revisions.push(app);
+    config
+}
+
+#[tokio::test]
+async fn a_listed_host_selects_its_revision() {
+    let ((hello, mut at_hello), (app, mut at_app)) = (answering(OK).await, answering(OK).await);
+    let hosts = ["app.localhost", "*.app.example.org", "[::1]"];
+    let activator = start_with(with_hosts([hello, app], &hosts));
+    let mut client = activator.connect().await;
+    for (head, expected) in [
+        ("Host: app.localhost", Some("default/app")),
+        ("Host: App.Localhost.:8012", Some("default/app")),
+        ("Host: a.b.app.example.org", Some("default/app")),
+        ("Host: [::1]:8012", Some("default/app")),
+        ("Host: app.default.svc.cluster.local", Some("default/app")),
+        (
+            "Host: hello.default.svc.cluster.local",
+            Some("default/hello"),
+        ),
+        (HELLO.trim_end(), Some("default/hello")),
+        ("Host: app.example.org", None),
+        ("Host: localhost", None),
+    ] {
+        let answer = client.ask(&format!("GET / HTTP/1.1\r\n{head}\r\n")).await;
+        let status = if expected.is_some() { 200 } else { 404 };
+        assert_eq!(answer.status(), status, "{head}");
+        let seen = match expected {
+            None => continue,
+            Some("default/app") => at_app.recv().await.unwrap(),
+            Some(_) => at_hello.recv().await.unwrap(),
+        };
+        let host = head.strip_prefix("Host: ").unwrap().split('\r').next();
+        assert_eq!(seen.header("k-original-host"), host);
+        assert!(at_app.is_empty() && at_hello.is_empty());
+    }
+    let client = Http2Client::connect(&activator).await;
+    let request = http::Request::get("http://app.localhost:8012/").body(());
+    let (answer, _) = client.send(request.unwrap(), true).await;
+    assert_eq!(patiently(answer).await.unwrap().status(), 200);
+    assert!(at_app.recv().await.is_some());
 }
 
 #[tokio::test]

@@ -90,6 +90,58 @@ async fn revisions_are_shown_set_and_removed() {
 }
 
 #[tokio::test]
+async fn hosts_are_shown_set_and_refused_if_another_revision_has_them() {
+    let app = BARE.replace(
+        "\"name\":\"new\"",
+        "\"hosts\":[\"app.localhost\",\"*.app.localhost\",\"[::1]\"],\"name\":\"new\"",
+    );
+    let path = "/v1/revisions/ns/new";
+    let (put, get, delete) = (
+        format!("PUT {path}"),
+        format!("GET {path}"),
+        format!("DELETE {path}"),
+    );
+    let other = "PUT /v1/revisions/ns/other";
+    let taken = r#"body: hosts: "app.localhost" is a host of ns/new already"#;
+    let wrong = r#"body: hosts: "a:80" has a port; write "a", which is for every port"#;
+    let no_list = r#"body: hosts: expected a list of hosts, like ["app.example.org", "*.example.org"], found 1"#;
+    let free = BARE.replace("\"new\"", "\"other\"");
+    let one = r#"{"hosts":["other.localhost","APP.localhost"]}"#;
+    let moved = BARE.replace(
+        "\"name\":\"new\"",
+        "\"hosts\":[\"other.localhost\",\"app.localhost\"],\"name\":\"other\"",
+    );
+    check(
+        true,
+        &[
+            (
+                &put,
+                r#"{"hosts": ["app.localhost", "*.App.localhost", "::1"]}"#,
+                201,
+                &app,
+            ),
+            (&get, "", 200, &app),
+            (&put, &app, 200, &app),
+            (other, one, 409, taken),
+            (
+                "GET /v1/revisions/ns/other",
+                "",
+                404,
+                "there is no revision ns/other",
+            ),
+            (other, "{}", 201, &free),
+            (other, one, 409, taken),
+            ("GET /v1/revisions/ns/other", "", 200, &free),
+            (other, r#"{"hosts": ["a:80"]}"#, 400, wrong),
+            (other, r#"{"hosts": 1}"#, 400, no_list),
+            (&delete, "", 204, ""),
+            (other, one, 200, &moved),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn without_admin_write_revisions_are_read_only() {
     let off = "changes through the admin port are disabled; [admin] write = true enables them";
     check(

@@ -62,7 +62,7 @@ pub(crate) fn change(activator: &Activator, change: impl FnOnce(&mut RevisionSpe
     let before = activator.revisions().config(&hello()).unwrap();
     let mut config = RevisionSpec::clone(&before);
     change(&mut config);
-    activator.revisions().put(config);
+    activator.revisions().put(config).unwrap();
 }
 
 /// Replaces the backends of `default/hello`.

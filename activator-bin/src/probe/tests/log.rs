@@ -2,40 +2,13 @@
 
 use super::scene::*;
 use super::*;
-
-/// What is logged on this thread, line by line.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Log {
-    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().extend(text);
-        Ok(text.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Records what is logged from now on.
-fn logging() -> (Log, tracing::subscriber::DefaultGuard) {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .without_time()
-        .with_target(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    (log, tracing::subscriber::set_default(subscriber))
-}
+use crate::logging::recorded::{Log, logging};
 
 #[track_caller]
 fn assert_logged(log: &Log, expected: &[&str]) {
-    let logged = String::from_utf8(log.0.lock().clone()).expect("it is text");
     let backend = "revision=default/hello backend=10.0.0.1:80";
-    let lines: Vec<_> = logged.lines().map(|it| it.replace(backend, "_")).collect();
+    let lines = log.lines().into_iter();
+    let lines: Vec<_> = lines.map(|it| it.replace(backend, "_")).collect();
     assert_eq!(lines, expected);
 }
 
@@ -81,8 +54,8 @@ async fn a_flapping_backend_is_logged_every_few_seconds() {
         slot = retried.expect("in time").expect("the revision is there");
     }
     assert!(complaints > 10);
-    let lines = String::from_utf8(log.0.lock().clone()).expect("it is text");
-    assert!(lines.lines().count() <= 6, "{lines}");
+    let lines = log.lines();
+    assert!(lines.len() <= 6, "{lines:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -53,6 +53,7 @@ impl Scene {
                 service: "".into(),
                 configuration: "".into(),
             },
+            hosts: Arc::default(),
             container_concurrency: 0,
             queue_depth: 1_000,
             timeouts: TimeoutLimits {
@@ -67,7 +68,7 @@ impl Scene {
             launch: None,
         };
         let revisions = Arc::new(Revisions::new(Shared::for_tests()));
-        revisions.put(revision);
+        revisions.put(revision).unwrap();
         let exporter = Exporter::new("", Arc::clone(&revisions) as _);
         let (reporter, _) = ConcurrencyReporter::builder(Accounting::Average).spawn();
         let (drain, draining) = Drain::new();

@@ -151,7 +151,7 @@ fn check(steps: Vec<Step>) {
                 model.reported[source].clear();
             }
             Step::AdminPut(name, port) => {
-                revisions.put(spec(name, port));
+                revisions.put(spec(name, port)).unwrap();
                 model.put(None, name, port);
             }
             Step::AdminRemove(name) => {

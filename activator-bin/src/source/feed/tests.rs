@@ -1,8 +1,9 @@
 //! The table after changes from a source and the admin port.
 
 use super::*;
-use crate::revision::Shared;
+use crate::logging::recorded::logging;
 use crate::revision::tests::{key, revision};
+use crate::revision::{Refused, Shared};
 
 fn file(text: &str) -> Update {
     Update::All(text.split_whitespace().map(revision).collect())
@@ -48,7 +49,7 @@ fn check(steps: &[(&str, &str)]) {
             "file" => drop(feed.take(file(rest))),
             "+" => drop(feed.take(Update::Some(vec![Change::Put(Arc::new(revision(rest)))]))),
             "-" => drop(feed.take(Update::Some(vec![Change::Remove(key(rest))]))),
-            "put" => drop(revisions.put(revision(rest))),
+            "put" => drop(revisions.put(revision(rest)).unwrap()),
             "remove" => drop(revisions.remove(&key(rest))),
             _ => panic!("{step}"),
         }
@@ -120,8 +121,8 @@ async fn each_change_is_counted_once() {
     assert_eq!(feed.take(file("a=1 b=2")), changes(2, 0, 0));
     assert_eq!(feed.take(file("b=2 a=1")), changes(0, 0, 0));
     assert_eq!(feed.take(file("a=2 c d")), changes(2, 1, 1));
-    assert!(!revisions.put(revision("a=3")));
-    assert!(revisions.put(revision("e")));
+    assert_eq!(revisions.put(revision("a=3")), Ok(false));
+    assert_eq!(revisions.put(revision("e")), Ok(true));
     assert!(revisions.remove(&key("a")) && !revisions.remove(&key("a")));
     assert_eq!(feed.take(file("")), changes(0, 0, 2));
 }
@@ -144,10 +145,56 @@ async fn a_revision_that_another_source_gave_up_is_taken_with_the_next_change() 
     let mut second = Feed::new(Arc::clone(&revisions), Owner::source("another"));
     first.take(file("a=1"));
     let refused = second.take(file("a=2 b=2")).refused;
-    assert_eq!(refused, [(key("a"), Owner::FILE)]);
+    assert_eq!(refused, [(key("a"), Refused::Owner(Owner::FILE))]);
     assert_eq!(state(&revisions), "a=1 b=2");
     first.take(file(""));
     assert_eq!(state(&revisions), "b=2");
     second.take(file("a=2 b=2"));
     assert_eq!(state(&revisions), "a=2 b=2");
+}
+
+/// Revisions, each with the hosts that it lists.
+fn with_hosts(all: &[(&str, &[&str])]) -> Update {
+    let spec = |(name, hosts): &(&str, &[&str])| {
+        let hosts = hosts.iter().map(|host| HostPattern::parse(host).unwrap());
+        RevisionSpec {
+            hosts: hosts.collect(),
+            ..revision(name)
+        }
+    };
+    Update::All(all.iter().map(spec).collect())
+}
+
+#[tokio::test]
+async fn a_host_stays_with_the_revision_that_listed_it_first_and_that_is_logged_once() {
+    let (log, _logging) = logging();
+    let (revisions, mut first) = feed();
+    let mut second = Feed::new(Arc::clone(&revisions), Owner::source("another"));
+    first.take(with_hosts(&[("a", &["x", "*.x"])]));
+    let lost = |name| revisions.lost_hosts(&key(name)).len();
+    second.take(with_hosts(&[("b", &["x", "y"]), ("c", &["*.x"])]));
+    second.take(with_hosts(&[("b", &["y", "x"]), ("c", &["*.x"])]));
+    assert_eq!((lost("a"), lost("b"), lost("c")), (0, 1, 1));
+    let already = |name, host| {
+        format!("ERROR \"{host}\" is a host of ns/a already, and stays there revision=ns/{name}")
+    };
+    assert_eq!(log.lines(), [already("b", "x"), already("c", "*.x")]);
+    first.take(with_hosts(&[("a", &["*.x"])]));
+    assert_eq!((lost("b"), lost("c")), (0, 1));
+    second.take(with_hosts(&[("c", &[])]));
+    second.take(with_hosts(&[("c", &["*.x"])]));
+    assert_eq!(log.lines().len(), 3);
+    first.take(with_hosts(&[]));
+    assert_eq!(lost("c"), 0);
+}
+
+#[tokio::test]
+async fn a_host_moves_from_one_revision_to_another_in_one_set_without_a_word() {
+    let (log, _logging) = logging();
+    let (revisions, mut feed) = feed();
+    feed.take(with_hosts(&[("a", &["x"]), ("b", &["y"])]));
+    feed.take(with_hosts(&[("a", &["y"]), ("b", &["x"])]));
+    assert!(revisions.lost_hosts(&key("a")).is_empty());
+    assert!(revisions.lost_hosts(&key("b")).is_empty());
+    assert!(log.lines().is_empty());
 }

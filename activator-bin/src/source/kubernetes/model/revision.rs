@@ -54,6 +54,7 @@ pub(super) fn spec(
     );
     RevisionSpec {
         revision: labels(object, findings),
+        hosts: Arc::default(),
         container_concurrency: concurrency,
         queue_depth,
         timeouts: timeouts(fields, findings),
