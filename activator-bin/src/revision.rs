@@ -5,6 +5,7 @@
 //!
 //! What must not live here: forwarding requests.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -13,12 +14,14 @@ use reporter_core::{Revision, RevisionKey, RevisionLister};
 
 use crate::probe::{BackendCounts, Mesh, PrivateServices};
 use crate::upstream::Recall;
+use crate::upstream::place::Place;
 
 mod awaited;
 mod backends;
 mod host;
 mod hosts;
 pub mod launch;
+mod launch_changes;
 mod listing;
 #[cfg(test)]
 mod memory;
@@ -38,11 +41,12 @@ pub use host::HostPattern;
 pub(crate) use launch::LaunchSpec;
 pub(crate) use listing::Listing;
 pub use owner::{Owner, Refused};
-pub(crate) use served::ServedRevision;
+pub use served::ServedRevision;
 pub(crate) use shared::{Shared, SharedSettings};
 pub use spec::RevisionSpec;
 
 use awaited::Awaited;
+use launch_changes::LaunchChanges;
 use name::Naming;
 use table::{Put, Table};
 
@@ -57,6 +61,7 @@ pub struct Revisions {
     /// Held briefly while the table is replaced: for a change, and to wake a revision or put it to sleep.
     swapping: Mutex<()>,
     awaited: Awaited,
+    launch_changes: LaunchChanges,
 }
 
 /// A change of one revision.
@@ -90,21 +95,30 @@ impl Revisions {
             table: ArcSwap::default(),
             swapping: Mutex::default(),
             awaited: Awaited::default(),
+            launch_changes: LaunchChanges::default(),
         }
     }
 
     /// Makes these changes in one step. Waking a sleeping revision waits for it.
     pub fn change(&self, by: Owner, changes: impl IntoIterator<Item = Change>) -> Changes {
         let mut done = Changes::default();
-        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        let (mut added, mut removed, mut launched) = (Vec::new(), Vec::new(), Vec::new());
         let swapping = self.swapping.lock();
         let mut table = Table::clone(&self.table.load());
         for change in changes {
             match change {
                 Change::Put(spec) => match table.put(by, &spec) {
-                    Ok(Put::Added) => added.push(spec.key.clone()),
-                    Ok(Put::Changed(served)) => {
+                    Ok(Put::Added) => {
+                        launched.extend(spec.launch.is_some().then(|| spec.key.clone()));
+                        added.push(spec.key.clone());
+                    }
+                    Ok(Put::Changed {
+                        served,
+                        was_launched,
+                    }) => {
                         done.changed += 1;
+                        let is_launched = spec.launch.is_some() || was_launched;
+                        launched.extend(is_launched.then(|| spec.key.clone()));
                         if let Some(served) = served {
                             served.apply(&spec, &self.shared);
                         }
@@ -113,9 +127,10 @@ impl Revisions {
                     Err(why) => done.refused.push((spec.key.clone(), why)),
                 },
                 Change::Remove(key) => {
-                    if let Some(served) = table.remove(by, &key) {
+                    if let Some(gone) = table.remove(by, &key) {
                         done.removed += 1;
-                        removed.extend(served);
+                        removed.extend(gone.served);
+                        launched.extend(gone.was_launched.then_some(key));
                     }
                 }
             }
@@ -129,6 +144,7 @@ impl Revisions {
         if !added.is_empty() {
             self.awaited.on_added(&added);
         }
+        self.launch_changes.note(launched);
         done.added = added.len();
         done
     }
@@ -165,6 +181,36 @@ impl Revisions {
         let lost = spec.into_iter().flat_map(|spec| table.lost_hosts(spec));
         lost.map(|(host, other)| (host.clone(), other.clone()))
             .collect()
+    }
+
+    /// Waits until revisions whose instances are started here were added, changed or removed since the last call, or
+    /// their instances no longer are, and returns their keys. At first that is all of them. For a single reader.
+    ///
+    /// # Cancel safety
+    /// No change is lost if the future is dropped.
+    pub async fn launch_changes(&self) -> BTreeSet<RevisionKey> {
+        self.launch_changes.next().await
+    }
+
+    /// The revision of this key, if its instances are started here. Wakes it if it sleeps. It stays awake, and the same
+    /// object, for as long as it is held or used.
+    pub fn launched(&self, key: &RevisionKey) -> Option<Arc<ServedRevision>> {
+        self.config(key)?.launch.as_ref()?;
+        let awake = self.table.load().awake(key.as_str()).cloned();
+        let served = awake.or_else(|| self.wake(key.as_str()))?;
+        served.is_launched().then_some(served)
+    }
+
+    /// Replaces the instances of a revision that are started here. They are ready as soon as they are listed. Does
+    /// nothing if the revision was removed meanwhile, or its instances are no longer started here. Waking a sleeping
+    /// revision waits for it.
+    pub fn set_places(&self, served: &ServedRevision, places: &[Place]) {
+        let _swapping = self.swapping.lock();
+        let table = self.table.load();
+        let awake = table.awake(served.key.as_str());
+        if awake.is_some_and(|awake| std::ptr::eq(&**awake, served)) {
+            served.set_places(places, &self.shared);
+        }
     }
 
     /// Changes how the instances of all revisions are reached that are in a cluster. Waking a sleeping revision waits for

@@ -15,6 +15,7 @@ mod lock;
 mod races;
 mod shared;
 mod slot;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use tokio::sync::Notify;
 pub use self::budget::QueueBudget;
 pub(crate) use self::budget::QueuePermit;
 pub use self::complaint::Complaint;
-pub use self::error::{QueueBound, ThrottleError};
+pub use self::error::{Failure, QueueBound, ThrottleError};
 pub use self::slot::Slot;
 
 use self::acquire::Acquire;
@@ -66,6 +67,7 @@ impl Throttle {
                 breaker: Lock::new(Breaker::new(container_concurrency, queue_depth)),
                 budget,
                 set_aside: Notify::new(),
+                reached: Notify::new(),
             }),
         }
     }
@@ -82,8 +84,8 @@ impl Throttle {
     /// The wait has no time limit; callers apply the request's timeouts.
     ///
     /// # Errors
-    /// Immediately if the request would have to wait and the queue is full. Also if the revision is removed, before
-    /// or during the wait.
+    /// Immediately if the request would have to wait and the queue is full. Also if the revision is removed, or its
+    /// instances fail to start, before or during the wait.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue. A slot already granted goes to the next waiter.
@@ -101,7 +103,7 @@ impl Throttle {
 
     /// Removes a backend from the capacity. Its requests in flight continue.
     pub fn remove_backend(&self, backend: SocketAddr) {
-        self.shared.breaker.lock().remove_backend(backend);
+        self.replace_backends(&[backend], &[]);
     }
 
     /// Removes backends, then adds others. Those in `added` may have a limit of their own, which replaces
@@ -112,10 +114,14 @@ impl Throttle {
         added: &[(SocketAddr, Option<u32>)],
     ) {
         for removed in removed.chunks(BATCH) {
-            let mut breaker = self.shared.breaker.lock();
-            for &backend in removed {
-                breaker.remove_backend(backend);
-            }
+            let is_reached = {
+                let mut breaker = self.shared.breaker.lock();
+                for &backend in removed {
+                    breaker.remove_backend(backend);
+                }
+                breaker.take_reached()
+            };
+            self.shared.tell(is_reached);
         }
         for added in added.chunks(BATCH) {
             self.shared.change(|breaker| {
@@ -138,7 +144,23 @@ impl Throttle {
     ///
     /// Slots already taken stay valid. If the revision comes back, it gets a new throttle.
     pub fn close(&self) {
-        let waiters = self.shared.breaker.lock().close();
+        let (waiters, is_reached) = {
+            let mut breaker = self.shared.breaker.lock();
+            (breaker.close(), breaker.take_reached())
+        };
+        self.shared.tell(is_reached);
+        waiters.for_each(Waiter::wake);
+    }
+
+    /// The instances of the revision failed to start: while none is ready, and until the time that is set, requests do
+    /// not wait, and those that wait now fail at once. `None` ends that.
+    pub fn set_failure(&self, failure: Option<Failure>) {
+        let (waiters, is_reached) = {
+            let mut breaker = self.shared.breaker.lock();
+            let waiters = breaker.set_failure(failure.map(Arc::new));
+            (waiters, breaker.take_reached())
+        };
+        self.shared.tell(is_reached);
         waiters.for_each(Waiter::wake);
     }
 

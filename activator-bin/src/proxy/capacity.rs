@@ -65,6 +65,13 @@ impl<'a> Capacity<'a> {
                 let why = format_args!("revision {} was removed", self.target.key);
                 Refusal::new(ErrorReason::RevisionUnknown, why)
             }
+            ThrottleError::StartFailed(failure) => {
+                let why = format_args!(
+                    "revision {} failed to start: {}",
+                    self.target.key, failure.why
+                );
+                Refusal::new(ErrorReason::QueueFull, why)
+            }
         }
     }
 }

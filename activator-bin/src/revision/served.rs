@@ -1,22 +1,26 @@
 //! A revision that is awake. It stays the same object across changes.
 
+use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
+use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey};
 
 use super::backends::{Backends, Reach};
-use super::shared::{Shared, limits, listed};
+use super::shared::{Shared, limits, probe};
 use super::spec::RevisionSpec;
 use super::usage::Usage;
-use crate::probe::Prober;
+use crate::probe::{Listed, Prober};
 use crate::throttle::Throttle;
 use crate::timeouts::TimeoutLimits;
+use crate::upstream::place::Place;
 use crate::upstream::protocol::Protocol;
 
 /// A revision that is awake. Requests hold a reference, so what they share outlives every change.
-pub(crate) struct ServedRevision {
+pub struct ServedRevision {
     pub(crate) key: RevisionKey,
     /// Its queue.
     pub(crate) throttle: Throttle,
@@ -24,27 +28,36 @@ pub(crate) struct ServedRevision {
     pub(crate) backends: Arc<Backends>,
     pub(super) usage: Usage,
     config: ArcSwap<RevisionSpec>,
+    /// Its instances that were started here, while that is so.
+    places: Mutex<Vec<Place>>,
 }
 
 impl ServedRevision {
     pub(super) fn new(config: &Arc<RevisionSpec>, shared: &Shared) -> Self {
         let throttle = shared.throttle(config);
         let backends = Arc::new(Backends::default());
-        let limit = config.container_concurrency;
-        backends.set(&config.backends, reach(config, shared), limit);
-        Self {
+        let served = Self {
             key: config.key.clone(),
             prober: shared.prober(config, throttle.clone(), &backends),
             throttle,
             backends,
             usage: Usage::new(),
             config: ArcSwap::new(Arc::clone(config)),
-        }
+            places: Mutex::default(),
+        };
+        served.reach_backends(config, shared);
+        served.list_backends(config);
+        served
     }
 
     /// The last specification applied.
     pub(super) fn config(&self) -> Arc<RevisionSpec> {
         self.config.load_full()
+    }
+
+    /// Whether its instances are started here.
+    pub(super) fn is_launched(&self) -> bool {
+        self.config.load().launch.is_some()
     }
 
     /// Its service and configuration.
@@ -65,6 +78,10 @@ impl ServedRevision {
     /// Refuses queued requests and drops idle connections, since the revision is no longer served.
     pub(super) fn close(&self, shared: &Shared) {
         self.throttle.close();
+        if self.is_launched() {
+            // Whoever stops its instances waits until they have no requests.
+            self.prober.set_backends(Vec::new());
+        }
         if self.backends.clear() {
             shared.recall.on_unkept();
         }
@@ -76,17 +93,34 @@ impl ServedRevision {
         if limits(&before) != limits(config) {
             self.throttle.set_limits(limits(config));
         }
-        if before.probe != config.probe {
+        let other_instances = before.launch.is_some() != config.launch.is_some();
+        if other_instances {
+            self.places.lock().clear();
+            // None of them is probed in another way meanwhile.
+            self.prober.set_backends(Vec::new());
+        }
+        if probe(&before) != probe(config) {
             self.prober.set_settings(shared.probe_settings(config));
         }
-        let is_same = before.backends == config.backends
+        let is_same = !other_instances
+            && before.backends == config.backends
             && before.container_concurrency == config.container_concurrency
             && before.cluster == config.cluster;
         if !is_same || before.tls != config.tls {
             self.reach_backends(config, shared);
         }
         if !is_same {
-            self.prober.set_backends(listed(config));
+            self.list_backends(config);
+        }
+    }
+
+    /// Replaces the instances that were started here. Must not be called concurrently.
+    pub(super) fn set_places(&self, places: &[Place], shared: &Shared) {
+        let config = self.config();
+        if config.launch.is_some() {
+            *self.places.lock() = places.to_vec();
+            self.reach_backends(&config, shared);
+            self.list_backends(&config);
         }
     }
 
@@ -101,8 +135,24 @@ impl ServedRevision {
 
     fn reach_backends(&self, config: &RevisionSpec, shared: &Shared) {
         let (reach, limit) = (reach(config, shared), config.container_concurrency);
-        if self.backends.set(&config.backends, reach, limit) {
+        if self.backends.set(&self.addresses(config), reach, limit) {
             shared.recall.on_unkept();
+        }
+    }
+
+    fn list_backends(&self, config: &RevisionSpec) {
+        self.prober.set_backends(Listed {
+            backends: self.addresses(config).into_owned(),
+            cluster: config.cluster.clone(),
+            container_concurrency: config.container_concurrency,
+        });
+    }
+
+    /// The addresses of its instances: those that were started here, or those that are listed.
+    fn addresses<'a>(&self, config: &'a RevisionSpec) -> Cow<'a, [SocketAddr]> {
+        match config.launch {
+            Some(_) => self.places.lock().iter().map(|it| it.address).collect(),
+            None => Cow::Borrowed(&config.backends),
         }
     }
 }

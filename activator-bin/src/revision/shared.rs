@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 
 use super::backends::Backends;
 use super::spec::RevisionSpec;
-use crate::probe::{Listed, Mesh, PrivateServices, ProbeOutcome, ProbeSettings, Prober, Probes};
+use crate::probe::{Mesh, PrivateServices, Probe, ProbeOutcome, ProbeSettings, Prober, Probes};
 use crate::throttle::{QueueBudget, QueuePermit, Throttle, ThrottleLimits};
 use crate::upstream::Recall;
 
@@ -91,7 +91,7 @@ impl Shared {
         self.probes.set_private_services(services);
     }
 
-    /// A prober, which adds the private Service to `backends` while requests go through it.
+    /// A prober without backends, which adds the private Service to `backends` while requests go through it.
     pub(super) fn prober(
         &self,
         config: &RevisionSpec,
@@ -109,26 +109,21 @@ impl Shared {
             }
         };
         let on_service = Box::new(on_service);
-        let prober = Prober::spawn(revision, throttle, settings, probes, on_service);
-        prober.set_backends(listed(config));
-        prober
+        Prober::spawn(revision, throttle, settings, probes, on_service)
     }
 
     pub(super) fn probe_settings(&self, config: &RevisionSpec) -> ProbeSettings {
         ProbeSettings {
-            probe: config.probe,
+            probe: probe(config),
             mesh: self.mesh(),
             ..self.probe
         }
     }
 }
 
-pub(super) fn listed(config: &RevisionSpec) -> Listed {
-    Listed {
-        backends: config.backends.clone(),
-        cluster: config.cluster.clone(),
-        container_concurrency: config.container_concurrency,
-    }
+/// What shows that a backend is ready. Whoever starts instances lists them once they are.
+pub(super) fn probe(config: &RevisionSpec) -> Probe {
+    config.launch.as_ref().map_or(config.probe, |_| Probe::None)
 }
 
 pub(super) fn limits(config: &RevisionSpec) -> ThrottleLimits {

@@ -40,10 +40,23 @@ struct Configured {
 pub(super) enum Put {
     /// The revision is new.
     Added,
-    /// The revision has changed; if it is awake, the change has to be applied.
-    Changed(Option<Arc<ServedRevision>>),
+    /// The revision has changed.
+    Changed {
+        /// If it is awake, the change has to be applied to it.
+        served: Option<Arc<ServedRevision>>,
+        /// Whether its instances were started here.
+        was_launched: bool,
+    },
     /// Nothing.
     Same,
+}
+
+/// A revision that was removed.
+pub(super) struct Removed {
+    /// What was awake of it.
+    pub(super) served: Option<Arc<ServedRevision>>,
+    /// Whether its instances were started here.
+    pub(super) was_launched: bool,
 }
 
 impl Table {
@@ -104,7 +117,10 @@ impl Table {
         let put = match before {
             None => Put::Added,
             Some(before) if before.spec == *spec => Put::Same,
-            Some(_) => Put::Changed(self.awake.get(key).cloned()),
+            Some(before) => Put::Changed {
+                served: self.awake.get(key).cloned(),
+                was_launched: before.spec.launch.is_some(),
+            },
         };
         let hosts = before.map(|it| Arc::clone(&it.spec.hosts));
         self.hosts
@@ -115,17 +131,17 @@ impl Table {
         Ok(put)
     }
 
-    /// Removes a revision unless another source owns it. `None` if nothing was removed; else what was awake of it.
-    pub(super) fn remove(
-        &mut self,
-        by: Owner,
-        key: &RevisionKey,
-    ) -> Option<Option<Arc<ServedRevision>>> {
+    /// Removes a revision unless another source owns it. `None` if nothing was removed.
+    pub(super) fn remove(&mut self, by: Owner, key: &RevisionKey) -> Option<Removed> {
         let before = self.configured.get(key)?;
         before.owner.after_change_by(by).ok()?;
         self.hosts.replace(key, &before.spec.hosts, &[]);
+        let was_launched = before.spec.launch.is_some();
         self.configured.remove_mut(key);
-        Some(self.fall_asleep(key))
+        Some(Removed {
+            served: self.fall_asleep(key),
+            was_launched,
+        })
     }
 
     pub(super) fn wake(&mut self, served: Arc<ServedRevision>) {

@@ -10,6 +10,8 @@ use super::*;
 use crate::message::headers::{NAMESPACE, REVISION};
 use crate::throttle::ThrottleError;
 
+pub(crate) mod launched;
+
 /// `name` or `name=backends`, to a revision in one namespace with backends at these ports.
 pub(crate) fn revision(text: &str) -> RevisionSpec {
     let (name, ports) = text.split_once('=').unwrap_or((text, ""));

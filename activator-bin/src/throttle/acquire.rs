@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::time::Instant;
+
 use super::breaker::{Grant, NotQueued, Ticket, Turn};
 use super::complaint::Complaint;
 use super::error::{QueueBound, ThrottleError};
@@ -28,6 +30,16 @@ enum State {
 
 type Outcome = Poll<Result<Slot, ThrottleError>>;
 
+impl From<NotQueued> for ThrottleError {
+    fn from(why: NotQueued) -> Self {
+        match why {
+            NotQueued::QueueFull => Self::QueueFull(QueueBound::QueueDepth),
+            NotQueued::Closed => Self::RevisionGone,
+            NotQueued::Failed(failure) => Self::StartFailed(failure),
+        }
+    }
+}
+
 impl<'a> Acquire<'a> {
     pub(super) fn arriving(shared: &'a Arc<Shared>) -> Self {
         let state = State::Arriving;
@@ -45,20 +57,18 @@ impl<'a> Acquire<'a> {
         if let Some(grant) = breaker.try_acquire(rand::random) {
             return Poll::Ready(Ok(Slot::new(self.shared, grant)));
         }
-        match breaker.may_wait() {
-            Ok(()) => {}
-            Err(NotQueued::Closed) => return Poll::Ready(Err(ThrottleError::RevisionGone)),
-            Err(NotQueued::QueueFull) => {
-                let bound = QueueBound::QueueDepth;
-                return Poll::Ready(Err(ThrottleError::QueueFull(bound)));
-            }
+        if let Err(why) = breaker.may_wait(Instant::now) {
+            return Poll::Ready(Err(why.into()));
         }
         let Some(permit) = self.shared.budget.permit() else {
             let bound = QueueBound::MaxQueuedRequests;
             return Poll::Ready(Err(ThrottleError::QueueFull(bound)));
         };
         let ticket = breaker.enqueue(Waiter::new(cx.waker().clone(), permit));
+        let is_reached = breaker.take_reached();
+        drop(breaker);
         self.state = State::Waiting(ticket);
+        self.shared.tell(is_reached);
         Poll::Pending
     }
 
@@ -66,32 +76,32 @@ impl<'a> Acquire<'a> {
         let waiter = Waiter::new(cx.waker().clone(), self.shared.budget.permit_beyond_limit());
         let mut breaker = self.shared.breaker.lock();
         let is_aside = breaker.set_aside(&grant, complaint);
-        let ticket = match breaker.retry(grant, waiter) {
-            Ok(ticket) => ticket,
-            Err(waiter) => {
-                drop(breaker);
-                drop(waiter);
-                return Poll::Ready(Err(ThrottleError::RevisionGone));
-            }
-        };
-        let next = breaker.grant_next(rand::random);
-        let turn = match breaker.turn(ticket) {
-            Turn::Granted(grant) => Some(grant),
-            Turn::Waiting(_) | Turn::Closed => None,
-        };
+        let retried = breaker.retry(grant, waiter, Instant::now).map(|ticket| {
+            let next = breaker.grant_next(rand::random);
+            let grant = match breaker.turn(ticket) {
+                Turn::Granted(grant) => Some(grant),
+                Turn::Waiting(_) | Turn::Refused(_) => None,
+            };
+            (ticket, grant, next)
+        });
+        let is_reached = breaker.take_reached();
         drop(breaker);
         if is_aside {
             self.shared.set_aside.notify_one();
         }
-        if let Some(grant) = turn {
+        self.shared.tell(is_reached);
+        match retried {
+            Err((_waiter, why)) => Poll::Ready(Err(why.into())),
             // At most one waiter was granted, so `next` is this request, which need not be woken.
-            return Poll::Ready(Ok(Slot::new(self.shared, grant)));
+            Ok((_, Some(grant), _)) => Poll::Ready(Ok(Slot::new(self.shared, grant))),
+            Ok((ticket, None, next)) => {
+                self.state = State::Waiting(ticket);
+                if let Some(waiter) = next {
+                    waiter.wake();
+                }
+                Poll::Pending
+            }
         }
-        self.state = State::Waiting(ticket);
-        if let Some(waiter) = next {
-            waiter.wake();
-        }
-        Poll::Pending
     }
 
     fn wait(&mut self, ticket: Ticket, cx: &mut Context<'_>) -> Outcome {
@@ -100,7 +110,7 @@ impl<'a> Acquire<'a> {
         let mut breaker = self.shared.breaker.lock();
         match breaker.turn(ticket) {
             Turn::Granted(grant) => Poll::Ready(Ok(Slot::new(self.shared, grant))),
-            Turn::Closed => Poll::Ready(Err(ThrottleError::RevisionGone)),
+            Turn::Refused(why) => Poll::Ready(Err(why.into())),
             Turn::Waiting(waiter) => {
                 if !waiter.waker.will_wake(cx.waker()) {
                     _stale_waker = mem::replace(&mut waiter.waker, cx.waker().clone());
@@ -119,7 +129,7 @@ impl Slot {
     /// If the backend became ready again since this slot was granted, it is not set aside and may be chosen again.
     ///
     /// # Errors
-    /// If the revision was removed.
+    /// If the revision was removed, or its instances failed to start.
     ///
     /// # Cancel safety
     /// Dropping the future leaves the queue. A slot already granted goes to the next waiter.

@@ -25,6 +25,8 @@ pub(super) struct Backends {
     /// The rank at which the next round starts: one after the last choice.
     next: usize,
     in_flight: usize,
+    /// Whether a backend was forgotten: it is not ready, and its last slot was given back.
+    has_forgotten: bool,
 }
 
 #[derive(Debug)]
@@ -58,6 +60,7 @@ impl Backends {
             vacancies: Vacancies::default(),
             next: 0,
             in_flight: 0,
+            has_forgotten: false,
         }
     }
 
@@ -111,9 +114,7 @@ impl Backends {
                 self.vacancies.set(rank, true);
             }
             Some(_) => {}
-            None if backend.in_flight == 0 => {
-                self.known.remove(taken.index);
-            }
+            None if backend.in_flight == 0 => self.forget(taken.index),
             None => {}
         }
     }
@@ -159,10 +160,25 @@ impl Backends {
         self.ready.remove(rank);
         self.next -= usize::from(rank < self.next);
         if self.known[index].in_flight == 0 {
-            self.known.remove(index);
+            self.forget(index);
         }
         self.rank_anew();
         true
+    }
+
+    fn forget(&mut self, index: usize) {
+        self.known.remove(index);
+        self.has_forgotten = true;
+    }
+
+    /// Whether a backend was forgotten since the last call.
+    pub(super) fn take_forgotten(&mut self) -> bool {
+        std::mem::take(&mut self.has_forgotten)
+    }
+
+    /// Whether a backend is ready or has slots taken.
+    pub(super) fn knows(&self, address: SocketAddr) -> bool {
+        self.index_of(address).is_some()
     }
 
     /// Whether the backend has been ready ever since the slot was taken.

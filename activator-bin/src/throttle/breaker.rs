@@ -4,9 +4,18 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use tokio::time::Instant;
+
+use self::watched::Watched;
 use super::backends::{Backends, Taken};
 use super::complaint::Complaint;
+use super::error::Failure;
+
+mod watched;
+
+pub(super) use self::watched::State;
 
 /// Decides who gets which backend, and when. `W` is what the driver needs to wake a waiter.
 ///
@@ -25,6 +34,10 @@ pub(super) struct Breaker<W> {
     granted: BTreeMap<Ticket, Taken>,
     /// Backends set aside and not yet taken by the prober, each at most once.
     set_aside: Vec<(SocketAddr, Complaint)>,
+    failure: Option<Arc<Failure>>,
+    /// Why waiters were refused, last.
+    refused: Option<Arc<Failure>>,
+    watched: Watched,
     open: bool,
 }
 
@@ -47,17 +60,19 @@ pub(super) enum Turn<'a, W> {
     Granted(Grant),
     /// It still waits.
     Waiting(&'a mut W),
-    /// The breaker was closed.
-    Closed,
+    /// It waits no longer.
+    Refused(NotQueued),
 }
 
 /// Why a request may not wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum NotQueued {
     /// The queue depth is reached.
     QueueFull,
     /// The breaker was closed.
     Closed,
+    /// No backend is ready or expected to be.
+    Failed(Arc<Failure>),
 }
 
 impl Grant {
@@ -75,6 +90,9 @@ impl<W> Breaker<W> {
             waiting: BTreeMap::new(),
             granted: BTreeMap::new(),
             set_aside: Vec::new(),
+            failure: None,
+            refused: None,
+            watched: Watched::default(),
             open: true,
         }
     }
@@ -89,14 +107,25 @@ impl<W> Breaker<W> {
         Some(Grant { ticket, taken })
     }
 
-    /// Whether a new request may wait.
-    pub(super) fn may_wait(&self) -> Result<(), NotQueued> {
+    /// Whether a new request may wait. The time matters only while a failure lasts.
+    pub(super) fn may_wait(&self, now: impl FnOnce() -> Instant) -> Result<(), NotQueued> {
+        self.may_wait_again(now)?;
+        if self.waiting.len() >= self.queue_depth {
+            return Err(NotQueued::QueueFull);
+        }
+        Ok(())
+    }
+
+    /// Whether a request that was admitted before may wait.
+    fn may_wait_again(&self, now: impl FnOnce() -> Instant) -> Result<(), NotQueued> {
         if !self.open {
-            Err(NotQueued::Closed)
-        } else if self.waiting.len() >= self.queue_depth {
-            Err(NotQueued::QueueFull)
-        } else {
-            Ok(())
+            return Err(NotQueued::Closed);
+        }
+        match &self.failure {
+            Some(failure) if self.backends.ready() == 0 && now() < failure.until => {
+                Err(NotQueued::Failed(Arc::clone(failure)))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -122,9 +151,12 @@ impl<W> Breaker<W> {
         if let Some(taken) = self.granted.remove(&ticket) {
             return Turn::Granted(Grant { ticket, taken });
         }
-        match self.waiting.get_mut(&ticket) {
-            Some(waiter) => Turn::Waiting(waiter),
-            None => Turn::Closed,
+        match (self.waiting.get_mut(&ticket), &self.refused) {
+            (Some(waiter), _) => Turn::Waiting(waiter),
+            (None, Some(failure)) if self.open => {
+                Turn::Refused(NotQueued::Failed(Arc::clone(failure)))
+            }
+            (None, _) => Turn::Refused(NotQueued::Closed),
         }
     }
 
@@ -154,12 +186,17 @@ impl<W> Breaker<W> {
 
     /// Takes back a slot whose backend failed the request, which waits for another one in its original position.
     ///
-    /// The queue depth does not apply: the request was already admitted. A closed breaker returns the waiter.
-    pub(super) fn retry(&mut self, grant: Grant, waiter: W) -> Result<Ticket, W> {
+    /// The queue depth does not apply: the request was already admitted. If it may not wait, its waiter is returned.
+    pub(super) fn retry(
+        &mut self,
+        grant: Grant,
+        waiter: W,
+        now: impl FnOnce() -> Instant,
+    ) -> Result<Ticket, (W, NotQueued)> {
         let Grant { ticket, taken } = grant;
         self.backends.release(taken);
-        if !self.open {
-            return Err(waiter);
+        if let Err(why) = self.may_wait_again(now) {
+            return Err((waiter, why));
         }
         self.waiting.insert(ticket, waiter);
         Ok(ticket)
@@ -198,6 +235,49 @@ impl<W> Breaker<W> {
     pub(super) fn close(&mut self) -> impl Iterator<Item = W> + use<W> {
         self.open = false;
         std::mem::take(&mut self.waiting).into_values()
+    }
+
+    /// Sets why no backend is expected to become ready. If none is ready now, returns the waiters, which are refused.
+    #[must_use = "the waiters do not know yet"]
+    pub(super) fn set_failure(
+        &mut self,
+        failure: Option<Arc<Failure>>,
+    ) -> impl Iterator<Item = W> + use<W> {
+        self.failure = failure;
+        let is_refusing = self.failure.is_some() && self.backends.ready() == 0;
+        let refused = is_refusing.then(|| {
+            self.refused.clone_from(&self.failure);
+            std::mem::take(&mut self.waiting)
+        });
+        refused.unwrap_or_default().into_values()
+    }
+
+    /// Whether this state holds. If not, it is watched from now on, until it is reached.
+    pub(super) fn watch(&mut self, state: State) -> bool {
+        let holds = self.holds(state);
+        if !holds {
+            self.watched.add(state);
+            self.backends.take_forgotten();
+        }
+        holds
+    }
+
+    /// Whether a state that is watched may be reached. To be asked after every change that may have led to one.
+    pub(super) fn take_reached(&mut self) -> bool {
+        if self.watched.is_empty() {
+            return false;
+        }
+        let is_vacated = self.backends.take_forgotten();
+        let (starving, idle) = (self.holds(State::Starving), self.holds(State::Idle));
+        self.watched.take(starving, idle, is_vacated)
+    }
+
+    fn holds(&self, state: State) -> bool {
+        match state {
+            State::Starving => !self.waiting.is_empty() && self.backends.ready() == 0,
+            State::Idle => self.waiting.is_empty() && self.backends.in_flight() == 0,
+            State::Vacated(address) => !self.backends.knows(address),
+        }
     }
 
     pub(super) fn queued(&self) -> usize {

@@ -15,9 +15,12 @@ use parking_lot::Mutex;
 use shuttle::future::block_on;
 use shuttle::scheduler::{DfsScheduler, PctScheduler, RandomScheduler};
 use shuttle::{Config, Runner, thread};
+use tokio::time::Instant;
 
 use super::shared::BATCH;
 use super::*;
+
+mod watch;
 
 thread_local! {
     // The model's threads are coroutines on one thread, so all of them see this.

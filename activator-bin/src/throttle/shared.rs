@@ -21,6 +21,8 @@ pub(super) struct Shared {
     pub(super) budget: Arc<QueueBudget>,
     /// Notified when a backend is set aside.
     pub(super) set_aside: Notify,
+    /// Notified when a state that somebody waits for is reached.
+    pub(super) reached: Notify,
 }
 
 /// A waiting request.
@@ -45,11 +47,12 @@ impl Waiter {
 impl Shared {
     /// Gives a slot back, to the next waiter if there is one.
     pub(super) fn release(&self, grant: Grant) {
-        let next = {
+        let (next, is_reached) = {
             let mut breaker = self.breaker.lock();
             breaker.release(grant);
-            breaker.grant_next(rand::random)
+            (breaker.grant_next(rand::random), breaker.take_reached())
         };
+        self.tell(is_reached);
         if let Some(waiter) = next {
             waiter.wake();
         }
@@ -57,12 +60,14 @@ impl Shared {
 
     /// Removes a waiter. If it was granted a slot, that goes to the next one.
     pub(super) fn cancel(&self, ticket: Ticket) {
-        let (cancelled, next) = {
+        let (cancelled, next, is_reached) = {
             let mut breaker = self.breaker.lock();
             let cancelled = breaker.cancel(ticket);
-            (cancelled, breaker.grant_next(rand::random))
+            let next = breaker.grant_next(rand::random);
+            (cancelled, next, breaker.take_reached())
         };
         drop(cancelled);
+        self.tell(is_reached);
         if let Some(waiter) = next {
             waiter.wake();
         }

@@ -36,11 +36,12 @@ impl Slot {
     /// For a request that must not be sent again. Does nothing if the backend became ready again since this slot was
     /// granted.
     pub fn set_aside(&self, complaint: Complaint) {
-        let is_aside = self
-            .shared
-            .breaker
-            .lock()
-            .set_aside(self.grant(), complaint);
+        let (is_aside, is_reached) = {
+            let mut breaker = self.shared.breaker.lock();
+            let is_aside = breaker.set_aside(self.grant(), complaint);
+            (is_aside, breaker.take_reached())
+        };
+        self.shared.tell(is_reached);
         if is_aside {
             self.shared.set_aside.notify_one();
         }

@@ -1,10 +1,14 @@
 //! Random histories, checked against a naive model that keeps lists and scans all of them every time.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use proptest::prelude::*;
 
+use self::model::Model;
 use super::*;
+
+mod model;
 
 /// An operation. Numbers select among what exists at that moment.
 #[derive(Clone, Debug)]
@@ -21,83 +25,14 @@ enum Op {
     Remove(u8),
     SetContainerConcurrency(u32),
     SetQueueDepth(usize),
+    /// Starting fails, and counts as failed for so many seconds.
+    Fail(u64),
+    Recover,
+    /// So many seconds pass.
+    Pass(u64),
+    /// Somebody waits for a state.
+    Watch(State),
     Close,
-}
-
-/// The obvious way to keep the same state.
-#[derive(Default)]
-struct Model {
-    container_concurrency: u32,
-    queue_depth: usize,
-    closed: bool,
-    arrivals: u64,
-    waiting: BTreeSet<u64>,
-    /// Granted slots, collected or not: the arrival and its backend.
-    slots: BTreeMap<u64, SocketAddr>,
-    /// Ordered by text.
-    ready: BTreeMap<String, SocketAddr>,
-    /// The limits of those that have one of their own.
-    limits: BTreeMap<SocketAddr, u32>,
-    /// Round robin continues after this one.
-    last_pick: Option<String>,
-}
-
-impl Model {
-    fn load(&self, backend: SocketAddr) -> usize {
-        self.slots.values().filter(|&&slot| slot == backend).count()
-    }
-
-    fn has_room(&self, backend: SocketAddr) -> bool {
-        let own = self.limits.get(&backend);
-        let limit = own.copied().unwrap_or(self.container_concurrency);
-        self.container_concurrency == 0 || self.load(backend) < limit as usize
-    }
-
-    fn with_room(&self) -> Vec<&String> {
-        let with_room = |(_, backend): &(_, &SocketAddr)| self.has_room(**backend);
-        let ready = self.ready.iter().filter(with_room);
-        ready.map(|(text, _)| text).collect()
-    }
-
-    fn remove(&mut self, backend: SocketAddr) -> bool {
-        let text = backend.to_string();
-        let was_ready = self.ready.remove(&text).is_some();
-        if was_ready && self.last_pick.as_ref() == Some(&text) {
-            // Round robin continues from the same position, now after its neighbour.
-            let below = self.ready.range(..text).next_back();
-            self.last_pick = below.map(|(text, _)| text.clone());
-        }
-        was_ready
-    }
-
-    /// Checks that the choice of this backend was allowed, and records the slot.
-    fn take(&mut self, arrival: u64, backend: SocketAddr) {
-        let picked = backend.to_string();
-        let with_room = self.with_room();
-        assert!(with_room.contains(&&picked), "{picked} is not free");
-        match self.container_concurrency {
-            0 => {
-                let less_loaded = |&&text: &&&String| {
-                    let other = self.ready[text];
-                    other != backend && self.load(other) < self.load(backend)
-                };
-                let better = with_room.iter().filter(less_loaded).count();
-                assert!(
-                    with_room.len() == 1 || better < with_room.len() - 1,
-                    "{picked} is the most loaded one"
-                );
-            }
-            1..=3 => assert_eq!(with_room.first(), Some(&&picked)),
-            _ => {
-                let above = |text: &&&String| Some(**text) > self.last_pick.as_ref();
-                let turn = with_room.iter().find(above).or(with_room.first());
-                assert_eq!(turn, Some(&&picked), "after {:?}", self.last_pick);
-            }
-        }
-        self.last_pick = Some(picked);
-        let before = self.slots.insert(arrival, backend);
-        assert_eq!(before, None, "{arrival} has a slot already");
-    }
 }
 
 /// The breaker and its model, driven as the wrapper drives the breaker.
@@ -107,6 +42,7 @@ struct Both {
     tickets: BTreeMap<u64, Ticket>,
     grants: BTreeMap<u64, Grant>,
     draws: u64,
+    origin: Instant,
 }
 
 impl Both {
@@ -121,7 +57,12 @@ impl Both {
             tickets: BTreeMap::new(),
             grants: BTreeMap::new(),
             draws: 0,
+            origin: Instant::now(),
         }
+    }
+
+    fn at(&self, seconds: u64) -> Instant {
+        self.origin + Duration::from_secs(seconds)
     }
 
     fn draw(&mut self) -> u64 {
@@ -161,10 +102,76 @@ impl Both {
                 self.model.queue_depth = depth;
                 self.breaker.set_queue_depth(depth);
             }
+            Op::Fail(seconds) => self.fail(seconds),
+            Op::Recover => {
+                self.model.failed_until = None;
+                assert_eq!(self.breaker.set_failure(None).count(), 0);
+            }
+            Op::Pass(seconds) => self.model.now += seconds,
+            Op::Watch(state) => {
+                let holds = self.model.holds(state);
+                assert_eq!(self.breaker.watch(state), holds, "{state:?}");
+                self.model.watched.extend((!holds).then_some(state));
+            }
             Op::Close => self.close(),
         }
         self.grant_all();
+        self.check_watched();
         self.compare();
+    }
+
+    /// Those who wait are woken if what they wait for is reached, and look again.
+    fn check_watched(&mut self) {
+        let is_reached = self.breaker.take_reached();
+        let mut watched = std::mem::take(&mut self.model.watched);
+        let (before, one_vacated) = (watched.len(), |it: &State| matches!(it, State::Vacated(_)));
+        watched.retain(|&state| {
+            let holds = self.model.holds(state);
+            assert!(is_reached || !holds, "nobody was told of {state:?}");
+            if is_reached {
+                assert_eq!(self.breaker.watch(state), holds);
+            }
+            !holds
+        });
+        let is_for_nothing = is_reached && watched.len() == before;
+        assert!(!is_for_nothing || watched.iter().any(one_vacated));
+        self.model.watched = watched;
+    }
+
+    fn fail(&mut self, seconds: u64) {
+        let until = self.model.now + seconds;
+        self.model.failed_until = Some(until);
+        let failure = Failure {
+            until: self.at(until),
+            why: until.to_string(),
+        };
+        let refused: Vec<u64> = self.breaker.set_failure(Some(Arc::new(failure))).collect();
+        let mut expected = BTreeSet::new();
+        if self.model.ready.is_empty() {
+            expected = std::mem::take(&mut self.model.waiting);
+        }
+        assert!(refused.into_iter().eq(expected), "in order of arrival");
+    }
+
+    /// Whether a request that arrived, or comes back, may wait.
+    fn may_wait(&self, is_back: bool) -> bool {
+        let has_room = is_back || self.model.waiting.len() < self.model.queue_depth;
+        !self.model.closed && !self.model.has_failed() && has_room
+    }
+
+    /// Whether a refusal is the right one.
+    fn check_refusal(&self, why: &NotQueued) {
+        match why {
+            NotQueued::Closed => assert!(self.model.closed),
+            NotQueued::Failed(failure) => {
+                assert!(!self.model.closed && self.model.has_failed());
+                let until = self.model.failed_until.unwrap();
+                assert_eq!(failure.until, self.at(until));
+            }
+            NotQueued::QueueFull => {
+                assert!(self.model.waiting.len() >= self.model.queue_depth);
+            }
+        }
     }
 
     fn arrive(&mut self) {
@@ -181,17 +188,15 @@ impl Both {
             self.grants.insert(arrival, grant);
             return;
         }
-        let expected = match self.model.closed {
-            true => Err(NotQueued::Closed),
-            false if self.model.waiting.len() >= self.model.queue_depth => {
-                Err(NotQueued::QueueFull)
+        let now = self.at(self.model.now);
+        let answer = self.breaker.may_wait(|| now);
+        assert_eq!(answer.is_ok(), self.may_wait(false));
+        match answer {
+            Err(why) => self.check_refusal(&why),
+            Ok(()) => {
+                self.tickets.insert(arrival, self.breaker.enqueue(arrival));
+                self.model.waiting.insert(arrival);
             }
-            false => Ok(()),
-        };
-        assert_eq!(self.breaker.may_wait(), expected);
-        if expected.is_ok() {
-            self.tickets.insert(arrival, self.breaker.enqueue(arrival));
-            self.model.waiting.insert(arrival);
         }
     }
 
@@ -217,8 +222,11 @@ impl Both {
                 assert!(self.model.waiting.contains(&arrival));
                 self.tickets.insert(arrival, ticket);
             }
-            Turn::Closed => {
-                assert!(self.model.closed && !self.model.slots.contains_key(&arrival));
+            Turn::Refused(why) => {
+                assert!(!self.model.slots.contains_key(&arrival));
+                assert!(!self.model.waiting.contains(&arrival));
+                let is_closed = matches!(why, NotQueued::Closed);
+                assert_eq!(is_closed, self.model.closed, "{why:?}");
             }
         }
     }
@@ -253,12 +261,18 @@ impl Both {
             self.complain(&grant);
         }
         self.model.slots.remove(&arrival);
-        match self.breaker.retry(grant, arrival) {
+        let now = self.at(self.model.now);
+        let answer = self.breaker.retry(grant, arrival, || now);
+        assert_eq!(answer.is_ok(), self.may_wait(true));
+        match answer {
             Ok(ticket) => {
                 self.tickets.insert(arrival, ticket);
                 self.model.waiting.insert(arrival);
             }
-            Err(waiter) => assert!(self.model.closed && waiter == arrival),
+            Err((waiter, why)) => {
+                assert_eq!(waiter, arrival);
+                self.check_refusal(&why);
+            }
         }
     }
 
@@ -329,6 +343,14 @@ fn limits() -> impl Strategy<Value = u32> {
     prop_oneof![Just(0), 1..=3_u32, 4..=6_u32]
 }
 
+fn states() -> impl Strategy<Value = State> {
+    prop_oneof![
+        Just(State::Starving),
+        Just(State::Idle),
+        (0..BACKENDS).prop_map(|number| State::Vacated(backend(number))),
+    ]
+}
+
 fn ops() -> impl Strategy<Value = Op> {
     prop_oneof![
         30 => Just(Op::Arrive),
@@ -342,6 +364,10 @@ fn ops() -> impl Strategy<Value = Op> {
         6 => (0..BACKENDS).prop_map(Op::Remove),
         1 => limits().prop_map(Op::SetContainerConcurrency),
         1 => (0..20_usize).prop_map(Op::SetQueueDepth),
+        1 => (0..5_u64).prop_map(Op::Fail),
+        1 => Just(Op::Recover),
+        2 => (0..5_u64).prop_map(Op::Pass),
+        10 => states().prop_map(Op::Watch),
     ]
 }
 

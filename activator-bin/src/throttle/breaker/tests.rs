@@ -32,7 +32,8 @@ fn retry_elsewhere(
     waiter: char,
 ) -> Result<Ticket, char> {
     breaker.set_aside(&grant, Complaint::Closed);
-    breaker.retry(grant, waiter)
+    let retried = breaker.retry(grant, waiter, Instant::now);
+    retried.map_err(|(waiter, _)| waiter)
 }
 
 #[test]
@@ -87,11 +88,11 @@ fn a_waiter_cancelled_after_its_grant_passes_the_slot_on() {
 fn a_full_queue_refuses_until_one_leaves() {
     let mut breaker = Breaker::new(1, 2);
     let [first, _] = ['a', 'b'].map(|name| breaker.enqueue(name));
-    assert_eq!(breaker.may_wait(), Err(NotQueued::QueueFull));
+    assert_eq!(breaker.may_wait(Instant::now), Err(NotQueued::QueueFull));
     assert_eq!(breaker.cancel(first), Some('a'));
-    assert_eq!(breaker.may_wait(), Ok(()));
+    assert_eq!(breaker.may_wait(Instant::now), Ok(()));
     breaker.set_queue_depth(0);
-    assert_eq!(breaker.may_wait(), Err(NotQueued::QueueFull));
+    assert_eq!(breaker.may_wait(Instant::now), Err(NotQueued::QueueFull));
     assert_eq!(breaker.queued(), 1);
 }
 
@@ -156,7 +157,9 @@ fn one_backend_is_set_aside_once_and_keeps_its_requests() {
 fn without_a_complaint_a_retry_may_get_the_same_backend() {
     let (mut breaker, grant) = busy();
     breaker.enqueue('b');
-    let ticket = breaker.retry(grant, 'a').expect("the breaker is open");
+    let ticket = breaker
+        .retry(grant, 'a', Instant::now)
+        .expect("the breaker is open");
     assert_eq!(breaker.take_set_aside(), []);
     assert_eq!(breaker.grant_next(draw), Some('a'));
     assert_eq!(granted(&mut breaker, ticket).backend(), backend(1));
@@ -169,8 +172,11 @@ fn closing_a_breaker_returns_all_waiters_and_keeps_taken_slots() {
     breaker.release(first);
     assert_eq!(breaker.grant_next(draw), Some('a'));
     assert_eq!(breaker.close().collect::<Vec<_>>(), ['b']);
-    assert!(matches!(breaker.turn(waits), Turn::Closed));
-    assert_eq!(breaker.may_wait(), Err(NotQueued::Closed));
+    assert!(matches!(
+        breaker.turn(waits),
+        Turn::Refused(NotQueued::Closed)
+    ));
+    assert_eq!(breaker.may_wait(Instant::now), Err(NotQueued::Closed));
     let grant = granted(&mut breaker, granted_before);
     assert_eq!(retry_elsewhere(&mut breaker, grant, 'a'), Err('a'));
     assert_eq!((breaker.queued(), breaker.active()), (0, 0));
@@ -185,7 +191,7 @@ fn a_million_waiters_that_come_and_go_leave_nothing_behind() {
     let mut tickets = std::collections::VecDeque::new();
     let measured = allocation_counter::measure(|| {
         for _ in 0..1_000_000 {
-            if breaker.may_wait().is_err() {
+            if breaker.may_wait(Instant::now).is_err() {
                 let oldest = tickets.pop_front().expect("the queue is full");
                 assert_eq!(breaker.cancel(oldest), Some([0_u8; 64]));
             }
