@@ -2,9 +2,10 @@
 
 pub use crate::autoscaler::{Autoscaler, ScaleSettings};
 pub use crate::config::{
-    BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, LaunchDraft,
-    Limits, LogFormat, Probe, Problems, Protocol, ReadyWhen, RevisionSpec, Setting, Settings,
-    SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion, Value,
+    BackendTlsConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose, IgnoreDraft,
+    JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe, Problems, Protocol, ReadyWhen,
+    RevisionSpec, ScheduleDraft, Setting, Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig,
+    TlsVersion, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::launcher::fleet;

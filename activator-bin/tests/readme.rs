@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use activator_bin::testing::{
-    Activator, Config, Default, Draft, JsonLinesConfig, LaunchDraft, Options, Setting, Settings,
-    SinkConfig,
+    Activator, Config, Default, Draft, GroupDraft, IgnoreDraft, JsonLinesConfig, LaunchDraft,
+    Options, ScheduleDraft, Setting, Settings, SinkConfig,
 };
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 use reporter_metrics::{Exporter, METRICS, WatchKind};
@@ -104,6 +104,13 @@ fn settings_tables_match_the_code() {
     );
     check(CONFIGURATION, "revision", &table(&Draft::settings()));
     check(CONFIGURATION, "launched", &table(&LaunchDraft::settings()));
+    check(CONFIGURATION, "ignore", &table(&IgnoreDraft::settings()));
+    check(
+        CONFIGURATION,
+        "schedule",
+        &table(&ScheduleDraft::settings()),
+    );
+    check(CONFIGURATION, "group", &table(&GroupDraft::settings()));
 }
 
 #[test]

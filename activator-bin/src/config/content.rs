@@ -4,7 +4,7 @@ use super::Config;
 use super::file::{Locations, Reader, Section};
 use super::problem::Problems;
 use super::revision::{self, Draft};
-use super::sink;
+use super::{group, sink};
 
 /// What a configuration file says.
 pub(super) struct FileContent {
@@ -57,11 +57,14 @@ impl FileContent {
                 .push(location, "", "is not UTF-8 from here on".to_owned());
         } else if let Some(table) = reader.table() {
             let root = Section::root(&table, name);
-            *locations = reader.read(&root, &["sink", "revision"], &mut self.config);
+            *locations = reader.read(&root, &["sink", "group", "revision"], &mut self.config);
             self.has_sinks = table.contains_key("sink");
             self.config.sinks = sink::read_all(&mut reader, &root);
             match allowed {
-                Revisions::Allowed => self.revisions = revision::read_all(&mut reader, &root),
+                Revisions::Allowed => {
+                    let groups = group::read_all(&mut reader, &root);
+                    self.revisions = revision::read_all(&mut reader, &root, groups);
+                }
                 Revisions::Refused => refuse_revisions(&mut reader, &root),
             }
         }
@@ -70,11 +73,14 @@ impl FileContent {
     }
 }
 
-/// Reports the first revision of a file that may have none.
+/// Reports the first revision of a file that may have none, and the first group of them.
 fn refuse_revisions(reader: &mut Reader<'_>, root: &Section<'_>) {
-    if let Some(first) = reader.sections(root, "revision").into_iter().next() {
-        let message = "with --kubernetes the revisions are those of the cluster: remove all [[revision]] sections, or run without --kubernetes";
-        let problems = &mut reader.problems;
-        problems.push(first.location, first.name, message.to_owned());
+    for name in ["revision", "group"] {
+        if let Some(first) = reader.sections(root, name).into_iter().next() {
+            let message = format!(
+                "with --kubernetes the revisions are those of the cluster: remove all [[{name}]] sections, or run without --kubernetes"
+            );
+            reader.problems.push(first.location, first.name, message);
+        }
     }
 }

@@ -165,8 +165,23 @@ impl<'a> Reader<'a> {
 
     /// The sections of a list, `[[name]]`.
     pub(super) fn sections<'t>(&mut self, parent: &Section<'t>, name: &str) -> Vec<Section<'t>> {
+        let (all, each) = (
+            format!("sections, [[{name}]]"),
+            format!("a section, [[{name}]]"),
+        );
+        self.tables(parent, name, &all, &each)
+    }
+
+    /// The tables of a list; empty when it is missing. `all` is what is expected, `each` what in it.
+    pub(super) fn tables<'t>(
+        &mut self,
+        parent: &Section<'t>,
+        name: &str,
+        all: &str,
+        each: &str,
+    ) -> Vec<Section<'t>> {
         let mut sections = Vec::new();
-        for element in self.elements(parent, name, &format!("sections, [[{name}]]")) {
+        for element in self.elements(parent, name, all) {
             let Element {
                 name: path,
                 location,
@@ -179,7 +194,7 @@ impl<'a> Reader<'a> {
                     table,
                 });
             } else {
-                let message = Value::Toml(value).instead_of(&format!("a section, [[{name}]]"));
+                let message = Value::Toml(value).instead_of(each);
                 self.problems.push(location, path, message);
             }
         }

@@ -9,23 +9,34 @@ use std::time::Duration;
 use super::file::{Locations, Reader, Section};
 use crate::autoscaler::ScaleSettings;
 use crate::revision::launch::{
-    IdleAction, InstanceLog, LaunchSpec, PortSpec, ProcessSpec, Ready, Restarts, Start, WaitingPage,
+    BusyCheck, GroupSpec, IdleAction, IgnoreRule, InstanceLog, LaunchSpec, PortSpec, ProcessSpec,
+    Ready, Restarts, ScheduleEntry, Start, WaitingPage,
 };
 use crate::settings::{Settings, settings};
 
 mod env;
+mod ignore;
+mod page;
 mod placeholder;
 mod rules;
+mod schedule;
+mod shared;
 mod shown;
 mod value;
 
 #[cfg(test)]
 mod tests;
 
+use page::PageChoice;
+use value::Idle;
+
+pub use ignore::IgnoreDraft;
+pub use schedule::ScheduleDraft;
+pub(super) use shared::Shared;
 pub(super) use shown::to_json;
 
 /// The fields of a section that are no settings.
-pub(super) const OTHERS: &[&str] = &["env"];
+pub(super) const OTHERS: &[&str] = &["env", "ignore", "schedule"];
 
 /// A field, and what is wrong with it beside the others.
 type Conflict = (&'static str, String);
@@ -88,6 +99,21 @@ settings! {
         scale_to_zero_pod_retention_period: Duration = "0s", duration("0s"..="1h");
         /// How long an instance is kept after it became ready, whatever the load.
         min_uptime: Duration = "0s", duration("0s"..="30d");
+        /// What becomes of the last instance once it is idle: it is stopped (stop), or frozen in memory and thawed by the
+        /// next request (freeze).
+        idle_action: Idle = "stop", choice(value::IDLE_ACTIONS);
+        /// How long a frozen instance is kept without a request before it is stopped.
+        freeze_for: Duration = "10m", duration("1s"..="30d");
+        /// What is asked before an idle instance is stopped or frozen: http:/path (a GET of it is answered with 200 to 299
+        /// while it is busy), or a command that succeeds while it is.
+        busy_check: Option<BusyCheck> = None, by(value::busy_check);
+        /// The `[[group]]` that limits how many instances run at once.
+        group: Option<String> = None, text();
+        /// The status of ignored requests while no instance is ready.
+        asleep_status: u16 = "503", whole(200..=599);
+        /// What browsers see while no instance is ready: the activator's page (auto), nothing until one is (off), or the
+        /// path of an HTML file, which is read with the configuration.
+        waiting_page: PageChoice = "auto", by(page::choice);
         /// The pause before the first restart after a crash, which doubles, and the longest one.
         restart_backoff: (Duration, Duration) = "1s..1m", by(value::backoff);
         /// How many restarts within restart_window are too many: the revision then has failed for a while.
@@ -101,12 +127,17 @@ settings! {
     others {
         /// The environment of instances, besides what each gets.
         env: BTreeMap<String, String>;
+        /// Requests that neither wake the revision nor count.
+        ignore: Vec<IgnoreRule>;
+        /// Other values of min_scale at some times of the week.
+        schedule: Vec<ScheduleEntry>;
     }
 }
 
 impl LaunchDraft {
     /// Reads what is no setting, and checks how all fit together. `None` when instances are not started here, or there
-    /// are problems. `tls` is what the section says of that. The section's other problems are those of `reader` after the first `before`.
+    /// are problems. `tls` is what the section says of that. The section's other problems are those of `reader` after
+    /// the first `before`.
     pub(super) fn finish(
         mut self,
         reader: &mut Reader<'_>,
@@ -114,8 +145,11 @@ impl LaunchDraft {
         locations: &Locations,
         before: usize,
         tls: bool,
+        shared: &mut Shared,
     ) -> Option<Arc<LaunchSpec>> {
         self.env = env::read(reader, section);
+        self.ignore = ignore::read(reader, section);
+        self.schedule = schedule::read(reader, section, self.max_scale);
         let known = &reader.problems.as_slice()[before..];
         let is_of = |field: &str, name: &str| {
             let rest = field.strip_prefix(&section.field(name));
@@ -124,6 +158,17 @@ impl LaunchDraft {
         let is_good = |name: &str| !known.iter().any(|it| is_of(&it.field, name));
         let is_set = |name: &str| locations.contains_key(name);
         let mut conflicts = rules::conflicts(&self, tls, is_set, is_good);
+        let mut group = None;
+        if let Some(name) = &self.group {
+            let found = shared.group(name);
+            group = found.map_err(|why| conflicts.push(("group", why))).ok();
+        }
+        if let Some(group) = &group {
+            let kept = shared.keep(group, self.min_scale);
+            kept.unwrap_or_else(|why| conflicts.push(("min_scale", why)));
+        }
+        let page = shared.pages.read(&self.waiting_page);
+        let page = page.map_err(|why| conflicts.push(("waiting_page", why)));
         conflicts.retain(|(field, _)| is_good(field));
         for (field, message) in conflicts {
             let location = locations.get(field).unwrap_or(&section.location);
@@ -131,11 +176,11 @@ impl LaunchDraft {
                 .problems
                 .push(location.clone(), section.field(field), message);
         }
-        self.spec().map(Arc::new)
+        self.spec(group, page.ok()?).map(Arc::new)
     }
 
     /// `None` when it has neither command.
-    fn spec(self) -> Option<LaunchSpec> {
+    fn spec(self, group: Option<Arc<GroupSpec>>, waiting_page: WaitingPage) -> Option<LaunchSpec> {
         let max_scale = self.max_scale.unwrap_or(1);
         let start = match (self.command, self.start_command) {
             (Some(command), _) => Start::Process(ProcessSpec {
@@ -172,13 +217,18 @@ impl LaunchDraft {
                 scale_to_zero_pod_retention_period: self.scale_to_zero_pod_retention_period,
             },
             min_uptime: self.min_uptime,
-            idle_action: IdleAction::Stop,
-            busy_check: None,
-            group: None,
-            ignore: Vec::new(),
-            asleep_status: 503,
-            waiting_page: WaitingPage::Auto,
-            schedule: Vec::new(),
+            idle_action: match self.idle_action {
+                Idle::Stop => IdleAction::Stop,
+                Idle::Freeze => IdleAction::Freeze {
+                    freeze_for: self.freeze_for,
+                },
+            },
+            busy_check: self.busy_check,
+            group,
+            ignore: self.ignore,
+            asleep_status: self.asleep_status,
+            waiting_page,
+            schedule: self.schedule,
             restarts: Restarts {
                 backoff,
                 max_backoff,

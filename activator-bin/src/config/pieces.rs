@@ -1,8 +1,8 @@
 //! The fast way through a large file: its `[[revision]]` sections are parsed a few at a time, so that the whole tree of
 //! a hundred thousand is never in memory.
 //!
-//! It succeeds only for a valid file. Anything invalid or written in an unusual way is left to
-//! [the slow way](super::file), which knows the location of every mistake.
+//! It succeeds only for a valid file without revisions whose instances are started here. Anything invalid or written in
+//! an unusual way is left to [the slow way](super::file), which knows the location of every mistake.
 
 use std::thread;
 
@@ -167,6 +167,13 @@ mod tests {
         "timeout = '1s'",
         "hosts = ['x']",
         "hosts = ['*.x', 'X.']",
+        "command = 'app {port}'",
+        "max_scale = 1",
+        "group = 'e'",
+        "[[group]]",
+        "[[revision.schedule]]",
+        "[reporter]",
+        "accounting = 'snapshot'",
         "text = \"\"\"",
         "]",
         "# a remark",
@@ -190,7 +197,12 @@ mod tests {
             let backends = backends.join(", ");
             format!("[[revision]]\nnamespace = 'n'\nname = 'r{name}'\nbackends = [{backends}]\n")
         });
-        prop_oneof![3 => whole, 1 => line()]
+        let launched = (0..30_usize).prop_map(|name| {
+            format!(
+                "[[revision]]\nnamespace = 'n'\nname = 'r{name}'\ncommand = 'app'\nmax_scale = 2\n"
+            )
+        });
+        prop_oneof![3 => whole, 1 => launched, 1 => line()]
     }
 
     proptest! {

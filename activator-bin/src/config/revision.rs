@@ -8,7 +8,8 @@ use std::sync::Arc;
 use reporter_core::{Revision, RevisionKey};
 
 use super::file::{Element, Reader, Section};
-use super::launch::{self, LaunchDraft};
+use super::group::Groups;
+use super::launch::{self, LaunchDraft, Shared};
 use super::{Probe, Protocol, RevisionSpec, ThrottleConfig, TimeoutLimits};
 use crate::revision::{HostPattern, LaunchSpec};
 use crate::settings::{Value, settings};
@@ -154,7 +155,8 @@ pub(super) const BACKENDS: &str = "backends";
 pub(super) const BACKENDS_EXPECTED: &str = "a list of addresses, like [\"10.0.0.1:8012\"]";
 
 /// Reads the sections `[[revision]]`.
-pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Draft> {
+pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>, groups: Groups) -> Vec<Draft> {
+    let mut shared = Shared::new(groups);
     let mut seen = BTreeMap::new();
     let mut hosts = HashMap::new();
     let mut revisions = Vec::new();
@@ -174,7 +176,7 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>) -> Vec<Draft
                 .problems
                 .push(location.clone(), name.as_str(), message);
         });
-        draft.launch = launch.finish(reader, &section, &locations, before, draft.tls);
+        draft.launch = launch.finish(reader, &section, &locations, before, draft.tls, &mut shared);
         let Some(key) = draft.key() else {
             continue;
         };

@@ -19,12 +19,17 @@ pub(crate) enum Unread {
     /// Its content can be read only once.
     #[error("is {0}, which cannot be read twice")]
     Once(&'static str),
-    #[error("is larger than {} MiB", LIMIT >> 20)]
-    TooLarge,
+    #[error("is larger than {}", if *.0 < 1 << 20 { format!("{} KiB", .0 >> 10) } else { format!("{} MiB", .0 >> 20) })]
+    TooLarge(u64),
 }
 
 /// Reads a file. Refuses pipes and devices, without waiting for a writer.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unread> {
+    read_up_to(path, LIMIT)
+}
+
+/// The same with another limit on its size.
+pub(crate) fn read_up_to(path: &Path, limit: u64) -> Result<Vec<u8>, Unread> {
     // Opening a pipe would wait for its writer.
     let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one of the lower bits");
     let file = OpenOptions::new()
@@ -34,15 +39,19 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Unread> {
     if let Some(kind) = read_once(file.metadata()?.file_type()) {
         return Err(Unread::Once(kind));
     }
-    read_all(file)
+    read_all_up_to(file, limit)
 }
 
 /// Reads `file` to its end; it may be a pipe.
 pub(crate) fn read_all(file: File) -> Result<Vec<u8>, Unread> {
+    read_all_up_to(file, LIMIT)
+}
+
+fn read_all_up_to(file: File, limit: u64) -> Result<Vec<u8>, Unread> {
     let mut bytes = Vec::new();
-    file.take(LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LIMIT {
-        return Err(Unread::TooLarge);
+    file.take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Err(Unread::TooLarge(limit));
     }
     Ok(bytes)
 }

@@ -1,13 +1,16 @@
 //! Revisions whose instances are started here.
 
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use activator_bin::testing::launch::{
-    IdleAction, InstanceLog, LaunchSpec, PortSpec, ProcessSpec, Ready, Restarts, Start, WaitingPage,
+    BusyCheck, GroupSpec, IdleAction, IgnoreRule, InstanceLog, LaunchSpec, PortSpec, ProcessSpec,
+    Ready, Restarts, ScheduleEntry, Start, WaitingPage,
 };
 use activator_bin::testing::{ScaleSettings, Sources};
 use reporter_core::Accounting;
+use serde_json::json;
 
 use super::load;
 
@@ -120,7 +123,34 @@ fn all_fields_are_read() {
             window: Duration::from_secs(600),
         },
         log: InstanceLog::File("/var/log/web.log".into()),
-        ..process(&[], 1)
+        idle_action: IdleAction::Freeze {
+            freeze_for: Duration::from_secs(3_600),
+        },
+        busy_check: Some(BusyCheck::Http("/busy".to_owned())),
+        group: Some(Arc::new(GroupSpec {
+            name: "gpu".to_owned(),
+            capacity: 2,
+            max_wait: Duration::from_secs(5),
+        })),
+        ignore: vec![
+            IgnoreRule {
+                path: Some("/health/*".to_owned()),
+                user_agent: Some("kube-probe".to_owned()),
+                source: Some(([10, 0, 0, 0].into(), 8)),
+            },
+            IgnoreRule {
+                source: Some((Ipv6Addr::LOCALHOST.into(), 128)),
+                ..IgnoreRule::default()
+            },
+        ],
+        asleep_status: 204,
+        waiting_page: WaitingPage::Off,
+        schedule: vec![ScheduleEntry {
+            days: [true, true, true, true, true, false, false],
+            from: 8 * 60,
+            to: 18 * 60 + 30,
+            min_scale: 1,
+        }],
     };
     assert_eq!(*launch(full, "web"), expected);
     let expected = LaunchSpec {
@@ -129,6 +159,9 @@ fn all_fields_are_read() {
             stop: words(&["docker", "stop", "web"]),
         },
         ready: Ready::Tcp,
+        busy_check: Some(BusyCheck::Command(words(&[
+            "docker", "exec", "web", "busy",
+        ]))),
         ..process(&[], 1)
     };
     assert_eq!(*launch(full, "container"), expected);
@@ -151,4 +184,74 @@ fn a_launched_revision_is_counted_by_averages() {
         config.map(|it| it.reporter.accounting),
         Ok(Accounting::Average)
     );
+}
+
+#[test]
+fn a_launched_revision_is_shown_with_all_that_its_section_says() {
+    let revisions = load(include_str!("full.toml")).revisions;
+    let shown = |name: &str| {
+        let revision = revisions.iter().find(|it| it.key.name() == name);
+        revision.expect("it is in the file").to_json()["launch"].clone()
+    };
+    let web = json!({
+        "command": ["python3", "-m", "http.server", "--bind", "127.0.0.1", "{port}"],
+        "dir": "/srv/{name}",
+        "env": ["MODE", "URL"],
+        "user": "www-data",
+        "port": 8080,
+        "ready": "http:/healthz?deep=1",
+        "start_timeout": "30s",
+        "stop_signal": "INT",
+        "stop_timeout": "5s",
+        "target": 7.5,
+        "target_utilization": 0.8,
+        "stable_window": "30s",
+        "panic_window_percentage": 20.0,
+        "panic_threshold_percentage": 150.5,
+        "min_scale": 1,
+        "max_scale": 1,
+        "initial_scale": 0,
+        "scale_down_delay": "15s",
+        "scale_to_zero_pod_retention_period": "1m 30s",
+        "min_uptime": "1m",
+        "idle_action": "freeze",
+        "freeze_for": "1h",
+        "busy_check": "http:/busy",
+        "group": "gpu",
+        "ignore": [
+            { "path": "/health/*", "user_agent": "kube-probe", "source": "10.0.0.0/8" },
+            { "source": "::1/128" },
+        ],
+        "asleep_status": 204,
+        "waiting_page": "off",
+        "schedule": [{ "days": "mon,tue,wed,thu,fri", "from": "08:00", "to": "18:30", "min_scale": 1 }],
+        "restart_backoff": "100ms..10s",
+        "max_restarts": 5,
+        "restart_window": "10m",
+        "log": "/var/log/web.log",
+    });
+    assert_eq!(shown("web"), web);
+    let container = shown("container");
+    assert_eq!(
+        container["start_command"],
+        json!(["docker", "start", "web"])
+    );
+    assert_eq!(container["stop_command"], json!(["docker", "stop", "web"]));
+    assert_eq!(
+        container["busy_check"],
+        json!(["docker", "exec", "web", "busy"])
+    );
+    assert_eq!(container["waiting_page"], json!("auto"));
+    assert_eq!(container.get("target"), None);
+}
+
+#[test]
+fn a_waiting_page_is_read_with_the_configuration() {
+    let path = concat!(env!("CARGO_TARGET_TMPDIR"), "/waiting.html");
+    std::fs::write(path, "<p>soon").expect("the file can be written");
+    let file = format!(
+        "[[revision]]\nnamespace = 'a'\nname = 'b'\ncommand = 'app'\nmax_scale = 1\nwaiting_page = '{path}'"
+    );
+    let page = WaitingPage::Page("<p>soon".into());
+    assert_eq!(launch(&file, "b").waiting_page, page);
 }

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::testing::{
-    BackendTlsConfig, Cluster, Config, Default, Draft, HalfClose, JsonLinesConfig, LaunchDraft,
-    Limits, LogFormat, Probe, Protocol, ReadyWhen, Settings, SinkConfig, Sources, TimeoutLimits,
-    TlsConfig, TlsVersion, Value,
+    BackendTlsConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose, IgnoreDraft,
+    JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe, Protocol, ReadyWhen, ScheduleDraft,
+    Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion, Value,
 };
 use reporter_core::Accounting;
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
@@ -255,6 +255,9 @@ fn defaults_pass_their_own_checks() {
     check(Config::default);
     check(Draft::default);
     check(LaunchDraft::default);
+    check(IgnoreDraft::default);
+    check(ScheduleDraft::default);
+    check(GroupDraft::default);
     check(JsonLinesConfig::default);
     check(|| AutoscalerConfig::new("ws://10.0.0.1"));
 }

@@ -1,5 +1,6 @@
 //! Which fields of a launched revision go together.
 
+use super::value::Idle;
 use super::{Conflict, LaunchDraft, fields, placeholder};
 use crate::revision::launch::{PortSpec, Ready};
 
@@ -75,6 +76,12 @@ pub(super) fn conflicts(
                     "\"notify\" needs command; use \"http:/path\" or \"tcp\"",
                 );
             }
+            if draft.idle_action == Idle::Freeze {
+                refuse(
+                    "idle_action",
+                    "\"freeze\" needs command: only a process can be frozen",
+                );
+            }
             if draft.max_scale.is_some_and(|max| max != 1) {
                 refuse(
                     "max_scale",
@@ -88,6 +95,9 @@ pub(super) fn conflicts(
             "probe",
             "has no meaning for instances that are started here; use ready",
         );
+    }
+    if is_set("freeze_for") && draft.idle_action == Idle::Stop && is_good("idle_action") {
+        refuse("freeze_for", "needs idle_action = \"freeze\"");
     }
     if let PortSpec::Fixed(port) = draft.port
         && draft.max_scale.is_some_and(|max| max > 1)

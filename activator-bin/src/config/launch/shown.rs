@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
+use super::schedule::DAYS;
 use super::value;
-use crate::revision::launch::{InstanceLog, LaunchSpec, PortSpec, ProcessSpec, Ready, Start};
+use crate::revision::launch::{
+    BusyCheck, IdleAction, IgnoreRule, InstanceLog, LaunchSpec, PortSpec, ProcessSpec, Ready,
+    ScheduleEntry, Start, WaitingPage,
+};
 
 /// All fields, under their names in the file. Of `env` only the names: values may be secret.
 pub(in super::super) fn to_json(spec: &LaunchSpec) -> Json {
@@ -29,6 +33,28 @@ pub(in super::super) fn to_json(spec: &LaunchSpec) -> Json {
         "scale_down_delay": text(scale.scale_down_delay),
         "scale_to_zero_pod_retention_period": text(scale.scale_to_zero_pod_retention_period),
         "min_uptime": text(spec.min_uptime),
+        "idle_action": match spec.idle_action {
+            IdleAction::Stop => "stop",
+            IdleAction::Freeze { .. } => "freeze",
+        },
+        "freeze_for": match spec.idle_action {
+            IdleAction::Stop => None,
+            IdleAction::Freeze { freeze_for } => Some(text(freeze_for)),
+        },
+        "busy_check": match &spec.busy_check {
+            None => Json::Null,
+            Some(BusyCheck::Http(path)) => format!("http:{path}").into(),
+            Some(BusyCheck::Command(words)) => json!(words),
+        },
+        "group": spec.group.as_ref().map(|group| &group.name),
+        "ignore": spec.ignore.iter().map(ignore).collect::<Vec<_>>(),
+        "asleep_status": spec.asleep_status,
+        "waiting_page": match spec.waiting_page {
+            WaitingPage::Auto => "auto",
+            WaitingPage::Off => "off",
+            WaitingPage::Page(_) => "file",
+        },
+        "schedule": spec.schedule.iter().map(entry).collect::<Vec<_>>(),
         "restart_backoff": format!("{}..{}", text(restarts.backoff), text(restarts.max_backoff)),
         "max_restarts": restarts.max_restarts,
         "restart_window": text(restarts.window),
@@ -42,8 +68,41 @@ pub(in super::super) fn to_json(spec: &LaunchSpec) -> Json {
         unreachable!("both are objects");
     };
     shown.extend(fields);
-    shown.retain(|_, value| !value.is_null());
-    Json::Object(shown)
+    Json::Object(without_nulls(shown))
+}
+
+/// A field that is not there was not set.
+fn without_nulls(mut fields: Map<String, Json>) -> Map<String, Json> {
+    fields.retain(|_, value| !value.is_null());
+    fields
+}
+
+fn ignore(rule: &IgnoreRule) -> Map<String, Json> {
+    let source = rule
+        .source
+        .map(|(address, bits)| format!("{address}/{bits}"));
+    let fields = [
+        ("path", json!(rule.path)),
+        ("user_agent", json!(rule.user_agent)),
+        ("source", json!(source)),
+    ];
+    without_nulls(
+        fields
+            .map(|(name, value)| (name.to_owned(), value))
+            .into_iter()
+            .collect(),
+    )
+}
+
+fn entry(entry: &ScheduleEntry) -> Json {
+    let time = |minutes: u16| format!("{:02}:{:02}", minutes / 60, minutes % 60);
+    let days = DAYS.iter().zip(entry.days).filter(|(_, is_in)| *is_in);
+    json!({
+        "days": days.map(|(day, _)| *day).collect::<Vec<_>>().join(","),
+        "from": time(entry.from),
+        "to": time(entry.to),
+        "min_scale": entry.min_scale,
+    })
 }
 
 fn start(start: &Start) -> Json {

@@ -7,7 +7,9 @@ fn the_defaults_of_the_file_are_those_of_the_autoscaler() {
         command: Some(vec!["app".to_owned()]),
         ..LaunchDraft::default()
     };
-    let spec = draft.spec().expect("there is a command");
+    let spec = draft
+        .spec(None, WaitingPage::Auto)
+        .expect("there is a command");
     assert_eq!(spec.scale, ScaleSettings::new(1));
 }
 

@@ -7,7 +7,7 @@ use http::uri::PathAndQuery;
 use rustix::process::Signal;
 use toml::de::DeValue;
 
-use crate::revision::launch::{InstanceLog, PortSpec, Ready};
+use crate::revision::launch::{BusyCheck, InstanceLog, PortSpec, Ready};
 use crate::settings::Value;
 
 /// The longest command with its arguments: what Linux allows for one argument.
@@ -79,6 +79,33 @@ pub(super) fn ready(value: &Value<'_>) -> Result<Ready, String> {
             path.map(Ready::Http)
                 .ok_or_else(|| value.instead_of(expected))
         }
+    }
+}
+
+/// What becomes of an idle instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// It is stopped.
+    Stop,
+    /// It is frozen.
+    Freeze,
+}
+
+pub(super) const IDLE_ACTIONS: &[(&str, Idle)] = &[("stop", Idle::Stop), ("freeze", Idle::Freeze)];
+
+/// A path to ask, or a command.
+pub(super) fn busy_check(value: &Value<'_>) -> Result<BusyCheck, String> {
+    match value
+        .string("")
+        .ok()
+        .and_then(|it| it.strip_prefix("http:"))
+    {
+        Some(text) => {
+            let expected = "\"http:/path\" or a command";
+            let path = path(text).map(BusyCheck::Http);
+            path.ok_or_else(|| value.instead_of(expected))
+        }
+        None => command(value).map(BusyCheck::Command),
     }
 }
 
