@@ -94,6 +94,12 @@ impl Decisions {
     pub(super) fn in_panic(&self) -> bool {
         self.panic_since.is_some()
     }
+
+    /// The largest decision of the panic that goes on.
+    #[cfg(test)]
+    pub(super) fn max_panic(&self) -> u32 {
+        self.max_panic
+    }
 }
 
 fn delay_slots(rules: &Rules) -> u64 {

@@ -2,6 +2,9 @@
 
 use super::*;
 
+mod naive;
+mod properties;
+
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }

@@ -148,7 +148,10 @@ fn a_window_that_has_run_out_is_not_kept_by_a_longer_one() {
     check(&(
         5,
         1000,
-        then(rising(5), vec![Resize(60, 9000), Read(9000, 0.0)]),
+        then(
+            rising(5),
+            vec![Read(9000, 0.0), Resize(60, 9000), Read(9000, 0.0)],
+        ),
     ));
     check(&(
         5,
