@@ -19,6 +19,7 @@ use crate::message::request_body::RequestBody;
 use crate::message::target::Target;
 use crate::readiness::Readiness;
 use crate::request_log::RequestLog;
+use crate::revision::name::NamingRules;
 use crate::revision::{Revisions, ServedRevision};
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
@@ -62,7 +63,7 @@ pub(crate) struct Services {
     pub(crate) requests: RequestMetrics,
     pub(crate) request_log: RequestLog,
     pub(crate) readiness: Readiness,
-    pub(crate) cluster_domain: Arc<str>,
+    pub(crate) naming: NamingRules,
     pub(crate) backend_tls: Option<Arc<BackendTls>>,
     pub(crate) limits: Limits,
 }
@@ -256,6 +257,9 @@ impl Proxy {
         }
         // An offer may always be ignored (RFC 9110, 7.8), and HTTP/2 has none.
         let offer = Offer::of(&request).filter(|_| version != Version::HTTP_2);
+        if !self.services.naming.trust_knative_headers {
+            rewrite::distrust(request.headers_mut());
+        }
         rewrite::to_backend(&mut request, version, &client.address, attempts.backend());
         let mut has_refused = false;
         if let Some(offer) = &offer {

@@ -1,7 +1,6 @@
 //! The running program: from a configuration to the exit code.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ mod cluster;
 mod control;
 mod echo;
 mod error;
+mod first_look;
 mod metrics;
 mod ports;
 mod recording;
@@ -35,6 +35,7 @@ pub(crate) use error::StartError;
 pub use tls::cluster as cluster_tls;
 
 use crate::os::service_manager::{READY, STOPPING, notify};
+use first_look::FirstLook;
 
 /// Runs the activator until a signal ends it and the last report is delivered.
 ///
@@ -73,7 +74,7 @@ pub(crate) fn run(
             ..Options::default()
         };
         let activator = Activator::start(config, options)?;
-        first_look.log(activator.http_addr());
+        first_look.log(&activator);
         notify(READY);
         let name = signals.next().await;
         tracing::info!("{name}: stopping; a second signal exits at once");
@@ -172,39 +173,5 @@ impl Signals {
                 }
             }
         }
-    }
-}
-
-/// A request to try; `None` with a cluster, where everybody knows what to ask for.
-struct FirstLook(Option<(String, String)>);
-
-impl FirstLook {
-    fn new(config: &Config) -> Self {
-        if config.cluster.is_some() {
-            return Self(None);
-        }
-        let key = config.revisions.first().map(|revision| &revision.key);
-        let namespace = key.map_or("default", |key| key.namespace());
-        let name = key.map_or("hello", |key| key.name());
-        Self(Some((namespace.into(), name.into())))
-    }
-
-    fn log(&self, address: SocketAddr) {
-        let address = SocketAddr::new(reachable(address.ip()), address.port());
-        match &self.0 {
-            Some((namespace, name)) => tracing::info!(
-                "serving, try: curl -H 'Knative-Serving-Namespace: {namespace}' -H 'Knative-Serving-Revision: {name}' http://{address}/"
-            ),
-            None => tracing::info!("serving the revisions of the cluster on http://{address}"),
-        }
-    }
-}
-
-/// An address at which a listener on `ip` can be reached from this machine.
-fn reachable(ip: IpAddr) -> IpAddr {
-    match ip {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
     }
 }

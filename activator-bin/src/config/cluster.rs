@@ -83,6 +83,12 @@ pub(super) fn autoscaler(config: &Config) -> SinkConfig {
 
 /// Checks what a cluster needs.
 pub(super) fn check_together(config: &Config, locations: &Locations, problems: &mut Problems) {
+    let field = "trust_knative_headers";
+    if config.cluster.is_some() && !config.trust_knative_headers {
+        let location = locations.get(field).cloned().unwrap_or(Location::Default);
+        let message = "must be true in a cluster, where it is by these headers that requests name their revision";
+        problems.push(location, field, message.to_owned());
+    }
     let field = "kubernetes.pod_ip";
     let needs_ip = config.cluster == Some(Cluster::OwnPod);
     if needs_ip && config.kubernetes.pod_ip.is_none() && !problems.mention(field) {

@@ -156,6 +156,7 @@ impl Sources {
         self.apply_variables(&mut config, locations, problems);
         self.apply_flags(&mut config, locations, problems);
         config.cluster.clone_from(&self.cluster);
+        config.is_trust_set = locations.contains_key("trust_knative_headers");
         config.is_log_set = locations.contains_key("log");
         config.is_request_log_set = locations.contains_key("request_log");
         if is_cluster && !has_sinks {

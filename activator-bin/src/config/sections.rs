@@ -21,6 +21,8 @@ settings! {
         workers: usize = found("the machine's cores", cores), whole(1..=1_024);
         /// The cluster's DNS domain, as in name.namespace.svc.cluster.local.
         cluster_domain: String = "cluster.local", dns_name(), or_variable("CLUSTER_DOMAIN");
+        /// Whether clients may name any revision, by Knative's headers or a Host like name.namespace.svc.cluster.local: true or false.
+        trust_knative_headers: bool = "true", truth();
         /// How long to keep serving at shutdown, while /readyz fails and clients are asked to go elsewhere.
         drain_delay: Duration = "0s", duration("0s"..="24h");
         /// How long requests in flight may take to end after drain_delay.
@@ -58,6 +60,8 @@ settings! {
         sinks: Vec<SinkConfig>;
         /// How the cluster that revisions come from is reached; `None` when they come from elsewhere.
         cluster: Option<Cluster>;
+        /// Whether trust_knative_headers was set.
+        is_trust_set: bool;
         /// Whether the log filter was set, so that the cluster does not set it.
         is_log_set: bool;
         /// The same of the request log.

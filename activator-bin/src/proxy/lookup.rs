@@ -72,7 +72,7 @@ impl Proxy {
     }
 
     fn naming<'a>(&'a self, request: &'a Request<RequestBody>) -> Naming<'a> {
-        let domain = &self.services.cluster_domain;
-        Naming::of(request.uri(), request.headers(), domain)
+        let rules = &self.services.naming;
+        Naming::of(request.uri(), request.headers(), rules)
     }
 }

@@ -11,6 +11,11 @@ use crate::message::headers::{
 use crate::message::hop_by_hop::{Framing, remove_hop_by_hop};
 use crate::upstream::backend::Backend;
 
+/// Removes what backends believe only because Knative's ingress has said it.
+pub(super) fn distrust(headers: &mut HeaderMap) {
+    headers.remove(ORIGINAL_HOST);
+}
+
 /// Rewrites `request` for `backend` in HTTP version `version`, on behalf of `client`.
 pub(super) fn to_backend(
     request: &mut Request<impl Body>,

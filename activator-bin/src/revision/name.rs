@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Uri};
@@ -36,9 +37,19 @@ impl Name<'_> {
     }
 }
 
+/// How requests may name a revision, besides the hosts that revisions list.
+#[derive(Clone)]
+pub(crate) struct NamingRules {
+    /// The DNS domain behind `name.namespace.svc`.
+    pub(crate) cluster_domain: Arc<str>,
+    /// Whether they may do so at all, by the two headers or by such a host.
+    pub(crate) trust_knative_headers: bool,
+}
+
 /// The parts of a request's head that may name a revision.
 pub(crate) struct Naming<'a> {
-    domain: &'a str,
+    rules: &'a NamingRules,
+    /// Empty, like the other one, when it is not to be trusted.
     namespace: Cow<'a, str>,
     revision: Cow<'a, str>,
     /// In lower case. Not read, and empty, when both headers are there.
@@ -46,12 +57,15 @@ pub(crate) struct Naming<'a> {
 }
 
 impl<'a> Naming<'a> {
-    /// In a cluster whose DNS domain is `domain`.
-    pub(crate) fn of(uri: &'a Uri, headers: &'a HeaderMap, domain: &'a str) -> Self {
+    pub(crate) fn of(uri: &'a Uri, headers: &'a HeaderMap, rules: &'a NamingRules) -> Self {
+        let trusted = |name| {
+            let value = rules.trust_knative_headers.then(|| headers.get(name));
+            text(value.flatten())
+        };
         let mut naming = Self {
-            domain,
-            namespace: text(headers.get(NAMESPACE)),
-            revision: text(headers.get(REVISION)),
+            rules,
+            namespace: trusted(NAMESPACE),
+            revision: trusted(REVISION),
             host: Cow::Borrowed(""),
         };
         if !naming.is_by_headers() {
@@ -74,7 +88,7 @@ impl<'a> Naming<'a> {
         if self.is_by_headers() {
             return headers;
         }
-        from_host(bare(&self.host), self.domain).unwrap_or(headers)
+        self.name_of(bare(&self.host)).unwrap_or(headers)
     }
 
     /// The key as text, in `hosts` or written into `room`. `None` if there cannot be such a revision.
@@ -88,10 +102,16 @@ impl<'a> Naming<'a> {
         if let Some(key) = hosts.find(host) {
             return Some(key.as_str());
         }
-        match from_host(host, self.domain) {
+        match self.name_of(host) {
             Some(name) => name.key(room),
             None => hosts.any().map(RevisionKey::as_str),
         }
+    }
+
+    /// The name that a bare host is, if such names are trusted.
+    fn name_of<'h>(&self, host: &'h str) -> Option<Name<'h>> {
+        let is_trusted = self.rules.trust_knative_headers;
+        is_trusted.then(|| from_host(host, &self.rules.cluster_domain))?
     }
 
     fn is_by_headers(&self) -> bool {
@@ -144,11 +164,18 @@ impl fmt::Display for NotFound<'_> {
             "Error getting active endpoint: revision.serving.knative.dev {:?} not found: ",
             Excerpt(name),
         )?;
+        if !naming.rules.trust_knative_headers {
+            return write!(
+                f,
+                "no revision has the Host {:?} in hosts",
+                Excerpt(&naming.host)
+            );
+        }
         if namespace.is_empty() || name.is_empty() {
             return write!(
                 f,
                 "the request names no revision. Send {NAMESPACE} and {REVISION}, a Host that a revision has in hosts, or the Host name.namespace.svc.{} (it was {:?})",
-                naming.domain,
+                naming.rules.cluster_domain,
                 Excerpt(&naming.host),
             );
         }
@@ -174,6 +201,16 @@ impl fmt::Debug for Excerpt<'_> {
 }
 
 #[cfg(test)]
+impl NamingRules {
+    pub(crate) fn for_tests() -> Self {
+        Self {
+            cluster_domain: "cluster.local".into(),
+            trust_knative_headers: true,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use http::HeaderName;
 
@@ -187,7 +224,8 @@ mod tests {
             .iter()
             .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
             .collect::<HeaderMap>();
-        let naming = Naming::of(&uri, &headers, "cluster.local");
+        let rules = NamingRules::for_tests();
+        let naming = Naming::of(&uri, &headers, &rules);
         let name = naming.name();
         assert_eq!((name.namespace, name.name), expected);
     }
@@ -262,7 +300,8 @@ mod tests {
                 .iter()
                 .map(|(name, value)| (name.clone(), value.parse().unwrap()));
             let headers = headers.collect();
-            let naming = Naming::of(&uri, &headers, "cluster.local");
+            let rules = NamingRules::for_tests();
+            let naming = Naming::of(&uri, &headers, &rules);
             let mut room = [0; _];
             assert_eq!(naming.key(&hosts, &mut room), Some(expected), "{headers:?}");
         };
@@ -301,6 +340,37 @@ mod tests {
             check("http://a.example.org:80/x", &[(HOST, host)], "of/outer");
         }
         check("/", &[], "of/any");
+    }
+
+    #[test]
+    fn only_listed_hosts_count_when_names_are_not_trusted() {
+        let rules = NamingRules {
+            trust_knative_headers: false,
+            ..NamingRules::for_tests()
+        };
+        let mut hosts = Hosts::default();
+        let check = |hosts: &Hosts, host: &str, expected: Option<&str>| {
+            let headers = [(NAMESPACE, "ns"), (REVISION, "rev"), (HOST, host)];
+            let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
+            let (uri, headers) = (Uri::default(), headers.into_iter().collect());
+            let naming = Naming::of(&uri, &headers, &rules);
+            let mut room = [0; _];
+            let key = naming.key(hosts, &mut room).filter(|key| *key != "/");
+            assert_eq!(key, expected, "{host}");
+        };
+        let names = ["n.s.svc.cluster.local", "app.localhost", ""];
+        for host in names {
+            check(&hosts, host, None);
+        }
+        let mut list = |name, host| {
+            let key = RevisionKey::try_new("of", name).unwrap();
+            hosts.replace(&key, &[], &[HostPattern::parse(host).unwrap()]);
+        };
+        list("app", "app.localhost");
+        list("any", "*");
+        for (host, expected) in names.into_iter().zip(["of/any", "of/app", "of/any"]) {
+            check(&hosts, host, Some(expected));
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::thread;
 use super::usage::LOOKS;
 use http::Uri;
 
+use super::name::NamingRules;
 use super::*;
 use crate::message::headers::{NAMESPACE, REVISION};
 use crate::throttle::ThrottleError;
@@ -45,7 +46,8 @@ pub(crate) fn find(revisions: &Revisions, name: &str) -> Option<Arc<ServedRevisi
     let headers = [(NAMESPACE, "ns"), (REVISION, name)];
     let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
     let headers = headers.into_iter().collect();
-    revisions.find(&Naming::of(&Uri::default(), &headers, "cluster.local"))
+    let (uri, rules) = (Uri::default(), NamingRules::for_tests());
+    revisions.find(&Naming::of(&uri, &headers, &rules))
 }
 
 /// Revisions whose probers never get to run.

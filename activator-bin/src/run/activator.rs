@@ -24,6 +24,7 @@ use crate::probe::ProbeSettings;
 use crate::proxy;
 use crate::readiness::{FirstLists, Readiness};
 use crate::request_log::RequestLog;
+use crate::revision::name::NamingRules;
 use crate::revision::{Owner, Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
@@ -144,7 +145,10 @@ impl Activator {
             requests: exporter.requests(),
             request_log: options.request_log,
             readiness: readiness.clone(),
-            cluster_domain: config.cluster_domain.as_str().into(),
+            naming: NamingRules {
+                cluster_domain: config.cluster_domain.as_str().into(),
+                trust_knative_headers: config.trust_knative_headers,
+            },
             backend_tls: tls.backends,
             limits: config.limits,
         };

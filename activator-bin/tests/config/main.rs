@@ -102,6 +102,7 @@ fn full_file_is_read() {
     assert_eq!(config.pod_name, "activator-0");
     assert_eq!(config.workers, 3);
     assert_eq!(config.cluster_domain, "example.internal");
+    assert!(!config.trust_knative_headers && config.is_trust_set);
     assert_eq!(config.drain_delay, Duration::from_secs(5));
     assert_eq!(config.drain_timeout, Duration::from_secs(90));
     assert_eq!(config.readiness, ReadyWhen::Autoscaler);

@@ -5,6 +5,7 @@ mod certificates;
 mod descriptors;
 #[path = "../support/directory.rs"]
 mod directory;
+mod first_look;
 mod handover;
 mod limits;
 mod log_flood;

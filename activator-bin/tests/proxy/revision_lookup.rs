@@ -169,6 +169,45 @@ async fn a_listed_host_selects_its_revision() {
 }
 
 #[tokio::test]
+async fn no_name_is_trusted_when_only_hosts_may_choose() {
+    let ((hello, mut at_hello), (app, mut at_app)) = (answering(OK).await, answering(OK).await);
+    let mut config = with_hosts(
+        [hello, app],
+        &["app.localhost", "name.default.svc.cluster.local"],
+    );
+    config.trust_knative_headers = false;
+    let activator = start_with(config);
+    let mut client = activator.connect().await;
+    let unknown = |host: &str| {
+        format!(
+            "Error getting active endpoint: revision.serving.knative.dev \"\" not found: no revision has the Host {host:?} in hosts\n"
+        )
+    };
+    let named = HELLO.split_once("\r\n").unwrap().1;
+    for host in ["proxy", "hello.default.svc.cluster.local"] {
+        let answer = client
+            .ask(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n{named}"))
+            .await;
+        assert_eq!((answer.status(), answer.body), (404, unknown(host)));
+    }
+    for host in ["app.localhost", "name.default.svc.cluster.local"] {
+        let lies = "K-Original-Host: other.example\r\nK-Proxy-Request: queue\r\n";
+        let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n{named}{lies}");
+        assert_eq!(client.ask(&head).await.status(), 200);
+        let seen = at_app.recv().await.unwrap();
+        for (name, expected) in [
+            ("k-original-host", Some(host)),
+            ("k-proxy-request", Some("activator")),
+            ("knative-serving-namespace", None),
+            ("knative-serving-revision", None),
+        ] {
+            assert_eq!(seen.header(name), expected, "{name}");
+        }
+    }
+    assert!(at_hello.try_recv().is_err());
+}
+
+#[tokio::test]
 async fn unforwardable_requests_are_refused_and_not_counted() {
     let hello = "Knative-Serving-Namespace: default\r\nKnative-Serving-Revision: hello\r\n";
     for (request, status, text) in [

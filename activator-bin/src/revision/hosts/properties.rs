@@ -6,7 +6,7 @@ use http::{HeaderMap, Uri};
 use proptest::prelude::*;
 
 use super::*;
-use crate::revision::name::Naming;
+use crate::revision::name::{Naming, NamingRules};
 use crate::revision::tests::{key, revision};
 use crate::revision::{Change, Owner, RevisionSpec, Revisions, Shared};
 
@@ -144,7 +144,8 @@ fn spec(name: usize, hosts: &[&str]) -> RevisionSpec {
 
 fn found(revisions: &Revisions, host: &str) -> Option<RevisionKey> {
     let headers = HeaderMap::from_iter([(http::header::HOST, host.parse().unwrap())]);
-    let found = revisions.find(&Naming::of(&Uri::default(), &headers, "cluster.local"));
+    let (uri, rules) = (Uri::default(), NamingRules::for_tests());
+    let found = revisions.find(&Naming::of(&uri, &headers, &rules));
     found.map(|it| it.key.clone())
 }
 

@@ -21,6 +21,7 @@ use crate::os::listen;
 use crate::probe::Probe;
 use crate::proxy;
 use crate::readiness::Readiness;
+use crate::revision::name::NamingRules;
 use crate::revision::{RevisionSpec, Revisions, Shared};
 use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{Listener, Services, prepare, run};
@@ -84,7 +85,7 @@ impl Scene {
                 links: Vec::new(),
                 first_lists: None,
             },
-            cluster_domain: "cluster.local".into(),
+            naming: NamingRules::for_tests(),
             backend_tls: None,
             limits: Limits::default(),
         };
