@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
+use crate::launcher::supervisor;
 use crate::{logging, request_log};
 
 /// A reverse proxy that queues requests for services scaled to zero and reports their concurrency.
@@ -58,6 +59,13 @@ enum Exit {
 /// `--help`, `--version` and wrong usage exit the process.
 #[must_use]
 pub fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments
+        .next()
+        .is_some_and(|first| first == supervisor::COMMAND)
+    {
+        return supervisor::main(arguments);
+    }
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(arguments) => run::run(arguments),

@@ -4,3 +4,5 @@
 //! many instances the load needs (see the autoscaler), requests.
 
 pub mod fleet;
+pub mod process;
+pub(crate) mod supervisor;

@@ -9,6 +9,7 @@ pub use crate::config::{
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::launcher::fleet;
+pub use crate::launcher::process;
 pub use crate::probe::{
     InCluster, Listed, Mesh, MeshMode, OnService, PrivateService, PrivateServices, ProbeOutcome,
     ProbeSettings, Prober, Probes, Share,

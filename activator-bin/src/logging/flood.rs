@@ -15,9 +15,10 @@ use super::queue::Queue;
 
 /// The most lines of a kind written at once.
 const BURST: u32 = 200;
-/// Modules that log what operators do, not what peers do, without a limit.
-const EXEMPT: [&str; 5] = [
+/// Modules that log what operators do, not what peers do, without a limit; and one that has limits of its own.
+const EXEMPT: [&str; 6] = [
     "activator_bin::cli",
+    "activator_bin::launcher::process::output",
     "activator_bin::logging",
     "activator_bin::run",
     "activator_bin::source",

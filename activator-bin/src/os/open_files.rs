@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -12,9 +13,13 @@ const OTHERS: u64 = 256;
 /// The most descriptors reserved for the admin port, files and the link to the autoscaler.
 const RESERVED: u64 = 128;
 
+/// The limit before it was raised.
+static INHERITED: OnceLock<Option<u64>> = OnceLock::new();
+
 /// Raises the limit to the hard limit, which is often far higher.
 pub(crate) fn raise() -> io::Result<()> {
     let limit = getrlimit(Resource::Nofile);
+    let _ = INHERITED.set(limit.current);
     if limit.current == limit.maximum {
         return Ok(());
     }
@@ -23,6 +28,11 @@ pub(crate) fn raise() -> io::Result<()> {
         ..limit
     };
     Ok(setrlimit(Resource::Nofile, raised)?)
+}
+
+/// The limit that this process was started with, if it was raised. Some programs take long, or fail, under a high one.
+pub(crate) fn inherited() -> Option<u64> {
+    INHERITED.get().copied().flatten()
 }
 
 /// How many idle connections to backends the limit allows, beside as many busy ones and their clients.

@@ -1,0 +1,133 @@
+//! One instance, from its start to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reporter_core::RevisionKey;
+use tokio::net::unix::pipe;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+use super::Known;
+use super::output::Output;
+use super::place::Reserved;
+use super::supervised::{Supervised, Supervisors};
+use super::surroundings::{Values, surroundings};
+use crate::launcher::fleet::{Ended, Event, InstanceId};
+use crate::launcher::supervisor::order::Order;
+use crate::os::open_files;
+use crate::revision::LaunchSpec;
+
+mod life;
+
+use life::Life;
+
+/// How long the last output may take after the end: another process may hold it open.
+const OUTPUT_PATIENCE: Duration = Duration::from_millis(500);
+
+/// What an instance is to do. The last wish counts; being asked to end is final.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) is_frozen: bool,
+    pub(super) is_stopped: bool,
+    pub(super) is_killed: bool,
+}
+
+/// What is needed to start an instance.
+pub(super) struct Instance {
+    pub(super) id: InstanceId,
+    pub(super) key: RevisionKey,
+    pub(super) index: u32,
+    pub(super) spec: Arc<LaunchSpec>,
+    pub(super) supervisors: Arc<Supervisors>,
+    pub(super) known: Arc<Known>,
+    pub(super) events: mpsc::Sender<Event>,
+}
+
+impl Instance {
+    /// Starts it and follows it to its end.
+    pub(super) async fn run(
+        self,
+        reserved: Result<Reserved, String>,
+        wishes: watch::Receiver<Wanted>,
+    ) {
+        let how = match reserved {
+            // What was reserved is free again before anybody hears of the end.
+            Ok(reserved) => self.live(reserved, wishes).await,
+            Err(why) => why,
+        };
+        self.send(Event::Ended(self.id, Ended { how })).await;
+    }
+
+    /// What it is called in the log.
+    fn name(&self) -> String {
+        format!("{}-{}", self.key, self.index)
+    }
+
+    async fn send(&self, event: Event) {
+        // Nobody listens once the activator has stopped.
+        let _ = self.events.send(event).await;
+    }
+
+    /// Returns how it ended.
+    async fn live(&self, reserved: Reserved, wishes: watch::Receiver<Wanted>) -> String {
+        let (reserved, supervised) = match self.start(reserved).await {
+            Ok(started) => started,
+            Err(why) => return why,
+        };
+        let (process, commands, reports, pipe) = match supervised.into_parts() {
+            Ok(parts) => parts,
+            Err(error) => return format!("cannot follow its supervisor: {error}"),
+        };
+        let output = self.follow(pipe).await;
+        let life = Life::new(self, &reserved.places, commands, reports);
+        let end = life.run(wishes).await;
+        let status = process.end().await;
+        self.finish(output).await;
+        end.how(status)
+    }
+
+    /// Starts its supervisor, which starts it.
+    async fn start(&self, mut reserved: Reserved) -> Result<(Reserved, Supervised), String> {
+        let values = Values::new(&reserved, self.key.name(), self.index);
+        let own = |name: &str| std::env::var(name).ok();
+        let (task, mut surroundings) = surroundings(&self.spec.start, &values, own);
+        surroundings.private = reserved.private.as_ref().map(|it| it.path().to_owned());
+        surroundings.open_files = open_files::inherited();
+        let order = Order {
+            task,
+            surroundings,
+            stop_signal: self.spec.stop_signal,
+            stop_timeout: self.spec.stop_timeout,
+        };
+        let (spec, supervisors, name) = (
+            Arc::clone(&self.spec),
+            Arc::clone(&self.supervisors),
+            self.name(),
+        );
+        let started = spawn_blocking(move || {
+            reserved.prepare(&spec)?;
+            let listener = reserved.listener.take();
+            let supervised = supervisors.start(&name, &order, listener);
+            let supervised =
+                supervised.map_err(|error| format!("cannot start its supervisor: {error}"))?;
+            Ok((reserved, supervised))
+        });
+        started
+            .await
+            .unwrap_or_else(|error| Err(format!("cannot start its supervisor: {error}")))
+    }
+
+    async fn follow(&self, pipe: pipe::Receiver) -> JoinHandle<()> {
+        let known = Arc::clone(&self.known);
+        let mut output = Output::new(self.name(), &self.spec.log, known).await;
+        tokio::spawn(async move { output.follow(pipe).await })
+    }
+
+    async fn finish(&self, mut output: JoinHandle<()>) {
+        if timeout(OUTPUT_PATIENCE, &mut output).await.is_err() {
+            output.abort();
+        }
+    }
+}

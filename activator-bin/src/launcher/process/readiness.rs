@@ -1,0 +1,50 @@
+//! Asks an instance whether it is ready, until it is.
+
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::time::{Instant, sleep};
+
+mod ask;
+mod pace;
+
+use crate::revision::launch::Ready;
+use crate::upstream::place::Place;
+use ask::{connect, get};
+use pace::{patience, pause};
+
+/// Returns once all places are ready. What is wrong with one is kept in `problem` meanwhile.
+pub(super) async fn until_ready(path: Option<&str>, places: &[Place], problem: &Mutex<String>) {
+    let start = Instant::now();
+    for place in places {
+        let mut attempt = 0;
+        while let Err(why) = ask(path, place, patience(attempt)).await {
+            *problem.lock() = why;
+            attempt += 1;
+            sleep(pause(start.elapsed())).await;
+        }
+    }
+}
+
+/// The path that is asked; `None` if a connection is enough.
+pub(super) fn path(ready: &Ready) -> Option<&str> {
+    match ready {
+        Ready::Http(path) => Some(path),
+        Ready::Tcp | Ready::Notify => None,
+    }
+}
+
+async fn ask(path: Option<&str>, place: &Place, patience: Duration) -> Result<(), String> {
+    let Some(path) = path else {
+        return connect(place, patience).await.map(drop);
+    };
+    let status = get(place, path, patience).await?;
+    if (200..400).contains(&status.as_u16()) {
+        Ok(())
+    } else {
+        Err(format!(
+            "GET {path} is answered with status {}",
+            status.as_u16()
+        ))
+    }
+}

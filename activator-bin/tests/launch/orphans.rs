@@ -1,0 +1,143 @@
+//! Nothing of an instance is left, however it or the activator ends.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::scene::{Instance, eventually, script, state};
+
+/// Says which process it is, as do its child, a grandchild and one that has left its group and session.
+const FAMILY: &str = "
+    echo family $$
+    sh -c 'echo family $$; sleep 1000 & echo family $!; wait' &
+    setsid sh -c '(sh -c \"echo family \\$\\$; exec sleep 1000\" &)' &
+    wait; wait";
+
+/// How many that are.
+const MEMBERS: usize = 4;
+
+fn members(lines: &[String]) -> Option<Vec<u32>> {
+    let numbers = lines.iter().filter_map(|line| line.strip_prefix("family "));
+    let numbers: Vec<_> = numbers.map(|number| number.parse().unwrap()).collect();
+    (numbers.len() == MEMBERS).then_some(numbers)
+}
+
+async fn family(instance: &Instance) -> Vec<u32> {
+    let family = eventually("all say who they are", || members(&instance.running.tail())).await;
+    assert!(family.iter().all(|pid| state(*pid).is_some()));
+    family
+}
+
+#[tokio::test]
+async fn all_end_with_an_instance_that_is_stopped() {
+    let mut instance = Instance::start(script(FAMILY));
+    let family = family(&instance).await;
+    instance.running.stop();
+    assert_eq!(instance.ended().await, "was ended by SIGTERM");
+    assert_eq!(family.iter().find_map(|pid| state(*pid)), None);
+}
+
+#[tokio::test]
+async fn all_end_with_an_instance_that_is_killed() {
+    let mut instance = Instance::start(script(&format!("trap '' TERM; {FAMILY}")));
+    let family = family(&instance).await;
+    instance.running.stop();
+    instance.running.kill();
+    instance.ended().await;
+    assert_eq!(family.iter().find_map(|pid| state(*pid)), None);
+}
+
+#[tokio::test]
+async fn all_end_with_an_instance_that_crashes() {
+    let mut instance = Instance::start(script(FAMILY));
+    let family = family(&instance).await;
+    let pid = Pid::from_raw(i32::try_from(family[0]).unwrap()).unwrap();
+    kill_process(pid, Signal::SEGV).unwrap();
+    assert_eq!(instance.ended().await, "was ended by SIGSEGV");
+    assert_eq!(family.iter().find_map(|pid| state(*pid)), None);
+}
+
+#[tokio::test]
+async fn all_end_with_the_one_who_holds_the_instance() {
+    let instance = Instance::start(script(FAMILY));
+    let family = family(&instance).await;
+    let Instance {
+        running,
+        mut reports,
+    } = instance;
+    drop(running);
+    assert_eq!(reports.ended().await, "was ended by SIGTERM");
+    assert_eq!(family.iter().find_map(|pid| state(*pid)), None);
+}
+
+#[tokio::test]
+async fn the_program_ends_with_its_supervisor() {
+    let mut instance = Instance::start(script(FAMILY));
+    let family = family(&instance).await;
+    let supervisor = parent(family[0]);
+    kill_process(supervisor, Signal::KILL).unwrap();
+    let how = instance.ended().await;
+    assert_eq!(how, "its supervisor ended early: signal: 9 (SIGKILL)");
+    eventually("the group ends", || {
+        state(family[0]).is_none().then_some(())
+    })
+    .await;
+    // What has left the group is out of reach.
+    for pid in &family[1..] {
+        let pid = Pid::from_raw(i32::try_from(*pid).unwrap()).unwrap();
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}
+
+fn parent(pid: u32) -> Pid {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    let parent = rest.split_ascii_whitespace().nth(1).unwrap();
+    Pid::from_raw(parent.parse().unwrap()).unwrap()
+}
+
+/// Set in a process of this test program that only holds an instance.
+const HOLDER: &str = "HOLDS_AN_INSTANCE";
+
+#[tokio::test]
+async fn all_end_with_an_activator_that_is_killed() {
+    if std::env::var_os(HOLDER).is_some() {
+        hold().await;
+    }
+    let mut holder = Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "orphans::all_end_with_an_activator_that_is_killed",
+            "--nocapture",
+        ])
+        .env(HOLDER, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    let mut said = Vec::new();
+    let mut lines = lines.map_while(Result::ok);
+    let family = loop {
+        // Begins with what the harness says of the test.
+        let line = lines.next().expect("it says what it holds");
+        said.extend(line.find("family ").map(|at| line[at..].to_owned()));
+        if let Some(family) = members(&said) {
+            break family;
+        }
+    };
+    assert!(family.iter().all(|pid| state(*pid).is_some()));
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    let gone = || family.iter().all(|pid| state(*pid).is_none()).then_some(());
+    eventually("all end", gone).await;
+}
+
+/// Holds an instance until it is killed.
+async fn hold() -> ! {
+    let instance = Instance::start(script(FAMILY));
+    for pid in family(&instance).await {
+        println!("family {pid}");
+    }
+    std::future::pending().await
+}
