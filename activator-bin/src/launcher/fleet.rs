@@ -1,180 +1,146 @@
 //! All instances of all revisions, as a pure machine: what happened and the time go in, what is to be done comes out.
+//!
+//! What must not live here: processes, requests, the clock.
 
-use std::sync::Arc;
+mod action;
+mod event;
+mod instance;
+mod need;
+mod plan;
+mod restarts;
+mod revision;
+mod state;
+mod step;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reporter_core::RevisionKey;
 
-use crate::revision::LaunchSpec;
+pub use self::action::Action;
+pub use self::event::{Ended, Event};
+pub use self::state::{Cause, InstanceId, StartCause, State, StopCause};
 
-/// An instance, by a number that is never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct InstanceId(pub u64);
+use self::revision::Revision;
+use self::step::Step;
 
-/// The state of an instance.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Not ready yet.
-    Starting,
-    /// It takes requests.
-    Ready,
-    /// Its processes are stopped by SIGSTOP.
-    Frozen,
-    /// It gets no more requests, and has some that have not ended.
-    Draining,
-    /// It has been asked to end.
-    Stopping,
+#[cfg(test)]
+mod tests;
+
+/// All instances of all revisions.
+#[derive(Debug, Default)]
+pub struct Fleet {
+    revisions: BTreeMap<RevisionKey, Revision>,
+    /// Whose each instance is.
+    owners: BTreeMap<InstanceId, RevisionKey>,
+    last_id: u64,
+    /// The latest time that was told.
+    now: Duration,
+    is_shutdown: bool,
 }
 
-/// Why an instance is started, or woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StartCause {
-    /// A request came while there was none.
-    FirstRequest,
-    /// The load needs more.
-    Load,
-    /// `min_scale` needs more.
-    MinScale,
-    /// The schedule needs more.
-    Schedule,
-    /// The admin port asked for it.
-    Admin,
-    /// The one before ended by itself.
-    Crash,
-    /// What is started has changed.
-    Changed,
+impl Fleet {
+    /// One without revisions.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Appends to `actions` what is to be done, in this order, as `event` has happened. `now` is since any moment; going
+    /// back counts as no time. Events of instances that are gone, and of revisions that are not there, are ignored.
+    pub fn on(&mut self, event: Event, now: Duration, actions: &mut Vec<Action>) {
+        self.now = self.now.max(now);
+        self.is_shutdown |= event == Event::Shutdown;
+        let mut step = Step {
+            now: self.now,
+            is_shutdown: self.is_shutdown,
+            last_id: &mut self.last_id,
+            owners: &mut self.owners,
+            actions,
+        };
+        let is_due = |next: Option<Duration>| next.is_some_and(|at| at <= step.now);
+        let due = self.revisions.values().filter(|it| is_due(it.next));
+        let mut affected: Vec<RevisionKey> = due.map(|it| it.key.clone()).collect();
+        for key in &affected {
+            if let Some(revision) = self.revisions.get_mut(key) {
+                revision.recover(&mut step);
+            }
+        }
+        if step.is_shutdown {
+            affected = self.revisions.keys().cloned().collect();
+        }
+        affected.extend(happen(&mut self.revisions, event, &mut step));
+        affected.sort_unstable();
+        affected.dedup();
+        for key in &affected {
+            let Some(revision) = self.revisions.get_mut(key) else {
+                continue;
+            };
+            revision.settle(&mut step);
+            revision.grow(u32::MAX, &mut step);
+            revision.finish(step.now);
+            if revision.is_removed && revision.instances.is_empty() {
+                self.revisions.remove(key);
+            }
+        }
+    }
+
+    /// When time alone changes something: `Event::Tick` is to come then.
+    #[must_use]
+    pub fn next(&self) -> Option<Duration> {
+        self.revisions.values().filter_map(|it| it.next).min()
+    }
+
+    /// Whether there are no instances.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.owners.is_empty()
+    }
 }
 
-/// Why an instance is stopped, or frozen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopCause {
-    /// There was no request for a while.
-    Idle,
-    /// The load needs fewer.
-    Load,
-    /// Another revision of its group needs its place.
-    Evicted,
-    /// The admin port asked for it.
-    Admin,
-    /// It ended by itself.
-    Crash,
-    /// It was not ready in time, or could not be started.
-    StartFailed,
-    /// What is started has changed.
-    Changed,
-    /// Its revision was removed.
-    Removed,
-    /// The activator stops.
-    Shutdown,
-}
-
-/// How an instance ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
-    /// What is known, for logs and clients: like `exited with code 1`.
-    pub how: String,
-}
-
-/// What has happened.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// A revision has instances that are started here, or has changed.
-    Specified(RevisionKey, Arc<LaunchSpec>),
-    /// It is no longer there, or its instances are no longer started here.
-    Removed(RevisionKey),
-    /// The autoscaler wants this many instances for the load.
-    Wanted(RevisionKey, u32),
-    /// `min_scale` is this now, by its section or its schedule.
-    MinScale(RevisionKey, u32, StartCause),
-    /// A request waits, and no instance is ready.
-    Demand(RevisionKey),
-    /// It has requests, in flight or queued, or has none any more.
-    InUse(RevisionKey, bool),
-    /// An instance is ready.
-    Ready(InstanceId),
-    /// An instance has ended, with all that belongs to it, or could not be started.
-    Ended(InstanceId, Ended),
-    /// An instance that was withdrawn has no request left.
-    Drained(InstanceId),
-    /// What the busy check said.
-    Busy(InstanceId, bool),
-    /// The admin port wants it awake, for this long at least.
-    Wake(RevisionKey, Duration),
-    /// The admin port wants it stopped, once its requests have ended.
-    Sleep(RevisionKey),
-    /// Everything is to stop; nothing starts from now on.
-    Shutdown,
-    /// Nothing but that time has passed.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Start an instance. `Event::Ready` or `Event::Ended` follows.
-    Start {
-        /// Its number.
-        id: InstanceId,
-        /// Its revision.
-        key: RevisionKey,
-        /// Its index among the instances of its revision, which are from 0.
-        index: u32,
-        /// What is started.
-        spec: Arc<LaunchSpec>,
-        /// Why.
-        cause: StartCause,
-    },
-    /// It takes requests from now on.
-    Admit(InstanceId),
-    /// It gets no more requests. `Event::Drained` follows, at once if it has none.
-    Withdraw(InstanceId),
-    /// Stop its processes by SIGSTOP.
-    Freeze(InstanceId),
-    /// Continue its processes.
-    Thaw(InstanceId),
-    /// Ask it whether it is busy. `Event::Busy` follows.
-    AskBusy(InstanceId),
-    /// Send the stop signal to its process group, or run the stop command. `Event::Ended` follows, if need be by `Kill`.
-    Stop(InstanceId),
-    /// End it and all that belongs to it by SIGKILL.
-    Kill(InstanceId),
-    /// Requests of the revision are refused until this time, those that wait too, for this reason.
-    Fail {
-        /// The revision.
-        key: RevisionKey,
-        /// Until when.
-        until: Duration,
-        /// Why, for clients.
-        why: String,
-    },
-    /// Requests of the revision may wait again.
-    Recover(RevisionKey),
-    /// To be logged and counted: an instance has changed its state.
-    Changed {
-        /// The instance.
-        id: InstanceId,
-        /// Its revision.
-        key: RevisionKey,
-        /// Its index.
-        index: u32,
-        /// Its state before; `None` when it is new.
-        from: Option<State>,
-        /// Its state now; `None` when it is gone.
-        to: Option<State>,
-        /// Why.
-        cause: Cause,
-        /// How long it was in the state before.
-        after: Duration,
-        /// More that is known: like how it ended.
-        note: String,
-    },
-}
-
-/// Why an instance has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// It was started or woken.
-    Start(StartCause),
-    /// It was stopped or frozen.
-    Stop(StopCause),
+/// Takes an event. Returns the revision that it is about.
+fn happen(
+    revisions: &mut BTreeMap<RevisionKey, Revision>,
+    event: Event,
+    step: &mut Step<'_>,
+) -> Option<RevisionKey> {
+    let now = step.now;
+    let key = match &event {
+        Event::Specified(key, _)
+        | Event::Removed(key)
+        | Event::Wanted(key, _)
+        | Event::MinScale(key, ..)
+        | Event::Demand(key)
+        | Event::InUse(key, _)
+        | Event::Wake(key, _)
+        | Event::Sleep(key) => key.clone(),
+        Event::Ready(id) | Event::Ended(id, _) | Event::Drained(id, _) | Event::Busy(id, _) => {
+            step.owners.get(id)?.clone()
+        }
+        Event::Shutdown | Event::Tick => return None,
+    };
+    if let Event::Specified(_, spec) = &event
+        && !revisions.contains_key(&key)
+    {
+        let new = Revision::new(key.clone(), spec.clone(), now);
+        revisions.insert(key.clone(), new);
+    }
+    let revision = revisions.get_mut(&key)?;
+    match event {
+        Event::Specified(_, spec) => revision.specify(spec, step),
+        Event::Removed(_) => revision.remove(step),
+        Event::Ready(id) => revision.on_ready(id, step),
+        Event::Ended(id, Ended { how }) => revision.on_ended(id, how, step),
+        Event::Drained(id, number) => revision.on_drained(id, number, step),
+        Event::Busy(id, is_busy) => revision.on_busy(id, is_busy, now),
+        _ if revision.is_removed => return None,
+        Event::Wanted(_, wanted) => revision.need.wanted = wanted,
+        Event::MinScale(_, floor, cause) => revision.need.set_floor(floor, cause),
+        Event::Demand(_) => revision.on_demand(now),
+        Event::InUse(_, is_in_use) => revision.on_use(is_in_use, now),
+        Event::Wake(_, period) => revision.on_wake(now.saturating_add(period), step),
+        Event::Sleep(_) => revision.need.on_sleep(),
+        Event::Shutdown | Event::Tick => {}
+    }
+    Some(key)
 }

@@ -1,0 +1,4 @@
+//! Tests of the machine: scenes as text, and what they are read with.
+
+mod scenes;
+mod script;
