@@ -1,6 +1,7 @@
 //! The command line around the configuration: what is accepted, and which exit code answers.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use activator_bin::testing::{Config, Settings};
@@ -40,6 +41,14 @@ fn check_of_a_good_configuration_is_silent() {
     file("tls.key", &certified.signing_key.serialize_pem());
     let full = include_str!("config/full.toml");
     let full = full.replace("/etc/activator", env!("CARGO_TARGET_TMPDIR"));
+    // What revisions start must be on any machine.
+    let full = ["python3", "docker"]
+        .map(str::to_owned)
+        .iter()
+        .fold(full, |full, program| full.replace(program, "sh"));
+    let full = full
+        .replace("/srv/{name}", "/")
+        .replace("user = \"www-data\"", "");
     let full = file("full.toml", &full);
     check(&["--check"], &[], 0, "");
     check(&["run", "--check"], &[], 0, "");
@@ -49,6 +58,86 @@ fn check_of_a_good_configuration_is_silent() {
     check(&["check", &full], &[], 0, "");
     check(&["check", "--config", &full], &[], 0, "");
     check(&["check"], &[("ACTIVATOR_CONFIG", &full)], 0, "");
+}
+
+#[test]
+fn what_revisions_start_is_looked_for() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("presence");
+    std::fs::create_dir_all(folder.join("bin/web")).expect("a folder can be made");
+    let program = folder.join("bin/app");
+    std::fs::write(&program, "#!/bin/sh").expect("a file can be written");
+    std::fs::write(folder.join("bin/text"), "").expect("a file can be written");
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(program, executable).expect("a file of its own");
+    let folder = folder.to_str().expect("UTF-8");
+    let look = |fields: &str, expected: &str| {
+        let text = format!(
+            "[[revision]]\nnamespace = 'default'\nname = 'web'\n{}\n",
+            fields.replace("FOLDER", folder)
+        );
+        let file = file("presence.toml", &text);
+        let expected = expected.replace("FOLDER", folder);
+        let (code, stderr) = match &*expected {
+            "" => (0, String::new()),
+            why => (
+                78,
+                format!("activator: what revisions start is not there\ndefault/web: {why}\n"),
+            ),
+        };
+        check(
+            &["check", &file],
+            &[("PATH", "/usr/bin:/bin")],
+            code,
+            &stderr,
+        );
+    };
+    let process =
+        |fields: &str, expected: &str| look(&format!("max_scale = 1\n{fields}"), expected);
+    process("command = 'sh'", "");
+    process("command = 'FOLDER/bin/app'", "");
+    process("command = './app'\ndir = 'FOLDER/bin'", "");
+    process("command = '../app'\ndir = 'FOLDER/bin/{name}'", "");
+    process("command = 'app'\nenv = { PATH = 'FOLDER/bin' }", "");
+    process(
+        "command = 'app'",
+        "command: there is no program \"app\" on the PATH, /usr/bin:/bin",
+    );
+    process(
+        "command = 'sh'\nenv = { PATH = '/{index}' }",
+        "command: there is no program \"sh\" on the PATH, /0",
+    );
+    process(
+        "command = 'FOLDER/bin/text'",
+        "command: FOLDER/bin/text is not executable",
+    );
+    process(
+        "command = 'FOLDER/bin/web'",
+        "command: FOLDER/bin/web is not a program",
+    );
+    process(
+        "command = 'FOLDER/other'",
+        "command: cannot run FOLDER/other: No such file or directory (os error 2)",
+    );
+    process(
+        "command = './app'\ndir = 'FOLDER/none'",
+        "dir: cannot enter the directory FOLDER/none: No such file or directory (os error 2)",
+    );
+    process(
+        "command = 'sh'\ndir = 'FOLDER/bin/app'",
+        "dir: FOLDER/bin/app is not a directory",
+    );
+    process(
+        "command = 'sh'\nuser = 'nobody-of-this-name'",
+        "user: there is no user \"nobody-of-this-name\"",
+    );
+    process(
+        "command = 'sh'\nbusy_check = 'busy'",
+        "busy_check: there is no program \"busy\" on the PATH, /usr/bin:/bin",
+    );
+    look(
+        "backends = ['127.0.0.1:1']\nstart_command = 'true'\nstop_command = 'stop'",
+        "stop_command: there is no program \"stop\" on the PATH, /usr/bin:/bin",
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::sources::SourceArguments;
 use super::{Exit, fail};
 use crate::config::{Config, Problems, Sources};
+use crate::launcher::process::absent;
 use crate::run as activator;
 
 /// Arguments of `check`.
@@ -33,8 +34,15 @@ pub(super) fn load(sources: &Sources) -> Result<Config, Exit> {
     Ok(config)
 }
 
-/// Checks the cluster that a configuration is for, and prints what was found.
+/// Checks what a configuration names outside of itself: programs, or the cluster that it is for. Prints what was found of
+/// that.
 pub(super) fn check(config: Config) -> Result<(), Exit> {
+    let absent = absent(&config.revisions);
+    if !absent.is_empty() {
+        let lines: Vec<_> = absent.iter().map(ToString::to_string).collect();
+        let message = format_args!("what revisions start is not there\n{}", lines.join("\n"));
+        return Err(fail(Exit::BadConfiguration, &message));
+    }
     let Some(cluster) = config.cluster else {
         return Ok(());
     };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::sources::SourceArguments;
 use super::{Exit, check, fail};
 use crate::config::{Config, Sources};
+use crate::launcher::process::absent;
 use crate::logging;
 use crate::run as activator;
 use crate::source::ClusterError;
@@ -40,6 +41,10 @@ fn start(sources: &Sources, config: Config, record: Option<PathBuf>) -> Result<(
     })?;
     for warning in sources.misspelt_variables() {
         tracing::warn!("{warning}");
+    }
+    // It may come before the first request.
+    for absent in absent(&config.revisions) {
+        tracing::warn!("{absent}");
     }
     activator::run(sources, config, record).map_err(|error| {
         let exit = if error.is::<ClusterError>() {

@@ -13,6 +13,7 @@ mod instance;
 mod output;
 mod place;
 mod ports;
+mod presence;
 mod readiness;
 mod supervised;
 mod surroundings;
@@ -27,6 +28,7 @@ use ports::Ports;
 use supervised::Supervisors;
 
 pub use super::supervisor::program;
+pub(crate) use presence::absent;
 
 /// Starts instances.
 #[derive(Debug)]

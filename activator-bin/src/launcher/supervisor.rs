@@ -25,7 +25,7 @@ mod children;
 pub(crate) mod order;
 mod plan;
 mod stage;
-mod user;
+pub(crate) mod user;
 
 use channel::Channel;
 use children::children;

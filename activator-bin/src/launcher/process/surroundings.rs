@@ -31,6 +31,15 @@ impl Values {
         }
     }
 
+    /// Those of the first instance that are known before it is started.
+    pub(super) fn first(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            index: "0".to_owned(),
+            ..Self::default()
+        }
+    }
+
     /// Replaces `{port}`, `{socket}`, `{name}` and `{index}`. Whatever else is in braces stays as it is, and so does
     /// what a value contains.
     fn fill(&self, text: &str) -> String {

@@ -10,7 +10,7 @@ use nix::unistd::{self, Gid, Uid, User};
 
 /// A user that a program runs as.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Account {
+pub(crate) struct Account {
     uid: Uid,
     gid: Gid,
     /// Its name and home, if it is known to the system.
@@ -22,7 +22,7 @@ impl Account {
     ///
     /// # Errors
     /// Says why it cannot be found.
-    pub(super) fn find(user: &str) -> Result<Self, String> {
+    pub(crate) fn find(user: &str) -> Result<Self, String> {
         let failed = |error| format!("user {user:?} cannot be looked up: {error}");
         let by_number = user.parse().ok().map(Uid::from_raw);
         let found = match by_number {
@@ -84,17 +84,26 @@ impl Account {
         own(directory).map_err(|error| failed(&error))
     }
 
+    /// Whether a process of this one's user may become one of this user.
+    ///
+    /// # Errors
+    /// Says why not.
+    pub(crate) fn may_be_used(&self, user: &str) -> Result<(), String> {
+        let own = Uid::effective();
+        if self.is_current() || own.is_root() {
+            return Ok(());
+        }
+        Err(format!(
+            "cannot run as user {user:?}: only root can switch users, and the activator runs as user {own}"
+        ))
+    }
+
     /// Makes this process one of this user, for good.
     ///
     /// # Errors
     /// Says what is wrong.
     pub(super) fn switch(&self, user: &str) -> Result<(), String> {
-        let own = Uid::effective();
-        if !own.is_root() {
-            return Err(format!(
-                "cannot run as user {user:?}: only root can switch users, and the activator runs as user {own}"
-            ));
-        }
+        self.may_be_used(user)?;
         self.become_it()
             .map_err(|error| format!("cannot run as user {user:?}: {error}"))
     }
