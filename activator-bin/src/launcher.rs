@@ -5,4 +5,5 @@
 
 pub mod fleet;
 pub mod process;
+pub mod schedule;
 pub(crate) mod supervisor;

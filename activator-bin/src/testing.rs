@@ -8,8 +8,7 @@ pub use crate::config::{
     TlsVersion, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
-pub use crate::launcher::fleet;
-pub use crate::launcher::process;
+pub use crate::launcher::{fleet, process, schedule};
 pub use crate::probe::{
     InCluster, Listed, Mesh, MeshMode, OnService, PrivateService, PrivateServices, ProbeOutcome,
     ProbeSettings, Prober, Probes, Share,
