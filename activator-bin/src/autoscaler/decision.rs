@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use super::ScaleSettings;
 use super::maximum::SlidingMaximum;
 
 /// Times the instances that are ready: the most that a decision asks for.
@@ -13,6 +12,8 @@ pub(super) const MAX_SCALE_UP_RATE: f64 = 1000.0;
 pub(super) const MAX_SCALE_DOWN_RATE: f64 = 2.0;
 /// The length of the slots that the scale-down delay is measured in.
 const DELAY_SLOT_SECONDS: u64 = 2;
+/// The longest scale-down delay.
+const LONGEST_DELAY: Duration = Duration::from_secs(60 * 60);
 
 /// What a decision goes by.
 #[derive(Clone, Debug)]
@@ -103,8 +104,7 @@ impl Decisions {
 }
 
 fn delay_slots(rules: &Rules) -> u64 {
-    let longest = ScaleSettings::LONGEST_SCALE_DOWN_DELAY;
-    let seconds = rules.scale_down_delay.min(longest).as_secs_f64();
+    let seconds = rules.scale_down_delay.min(LONGEST_DELAY).as_secs_f64();
     (seconds.ceil() as u64).div_ceil(DELAY_SLOT_SECONDS)
 }
 

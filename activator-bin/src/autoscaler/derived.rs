@@ -11,6 +11,10 @@ const DEFAULT_UTILIZATION: f64 = 0.7;
 /// Up to this `container_concurrency` the default is all of it. With less, one request of an instance that takes
 /// one would ask for two instances, and in a panic.
 const LARGEST_FULLY_USED: u32 = 3;
+/// The least target.
+const LEAST_TARGET: f64 = 0.01;
+/// The longest stable window.
+const LONGEST_WINDOW_SECONDS: u64 = 60 * 60;
 
 /// The concurrency that one instance can have, before utilization.
 pub(super) fn capacity(settings: &ScaleSettings, container_concurrency: u32) -> f64 {
@@ -32,7 +36,7 @@ pub(super) fn target(settings: &ScaleSettings, container_concurrency: u32) -> f6
         });
     let target = capacity(settings, container_concurrency) * utilization;
     // In this order, since the larger of a NaN and a number is the number.
-    target.max(ScaleSettings::LEAST_TARGET)
+    target.max(LEAST_TARGET)
 }
 
 /// How many times the ready instances must be needed to start a panic.
@@ -42,9 +46,8 @@ pub(super) fn panic_threshold(settings: &ScaleSettings) -> f64 {
 
 /// The length of the stable window, in seconds.
 pub(super) fn stable_seconds(settings: &ScaleSettings) -> u64 {
-    let longest = ScaleSettings::STABLE_WINDOW.end().as_secs();
     let rounded_up = settings.stable_window.as_secs_f64().ceil() as u64;
-    rounded_up.clamp(1, longest)
+    rounded_up.clamp(1, LONGEST_WINDOW_SECONDS)
 }
 
 /// The length of the stable window.

@@ -1,6 +1,5 @@
 //! The parameters of one revision, under Knative's names.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// How a revision is scaled. The ranges are those of Knative; the defaults too, except where a field says otherwise.
@@ -31,26 +30,6 @@ pub struct ScaleSettings {
 }
 
 impl ScaleSettings {
-    /// The least `target`.
-    pub const LEAST_TARGET: f64 = 0.01;
-    /// Values of `target_utilization`.
-    pub const TARGET_UTILIZATION: RangeInclusive<f64> = 0.01..=1.0;
-    /// Values of `stable_window`, in whole seconds.
-    pub const STABLE_WINDOW: RangeInclusive<Duration> =
-        Duration::from_secs(6)..=Duration::from_secs(60 * 60);
-    /// Values of `panic_window_percentage`.
-    pub const PANIC_WINDOW_PERCENTAGE: RangeInclusive<f64> = 1.0..=100.0;
-    /// Values of `panic_threshold_percentage`.
-    pub const PANIC_THRESHOLD_PERCENTAGE: RangeInclusive<f64> = 110.0..=1000.0;
-    /// The least `initial_scale`.
-    pub const LEAST_INITIAL_SCALE: u32 = 1;
-    /// The least `activation_scale`, which is also from `min_scale` to `max_scale`.
-    pub const LEAST_ACTIVATION_SCALE: u32 = 2;
-    /// The longest `scale_down_delay`, which is in whole seconds.
-    pub const LONGEST_SCALE_DOWN_DELAY: Duration = Duration::from_secs(60 * 60);
-    /// The longest `scale_to_zero_pod_retention_period`.
-    pub const LONGEST_RETENTION_PERIOD: Duration = Duration::from_secs(60 * 60);
-
     /// The defaults, with this most instances.
     #[must_use]
     pub fn new(max_scale: u32) -> Self {
