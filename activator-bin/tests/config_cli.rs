@@ -119,7 +119,7 @@ fn what_revisions_start_is_looked_for() {
         "command: cannot run FOLDER/other: No such file or directory (os error 2)",
     );
     process(
-        "command = './app'\ndir = 'FOLDER/none'",
+        "command = 'sh'\ndir = 'FOLDER/none'",
         "dir: cannot enter the directory FOLDER/none: No such file or directory (os error 2)",
     );
     process(

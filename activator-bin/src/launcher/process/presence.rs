@@ -48,22 +48,17 @@ fn absent_of(key: &RevisionKey, launch: &LaunchSpec) -> Vec<(&'static str, Strin
     let own = |name: &str| env::var(name).ok();
     // As for the first instance. Where that listens is not known yet.
     let (task, place) = surroundings(&launch.start, &Values::first(key.name()), own);
-    let mut checks = vec![("user", check_user(&place))];
-    let dir = check_dir(&place);
-    // Where programs are looked for depends on it.
-    if dir.is_ok() {
-        match &task {
-            Task::Process { command } => checks.push(("command", check_command(&place, command))),
-            Task::Commands { start, stop } => {
-                checks.push(("start_command", check_command(&place, start)));
-                checks.push(("stop_command", check_command(&place, stop)));
-            }
-        }
-        if let Some(BusyCheck::Command(command)) = &launch.busy_check {
-            checks.push(("busy_check", check_command(&place, command)));
+    let mut checks = vec![("dir", check_dir(&place)), ("user", check_user(&place))];
+    match &task {
+        Task::Process { command } => checks.push(("command", check_command(&place, command))),
+        Task::Commands { start, stop } => {
+            checks.push(("start_command", check_command(&place, start)));
+            checks.push(("stop_command", check_command(&place, stop)));
         }
     }
-    checks.push(("dir", dir));
+    if let Some(BusyCheck::Command(command)) = &launch.busy_check {
+        checks.push(("busy_check", check_command(&place, command)));
+    }
     let absent = checks.into_iter();
     absent
         .filter_map(|(field, check)| Some((field, check.err()?)))
