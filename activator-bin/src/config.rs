@@ -1,10 +1,12 @@
 //! The configuration: from the file, flags and environment to the types of the modules that use it.
 
+mod certificate;
 mod cluster;
 mod content;
 mod embedded;
 mod file;
 mod group;
+mod hosts;
 mod json;
 mod launch;
 mod load;
@@ -30,6 +32,7 @@ pub use crate::settings::{Default, Setting, Settings, Value};
 pub use crate::timeouts::TimeoutLimits;
 pub use crate::tls::TlsVersion;
 pub use crate::upstream::protocol::Protocol;
+pub use certificate::CertificateConfig;
 pub use cluster::Cluster;
 pub(crate) use cluster::KubernetesConfig;
 pub use group::GroupDraft;
@@ -95,6 +98,7 @@ impl Config {
             .filter(|it| !it.is_inherited || self.admin.write)
             .map(|it| it.field)
             .chain((self.sinks != other.sinks).then_some("sink"))
+            .chain((self.certificates != other.certificates).then_some("certificate"))
             .collect()
     }
 }

@@ -59,6 +59,8 @@ mod timeouts;
 
 /// The stages of a shutdown.
 mod drain;
+/// Hosts as they are listed, with wildcards.
+mod host;
 /// Where log lines go, and how many.
 mod logging;
 /// Interfaces to the operating system.

@@ -12,13 +12,13 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 
+use crate::host::HostPattern;
 use crate::probe::{BackendCounts, Mesh, PrivateServices};
 use crate::upstream::Recall;
 use crate::upstream::place::Place;
 
 mod awaited;
 mod backends;
-mod host;
 mod hosts;
 pub mod launch;
 mod launch_changes;
@@ -37,7 +37,6 @@ pub(crate) mod tests;
 pub(crate) mod usage;
 
 pub(crate) use awaited::Wait;
-pub use host::HostPattern;
 pub(crate) use launch::LaunchSpec;
 pub(crate) use listing::Listing;
 pub use owner::{Owner, Refused};

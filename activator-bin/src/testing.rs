@@ -2,12 +2,13 @@
 
 pub use crate::autoscaler::{Autoscaler, ScaleSettings};
 pub use crate::config::{
-    BackendTlsConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose, IgnoreDraft,
-    JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe, Problems, Protocol, ReadyWhen,
-    RevisionSpec, ScheduleDraft, Setting, Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig,
-    TlsVersion, Value,
+    BackendTlsConfig, CertificateConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose,
+    IgnoreDraft, JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe, Problems, Protocol,
+    ReadyWhen, RevisionSpec, ScheduleDraft, Setting, Settings, SinkConfig, Sources, TimeoutLimits,
+    TlsConfig, TlsVersion, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
+pub use crate::host::HostPattern;
 pub use crate::launcher::{fleet, process, schedule};
 pub use crate::probe::{
     InCluster, Listed, Mesh, MeshMode, OnService, PrivateService, PrivateServices, ProbeOutcome,
@@ -16,7 +17,7 @@ pub use crate::probe::{
 pub use crate::readiness::FirstLists;
 pub use crate::request_log::{RequestLog, Template, TemplateError};
 pub use crate::revision::launch;
-pub use crate::revision::{Change, HostPattern, Owner, Refused, Revisions, ServedRevision};
+pub use crate::revision::{Change, Owner, Refused, Revisions, ServedRevision};
 pub use crate::run::{Activator, Options, cluster_tls};
 pub use crate::source::{
     ApiAccess, Certificate, ClusterError, ClusterLimits, ClusterStatus, Feed, FileSource,

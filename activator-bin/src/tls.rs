@@ -10,6 +10,7 @@ use arc_swap::{ArcSwapAny, RefCnt};
 
 mod authorities;
 mod backend;
+mod certificates;
 mod cluster;
 mod dns_names;
 mod expiry;
@@ -21,12 +22,18 @@ mod version;
 
 pub(crate) use authorities::Authorities;
 pub(crate) use backend::{BackendTls, NAMESPACE, Names};
+pub(crate) use certificates::Certificates;
 pub use cluster::ClusterTls;
 pub(crate) use negotiation::{CIPHER_SUITES, CURVES, Negotiation, NoCipherSuite};
 pub(crate) use pair::{Offer, Pair};
-pub(crate) use problem::TlsProblems;
+pub(crate) use problem::{TlsProblem, TlsProblems};
 pub(crate) use reload::{Read, follow};
 pub use version::TlsVersion;
+
+/// The section of the listener's certificate.
+pub(crate) const SECTION: &str = "tls";
+/// The section of the CAs that verify backends.
+pub(crate) const BACKEND_SECTION: &str = "backend_tls";
 
 /// HTTP/1.1 in ALPN.
 pub(crate) const ALPN_HTTP1: &[u8] = b"http/1.1";
@@ -38,7 +45,12 @@ pub(crate) trait Files: Send + Sync + 'static {
     /// The configuration.
     type Content: RefCnt + Send + Sync;
     /// The section of the configuration file that names them.
-    const SECTION: &'static str;
+    fn section(&self) -> &str;
+
+    /// The section as the log shows it.
+    fn title(&self) -> String {
+        format!("[{}]", self.section())
+    }
 
     fn paths(&self) -> Vec<&Path>;
 
@@ -73,6 +85,11 @@ impl<F: Files> Current<F> {
             files,
             content: Arc::new(content),
         })
+    }
+
+    /// The section of the configuration file that names the files.
+    pub(crate) fn section(&self) -> &str {
+        self.files.section()
     }
 
     /// For new connections. Open connections keep what they have.

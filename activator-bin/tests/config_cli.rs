@@ -152,6 +152,13 @@ fn bad_tls_files_exit_with_78() {
     let run = [&flags[..], &["--tls-key", "/nowhere"]].concat();
     check(&run, &[], 78, &why);
     check(&[&run[..], &["--check"]].concat(), &[], 78, &why);
+    let section = format!(
+        "[listen]\nhttps = '127.0.0.1:0'\n[[certificate]]\nhosts = ['a.example.org']\ncertificate = '{empty}'\nkey = '/nowhere'\n"
+    );
+    let path = file("certificate.toml", &section);
+    let why = why.replace("\ntls.", "\ncertificate[0].");
+    check(&["check", &path], &[], 78, &why);
+    check(&["run", "--config", &path], &[], 78, &why);
 }
 
 #[test]

@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use activator_bin::testing::{
-    Activator, Config, Default, Draft, GroupDraft, IgnoreDraft, JsonLinesConfig, LaunchDraft,
-    Options, ScheduleDraft, Setting, Settings, SinkConfig,
+    Activator, CertificateConfig, Config, Default, Draft, GroupDraft, IgnoreDraft, JsonLinesConfig,
+    LaunchDraft, Options, ScheduleDraft, Setting, Settings, SinkConfig,
 };
 use reporter_core::{Revision, RevisionKey, RevisionLister};
 use reporter_metrics::{Exporter, METRICS, WatchKind};
@@ -101,6 +101,11 @@ fn settings_tables_match_the_code() {
         CONFIGURATION,
         "autoscaler sink",
         &table(&AutoscalerConfig::settings()),
+    );
+    check(
+        CONFIGURATION,
+        "certificate",
+        &table(&CertificateConfig::settings()),
     );
     check(CONFIGURATION, "revision", &table(&Draft::settings()));
     check(CONFIGURATION, "launched", &table(&LaunchDraft::settings()));

@@ -4,7 +4,7 @@ use super::Config;
 use super::file::{Locations, Reader, Section};
 use super::problem::Problems;
 use super::revision::{self, Draft};
-use super::{group, sink};
+use super::{certificate, group, sink};
 
 /// What a configuration file says.
 pub(super) struct FileContent {
@@ -57,9 +57,14 @@ impl FileContent {
                 .push(location, "", "is not UTF-8 from here on".to_owned());
         } else if let Some(table) = reader.table() {
             let root = Section::root(&table, name);
-            *locations = reader.read(&root, &["sink", "group", "revision"], &mut self.config);
+            *locations = reader.read(
+                &root,
+                &["sink", "certificate", "group", "revision"],
+                &mut self.config,
+            );
             self.has_sinks = table.contains_key("sink");
             self.config.sinks = sink::read_all(&mut reader, &root);
+            self.config.certificates = certificate::read_all(&mut reader, &root, locations);
             match allowed {
                 Revisions::Allowed => {
                     let groups = group::read_all(&mut reader, &root);

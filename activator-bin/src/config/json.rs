@@ -12,8 +12,8 @@ use serde_json::{Map, Value as Json};
 use super::problem::{Location, Problems};
 use super::revision::{BACKENDS, BACKENDS_EXPECTED, Draft, PROBES, PROTOCOLS};
 use super::{RevisionSpec, ThrottleConfig, launch, unknown};
+use crate::host::HostPattern;
 use crate::probe::{InCluster, Share};
-use crate::revision::HostPattern;
 use crate::settings::{Settings, Value};
 
 /// The fields as they are serialized.

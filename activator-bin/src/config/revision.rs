@@ -1,6 +1,6 @@
 //! The settings of a revision, and the `[[revision]]` sections.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -9,9 +9,11 @@ use reporter_core::{Revision, RevisionKey};
 
 use super::file::{Element, Reader, Section};
 use super::group::Groups;
+use super::hosts::{self, Listed};
 use super::launch::{self, LaunchDraft, Shared};
 use super::{Probe, Protocol, RevisionSpec, ThrottleConfig, TimeoutLimits};
-use crate::revision::{HostPattern, LaunchSpec};
+use crate::host::HostPattern;
+use crate::revision::LaunchSpec;
 use crate::settings::{Value, settings};
 
 /// The range of every bound on a queue.
@@ -44,7 +46,7 @@ settings! {
         /// The configuration that created it; the service's name when unset.
         configuration: Option<String> = None, dns_name();
         /// The hosts whose requests are for it, in a list: like app.example.org, *.example.org, or * for all others.
-        hosts: Vec<HostPattern> = [], by(hosts);
+        hosts: Vec<HostPattern> = [], by(hosts::read);
         /// The most concurrent requests per instance; 0 for no limit.
         container_concurrency: u32 = "0", whole(0..=1_000_000);
         /// The most requests queued for it; throttle.queue_depth when unset.
@@ -145,10 +147,6 @@ impl Draft {
     }
 }
 
-/// The field that lists a revision's hosts.
-const HOSTS: &str = "hosts";
-/// The most of them.
-const HOSTS_MAX: usize = 1_000;
 /// The field that lists a revision's instances.
 pub(super) const BACKENDS: &str = "backends";
 /// What is expected in it.
@@ -158,7 +156,7 @@ pub(super) const BACKENDS_EXPECTED: &str = "a list of addresses, like [\"10.0.0.
 pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>, groups: Groups) -> Vec<Draft> {
     let mut shared = Shared::new(groups);
     let mut seen = BTreeMap::new();
-    let mut hosts = HashMap::new();
+    let mut hosts = Listed::default();
     let mut revisions = Vec::new();
     let others = [&[BACKENDS], launch::OTHERS].concat();
     // Cloned, because its defaults are parsed from text.
@@ -187,33 +185,10 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>, groups: Grou
                 .push(section.location, section.name, message);
             continue;
         }
-        for host in &draft.hosts {
-            if let Some(other) = hosts.insert(host.clone(), section.name.clone()) {
-                let location = locations.get(HOSTS).unwrap_or(&section.location).clone();
-                let message = format!("\"{host}\" is a host of {other} already");
-                let field = section.field(HOSTS);
-                reader.problems.push(location, field, message);
-            }
-        }
+        hosts.add(&draft.hosts, reader, &section, &locations);
         revisions.push(draft);
     }
     revisions
-}
-
-fn hosts(value: &Value<'_>) -> Result<Vec<HostPattern>, String> {
-    let expected = "a list of hosts, like [\"app.example.org\", \"*.example.org\"]";
-    let hosts = value.list(expected, HostPattern::parse)?;
-    let mut seen = HashSet::with_capacity(hosts.len());
-    match hosts.iter().find(|host| !seen.insert(*host)) {
-        Some(twice) => Err(format!("\"{twice}\" is listed twice")),
-        None if hosts.len() > HOSTS_MAX => {
-            let count = hosts.len();
-            Err(format!(
-                "lists {count} hosts; the most are {HOSTS_MAX}, and a wildcard is one"
-            ))
-        }
-        None => Ok(hosts),
-    }
 }
 
 fn namespace(value: &Value<'_>) -> Result<String, String> {

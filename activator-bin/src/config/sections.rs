@@ -6,8 +6,8 @@ use std::time::Duration;
 use reporter_core::Accounting;
 
 use super::{
-    BackendTlsConfig, Cluster, KubernetesConfig, Limits, LogConfig, ReadyWhen, RequestLogConfig,
-    RevisionSpec, SinkConfig, TlsConfig, revision,
+    BackendTlsConfig, CertificateConfig, Cluster, KubernetesConfig, Limits, LogConfig, ReadyWhen,
+    RequestLogConfig, RevisionSpec, SinkConfig, TlsConfig, revision,
 };
 use crate::settings::{Value, settings};
 
@@ -58,6 +58,8 @@ settings! {
     others {
         /// Where reports go; may be empty.
         sinks: Vec<SinkConfig>;
+        /// The certificates for some hosts of the TLS listener. No two have the same host.
+        certificates: Vec<CertificateConfig>;
         /// How the cluster that revisions come from is reached; `None` when they come from elsewhere.
         cluster: Option<Cluster>;
         /// Whether trust_knative_headers was set.

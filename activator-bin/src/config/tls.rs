@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rustls::{CipherSuite, NamedGroup};
 
+use super::certificate::SECTION;
 use super::file::Locations;
 use super::problem::{Location, Problems};
 use super::{Config, RevisionSpec};
@@ -76,8 +77,14 @@ pub(super) fn check_together(config: &Config, locations: &Locations, problems: &
         ("tls.certificate", &config.tls.certificate),
         ("tls.key", &config.tls.key),
     ];
-    // A cluster has its own, unless there are files.
-    let are_needed = config.cluster.is_none() || files.iter().any(|(_, file)| file.is_some());
+    let has_others = !config.certificates.is_empty() || problems.mention(SECTION);
+    if has_others && config.listen.https.is_none() && !problems.mention("listen.https") {
+        let message = "has no effect without listen.https".to_owned();
+        problems.push(location(SECTION), SECTION, message);
+    }
+    // A cluster has its own, and others may be enough, unless there are files.
+    let is_any = files.iter().any(|(_, file)| file.is_some());
+    let are_needed = is_any || (config.cluster.is_none() && !has_others);
     for (field, file) in files {
         match (config.listen.https, file) {
             (Some(_), None) if are_needed && !problems.mention(field) => {

@@ -6,7 +6,7 @@ use foldhash::fast::FixedState;
 use reporter_core::RevisionKey;
 use rpds::HashTrieMapSync;
 
-use super::host::{HostPattern, NAME_MAX};
+use crate::host::{self, HostPattern};
 
 /// The hosts that revisions list. A clone shares all but what changed.
 ///
@@ -32,18 +32,9 @@ impl Hosts {
 
     /// Whose this host of a request is, in lower case: by itself, or by the longest wildcard other than `*`.
     pub(super) fn find(&self, host: &str) -> Option<&RevisionKey> {
-        // The bound on its length is one on the work for the dots in it.
-        if host.is_empty() || host.starts_with('.') || host.len() > NAME_MAX {
-            return None;
-        }
-        if let Some(claims) = self.claims.get(host) {
-            return Some(&claims.owner);
-        }
-        if self.suffixes == 0 {
-            return None;
-        }
-        let mut ends = host.match_indices('.').map(|(at, _)| &host[at..]);
-        ends.find_map(|end| Some(&self.claims.get(end)?.owner))
+        host::find(host, self.suffixes > 0, |key| {
+            Some(&self.claims.get(key)?.owner)
+        })
     }
 
     /// Whose all other hosts are: `*`.

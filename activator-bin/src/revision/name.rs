@@ -215,7 +215,7 @@ mod tests {
     use http::HeaderName;
 
     use super::*;
-    use crate::revision::HostPattern;
+    use crate::host::HostPattern;
 
     #[track_caller]
     fn check(target: &str, headers: &[(&str, &str)], expected: (&str, &str)) {

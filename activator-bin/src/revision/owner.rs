@@ -4,7 +4,7 @@ use std::fmt;
 
 use reporter_core::RevisionKey;
 
-use super::host::HostPattern;
+use crate::host::HostPattern;
 
 /// The owner of a revision: a source, or the admin port.
 ///

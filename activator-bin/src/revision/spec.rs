@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use reporter_core::{Revision, RevisionKey};
 
-use super::host::HostPattern;
 use super::launch::LaunchSpec;
+use crate::host::HostPattern;
 use crate::probe::{InCluster, Probe};
 use crate::timeouts::TimeoutLimits;
 use crate::upstream::protocol::Protocol;

@@ -13,11 +13,11 @@ use foldhash::fast::FixedState;
 use reporter_core::RevisionKey;
 use rpds::{HashTrieMapSync, RedBlackTreeMapSync};
 
-use super::host::HostPattern;
 use super::hosts::Hosts;
 use super::owner::{Owner, Refused};
 use super::served::ServedRevision;
 use super::spec::RevisionSpec;
+use crate::host::HostPattern;
 
 /// The configured revisions, and those that are awake.
 #[derive(Clone, Default)]

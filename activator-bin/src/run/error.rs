@@ -36,7 +36,9 @@ pub enum StartError {
     #[error("the TLS files are invalid\n{0}")]
     Tls(#[from] TlsProblems),
     /// There is a TLS port without a certificate.
-    #[error("the port `https` needs `https` in `[listen]`, and `certificate` and `key` in `[tls]`")]
+    #[error(
+        "the port `https` needs `https` in `[listen]`, and `certificate` and `key` in `[tls]` or `[[certificate]]`"
+    )]
     NoCertificate,
     /// The machine is out of threads, sockets or memory.
     #[error("cannot start: {0}")]

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::Activator;
 use crate::config::Config;
-use crate::revision::{HostPattern, RevisionSpec};
+use crate::host::HostPattern;
+use crate::revision::RevisionSpec;
 
 /// A request to try, and whether to warn.
 pub(super) struct FirstLook {

@@ -4,13 +4,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use rustls::ServerConfig;
-
 use super::{Handover, StartError};
 use crate::config::Config;
 use crate::os::listen;
 use crate::server::Listener;
+use crate::tls::Certificates;
 
 /// All ports.
 pub(super) struct Ports {
@@ -25,7 +23,7 @@ pub(super) struct Ports {
 pub(super) struct Port {
     name: &'static str,
     pub(super) address: SocketAddr,
-    tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    tls: Option<Arc<Certificates>>,
     pub(super) sockets: Vec<TcpListener>,
     /// Whether the sockets outlive this process.
     pub(super) handed_over: bool,
@@ -35,7 +33,7 @@ impl Ports {
     /// Takes the sockets that were handed over, and binds the other ports in `config`. `https` uses `tls`.
     pub(super) fn open(
         config: &Config,
-        tls: Option<&Arc<ArcSwap<ServerConfig>>>,
+        tls: Option<&Arc<Certificates>>,
         mut handover: Handover,
     ) -> Result<Self, StartError> {
         let (listen, workers) = (&config.listen, config.workers);

@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use reporter_metrics::Exporter;
-use rustls::ServerConfig;
 
-use crate::config::Config;
+use crate::config::{CertificateConfig, Config};
 use crate::tls::{
-    Authorities, BackendTls, ClusterTls, Current, Files, Names, Negotiation, NoCipherSuite, Offer,
-    Pair, Read, TlsProblems, follow,
+    Authorities, BACKEND_SECTION, BackendTls, Certificates, ClusterTls, Current, Files, Names,
+    Negotiation, NoCipherSuite, Offer, Pair, Read, SECTION, TlsProblem, TlsProblems, follow,
 };
 
-/// The certificate for clients, and the CAs that verify backends.
+/// The certificates for clients, and the CAs that verify backends.
 pub(super) struct Tls {
-    pub(super) listener: Option<Arc<ArcSwap<ServerConfig>>>,
+    /// `None` if there is no certificate at all.
+    pub(super) listener: Option<Arc<Certificates>>,
     pub(super) backends: Option<Arc<BackendTls>>,
     pair: Option<Arc<Current<Pair>>>,
+    named: Vec<Arc<Current<Pair>>>,
     authorities: Option<Arc<Current<Authorities>>>,
     cluster: Option<Arc<ClusterTls>>,
 }
@@ -30,16 +30,28 @@ impl Tls {
         config: &Config,
         cluster: Option<Arc<ClusterTls>>,
     ) -> Result<Self, TlsProblems> {
-        let (pair, authorities) = match (pair(config), authorities(config)) {
-            (Ok(pair), Ok(authorities)) => (pair, authorities),
-            (Err(mut pair), Err(authorities)) => {
-                pair.append(authorities);
-                return Err(pair);
-            }
-            (Err(problems), Ok(_)) | (Ok(_), Err(problems)) => return Err(problems),
-        };
+        let mut problems = Vec::new();
+        let pair = good(pair(config), &mut problems).flatten();
+        let named = config
+            .listen
+            .https
+            .iter()
+            .flat_map(|_| &config.certificates);
+        let named = named
+            .enumerate()
+            .filter_map(|(index, it)| good(named_pair(index, it, config), &mut problems))
+            .collect::<Vec<_>>();
+        let authorities = good(authorities(config), &mut problems).flatten();
+        if !problems.is_empty() {
+            return Err(problems.into());
+        }
         let of_files = pair.as_ref().map(|it| it.content());
-        let listener = of_files.or_else(|| Some(cluster.as_ref()?.listener()));
+        let otherwise = of_files.or_else(|| Some(cluster.as_ref()?.listener()));
+        let has_any = otherwise.is_some() || !named.is_empty();
+        let mut certificates = Certificates::new(otherwise);
+        for (it, section) in named.iter().zip(&config.certificates) {
+            certificates.add(&section.hosts, &it.content());
+        }
         let name = config.backend_tls.server_name.clone().map(Names::Template);
         let of_files = authorities.as_ref().map(|it| BackendTls {
             trusted: it.content(),
@@ -53,8 +65,9 @@ impl Tls {
         };
         Ok(Self {
             backends: of_files.or_else(of_cluster).map(Arc::new),
-            listener,
+            listener: has_any.then(|| Arc::new(certificates)),
             pair,
+            named,
             authorities,
             cluster,
         })
@@ -65,15 +78,18 @@ impl Tls {
         match (&self.pair, &self.cluster) {
             (Some(pair), _) => spawn(Arc::clone(pair), exporter),
             (None, Some(cluster)) => {
-                let (cluster, on_read) = (Arc::clone(cluster), on_read::<Pair>(exporter));
+                let (cluster, on_read) = (Arc::clone(cluster), on_read(SECTION, exporter));
                 tokio::spawn(async move { cluster.follow_certificate(on_read).await });
             }
             (None, None) => {}
         }
+        for named in &self.named {
+            spawn(Arc::clone(named), exporter);
+        }
         match (&self.authorities, &self.cluster) {
             (Some(authorities), _) => spawn(Arc::clone(authorities), exporter),
             (None, Some(cluster)) => {
-                let (cluster, on_read) = (Arc::clone(cluster), on_read::<Authorities>(exporter));
+                let (cluster, on_read) = (Arc::clone(cluster), on_read(BACKEND_SECTION, exporter));
                 tokio::spawn(async move { cluster.follow_authorities(on_read).await });
             }
             (None, None) => {}
@@ -104,11 +120,34 @@ fn pair(config: &Config) -> Result<Option<Arc<Current<Pair>>>, TlsProblems> {
         return Ok(None);
     };
     let pair = Current::try_new(Pair {
+        section: SECTION.to_owned(),
+        hosts: Vec::new(),
         certificate: certificate.clone(),
         key: key.clone(),
         offer: offer(config)?,
     })?;
     Ok(Some(Arc::new(pair)))
+}
+
+/// The pair of a `[[certificate]]` section.
+fn named_pair(
+    index: usize,
+    section: &CertificateConfig,
+    config: &Config,
+) -> Result<Arc<Current<Pair>>, TlsProblems> {
+    let pair = Current::try_new(Pair {
+        section: format!("certificate[{index}]"),
+        hosts: section.hosts.clone(),
+        certificate: section.certificate.clone(),
+        key: section.key.clone(),
+        offer: offer(config)?,
+    })?;
+    Ok(Arc::new(pair))
+}
+
+/// What was read; collects the problems.
+fn good<T>(read: Result<T, TlsProblems>, problems: &mut Vec<TlsProblem>) -> Option<T> {
+    read.map_err(|bad| problems.extend(bad)).ok()
 }
 
 fn authorities(config: &Config) -> Result<Option<Arc<Current<Authorities>>>, TlsProblems> {
@@ -124,8 +163,8 @@ fn authorities(config: &Config) -> Result<Option<Arc<Current<Authorities>>>, Tls
 }
 
 /// Keeps the metrics of a section.
-fn on_read<F: Files>(exporter: &Exporter) -> impl Fn(Read) + Send + 'static {
-    let metrics = exporter.certificates(F::SECTION);
+fn on_read(section: &str, exporter: &Exporter) -> impl Fn(Read) + Send + use<> {
+    let metrics = exporter.certificates(section);
     move |read| match read {
         Read::Good { not_after } => {
             metrics.loaded(true);
@@ -138,7 +177,7 @@ fn on_read<F: Files>(exporter: &Exporter) -> impl Fn(Read) + Send + 'static {
 }
 
 fn spawn<F: Files>(current: Arc<Current<F>>, exporter: &Exporter) {
-    let on_read = on_read::<F>(exporter);
+    let on_read = on_read(current.section(), exporter);
     tokio::spawn(async move {
         let Err(error) = follow(current, on_read).await;
         tracing::error!(%error, "cannot listen for SIGHUP: certificates will not be reloaded");

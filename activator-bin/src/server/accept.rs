@@ -5,20 +5,19 @@ use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connections::Connections;
 use crate::drain::Draining;
 use crate::os::open_files;
+use crate::tls::Certificates;
 
 /// A listening socket of a worker.
 pub(crate) struct Listener<S = std::net::TcpListener> {
     /// The name of its port, as in `[listen]`.
     pub(crate) port: &'static str,
-    /// The certificate and what is offered, if the port uses TLS.
-    pub(crate) tls: Option<Arc<ArcSwap<ServerConfig>>>,
+    /// The certificates, if the port uses TLS.
+    pub(crate) tls: Option<Arc<Certificates>>,
     /// Non-blocking.
     pub(crate) socket: S,
     /// Whether the socket outlives this process.
@@ -59,7 +58,7 @@ pub(super) async fn accept(
                     permit = connections.connection_limit.wait() => permit,
                     _ = draining.begun() => connections.connection_limit.beyond(),
                 };
-                connections.serve(stream, peer, permit, tls.as_deref());
+                connections.serve(stream, peer, permit, tls.as_ref());
             }
             // It was closed before it was accepted.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
@@ -75,7 +74,7 @@ pub(super) async fn accept(
         // The next process accepts what is in its queue.
         return;
     }
-    if let Err(error) = accept_rest(socket, tls.as_deref(), &connections) {
+    if let Err(error) = accept_rest(socket, tls.as_ref(), &connections) {
         tracing::error!(port, %error, "cannot accept the last connections");
     }
 }
@@ -110,7 +109,7 @@ impl Listener {
 /// Accepts what is in the queue: these clients are connected, and closing the socket would reset them.
 fn accept_rest(
     listener: TcpListener,
-    tls: Option<&ArcSwap<ServerConfig>>,
+    tls: Option<&Arc<Certificates>>,
     connections: &Connections,
 ) -> io::Result<()> {
     let listener = listener.into_std()?;

@@ -9,7 +9,6 @@ use reporter_metrics::{ErrorMetrics, HandshakeMetrics, Scheme};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
 
 use super::bad_head::BadHead;
 use super::connection_limit::Permit;
@@ -26,6 +25,7 @@ use crate::client::{Client, Phase};
 use crate::drain::Draining;
 use crate::limits::Limits;
 use crate::proxy::Proxy;
+use crate::tls::Certificates;
 
 /// What all connections share.
 pub(super) struct Http {
@@ -60,7 +60,7 @@ pub(super) async fn serve(
     socket: TcpStream,
     peer: SocketAddr,
     held: (Permit, mpsc::Sender<Infallible>),
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificates>>,
     http: Rc<Http>,
     proxy: Rc<Proxy>,
     draining: Draining,

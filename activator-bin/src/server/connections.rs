@@ -5,17 +5,15 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio_rustls::TlsAcceptor;
 
 use super::Services;
 use super::connection::{self, Http};
 use super::connection_limit::{ConnectionLimit, Permit};
 use crate::drain::Draining;
 use crate::proxy::Proxy;
+use crate::tls::Certificates;
 
 /// The connections of a worker, and what they share.
 pub(super) struct Connections {
@@ -61,9 +59,9 @@ impl Connections {
         socket: TcpStream,
         peer: SocketAddr,
         permit: Permit,
-        tls: Option<&ArcSwap<ServerConfig>>,
+        tls: Option<&Arc<Certificates>>,
     ) {
-        let tls = tls.map(|tls| TlsAcceptor::from(tls.load_full()));
+        let tls = tls.map(Arc::clone);
         let (http, proxy) = (Rc::clone(&self.http), Rc::clone(&self.proxy));
         let (draining, alive) = (self.draining.clone(), self.alive.clone());
         let held = (permit, alive);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use reporter_core::RevisionKey;
 
-use crate::revision::{Change, Changes, HostPattern, Owner, RevisionSpec, Revisions};
+use crate::host::HostPattern;
+use crate::revision::{Change, Changes, Owner, RevisionSpec, Revisions};
 
 #[cfg(test)]
 mod histories;

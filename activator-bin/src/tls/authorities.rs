@@ -10,7 +10,7 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::negotiation::Negotiation;
 use super::problem::{TlsProblems, What};
-use super::{Files, Loaded};
+use super::{BACKEND_SECTION, Files, Loaded};
 use crate::os::regular_file;
 
 /// The file of the CA certificates.
@@ -21,7 +21,10 @@ pub(crate) struct Authorities {
 
 impl Files for Authorities {
     type Content = Option<Arc<Trusted>>;
-    const SECTION: &'static str = "backend_tls";
+
+    fn section(&self) -> &str {
+        BACKEND_SECTION
+    }
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.ca_file]

@@ -13,6 +13,7 @@ use super::expiry::not_after;
 use super::negotiation::Negotiation;
 use super::problem::{TlsProblems, What};
 use super::{ALPN_HTTP1, ALPN_HTTP2, Files, Loaded};
+use crate::host::HostPattern;
 use crate::os::regular_file::{self, Unread};
 
 /// The ALPN protocols, in order of preference.
@@ -28,6 +29,10 @@ pub(crate) struct Offer {
 
 /// The files of a certificate chain and its private key.
 pub(crate) struct Pair {
+    /// The section of the configuration file that names them.
+    pub(crate) section: String,
+    /// The hosts that they are for; empty for all that no other pair is for.
+    pub(crate) hosts: Vec<HostPattern>,
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
     pub(crate) offer: Offer,
@@ -35,7 +40,18 @@ pub(crate) struct Pair {
 
 impl Files for Pair {
     type Content = Arc<ServerConfig>;
-    const SECTION: &'static str = "tls";
+
+    fn section(&self) -> &str {
+        &self.section
+    }
+
+    fn title(&self) -> String {
+        match self.hosts.as_slice() {
+            [] => format!("[{}]", self.section),
+            [host] => format!("{} ({host})", self.section),
+            [host, ..] => format!("{} ({host}, ...)", self.section),
+        }
+    }
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.certificate, &self.key]
@@ -43,12 +59,12 @@ impl Files for Pair {
 
     fn load(&self) -> Result<Loaded<Arc<ServerConfig>>, TlsProblems> {
         let text = |setting: &str, path: &Path| Text {
-            subject: format!("{setting}: {}", path.display()),
+            subject: format!("{}.{setting}: {}", self.section, path.display()),
             name: path.display().to_string(),
             content: regular_file::read(path),
         };
-        let certificate = text("tls.certificate", &self.certificate);
-        self.offer.with(certificate, text("tls.key", &self.key))
+        let certificate = text("certificate", &self.certificate);
+        self.offer.with(certificate, text("key", &self.key))
     }
 }
 

@@ -80,10 +80,6 @@ impl TlsProblems {
             |problem: &TlsProblem| matches!(problem.what, What::Unread(Unread::Failed(_)));
         self.0.iter().any(passing)
     }
-
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
-    }
 }
 
 impl From<TlsProblem> for TlsProblems {

@@ -42,7 +42,7 @@ pub(crate) async fn follow<F: Files>(
     current: Arc<Current<F>>,
     on_read: impl Fn(Read) + Send,
 ) -> io::Result<Infallible> {
-    let section = F::SECTION;
+    let title = current.files.title();
     let mut hangup = signal(SignalKind::hangup())?;
     let mut watches = Vec::new();
     for path in current.files.paths() {
@@ -51,7 +51,7 @@ pub(crate) async fn follow<F: Files>(
     // Only changes are logged, not that the files are valid at startup.
     let (mut asked, mut news) = (false, false);
     let mut logged = None;
-    let mut expiry = Expiry::new(format!("[{section}]"));
+    let mut expiry = Expiry::new(&*title);
     let mut pause = Pause::default();
     loop {
         // Also before the first change: the files may have changed since startup.
@@ -64,7 +64,7 @@ pub(crate) async fn follow<F: Files>(
                 expiry.set(not_after);
                 pause.on_success();
                 if news {
-                    tracing::info!("new connections use the new files of [{section}]");
+                    tracing::info!("new connections use the new files of {title}");
                 }
                 logged = None;
             }
@@ -78,7 +78,7 @@ pub(crate) async fn follow<F: Files>(
                 let text = problems.to_string();
                 if asked || logged.as_ref() != Some(&text) {
                     tracing::error!(
-                        "the new files of [{section}] are invalid, the previous ones stay in use"
+                        "the new files of {title} are invalid, the previous ones stay in use"
                     );
                     for problem in problems.as_slice() {
                         tracing::error!("{problem}");

@@ -44,6 +44,8 @@ fn certified() -> (String, String) {
 
 fn pair(directory: &Directory) -> Pair {
     Pair {
+        section: SECTION.to_owned(),
+        hosts: Vec::new(),
         certificate: directory.0.join("tls.crt"),
         key: directory.0.join("tls.key"),
         offer: offer(),
@@ -190,7 +192,10 @@ struct Passing {
 
 impl Files for Passing {
     type Content = Arc<()>;
-    const SECTION: &'static str = "passing";
+
+    fn section(&self) -> &str {
+        "passing"
+    }
 
     fn paths(&self) -> Vec<&Path> {
         vec![&self.path]

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::testing::{
-    BackendTlsConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose, IgnoreDraft,
-    JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe, Protocol, ReadyWhen, ScheduleDraft,
-    Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion, Value,
+    BackendTlsConfig, CertificateConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose,
+    HostPattern, IgnoreDraft, JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe, Protocol,
+    ReadyWhen, ScheduleDraft, Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
+    Value,
 };
 use reporter_core::Accounting;
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
@@ -123,6 +124,14 @@ fn full_file_is_read() {
         curve_preferences: vec![NamedGroup::secp384r1, NamedGroup::X25519],
     };
     assert_eq!(config.tls, tls);
+    let certificate = CertificateConfig {
+        hosts: ["hello.example.org", "*.hello.example.org"]
+            .map(|host| HostPattern::parse(host).unwrap())
+            .to_vec(),
+        certificate: "/etc/activator/tls.crt".into(),
+        key: "/etc/activator/tls.key".into(),
+    };
+    assert_eq!(config.certificates, [certificate]);
     let backend_tls = BackendTlsConfig {
         ca_file: Some("/etc/activator/backends.pem".into()),
         server_name: Some("kn-user-{namespace}".to_owned()),
@@ -333,7 +342,7 @@ fn changed_settings_that_need_a_restart_are_named() {
         .iter()
         .map(|setting| setting.field)
         .collect();
-    all.push("sink");
+    all.extend(["sink", "certificate"]);
     assert_eq!(sorted(full.restart_needed(&defaults)), sorted(all.clone()));
     // Nobody inherits the depth who would not take it over at once.
     all.retain(|field| *field != "throttle.queue_depth");

@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::directory::Directory;
-use crate::program::{PATIENCE, Program, activator_with_sockets};
+use crate::program::{FREE, PATIENCE, Program, activator, activator_with_sockets};
 use crate::sockets::{HELLO, ask, connect, listener};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -165,4 +165,30 @@ fn expiry_is_logged_and_measured() {
         activator.logs("stopped");
         activator.program.ends(0);
     }
+}
+
+#[test]
+fn bad_files_of_a_certificate_for_some_hosts_are_logged_with_its_hosts() {
+    let certified = Certified::new();
+    let directory = Directory::new();
+    let file = |name: &str, text: &str| directory.write(name, text).display().to_string();
+    let certificate = file("a.crt", &certified.certificate);
+    let key = file("a.key", &certified.key);
+    let config = format!(
+        "[listen]\nhttps = '127.0.0.1:0'\n[[certificate]]\nhosts = ['{NAME}']\ncertificate = '{certificate}'\nkey = '{key}'\n"
+    );
+    let config = file("activator.toml", &config);
+    let program = Program::start(activator(FREE).args(["--config", &config]));
+    program.serves();
+    let section = format!("certificate[0] ({NAME})");
+    file("a.key", "no key");
+    program.logs(&format!(
+        "the new files of {section} are invalid, the previous ones stay in use"
+    ));
+    program.logs(&format!(
+        "certificate[0].key: {key} contains no private key"
+    ));
+    file("a.key", &certified.key);
+    program.logs(&format!("new connections use the new files of {section}"));
+    program.stop();
 }

@@ -7,6 +7,7 @@ mod backend_readiness;
 mod backend_tls;
 mod bodies;
 mod body_limit;
+mod certificates;
 mod cluster_instances;
 mod cluster_tls;
 mod connections;

@@ -1,18 +1,18 @@
-//! A host as it is listed in `hosts`: a name, an IP address, or a wildcard.
+//! A host as it is listed in `hosts`: a name, an IP address, or a wildcard. And which of those listed a host is.
 
 use std::borrow::Borrow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use crate::settings::quoted;
 
 /// The longest name, and the longest part between two dots (RFC 1123).
-pub(super) const NAME_MAX: usize = 253;
+const NAME_MAX: usize = 253;
 const LABEL_MAX: usize = 63;
 
-/// A host that a revision lists: `app.example.org`, `*.example.org` or `*`, in lower case.
+/// A host as it is listed: `app.example.org`, `*.example.org` or `*`, in lower case.
 ///
 /// A wildcard stands for one label or more, as it does for nginx, Envoy and the Gateway API: with `*.example.org` come
 /// `a.example.org` and `a.b.example.org`, but not `example.org`.
@@ -49,8 +49,14 @@ impl HostPattern {
     }
 
     /// Whether it stands for hosts that end like it.
-    pub(super) fn is_suffix(&self) -> bool {
+    pub(crate) fn is_suffix(&self) -> bool {
         self.key().starts_with('.')
+    }
+
+    /// Whether it is a name, or stands for names that end like it: neither `*` nor an IP address.
+    pub(crate) fn is_name(&self) -> bool {
+        let is_address = self.0.starts_with('[') || self.0.parse::<Ipv4Addr>().is_ok();
+        !self.key().is_empty() && !is_address
     }
 
     /// What it is found by: a name itself, for `*.example.org` the end of such a host, and nothing for `*`. No name is
@@ -58,6 +64,27 @@ impl HostPattern {
     fn key(&self) -> &str {
         self.0.strip_prefix('*').unwrap_or(&self.0)
     }
+}
+
+/// What `get` has for a host in lower case: for itself, or for the longest wildcard other than `*`. Without wildcards
+/// `get` is called once.
+pub(crate) fn find<T>(
+    host: &str,
+    are_wildcards: bool,
+    get: impl Fn(&str) -> Option<T>,
+) -> Option<T> {
+    // The bound on its length is one on the work for the dots in it.
+    if host.is_empty() || host.starts_with('.') || host.len() > NAME_MAX {
+        return None;
+    }
+    if let Some(exact) = get(host) {
+        return Some(exact);
+    }
+    if !are_wildcards {
+        return None;
+    }
+    let mut ends = host.match_indices('.').map(|(at, _)| &host[at..]);
+    ends.find_map(get)
 }
 
 /// What is wrong with the name in `host`, if anything is.
