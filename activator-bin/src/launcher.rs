@@ -4,6 +4,7 @@
 //! many instances the load needs (see the autoscaler), requests.
 
 pub mod fleet;
+mod proc;
 pub mod process;
 pub mod schedule;
 pub(crate) mod supervisor;

@@ -9,7 +9,11 @@ use parking_lot::Mutex;
 use reporter_core::RevisionKey;
 use tokio::sync::{mpsc, watch};
 
+mod busy;
+mod gone;
 mod instance;
+mod listening;
+mod notify;
 mod output;
 mod place;
 mod ports;
@@ -136,6 +140,13 @@ impl Running {
     /// Sends its process group the stop signal, or runs its stop command.
     pub fn stop(&self) {
         self.wanted.send_modify(|wanted| wanted.is_stopped = true);
+    }
+
+    /// Asks it whether it is busy: `Event::Busy` follows, within seconds. One that has no check is not busy.
+    ///
+    /// While it is being asked, more questions are answered together.
+    pub fn ask_busy(&self) {
+        self.wanted.send_modify(|wanted| wanted.asked += 1);
     }
 
     /// Ends it by SIGKILL, with all that belongs to it. What commands have started is stopped by its stop command.

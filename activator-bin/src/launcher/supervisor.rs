@@ -21,14 +21,13 @@ use rustix::process::{
 };
 
 pub(crate) mod channel;
-mod children;
 pub(crate) mod order;
 mod plan;
 mod stage;
 pub(crate) mod user;
 
+use super::proc::children;
 use channel::Channel;
-use children::children;
 use order::{Command, NotStarted, Order, Report, Stage, Status};
 use plan::{Action, Event, Plan};
 
@@ -37,6 +36,9 @@ pub(crate) const COMMAND: &str = "supervise";
 
 /// The argument that makes the program what a supervisor starts.
 const STAGE: &str = "--stage";
+
+/// The number of the channel's descriptor, or the next free one.
+const CONTROL: i32 = 10;
 
 /// The name of supervisors among processes, so that whoever kills the activator by its name leaves them their work.
 #[cfg(target_os = "linux")]
@@ -96,7 +98,8 @@ fn close_strays() {
 
 /// The channel on standard input.
 fn control() -> io::Result<Channel> {
-    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    // The lowest numbers are for what is passed to the program.
+    let input = rustix::io::fcntl_dupfd_cloexec(io::stdin(), CONTROL)?;
     let stream = UnixStream::from(input);
     // It is a socket if it has a peer.
     stream.peer_addr()?;

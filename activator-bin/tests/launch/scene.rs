@@ -141,6 +141,17 @@ impl Instance {
         self.reports.ended().await
     }
 
+    /// Asks it whether it is busy.
+    pub(crate) async fn is_busy(&mut self) -> bool {
+        self.running.ask_busy();
+        let event = self.reports.next().await;
+        let Some(Event::Busy(id, is_busy)) = event else {
+            panic!("{event:?} instead of whether it is busy");
+        };
+        assert_eq!(id, self.reports.id);
+        is_busy
+    }
+
     /// Waits for a line of its output that begins like this; returns the rest.
     pub(crate) async fn says(&self, beginning: &str) -> String {
         eventually(beginning, || {

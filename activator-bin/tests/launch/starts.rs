@@ -1,9 +1,8 @@
 //! Programs that cannot be started, and what those get that can.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use activator_bin::testing::launch::{LaunchSpec, PortSpec};
+use activator_bin::testing::launch::{LaunchSpec, PortSpec, ProcessSpec};
 
 use crate::scene::{Instance, SERVER, launch, process, processes};
 
@@ -97,40 +96,72 @@ async fn instances_at_the_same_time_have_ports_of_their_own() {
     }
 }
 
+/// What a program prints.
+async fn printed(process: ProcessSpec) -> Vec<String> {
+    let mut instance = Instance::start(launch(process));
+    let how = instance.ended().await;
+    let printed = instance.running.tail();
+    assert_eq!(how, "exited with code 0", "{printed:?}");
+    printed
+}
+
 #[tokio::test]
-async fn a_program_has_the_environment_and_the_descriptors_that_are_its_own() {
-    // Anything that this process has open might be inherited by mistake.
-    let _open: Vec<_> = (0..200)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").unwrap())
-        .collect();
-    let list = "import os; print('env', dict(os.environ)); print('fds', [int(fd) for fd in os.listdir('/proc/self/fd')]);\
-                print('stdin', os.readlink('/proc/self/fd/0')); print('cwd', os.getcwd()); \
-                print('group', os.getpgrp() == os.getpid(), os.getsid(0) != os.getpid())";
-    let mut spec = process(&["python3", "-c", list]);
-    spec.dir = Some(PathBuf::from("/"));
-    spec.env = BTreeMap::from([
-        ("NUMBER".to_owned(), "{index} of {name}".to_owned()),
-        ("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned()),
-        ("HOME".to_owned(), "/srv".to_owned()),
-        ("USER".to_owned(), "me".to_owned()),
-        ("LOGNAME".to_owned(), "me".to_owned()),
-        // Python sets it, depending on what is not there.
-        ("LC_CTYPE".to_owned(), "C.UTF-8".to_owned()),
-    ]);
-    let mut instance = Instance::start(launch(spec));
-    assert_eq!(instance.ended().await, "exited with code 0");
-    let port = instance.running.places()[0].address.port();
-    let env = format!(
-        "env {{'HOME': '/srv', 'LC_CTYPE': 'C.UTF-8', 'LOGNAME': 'me', 'NUMBER': '0 of hello', \
-         'PATH': '/usr/local/bin:/usr/bin:/bin', 'PORT': '{port}', 'USER': 'me'}}"
-    );
-    let expected = [
-        env.as_str(),
-        // The last one is that of the directory.
-        "fds [0, 1, 2, 3]",
-        "stdin /dev/null",
-        "cwd /",
-        "group True True",
+async fn a_program_has_the_environment_that_it_is_given_and_no_other() {
+    let mut spec = process(&["env"]);
+    let env = [
+        "NUMBER={index} of {name}",
+        "HOME=/srv",
+        "USER=me",
+        "LOGNAME=",
+        "PATH=/usr/bin:/bin",
     ];
-    assert_eq!(instance.running.tail(), expected);
+    let split = |variable: &str| {
+        let (name, value) = variable.split_once('=').unwrap();
+        (name.to_owned(), value.to_owned())
+    };
+    spec.env = env.into_iter().map(split).collect();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = free.local_addr().unwrap().port();
+    drop(free);
+    spec.port = PortSpec::Fixed(number);
+    let mut printed = printed(spec).await;
+    printed.sort_unstable();
+    let expected = [
+        "HOME=/srv",
+        "LOGNAME=",
+        "NUMBER=0 of hello",
+        "PATH=/usr/bin:/bin",
+        &format!("PORT={number}"),
+        "USER=me",
+    ];
+    assert_eq!(printed, expected);
+}
+
+#[tokio::test]
+async fn a_program_inherits_no_descriptor_but_its_own() {
+    // Anything that this process has open might be inherited by mistake, like what it inherited itself.
+    let open = || std::fs::File::open("/dev/null").unwrap();
+    let _open: [_; 200] = std::array::from_fn(|_| open());
+    let inherited: [_; 3] = std::array::from_fn(|_| open());
+    for file in &inherited {
+        rustix::io::fcntl_setfd(file, rustix::io::FdFlags::empty()).unwrap();
+    }
+    // The last one is that of the directory.
+    let descriptors = printed(process(&["ls", "/proc/self/fd"])).await;
+    assert_eq!(descriptors, ["0", "1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn a_program_is_in_its_directory_and_in_a_group_of_its_own() {
+    let mut spec = process(&["readlink", "/proc/self/fd/0", "/proc/self/cwd"]);
+    spec.dir = Some(PathBuf::from("/"));
+    assert_eq!(printed(spec).await, ["/dev/null", "/"]);
+
+    let numbers = printed(process(&["cut", "-d ", "-f1,4,5,6", "/proc/self/stat"])).await;
+    let numbers: Vec<&str> = numbers[0].split(' ').collect();
+    let [pid, supervisor, group, session] = numbers[..] else {
+        panic!("{numbers:?}");
+    };
+    assert_eq!(group, pid);
+    assert_eq!(session, supervisor);
 }

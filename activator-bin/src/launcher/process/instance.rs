@@ -10,18 +10,21 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 use super::Known;
+use super::busy::Check;
+use super::notify::Notifications;
 use super::output::Output;
 use super::place::Reserved;
 use super::supervised::{Supervised, Supervisors};
-use super::surroundings::{Values, surroundings};
+use super::surroundings::{Values, set_passed, surroundings};
 use crate::launcher::fleet::{Ended, Event, InstanceId};
-use crate::launcher::supervisor::order::Order;
+use crate::launcher::supervisor::order::{Order, Task};
 use crate::os::open_files;
 use crate::revision::LaunchSpec;
+use crate::revision::launch::BusyCheck;
 
 mod life;
 
-use life::Life;
+use life::{Life, Started};
 
 /// How long the last output may take after the end: another process may hold it open.
 const OUTPUT_PATIENCE: Duration = Duration::from_millis(500);
@@ -32,6 +35,14 @@ pub(super) struct Wanted {
     pub(super) is_frozen: bool,
     pub(super) is_stopped: bool,
     pub(super) is_killed: bool,
+    /// How often it was asked whether it is busy.
+    pub(super) asked: u64,
+}
+
+/// What its supervisor is told, and how it is asked whether it is busy.
+struct Plan {
+    order: Order,
+    check: Option<Check>,
 }
 
 /// What is needed to start an instance.
@@ -72,35 +83,68 @@ impl Instance {
 
     /// Returns how it ended.
     async fn live(&self, reserved: Reserved, wishes: watch::Receiver<Wanted>) -> String {
-        let (reserved, supervised) = match self.start(reserved).await {
+        let Plan { order, check } = self.plan(&reserved);
+        let (mut reserved, supervised) = match self.start(reserved, order).await {
             Ok(started) => started,
             Err(why) => return why,
+        };
+        let notifications = reserved.notifications.take().map(Notifications::listen);
+        let notifications = match notifications.transpose() {
+            Ok(notifications) => notifications,
+            Err(error) => return format!("cannot listen for notifications: {error}"),
         };
         let (process, commands, reports, pipe) = match supervised.into_parts() {
             Ok(parts) => parts,
             Err(error) => return format!("cannot follow its supervisor: {error}"),
         };
         let output = self.follow(pipe).await;
-        let life = Life::new(self, &reserved.places, commands, reports);
-        let end = life.run(wishes).await;
+        let started = Started {
+            places: Arc::clone(&reserved.places),
+            supervisor: process.id(),
+            commands,
+            reports,
+            notifications,
+            check,
+        };
+        let end = Life::new(self, started).run(wishes).await;
         let status = process.end().await;
         self.finish(output).await;
         end.how(status)
     }
 
-    /// Starts its supervisor, which starts it.
-    async fn start(&self, mut reserved: Reserved) -> Result<(Reserved, Supervised), String> {
-        let values = Values::new(&reserved, self.key.name(), self.index);
+    fn plan(&self, reserved: &Reserved) -> Plan {
+        let values = Values::new(reserved, self.key.name(), self.index);
         let own = |name: &str| std::env::var(name).ok();
         let (task, mut surroundings) = surroundings(&self.spec.start, &values, own);
-        surroundings.private = reserved.private.as_ref().map(|it| it.path().to_owned());
         surroundings.open_files = open_files::inherited();
+        let check = self.spec.busy_check.as_ref().map(|check| match check {
+            BusyCheck::Http(path) => Check::Http(path.clone()),
+            BusyCheck::Command(command) => Check::Command(Order {
+                task: Task::Process {
+                    command: values.fill_all(command),
+                },
+                surroundings: surroundings.clone(),
+                stop_signal: self.spec.stop_signal,
+                stop_timeout: Duration::ZERO,
+            }),
+        });
+        set_passed(&mut surroundings.env, reserved);
+        surroundings.private = reserved.private.as_ref().map(|it| it.path().to_owned());
         let order = Order {
             task,
             surroundings,
             stop_signal: self.spec.stop_signal,
             stop_timeout: self.spec.stop_timeout,
         };
+        Plan { order, check }
+    }
+
+    /// Starts its supervisor, which starts it.
+    async fn start(
+        &self,
+        mut reserved: Reserved,
+        order: Order,
+    ) -> Result<(Reserved, Supervised), String> {
         let (spec, supervisors, name) = (
             Arc::clone(&self.spec),
             Arc::clone(&self.supervisors),

@@ -8,6 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::notify::Notifications;
 use super::ports::{Ports, ReservedPort, check_free};
 use crate::launcher::fleet::InstanceId;
 use crate::revision::LaunchSpec;
@@ -30,6 +31,10 @@ pub(super) struct Reserved {
     pub(super) listener: Option<OwnedFd>,
     /// Its own directory, if it needs one.
     pub(super) private: Option<Private>,
+    /// The socket on which it says that it is ready, if it is to do that, in that directory.
+    pub(super) notify: Option<PathBuf>,
+    /// The same, once it is there.
+    pub(super) notifications: Option<Notifications>,
     _port: Option<ReservedPort>,
 }
 
@@ -50,6 +55,8 @@ impl Reserved {
             socket: None,
             listener: None,
             private: None,
+            notify: None,
+            notifications: None,
             _port: None,
         };
         let place = match &spec.start {
@@ -65,6 +72,9 @@ impl Reserved {
         };
         if place == PortSpec::Socket || spec.ready == Ready::Notify {
             reserved.private = Some(Private::choose());
+        }
+        if spec.ready == Ready::Notify {
+            reserved.notify = Some(reserved.in_private("notify")?);
         }
         let local = |port: u16| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         let address = match place {
@@ -84,26 +94,33 @@ impl Reserved {
                 let listener = listen();
                 let (listener, address) =
                     listener.map_err(|error| format!("cannot listen for it: {error}"))?;
-                reserved.port = Some(address.port());
                 reserved.listener = Some(listener.into());
                 address
             }
             PortSpec::Socket => {
-                let private = reserved.private.as_ref().expect("it was chosen above");
-                let socket = private.path().join("socket");
-                if socket.as_os_str().len() > MAX_PATH {
-                    return Err(format!(
-                        "its socket {} has a path of more than {MAX_PATH} bytes; set TMPDIR to a shorter one",
-                        socket.display(),
-                    ));
-                }
-                reserved.socket = Some(socket.into());
+                reserved.socket = Some(reserved.in_private("socket")?.into());
                 made_up(id)
             }
         };
         let socket = reserved.socket.clone();
         reserved.places = Arc::new([Place { address, socket }]);
         Ok(reserved)
+    }
+
+    /// The path of a socket in its own directory, which was chosen.
+    fn in_private(&self, name: &str) -> Result<PathBuf, String> {
+        let private = self
+            .private
+            .as_ref()
+            .expect("whoever needs a path has chosen it");
+        let path = private.path().join(name);
+        if path.as_os_str().len() <= MAX_PATH {
+            return Ok(path);
+        }
+        Err(format!(
+            "the path of its socket, {}, is longer than {MAX_PATH} bytes; set TMPDIR to a shorter one",
+            path.display(),
+        ))
     }
 
     /// Makes what is only on disk, and checks what may be in the way. Blocks.
@@ -119,6 +136,12 @@ impl Reserved {
         }
         if let Some(private) = &mut self.private {
             private.make()?;
+        }
+        if let Some(path) = &self.notify {
+            let bound = Notifications::bind(path);
+            let bound =
+                bound.map_err(|error| format!("cannot listen on {}: {error}", path.display()))?;
+            self.notifications = Some(bound);
         }
         Ok(())
     }

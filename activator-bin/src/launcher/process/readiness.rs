@@ -10,7 +10,7 @@ mod pace;
 
 use crate::revision::launch::Ready;
 use crate::upstream::place::Place;
-use ask::{connect, get};
+pub(super) use ask::{connect, get};
 use pace::{patience, pause};
 
 /// Returns once all places are ready. What is wrong with one is kept in `problem` meanwhile.

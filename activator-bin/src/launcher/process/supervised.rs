@@ -6,8 +6,10 @@ use std::os::unix::net::UnixStream as StdStream;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf, pipe};
@@ -20,6 +22,9 @@ use crate::launcher::supervisor::{self};
 
 /// How long a supervisor may take to accept its order, and to end after its last report.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a supervisor may take to report the end after it was told to kill. It gives up by itself before.
+pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(15);
 
 /// The longest report, in bytes.
 const MAX_REPORT: usize = 64 * 1024;
@@ -83,43 +88,92 @@ impl Supervisors {
 }
 
 impl Supervised {
-    /// Its parts, for a runtime.
+    /// Its parts, for a runtime. If that fails, the instance ends.
     pub(super) fn into_parts(self) -> io::Result<(Process, Commands, Reports, pipe::Receiver)> {
-        let process = Process(Some(self.process));
-        let (read, write) = UnixStream::from_std(self.control)?.into_split();
-        let output = pipe::Receiver::from_owned_fd(self.output)?;
+        let mut process = self.process;
+        let parts = UnixStream::from_std(self.control)
+            .and_then(|control| Ok((control, pipe::Receiver::from_owned_fd(self.output)?)));
+        let (control, output) = match parts {
+            Ok(parts) => parts,
+            Err(error) => {
+                spawn_blocking(move || process.wait());
+                return Err(error);
+            }
+        };
+        let (read, write) = control.into_split();
         let reports = Reports {
             read,
             bytes: Vec::new(),
         };
-        Ok((process, Commands(write), reports, output))
+        Ok((Process(process), Commands(write), reports, output))
     }
 }
 
-/// The process of a supervisor. Killed if it is dropped before its end: then its instance ends too.
-pub(super) struct Process(Option<Child>);
+/// Runs a program beside a supervisor, for so long at most; returns its exit code. Its output is dropped.
+///
+/// # Errors
+/// Says why there is no exit code.
+pub(super) async fn run(
+    supervisors: &Arc<Supervisors>,
+    name: &str,
+    order: Order,
+    patience: Duration,
+) -> Result<i32, String> {
+    let (supervisors, name) = (Arc::clone(supervisors), name.to_owned());
+    let started = spawn_blocking(move || supervisors.start(&name, &order, None)).await;
+    let parts = started
+        .map_err(io::Error::other)
+        .and_then(|started| started?.into_parts());
+    let (process, mut commands, mut reports, mut output) =
+        parts.map_err(|error| format!("cannot start its supervisor: {error}"))?;
+    let read = tokio::spawn(async move {
+        let _ = tokio::io::copy(&mut output, &mut tokio::io::sink()).await;
+    });
+    let ended = async {
+        loop {
+            match reports.next().await {
+                Some(Report::Started { .. }) => {}
+                Some(Report::Ended { how, code }) => return code.ok_or(how),
+                None => return Err("its supervisor ended early".to_owned()),
+            }
+        }
+    };
+    let mut ended = Box::pin(ended);
+    let code = match timeout(patience, &mut ended).await {
+        Ok(code) => code,
+        Err(_) => {
+            commands.send(order::Command::Kill).await;
+            let _ = timeout(KILL_PATIENCE, ended).await;
+            Err(format!(
+                "did not end within {}",
+                humantime::format_duration(patience)
+            ))
+        }
+    };
+    process.end().await;
+    read.abort();
+    code
+}
+
+/// The process of a supervisor.
+pub(super) struct Process(Child);
 
 impl Process {
+    pub(super) fn id(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
     /// Waits for its end, for a bounded time, then ends it. What it reports is read before.
-    pub(super) async fn end(mut self) -> Option<ExitStatus> {
-        let mut process = self.0.take()?;
-        let id = rustix::process::Pid::from_child(&process);
+    pub(super) async fn end(self) -> Option<ExitStatus> {
+        let id = self.id();
+        let mut process = self.0;
         let mut ended = spawn_blocking(move || process.wait());
         if let Ok(ended) = timeout(PATIENCE, &mut ended).await {
             return ended.ok()?.ok();
         }
         // It is a child until `wait` has returned, so this is still its number.
-        let _ = rustix::process::kill_process(id, rustix::process::Signal::KILL);
+        let _ = kill_process(id, Signal::KILL);
         ended.await.ok()?.ok()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Some(process) = &mut self.0 {
-            let _ = process.kill();
-            let _ = process.wait();
-        }
     }
 }
 

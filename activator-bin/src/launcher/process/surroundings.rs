@@ -64,7 +64,8 @@ impl Values {
         filled + rest
     }
 
-    fn fill_all(&self, texts: &[String]) -> Vec<String> {
+    /// The same in each text.
+    pub(super) fn fill_all(&self, texts: &[String]) -> Vec<String> {
         texts.iter().map(|text| self.fill(text)).collect()
     }
 }
@@ -122,6 +123,20 @@ pub(super) fn surroundings(
         ..Surroundings::default()
     };
     (task, surroundings)
+}
+
+/// What only the process itself has in its environment, beside what is passed to it: nothing else is to take that for its
+/// own.
+pub(super) fn set_passed(env: &mut BTreeMap<String, String>, reserved: &Reserved) {
+    let mut set = |name: &str, value: String| env.insert(name.to_owned(), value);
+    if reserved.listener.is_some() {
+        // The number of the process is set by itself.
+        set("LISTEN_FDS", "1".to_owned());
+        set("LISTEN_FDNAMES", "http".to_owned());
+    }
+    if let Some(notify) = &reserved.notify {
+        set("NOTIFY_SOCKET", notify.to_string_lossy().into_owned());
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use signal_hook::low_level::signal_name;
 
 /// The first message to a supervisor: all about its instance. A listening socket for the program may come with it.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Order {
     /// What the instance is.
     pub(crate) task: Task,
@@ -79,6 +79,8 @@ pub(crate) enum Report {
     Ended {
         /// How, like `exited with code 1`.
         how: String,
+        /// The code of a process that exited by itself.
+        code: Option<i32>,
     },
 }
 

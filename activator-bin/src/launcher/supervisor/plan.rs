@@ -88,3 +88,6 @@ impl Plan {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

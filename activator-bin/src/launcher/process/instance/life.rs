@@ -9,35 +9,63 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Instance, Wanted};
 use crate::launcher::fleet::Event;
+use crate::launcher::process::busy::{Check, Checks};
+use crate::launcher::process::gone::until_gone;
+use crate::launcher::process::listening::listening;
+use crate::launcher::process::notify::Listening;
 use crate::launcher::process::readiness::{path, until_ready};
-use crate::launcher::process::supervised::{Commands, Reports};
+use crate::launcher::process::supervised::{Commands, KILL_PATIENCE, Reports};
 use crate::launcher::supervisor::order::{Command, Report};
+use crate::revision::launch::Start;
 use crate::upstream::place::Place;
 
-/// How long a supervisor may take to report the end after it was told to kill. It gives up by itself before.
-const KILL_PATIENCE: Duration = Duration::from_secs(15);
+/// How long it may take to find out where the processes of an instance listen.
+const LISTENING_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A wait that is part of the life of an instance.
-type Waiting = Option<Pin<Box<dyn Future<Output = ()> + Send>>>;
+/// A wait that may not be there.
+type Waiting<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// What there is of an instance once its supervisor was started.
+pub(super) struct Started {
+    pub(super) places: Arc<[Place]>,
+    pub(super) supervisor: Pid,
+    pub(super) commands: Commands,
+    pub(super) reports: Reports,
+    pub(super) notifications: Option<Listening>,
+    pub(super) check: Option<Check>,
+}
 
 /// An instance that was started.
 pub(super) struct Life<'a> {
     instance: &'a Instance,
     places: Arc<[Place]>,
+    supervisor: Pid,
     /// `None` once it is to end as if the activator were gone.
     commands: Option<Commands>,
     reports: Reports,
+    notifications: Option<Listening>,
     /// What it was told so far.
     told: Wanted,
     /// Until it is ready.
-    starting: Waiting,
+    starting: Waiting<()>,
     is_ready: bool,
     /// What is wrong with it as long as it is not ready.
     problem: Arc<Mutex<String>>,
+    /// Until what its command has started is gone.
+    gone: Waiting<String>,
+    /// Why it is to end although nobody wants that.
+    died: Option<String>,
+    check: Option<Arc<Check>>,
+    checks: Checks,
+    /// Until it has said whether it is busy.
+    asking: Waiting<Option<bool>>,
+    /// How often it has been asked for that.
+    asked: u64,
     /// When its supervisor must have reported its end.
     deadline: Option<Instant>,
 }
@@ -61,21 +89,29 @@ impl End {
 }
 
 impl<'a> Life<'a> {
-    pub(super) fn new(
-        instance: &'a Instance,
-        places: &Arc<[Place]>,
-        commands: Commands,
-        reports: Reports,
-    ) -> Self {
+    pub(super) fn new(instance: &'a Instance, started: Started) -> Self {
+        let problem = if started.notifications.is_some() {
+            "it has not sent READY=1 to $NOTIFY_SOCKET"
+        } else {
+            "it was not asked yet"
+        };
         Self {
             instance,
-            places: Arc::clone(places),
-            commands: Some(commands),
-            reports,
+            places: started.places,
+            supervisor: started.supervisor,
+            commands: Some(started.commands),
+            reports: started.reports,
+            notifications: started.notifications,
             told: Wanted::default(),
             starting: None,
             is_ready: false,
-            problem: Arc::new(Mutex::new("it was not asked yet".to_owned())),
+            problem: Arc::new(Mutex::new(problem.to_owned())),
+            gone: None,
+            died: None,
+            check: started.check.map(Arc::new),
+            checks: Checks::default(),
+            asking: None,
+            asked: 0,
             deadline: None,
         }
     }
@@ -88,7 +124,7 @@ impl<'a> Life<'a> {
                 biased;
                 report = self.reports.next() => match report {
                     Some(Report::Started { pid }) => self.started(pid),
-                    Some(Report::Ended { how }) => return End::Reported(self.explain(how)),
+                    Some(Report::Ended { how, .. }) => return End::Reported(self.explain(how)),
                     None => return self.lost(),
                 },
                 changed = wishes.changed(), if is_wanted => match changed {
@@ -96,68 +132,152 @@ impl<'a> Life<'a> {
                         let wanted = *wishes.borrow_and_update();
                         self.tell(wanted).await;
                     }
-                    Err(_) => self.commands = None,
+                    Err(_) => {
+                        self.starting = None;
+                        self.commands = None;
+                    }
                 },
                 () = finished(&mut self.starting) => self.ready().await,
+                () = notified(self.notifications.as_ref()) => self.ready().await,
+                why = finished(&mut self.gone) => {
+                    self.died = Some(why);
+                    self.send(Command::Stop).await;
+                }
+                answer = finished(&mut self.asking) => self.answer(answer).await,
                 () = reached(self.deadline) => return self.lost(),
             }
         }
     }
 
+    /// Nobody is to hear of it any more before its end.
+    fn is_ending(&self) -> bool {
+        self.told.is_stopped || self.told.is_killed || self.commands.is_none()
+    }
+
     fn started(&mut self, pid: Option<i32>) {
         *self.instance.known.pid.lock() = pid;
-        if self.told.is_stopped || self.told.is_killed {
+        if self.is_ending() || self.notifications.is_some() {
             return;
         }
-        let (instance, places, problem) = (
+        let (spec, places, problem) = (
             Arc::clone(&self.instance.spec),
             Arc::clone(&self.places),
             Arc::clone(&self.problem),
         );
         self.starting = Some(Box::pin(async move {
-            until_ready(path(&instance.ready), &places, &problem).await;
+            until_ready(path(&spec.ready), &places, &problem).await;
         }));
     }
 
     async fn ready(&mut self) {
+        if self.is_ready || self.is_ending() {
+            return;
+        }
         self.is_ready = true;
+        if let Start::Commands { .. } = self.instance.spec.start {
+            let places = Arc::clone(&self.places);
+            self.gone = Some(Box::pin(async move { until_gone(&places).await }));
+        }
         self.instance.send(Event::Ready(self.instance.id)).await;
     }
 
     async fn tell(&mut self, wanted: Wanted) {
-        let mut commands = Vec::new();
-        if wanted.is_killed && !self.told.is_killed {
-            commands.push(Command::Kill);
-            self.deadline = Some(Instant::now() + KILL_PATIENCE);
-        }
-        if wanted.is_stopped && !self.told.is_stopped {
-            commands.push(Command::Stop);
-        }
-        if wanted.is_frozen != self.told.is_frozen {
-            commands.push(if wanted.is_frozen {
-                Command::Freeze
-            } else {
-                Command::Thaw
-            });
-        }
-        self.told = wanted;
-        if wanted.is_killed || wanted.is_stopped {
+        let told = std::mem::replace(&mut self.told, wanted);
+        if wanted.is_stopped || wanted.is_killed {
             self.starting = None;
+            self.gone = None;
         }
-        for command in commands {
-            if let Some(to) = &mut self.commands {
-                to.send(command).await;
-            }
+        if wanted.is_killed && !told.is_killed {
+            self.find_out().await;
+            self.deadline = Some(Instant::now() + self.kill_patience());
+            self.send(Command::Kill).await;
+        }
+        if wanted.is_stopped && !told.is_stopped {
+            self.send(Command::Stop).await;
+        }
+        if wanted.is_frozen != told.is_frozen {
+            let frozen = [Command::Thaw, Command::Freeze];
+            self.send(frozen[usize::from(wanted.is_frozen)]).await;
+        }
+        self.ask();
+    }
+
+    async fn send(&mut self, command: Command) {
+        if let Some(to) = &mut self.commands {
+            to.send(command).await;
         }
     }
 
-    /// Says more of an end before it was ready.
+    /// How long it may take to end when it is killed.
+    fn kill_patience(&self) -> Duration {
+        match self.instance.spec.start {
+            Start::Process(_) => KILL_PATIENCE,
+            // Its stop command may have to run before.
+            Start::Commands { .. } => KILL_PATIENCE + self.instance.spec.stop_timeout,
+        }
+    }
+
+    /// Asks it whether it is busy, unless it is being asked.
+    fn ask(&mut self) {
+        if self.asking.is_some() || self.asked == self.told.asked {
+            return;
+        }
+        self.asked = self.told.asked;
+        let Some(check) = self.check.clone() else {
+            self.asking = Some(Box::pin(async { Some(false) }));
+            return;
+        };
+        let (places, supervisors, name) = (
+            Arc::clone(&self.places),
+            Arc::clone(&self.instance.supervisors),
+            self.instance.name(),
+        );
+        // Goes on, and ends, even if the instance ends meanwhile.
+        let asked = tokio::spawn(async move {
+            let answer = check.ask(&name, &places, &supervisors).await;
+            let why = answer.as_ref().err();
+            why.inspect(|why| tracing::warn!("{name}: its busy_check failed: {why}"));
+            answer.ok()
+        });
+        self.asking = Some(Box::pin(async { asked.await.ok().flatten() }));
+    }
+
+    async fn answer(&mut self, answer: Option<bool>) {
+        let is_busy = self.checks.is_busy(answer);
+        let event = Event::Busy(self.instance.id, is_busy);
+        self.instance.send(event).await;
+        self.ask();
+    }
+
+    /// Whether it ends because it was not ready in time.
+    fn is_late(&self) -> bool {
+        self.told.is_killed && !self.told.is_stopped && !self.is_ready && self.died.is_none()
+    }
+
+    /// Finds out what may be the matter with one that is not ready in time.
+    async fn find_out(&mut self) {
+        if !self.is_late() || self.notifications.is_some() {
+            return;
+        }
+        let supervisor = self.supervisor;
+        let found = spawn_blocking(move || listening(supervisor));
+        let Ok(Ok(mut addresses)) = timeout(LISTENING_PATIENCE, found).await else {
+            return;
+        };
+        addresses.retain(|address| self.places.iter().all(|place| place.address != *address));
+        if !addresses.is_empty() {
+            let addresses: Vec<_> = addresses.iter().map(ToString::to_string).collect();
+            let listens = format!("; but it listens on {}", addresses.join(", "));
+            self.problem.lock().push_str(&listens);
+        }
+    }
+
+    /// Says more of the end than its supervisor knows.
     fn explain(&self, how: String) -> String {
-        let is_late = self.told.is_killed && !self.told.is_stopped;
-        if is_late && !self.is_ready {
-            format!("was not ready: {}", self.problem.lock())
-        } else {
-            how
+        match &self.died {
+            Some(died) => format!("{died}; {how}"),
+            None if self.is_late() => format!("was not ready in time: {}", self.problem.lock()),
+            None => how,
         }
     }
 
@@ -172,12 +292,20 @@ impl<'a> Life<'a> {
 }
 
 /// Waits for something that may not be there. Afterwards it is not.
-async fn finished(waiting: &mut Waiting) {
-    match waiting {
+async fn finished<T>(waiting: &mut Waiting<T>) -> T {
+    let finished = match waiting {
         Some(future) => future.await,
         None => pending().await,
-    }
+    };
     *waiting = None;
+    finished
+}
+
+async fn notified(notifications: Option<&Listening>) {
+    match notifications {
+        Some(notifications) => notifications.ready().await,
+        None => pending().await,
+    }
 }
 
 async fn reached(deadline: Option<Instant>) {

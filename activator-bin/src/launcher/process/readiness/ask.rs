@@ -24,7 +24,7 @@ const USER_AGENT: &str = concat!("activator/", env!("CARGO_PKG_VERSION"));
 const MAX_HEAD: usize = 16 * 1024;
 
 /// How much of a response is read after its head, so that the program is not disturbed in writing it.
-const MAX_BODY: usize = 64 * 1024;
+const MAX_BODY: usize = 1 << 20;
 
 /// How long it may take to send that.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);

@@ -123,6 +123,9 @@ impl Commands {
 
     fn end(&mut self, how: String, to: &mut Vec<Action>) {
         self.phase = Phase::Done;
-        to.extend([Action::Report(Report::Ended { how }), Action::Quit]);
+        to.extend([
+            Action::Report(Report::Ended { how, code: None }),
+            Action::Quit,
+        ]);
     }
 }

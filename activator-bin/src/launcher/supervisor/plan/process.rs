@@ -25,6 +25,7 @@ pub(in super::super) struct Process {
     killing: Option<Killing>,
     /// How it ended, as far as known.
     how: Option<String>,
+    code: Option<i32>,
     is_done: bool,
 }
 
@@ -45,6 +46,7 @@ impl Process {
             deadline: None,
             killing: None,
             how: None,
+            code: None,
             is_done: false,
         }
     }
@@ -114,6 +116,11 @@ impl Process {
 
     fn exited(&mut self, status: Status, has_left: bool, now: Duration, to: &mut Vec<Action>) {
         self.is_running = false;
+        if self.how.is_none()
+            && let Status::Exited(code) = status
+        {
+            self.code = Some(code);
+        }
         let is_asked = self.is_stopping || self.killing.is_some();
         self.how.get_or_insert_with(|| {
             if has_left && !is_asked && status.is_success() {
@@ -152,7 +159,8 @@ impl Process {
         let how = self.how.take();
         let mut how = how.unwrap_or_else(|| "was sent SIGKILL".to_owned());
         how.push_str(but.unwrap_or_default());
+        let code = self.code;
         self.is_done = true;
-        to.extend([Action::Report(Report::Ended { how }), Action::Quit]);
+        to.extend([Action::Report(Report::Ended { how, code }), Action::Quit]);
     }
 }
