@@ -260,7 +260,14 @@ impl Proxy {
         if !self.services.naming.trust_knative_headers {
             rewrite::distrust(request.headers_mut());
         }
-        rewrite::to_backend(&mut request, version, &client.address, attempts.backend());
+        let keeps_host = attempts.keeps_host;
+        rewrite::to_backend(
+            &mut request,
+            version,
+            &client.address,
+            attempts.backend(),
+            keeps_host,
+        );
         let mut has_refused = false;
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());
@@ -275,7 +282,7 @@ impl Proxy {
                     ..
                 }) if protocol == Protocol::Auto => {
                     request = unsent;
-                    rewrite::to_http1(&mut request, attempts.backend());
+                    rewrite::to_http1(&mut request, attempts.backend(), keeps_host);
                     has_refused = true;
                 }
                 Err(failed) => (attempts, request) = Box::pin(attempts.fail(failed)).await?,

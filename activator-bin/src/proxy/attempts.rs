@@ -23,6 +23,8 @@ pub(super) struct Attempts<'a> {
     capacity: Capacity<'a>,
     slot: Slot,
     backend: Arc<Backend>,
+    /// Whether backends get the host that the client has named.
+    pub(super) keeps_host: bool,
     closed: u32,
 }
 
@@ -45,6 +47,7 @@ impl<'a> Attempts<'a> {
         let slot = capacity.wait().await?;
         Ok(Self {
             backend: target.backends.at(slot.backend()),
+            keeps_host: target.keeps_host(),
             target,
             capacity,
             slot,
@@ -104,7 +107,7 @@ impl<'a> Attempts<'a> {
         }
         let slot = self.capacity.wait_elsewhere(self.slot, complaint).await?;
         let backend = self.target.backends.at(slot.backend());
-        rewrite::set_backend(&mut request, &backend);
+        rewrite::set_backend(&mut request, &backend, self.keeps_host);
         Ok((
             Self {
                 slot,

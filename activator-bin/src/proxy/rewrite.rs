@@ -16,12 +16,14 @@ pub(super) fn distrust(headers: &mut HeaderMap) {
     headers.remove(ORIGINAL_HOST);
 }
 
-/// Rewrites `request` for `backend` in HTTP version `version`, on behalf of `client`.
+/// Rewrites `request` for `backend` in HTTP version `version`, on behalf of `client`. It may keep the host that it is for,
+/// instead of that of the backend.
 pub(super) fn to_backend(
     request: &mut Request<impl Body>,
     version: Version,
     client: &HeaderValue,
     backend: &Backend,
+    keeps_host: bool,
 ) {
     let framing = Framing::of(request.body());
     let length = request.body().size_hint().exact();
@@ -49,26 +51,31 @@ pub(super) fn to_backend(
     headers.remove(NAMESPACE);
     headers.remove(REVISION);
     let host_header = headers.remove(HOST);
-    if let Some(original) = original_host.or(host_header)
-        && !headers.contains_key(ORIGINAL_HOST)
-    {
-        headers.insert(ORIGINAL_HOST, original);
+    if let Some(original) = original_host.or(host_header) {
+        if keeps_host {
+            headers.insert(HOST, original.clone());
+        }
+        if !headers.contains_key(ORIGINAL_HOST) {
+            headers.insert(ORIGINAL_HOST, original);
+        }
     }
     headers.insert(PROXY_REQUEST, HeaderValue::from_static("activator"));
     add_forwarded_for(headers, client);
-    set_backend(request, backend);
+    set_backend(request, backend, keeps_host);
 }
 
 /// Rewrites `request`, already rewritten for a backend over HTTP/2, for HTTP/1.1.
-pub(super) fn to_http1(request: &mut Request<impl Body>, backend: &Backend) {
+pub(super) fn to_http1(request: &mut Request<impl Body>, backend: &Backend, keeps_host: bool) {
     *request.version_mut() = Version::HTTP_11;
-    take_authority(request.uri_mut());
+    if let Some(authority) = take_authority(request.uri_mut()) {
+        request.headers_mut().insert(HOST, authority);
+    }
     if Framing::of(request.body()) == Framing::Chunked {
         let chunked = HeaderValue::from_static("chunked");
         request.headers_mut().insert(TRANSFER_ENCODING, chunked);
     }
     join_cookies(request.headers_mut());
-    set_backend(request, backend);
+    set_backend(request, backend, keeps_host);
 }
 
 /// HTTP/2 allows several `cookie` fields, HTTP/1.1 only one (RFC 9113, 8.2.3).
@@ -87,8 +94,9 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Redirects `request`, already rewritten for some backend, to `backend`.
-pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
-    let host = &backend.host;
+pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend, keeps_host: bool) {
+    let kept = if keeps_host { kept_host(request) } else { None };
+    let host = kept.as_ref().unwrap_or(&backend.host);
     if backend.has_other_name {
         let passthrough = HeaderValue::from_static("true");
         request.headers_mut().insert(PASSTHROUGH_LB, passthrough);
@@ -110,6 +118,13 @@ pub(super) fn set_backend(request: &mut Request<impl Body>, backend: &Backend) {
         .path_and_query
         .get_or_insert(PathAndQuery::from_static("/"));
     *request.uri_mut() = Uri::from_parts(parts).expect("no part is missing");
+}
+
+/// Takes the host out of a request that was rewritten for some backend. HTTP/1.0 may have none.
+fn kept_host(request: &mut Request<impl Body>) -> Option<HeaderValue> {
+    let authority = request.uri().authority();
+    let authority = authority.and_then(|it| HeaderValue::try_from(it.as_str()).ok());
+    authority.or_else(|| request.headers_mut().remove(HOST))
 }
 
 /// Rewrites `response` for the client.
@@ -197,14 +212,19 @@ mod tests {
     use crate::upstream::backend::{Endpoint, OverTls};
 
     /// The `Host` and the passthrough header of a request in this version, rewritten for this backend.
-    fn names(version: Version, endpoint: Endpoint, name: Option<&'static str>) -> [String; 2] {
+    fn names(
+        version: Version,
+        endpoint: Endpoint,
+        name: Option<&'static str>,
+        keeps_host: bool,
+    ) -> [String; 2] {
         let backend = Backend::new(endpoint, name.map(HeaderValue::from_static));
         let request = Request::get("/path").header(HOST, "example.com");
         let mut request = request
             .body(Empty::<bytes::Bytes>::new())
             .expect("a valid request");
         let client = HeaderValue::from_static("192.0.2.1");
-        to_backend(&mut request, version, &client, &backend);
+        to_backend(&mut request, version, &client, &backend, keeps_host);
         let text = |name| request.headers().get(name).map(HeaderValue::as_bytes);
         let original = text(ORIGINAL_HOST).expect("it is always there");
         assert_eq!(original, b"example.com");
@@ -243,8 +263,52 @@ mod tests {
                     ["hello-private.default", "true"],
                 ),
             ] {
-                assert_eq!(names(version, endpoint.clone(), name), expected);
+                assert_eq!(names(version, endpoint.clone(), name, false), expected);
+                let [kept, passthrough] = names(version, endpoint.clone(), name, true);
+                assert_eq!([&*kept, &passthrough], ["example.com", expected[1]]);
             }
+        }
+    }
+
+    #[test]
+    fn a_host_that_is_kept_stays_the_same_on_every_way_to_a_backend() {
+        let at = |port: u16| {
+            let address = SocketAddr::from(([10, 0, 0, 1], port));
+            Backend::new(Endpoint { address, tls: None }, None)
+        };
+        let (first, second) = (at(1), at(2));
+        let client = HeaderValue::from_static("192.0.2.1");
+        for (target, header, expected) in [
+            ("/", Some("app.localhost:8012"), Some("app.localhost:8012")),
+            (
+                "http://app.localhost/",
+                Some("other"),
+                Some("app.localhost"),
+            ),
+            ("/", None, None),
+        ] {
+            let mut request = Request::get(target)
+                .body(Empty::<bytes::Bytes>::new())
+                .unwrap();
+            if let Some(header) = header {
+                let header = HeaderValue::from_static(header);
+                request.headers_mut().insert(HOST, header);
+            }
+            let over_http2 = |request: &Request<_>| {
+                let authority = request.uri().authority().unwrap().to_string();
+                assert!(!request.headers().contains_key(HOST));
+                authority
+            };
+            to_backend(&mut request, Version::HTTP_2, &client, &first, true);
+            assert_eq!(over_http2(&request), expected.unwrap_or("10.0.0.1:1"));
+            set_backend(&mut request, &second, true);
+            let there = expected.unwrap_or("10.0.0.1:1");
+            assert_eq!(over_http2(&request), there);
+            to_http1(&mut request, &second, true);
+            assert!(request.uri().authority().is_none());
+            assert_eq!(request.headers()[HOST], there);
+            set_backend(&mut request, &first, true);
+            assert_eq!(request.headers()[HOST], there);
         }
     }
 }

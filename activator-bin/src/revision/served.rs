@@ -70,6 +70,13 @@ impl ServedRevision {
         self.config.load().timeouts
     }
 
+    /// Whether its instances get the host that a client has named: they are what has that name, not something of a
+    /// platform in front of it.
+    pub(crate) fn keeps_host(&self) -> bool {
+        let config = self.config.load();
+        !config.hosts.is_empty() || config.launch.is_some()
+    }
+
     /// The HTTP version for a new request.
     pub(crate) fn protocol(&self) -> Protocol {
         self.config.load().protocol

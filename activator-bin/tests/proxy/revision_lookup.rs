@@ -159,6 +159,11 @@ async fn a_listed_host_selects_its_revision() {
         };
         let host = head.strip_prefix("Host: ").unwrap().split('\r').next();
         assert_eq!(seen.header("k-original-host"), host);
+        let at_backend = match expected {
+            Some("default/app") => host.unwrap().to_owned(),
+            _ => hello.to_string(),
+        };
+        assert_eq!(seen.header("host"), Some(&*at_backend));
         assert!(at_app.is_empty() && at_hello.is_empty());
     }
     let client = Http2Client::connect(&activator).await;
