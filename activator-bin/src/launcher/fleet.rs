@@ -4,6 +4,7 @@
 
 mod action;
 mod event;
+mod groups;
 mod instance;
 mod need;
 mod plan;
@@ -12,7 +13,8 @@ mod revision;
 mod state;
 mod step;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reporter_core::RevisionKey;
@@ -28,7 +30,7 @@ use self::step::Step;
 mod tests;
 
 /// All instances of all revisions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Fleet {
     revisions: BTreeMap<RevisionKey, Revision>,
     /// Whose each instance is.
@@ -58,29 +60,46 @@ impl Fleet {
             owners: &mut self.owners,
             actions,
         };
-        let is_due = |next: Option<Duration>| next.is_some_and(|at| at <= step.now);
-        let due = self.revisions.values().filter(|it| is_due(it.next));
-        let mut affected: Vec<RevisionKey> = due.map(|it| it.key.clone()).collect();
-        for key in &affected {
-            if let Some(revision) = self.revisions.get_mut(key) {
+        let revisions = &mut self.revisions;
+        let is_due = |it: &&Revision| it.next.is_some_and(|at| at <= step.now);
+        let all = revisions.values();
+        let mut keys: BTreeSet<_> = match step.is_shutdown {
+            true => all.map(|it| it.key.clone()).collect(),
+            false => all.filter(is_due).map(|it| it.key.clone()).collect(),
+        };
+        for key in &keys {
+            if let Some(revision) = revisions.get_mut(key) {
                 revision.recover(&mut step);
             }
         }
-        if step.is_shutdown {
-            affected = self.revisions.keys().cloned().collect();
+        keys.extend(subject(&event, step.owners));
+        let mut groups = groups_of(revisions, &keys);
+        happen(revisions, event, &mut step);
+        groups.extend(groups_of(revisions, &keys));
+        let is_member = |it: &&Revision| it.group().is_some_and(|name| groups.contains(name));
+        keys.extend(
+            revisions
+                .values()
+                .filter(is_member)
+                .map(|it| it.key.clone()),
+        );
+        for key in &keys {
+            if let Some(revision) = revisions.get_mut(key) {
+                revision.settle(&mut step);
+                if revision.group().is_none() {
+                    revision.grow(u32::MAX, &mut step);
+                }
+            }
         }
-        affected.extend(happen(&mut self.revisions, event, &mut step));
-        affected.sort_unstable();
-        affected.dedup();
-        for key in &affected {
-            let Some(revision) = self.revisions.get_mut(key) else {
-                continue;
-            };
-            revision.settle(&mut step);
-            revision.grow(u32::MAX, &mut step);
-            revision.finish(step.now);
-            if revision.is_removed && revision.instances.is_empty() {
-                self.revisions.remove(key);
+        for name in &groups {
+            groups::arrange(name, revisions.values_mut(), &mut step);
+        }
+        for key in &keys {
+            if let Some(revision) = revisions.get_mut(key) {
+                revision.finish(&step);
+                if revision.is_removed && revision.instances.is_empty() {
+                    revisions.remove(key);
+                }
             }
         }
     }
@@ -98,14 +117,19 @@ impl Fleet {
     }
 }
 
-/// Takes an event. Returns the revision that it is about.
-fn happen(
-    revisions: &mut BTreeMap<RevisionKey, Revision>,
-    event: Event,
-    step: &mut Step<'_>,
-) -> Option<RevisionKey> {
-    let now = step.now;
-    let key = match &event {
+/// The groups of these revisions.
+fn groups_of(
+    revisions: &BTreeMap<RevisionKey, Revision>,
+    keys: &BTreeSet<RevisionKey>,
+) -> BTreeSet<String> {
+    let revisions = keys.iter().filter_map(|key| revisions.get(key));
+    let names = revisions.filter_map(Revision::group);
+    names.map(ToOwned::to_owned).collect()
+}
+
+/// The revision that an event is about.
+fn subject(event: &Event, owners: &BTreeMap<InstanceId, RevisionKey>) -> Option<RevisionKey> {
+    match event {
         Event::Specified(key, _)
         | Event::Removed(key)
         | Event::Wanted(key, _)
@@ -113,19 +137,29 @@ fn happen(
         | Event::Demand(key)
         | Event::InUse(key, _)
         | Event::Wake(key, _)
-        | Event::Sleep(key) => key.clone(),
+        | Event::Sleep(key) => Some(key.clone()),
         Event::Ready(id) | Event::Ended(id, _) | Event::Drained(id, _) | Event::Busy(id, _) => {
-            step.owners.get(id)?.clone()
+            owners.get(id).cloned()
         }
-        Event::Shutdown | Event::Tick => return None,
+        Event::Shutdown | Event::Tick => None,
+    }
+}
+
+/// Takes an event. What follows from it is decided afterwards.
+fn happen(revisions: &mut BTreeMap<RevisionKey, Revision>, event: Event, step: &mut Step<'_>) {
+    let now = step.now;
+    let Some(key) = subject(&event, step.owners) else {
+        return;
     };
     if let Event::Specified(_, spec) = &event
         && !revisions.contains_key(&key)
     {
-        let new = Revision::new(key.clone(), spec.clone(), now);
+        let new = Revision::new(key.clone(), Arc::clone(spec), now);
         revisions.insert(key.clone(), new);
     }
-    let revision = revisions.get_mut(&key)?;
+    let Some(revision) = revisions.get_mut(&key) else {
+        return;
+    };
     match event {
         Event::Specified(_, spec) => revision.specify(spec, step),
         Event::Removed(_) => revision.remove(step),
@@ -133,7 +167,7 @@ fn happen(
         Event::Ended(id, Ended { how }) => revision.on_ended(id, how, step),
         Event::Drained(id, number) => revision.on_drained(id, number, step),
         Event::Busy(id, is_busy) => revision.on_busy(id, is_busy, now),
-        _ if revision.is_removed => return None,
+        _ if revision.is_removed => {}
         Event::Wanted(_, wanted) => revision.need.wanted = wanted,
         Event::MinScale(_, floor, cause) => revision.need.set_floor(floor, cause),
         Event::Demand(_) => revision.on_demand(now),
@@ -142,5 +176,4 @@ fn happen(
         Event::Sleep(_) => revision.need.on_sleep(),
         Event::Shutdown | Event::Tick => {}
     }
-    Some(key)
 }

@@ -21,7 +21,7 @@ const BUSY_PAUSE: Duration = Duration::from_secs(10);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An instance that is not gone.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Instance {
     pub(super) id: InstanceId,
     key: RevisionKey,
@@ -39,7 +39,7 @@ pub(super) struct Instance {
     pub(super) up_since: Duration,
     /// The number of its last `Withdraw`.
     withdrawal: u64,
-    pub(super) check: Check,
+    check: Check,
 }
 
 /// What an instance is doing.
@@ -60,7 +60,7 @@ pub(super) enum Phase {
 
 /// What is known of whether it is busy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Check {
+enum Check {
     /// Nothing.
     Unasked,
     /// It was asked, and is asked again at this time. What it says counts, unless there was a request since.
@@ -288,6 +288,21 @@ impl Instance {
         match &mut self.check {
             Check::Asked { is_void, .. } => *is_void = true,
             check => *check = Check::Unasked,
+        }
+    }
+
+    /// What it has said is not known for longer than a step.
+    pub(super) fn on_step_end(&mut self) {
+        if self.check == Check::Free {
+            self.check = Check::Unasked;
+        }
+    }
+
+    /// When it may be asked again.
+    pub(super) fn asked_until(&self) -> Option<Duration> {
+        match self.check {
+            Check::Asked { until, .. } | Check::Busy { until } => Some(until),
+            Check::Unasked | Check::Free => None,
         }
     }
 

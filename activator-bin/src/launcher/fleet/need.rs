@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::state::StartCause;
 
 /// What asks for instances of one revision.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Need {
     /// For the load.
     pub(super) wanted: u32,

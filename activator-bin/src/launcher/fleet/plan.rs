@@ -11,6 +11,7 @@ use super::step::Step;
 impl Revision {
     /// Does all that needs no place for another instance.
     pub(super) fn settle(&mut self, step: &mut Step<'_>) {
+        self.turn_at = None;
         self.on_time(step);
         if step.is_shutdown {
             self.end_all(StopCause::Shutdown, step);
@@ -27,6 +28,23 @@ impl Revision {
         self.need.wait(has_any, step.now);
     }
 
+    /// Ends the step.
+    pub(super) fn finish(&mut self, step: &Step<'_>) {
+        if self.missing(step) == 0 && !self.history.holds(step.now) {
+            self.instead = None;
+        }
+        let has_any = self.has_any();
+        self.need.wait(has_any, step.now);
+        for instance in &mut self.instances {
+            instance.on_step_end();
+        }
+        self.next = self
+            .deadlines()
+            .into_iter()
+            .filter(|at| *at > step.now)
+            .min();
+    }
+
     /// Starts what is missing, as far as there is place. Returns how many.
     pub(super) fn grow(&mut self, places: u32, step: &mut Step<'_>) -> u32 {
         let missing = self.missing(step);
@@ -36,9 +54,6 @@ impl Revision {
         }
         if started < missing && self.count_current() < self.max_scale() {
             self.make_place(step);
-        }
-        if missing == 0 && !self.history.holds(step.now) {
-            self.instead = None;
         }
         started
     }
@@ -149,7 +164,7 @@ impl Revision {
     }
 
     /// Takes back what was frozen or drained, if it is needed.
-    fn take_back(&mut self, step: &mut Step<'_>) {
+    pub(super) fn take_back(&mut self, step: &mut Step<'_>) {
         loop {
             let live = self.count_live();
             if live >= self.target(step) {

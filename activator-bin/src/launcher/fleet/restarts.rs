@@ -18,7 +18,7 @@ pub(super) enum Failure {
 }
 
 /// The failures of one revision, and what they hold up.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct History {
     /// When they were, within the window, the oldest first.
     failures: VecDeque<Duration>,
@@ -29,7 +29,7 @@ pub(super) struct History {
 }
 
 impl History {
-    /// Returns until when the revision has failed, if these were too many. They are not if it `has_others`, which serve it.
+    /// Returns until when the revision has failed from now on, if these were too many. They are not if it `has_others`, which serve it.
     ///
     /// The first failure within the window is no reason to wait if the instance had been ready.
     pub(super) fn on_failure(
@@ -48,6 +48,9 @@ impl History {
             self.failures.pop_front();
         }
         self.failures.push_back(now);
+        if self.is_failed() {
+            return None;
+        }
         let count = self.failures.len();
         if count > most && !has_others {
             let until = now.saturating_add(settings.max_backoff);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use reporter_core::RevisionKey;
 
 use super::action::Action;
-use super::instance::{Check, Instance, Phase};
+use super::instance::{Instance, Phase};
 use super::need::Need;
 use super::restarts::{Failure, History};
 use super::state::{InstanceId, StartCause, StopCause};
@@ -20,7 +20,7 @@ use crate::revision::launch::{IdleAction, PortSpec, Start};
 const WHY_LIMIT: usize = 300;
 
 /// One revision.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Revision {
     pub(super) key: RevisionKey,
     pub(super) spec: Arc<LaunchSpec>,
@@ -32,6 +32,8 @@ pub(super) struct Revision {
     pub(super) instances: Vec<Instance>,
     /// Why the next one is started, if that is in place of another.
     pub(super) instead: Option<StartCause>,
+    /// When it may have a place of its group that another one has now.
+    pub(super) turn_at: Option<Duration>,
     /// When something is due.
     pub(super) next: Option<Duration>,
 }
@@ -45,6 +47,7 @@ impl Revision {
             history: History::default(),
             instances: Vec::new(),
             instead: None,
+            turn_at: None,
             next: None,
             spec,
         }
@@ -243,6 +246,12 @@ impl Revision {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
+    /// The name of its group.
+    pub(super) fn group(&self) -> Option<&str> {
+        let group = self.spec.group.as_ref();
+        group.map(|it| it.name.as_str())
+    }
+
     /// Whether there can only be one, as all would be at the same address.
     pub(super) fn is_single(&self) -> bool {
         match &self.spec.start {
@@ -259,20 +268,14 @@ impl Revision {
         }
     }
 
-    /// Ends the step: what instances said counts for it alone, and `next` is when something is due.
-    pub(super) fn finish(&mut self, now: Duration) {
+    /// When something may change by time alone.
+    pub(super) fn deadlines(&self) -> Vec<Duration> {
         let spec = &self.spec;
         let mut all = Vec::new();
         all.extend(self.need.deadlines(spec.scale.stable_window));
         all.extend(self.history.deadlines().into_iter().flatten());
-        let max_wait = spec.group.as_ref().map(|it| it.max_wait);
-        if let (Some(since), Some(max_wait)) = (self.need.waits_since, max_wait) {
-            all.push(since.saturating_add(max_wait));
-        }
-        for instance in &mut self.instances {
-            if instance.check == Check::Free {
-                instance.check = Check::Unasked;
-            }
+        all.extend(self.turn_at);
+        for instance in &self.instances {
             let since = instance.since;
             match (instance.phase, spec.idle_action) {
                 (Phase::Starting, _) => all.push(since.saturating_add(spec.start_timeout)),
@@ -281,16 +284,12 @@ impl Revision {
                 }
                 (Phase::Stopping { kill_at, .. }, _) => all.push(kill_at),
                 (Phase::Ready, _) => {
-                    let up_since = instance.up_since;
-                    all.push(up_since.saturating_add(spec.min_uptime));
-                    all.extend(max_wait.map(|it| up_since.saturating_add(it)));
-                    if let Check::Asked { until, .. } | Check::Busy { until } = instance.check {
-                        all.push(until);
-                    }
+                    all.push(instance.up_since.saturating_add(spec.min_uptime));
+                    all.extend(instance.asked_until());
                 }
                 _ => {}
             }
         }
-        self.next = all.into_iter().filter(|at| *at > now).min();
+        all
     }
 }

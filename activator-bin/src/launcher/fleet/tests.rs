@@ -1,4 +1,7 @@
-//! Tests of the machine: scenes as text, and what they are read with.
+//! Tests of the machine: scenes as text, and histories in a made-up world.
 
+mod histories;
+mod rules;
 mod scenes;
 mod script;
+mod world;

@@ -1,0 +1,467 @@
+//! A world for the machine to act in: instances with their whims, requests, an autoscaler, and events that come late.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reporter_core::RevisionKey;
+
+use super::super::*;
+use super::rules::Rules;
+use crate::revision::LaunchSpec;
+
+/// How many requests an instance takes at once.
+const LIMIT: usize = 2;
+/// How often the autoscaler decides, and a request that waits is told of again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What an instance will do, by small numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whim {
+    /// 0 to 5: ready after this many seconds; 6: never; 7: ends at once.
+    pub(super) start: u8,
+    /// 0 to 2: ends after this many seconds; 3: only by SIGKILL; 4: long after that.
+    pub(super) stop: u8,
+    /// Whether it says that it is busy: the lowest bit for the first time, and so on.
+    pub(super) busy: u8,
+}
+
+/// One that does what it should.
+const GOOD: Whim = Whim {
+    start: 1,
+    stop: 1,
+    busy: 0,
+};
+
+struct Instance {
+    key: RevisionKey,
+    whim: Whim,
+    is_up: bool,
+    is_admitted: bool,
+    is_retired: bool,
+    withdrawal: u64,
+    /// When each of its requests ends.
+    requests: Vec<Duration>,
+    is_frozen: bool,
+}
+
+#[derive(Default)]
+struct Service {
+    spec: Option<Arc<LaunchSpec>>,
+    /// How long each waiting request will take, and since when it waits.
+    queue: VecDeque<(Duration, Duration)>,
+    has_failed: bool,
+    told_in_use: bool,
+    told_wanted: u32,
+}
+
+/// What happens later.
+#[derive(Clone, Debug)]
+enum Later {
+    Told(Event),
+    /// It becomes ready.
+    Up(InstanceId),
+    /// It ends by itself.
+    End(InstanceId),
+    /// Requests may have ended.
+    Requests,
+    Second,
+}
+
+pub(super) struct World {
+    pub(super) fleet: Fleet,
+    rules: Rules,
+    pub(super) now: Duration,
+    later: BTreeMap<(Duration, u64), Later>,
+    count: u64,
+    services: BTreeMap<RevisionKey, Service>,
+    instances: BTreeMap<InstanceId, Instance>,
+    /// What the next instances do; good ones follow.
+    pub(super) whims: VecDeque<Whim>,
+    /// How late the next events come, in milliseconds; none after that.
+    pub(super) lags: VecDeque<u16>,
+    /// All that was told, and what followed.
+    pub(super) history: Vec<(Event, Duration, Vec<Action>)>,
+    pub(super) served: usize,
+    pub(super) refused: usize,
+    pub(super) started: usize,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let mut world = Self {
+            fleet: Fleet::new(),
+            rules: Rules::default(),
+            now: Duration::ZERO,
+            later: BTreeMap::new(),
+            count: 0,
+            services: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            whims: VecDeque::new(),
+            lags: VecDeque::new(),
+            history: Vec::new(),
+            served: 0,
+            refused: 0,
+            started: 0,
+        };
+        world.later(PAUSE, Later::Second);
+        world
+    }
+
+    fn later(&mut self, after: Duration, later: Later) {
+        self.count += 1;
+        self.later.insert((self.now + after, self.count), later);
+    }
+
+    /// Tells the machine, a bit late.
+    fn report(&mut self, event: Event) {
+        let lag = self.lags.pop_front().unwrap_or(0);
+        let lag = Duration::from_millis(lag.into());
+        self.later(lag, Later::Told(event));
+    }
+
+    /// Lets time pass until then.
+    pub(super) fn run(&mut self, until: Duration) {
+        loop {
+            let next = self.later.first_key_value().map(|((at, _), _)| *at);
+            let due = self.fleet.next();
+            let at = next.into_iter().chain(due).min().unwrap_or(until);
+            if at > until {
+                self.now = until;
+                return;
+            }
+            self.now = self.now.max(at);
+            if next.is_some_and(|next| next <= self.now) {
+                let (_, later) = self.later.pop_first().unwrap();
+                self.happens(later);
+            } else if due.is_some() {
+                self.tell(Event::Tick);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn happens(&mut self, later: Later) {
+        match later {
+            Later::Told(event) => self.tell(event),
+            Later::Up(id) => {
+                if let Some(instance) = self.instances.get_mut(&id).filter(|it| !it.is_frozen) {
+                    instance.is_up = true;
+                    self.report(Event::Ready(id));
+                }
+            }
+            Later::End(id) => self.end(id, "exited with code 0"),
+            Later::Requests => self.on_requests(),
+            Later::Second => {
+                self.on_second();
+                self.later(PAUSE, Later::Second);
+            }
+        }
+    }
+
+    /// The autoscaler decides by what is there; requests that wait are told of.
+    fn on_second(&mut self) {
+        let keys: Vec<_> = self.services.keys().cloned().collect();
+        for key in keys {
+            let wanted = u32::try_from(self.load(&key).div_ceil(LIMIT)).unwrap();
+            self.want(&key, wanted);
+            self.demand(&key);
+        }
+    }
+
+    pub(super) fn want(&mut self, key: &RevisionKey, wanted: u32) {
+        if let Some(service) = self.services.get_mut(key)
+            && std::mem::replace(&mut service.told_wanted, wanted) != wanted
+        {
+            self.tell(Event::Wanted(key.clone(), wanted));
+        }
+    }
+
+    /// The requests of a revision, waiting or not.
+    fn load(&self, key: &RevisionKey) -> usize {
+        let own = self
+            .instances
+            .values()
+            .filter(|it| it.key == *key && !it.is_retired);
+        let in_flight: usize = own.map(|it| it.requests.len()).sum();
+        self.services[key].queue.len() + in_flight
+    }
+
+    fn demand(&mut self, key: &RevisionKey) {
+        let mut own = self.instances.values().filter(|it| it.key == *key);
+        let is_starving = !own.any(|it| it.is_admitted);
+        if is_starving && !self.services[key].queue.is_empty() {
+            self.report(Event::Demand(key.clone()));
+        }
+    }
+
+    /// A request comes.
+    pub(super) fn arrive(&mut self, key: &RevisionKey, takes: Duration) {
+        let now = self.now;
+        let service = self.services.entry(key.clone()).or_default();
+        if service.spec.is_none() || service.has_failed {
+            self.refused += 1;
+            return;
+        }
+        service.queue.push_back((takes, now));
+        self.dispatch(key);
+        self.demand(key);
+    }
+
+    /// A client that waits goes.
+    pub(super) fn cancel(&mut self, key: &RevisionKey) {
+        if let Some(service) = self.services.get_mut(key)
+            && service.queue.pop_back().is_some()
+        {
+            self.refused += 1;
+        }
+    }
+
+    fn dispatch(&mut self, key: &RevisionKey) {
+        let own = self.instances.iter_mut().filter(|(_, it)| it.key == *key);
+        let mut free: Vec<_> = own.filter(|(_, it)| it.is_admitted && it.is_up).collect();
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        let mut ends = Vec::new();
+        for (_, instance) in &mut free {
+            assert!(!instance.is_frozen);
+            while instance.requests.len() < LIMIT
+                && let Some((takes, _)) = service.queue.pop_front()
+            {
+                instance.requests.push(self.now + takes);
+                ends.push(takes);
+            }
+        }
+        for takes in ends {
+            self.later(takes, Later::Requests);
+        }
+    }
+
+    fn on_requests(&mut self) {
+        let now = self.now;
+        let mut served = 0;
+        let mut vacated = Vec::new();
+        for (id, instance) in &mut self.instances {
+            let before = instance.requests.len();
+            instance.requests.retain(|ends| *ends > now);
+            let ended = before - instance.requests.len();
+            served += ended;
+            if ended > 0 && instance.requests.is_empty() && instance.withdrawal > 0 {
+                // Whoever watched since an earlier withdrawal says so, too.
+                vacated.extend((1..=instance.withdrawal).map(|number| (*id, number)));
+            }
+        }
+        self.served += served;
+        for (id, number) in vacated {
+            self.report(Event::Drained(id, number));
+        }
+        let keys: Vec<_> = self.services.keys().cloned().collect();
+        for key in keys {
+            self.dispatch(&key);
+        }
+    }
+
+    /// An instance ends, whatever it does.
+    fn end(&mut self, id: InstanceId, how: &str) {
+        if let Some(instance) = self.instances.get_mut(&id).filter(|it| !it.is_frozen) {
+            self.refused += instance.requests.len();
+            instance.requests.clear();
+            instance.is_up = false;
+            let how = how.to_owned();
+            self.report(Event::Ended(id, Ended { how }));
+        }
+    }
+
+    /// One of those that are there crashes.
+    pub(super) fn crash(&mut self, which: usize) {
+        let ids: Vec<_> = self.instances.keys().copied().collect();
+        if let Some(id) = ids.get(which % ids.len().max(1)) {
+            self.instances.get_mut(id).unwrap().is_frozen = false;
+            self.end(*id, "killed by SIGSEGV");
+        }
+    }
+
+    /// The file says this of a revision from now on.
+    pub(super) fn specify(&mut self, key: &RevisionKey, spec: Option<LaunchSpec>) {
+        let spec = spec.map(Arc::new);
+        let service = self.services.entry(key.clone()).or_default();
+        service.spec.clone_from(&spec);
+        let event = match spec {
+            Some(spec) => Event::Specified(key.clone(), spec),
+            None => {
+                self.refused += service.queue.len();
+                *service = Service::default();
+                for instance in self.instances.values_mut().filter(|it| it.key == *key) {
+                    instance.is_retired = true;
+                }
+                Event::Removed(key.clone())
+            }
+        };
+        self.tell(event);
+    }
+
+    pub(super) fn tell(&mut self, event: Event) {
+        let keys: Vec<_> = self.services.keys().cloned().collect();
+        for key in keys {
+            let is_in_use = self.load(&key) > 0;
+            let service = self.services.get_mut(&key).unwrap();
+            if service.spec.is_some() && service.told_in_use != is_in_use {
+                service.told_in_use = is_in_use;
+                self.tell_this(Event::InUse(key, is_in_use));
+            }
+        }
+        self.tell_this(event);
+    }
+
+    fn tell_this(&mut self, event: Event) {
+        if self.fleet.next().is_none_or(|next| next > self.now) {
+            let mut actions = Vec::new();
+            self.fleet.clone().on(Event::Tick, self.now, &mut actions);
+            assert_eq!(actions, [], "nothing was due");
+        }
+        self.rules.on_event(&event, self.now);
+        let mut actions = Vec::new();
+        self.fleet.on(event.clone(), self.now, &mut actions);
+        for action in &actions {
+            self.rules.on_action(action, self.now);
+            self.act(action);
+        }
+        self.rules.on_done(&self.fleet, self.now);
+        self.history.push((event, self.now, actions));
+    }
+
+    fn act(&mut self, action: &Action) {
+        match action {
+            Action::Start { id, key, .. } => self.start(*id, key),
+            Action::Admit(id) => {
+                let instance = self.instances.get_mut(id).unwrap();
+                assert!(!instance.is_frozen && !instance.is_retired);
+                instance.is_admitted = true;
+                let key = instance.key.clone();
+                self.dispatch(&key);
+            }
+            Action::Withdraw(id, number) => {
+                let instance = self.instances.get_mut(id).unwrap();
+                instance.is_admitted = false;
+                instance.withdrawal = *number;
+                if instance.requests.is_empty() {
+                    self.report(Event::Drained(*id, *number));
+                }
+            }
+            Action::Freeze(id) => {
+                let instance = self.instances.get_mut(id).unwrap();
+                assert!(instance.requests.is_empty(), "frozen with a request");
+                instance.is_frozen = true;
+            }
+            Action::Thaw(id) => self.instances.get_mut(id).unwrap().is_frozen = false,
+            Action::AskBusy(id) => {
+                let whim = &mut self.instances.get_mut(id).unwrap().whim;
+                let is_busy = whim.busy & 1 == 1;
+                whim.busy >>= 1;
+                self.report(Event::Busy(*id, is_busy));
+            }
+            Action::Stop(id) => {
+                let instance = &self.instances[id];
+                assert!(instance.requests.is_empty(), "stopped with a request");
+                let whim = instance.whim.stop;
+                if whim < 3 {
+                    self.later(Duration::from_secs(whim.into()), Later::End(*id));
+                }
+            }
+            Action::Kill(id) => {
+                let instance = self.instances.get_mut(id).unwrap();
+                assert!(instance.requests.is_empty(), "killed with a request");
+                instance.is_frozen = false;
+                let after = if instance.whim.stop == 4 { 25 } else { 0 };
+                self.later(Duration::from_secs(after), Later::End(*id));
+            }
+            Action::Fail { key, .. } => {
+                let service = self.services.get_mut(key).unwrap();
+                service.has_failed = true;
+                self.refused += service.queue.len();
+                service.queue.clear();
+            }
+            Action::Recover(key) => {
+                if let Some(service) = self.services.get_mut(key) {
+                    service.has_failed = false;
+                }
+            }
+            Action::Changed { id, to, .. } => {
+                if to.is_none() {
+                    self.instances.remove(id);
+                }
+            }
+        }
+    }
+
+    fn start(&mut self, id: InstanceId, key: &RevisionKey) {
+        let whim = self.whims.pop_front().unwrap_or(GOOD);
+        self.started += 1;
+        let instance = Instance {
+            key: key.clone(),
+            whim,
+            is_up: false,
+            is_admitted: false,
+            is_retired: false,
+            withdrawal: 0,
+            requests: Vec::new(),
+            is_frozen: false,
+        };
+        self.instances.insert(id, instance);
+        match whim.start {
+            7 => self.end(id, "could not be started: no such file"),
+            6 => {}
+            seconds => self.later(Duration::from_secs(seconds.into()), Later::Up(id)),
+        }
+    }
+
+    /// Lets time pass until something holds, or so many seconds are over.
+    pub(super) fn run_until(&mut self, limit: u64, holds: impl Fn(&Self) -> bool) {
+        let limit = self.now + Duration::from_secs(limit);
+        while self.now < limit && !holds(self) {
+            self.run(self.now + PAUSE);
+        }
+    }
+
+    /// All instances do what they should from now on, and nothing comes late.
+    pub(super) fn calm(&mut self) {
+        self.whims.clear();
+        self.lags.clear();
+        for instance in self.instances.values_mut() {
+            instance.whim = GOOD;
+        }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.services.values().map(|it| it.queue.len()).sum()
+    }
+
+    pub(super) fn in_flight(&self) -> usize {
+        self.instances.values().map(|it| it.requests.len()).sum()
+    }
+
+    /// The longest that a request has waited.
+    pub(super) fn longest(&self) -> Duration {
+        let all = self.services.values().flat_map(|it| &it.queue);
+        let waits = all.map(|(_, since)| self.now - *since);
+        waits.max().unwrap_or_default()
+    }
+
+    /// Tells something that is old or was never asked, unless it would be a lie.
+    pub(super) fn tell_stale(&mut self, event: Event) {
+        let is_lie = match &event {
+            Event::Ready(id) => self.instances.get(id).is_some_and(|it| !it.is_up),
+            Event::Ended(id, _) => self.instances.contains_key(id),
+            Event::Drained(id, number) => {
+                let instance = self.instances.get(id);
+                instance.is_some_and(|it| it.withdrawal == *number && !it.requests.is_empty())
+            }
+            _ => false,
+        };
+        if !is_lie {
+            self.tell(event);
+        }
+    }
+}
