@@ -5,6 +5,7 @@ mod replay;
 mod run;
 mod setting_flags;
 mod sources;
+mod up;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::launcher::supervisor;
+use crate::run as activator;
 use crate::{logging, request_log};
 
 /// A reverse proxy that queues requests for services scaled to zero and reports their concurrency.
@@ -32,10 +34,15 @@ struct Cli {
 enum Command {
     /// Run the activator (the default).
     Run(run::Arguments),
+    /// Run a command as a service: it is started for requests, and stopped when it has none for a while.
+    Up(up::Arguments),
     /// Check a configuration, and the cluster that it is for, and exit.
     Check(check::Arguments),
     /// Replay a history of requests and print what would have been reported.
     Replay(replay::Arguments),
+    /// Serve the first look: what the embedded configuration starts.
+    #[command(hide = true)]
+    Echo,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure while running, 2 wrong usage, \
@@ -69,6 +76,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
         Command::Run(arguments) => run::run(arguments),
+        Command::Up(arguments) => up::run(arguments),
+        Command::Echo => echo(),
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(&arguments),
     };
@@ -77,6 +86,13 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => ExitCode::from(exit as u8),
+    }
+}
+
+fn echo() -> Result<(), Exit> {
+    match activator::echo() {
+        Ok(never) => match never {},
+        Err(error) => Err(fail(Exit::Failure, &format_args!("{error:#}"))),
     }
 }
 

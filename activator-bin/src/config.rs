@@ -17,6 +17,7 @@ mod sections;
 mod sink;
 mod tls;
 mod unknown;
+mod up;
 
 use std::net::SocketAddr;
 
@@ -46,6 +47,7 @@ pub use sections::Config;
 pub(crate) use sections::{AdminConfig, Listen, ThrottleConfig};
 pub use sink::JsonLinesConfig;
 pub use tls::{BackendTlsConfig, TlsConfig};
+pub use up::Up;
 
 /// What `/readyz` depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +85,8 @@ impl Config {
     /// The configuration that runs without a file.
     #[must_use]
     pub fn embedded() -> Self {
-        embedded::config()
+        let checked = Sources::default().check(None);
+        checked.expect("it passes its own checks")
     }
 
     /// The settings that differ in `other` and need a restart.

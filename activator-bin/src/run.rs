@@ -31,6 +31,7 @@ pub(crate) use crate::os::handover::{Handover, HandoverError};
 pub(crate) use crate::tls::TlsProblems;
 pub use activator::{Activator, Options};
 pub(crate) use cluster::check_cluster;
+pub(crate) use echo::run as echo;
 pub(crate) use error::StartError;
 pub use tls::cluster as cluster_tls;
 

@@ -5,7 +5,7 @@ pub use crate::config::{
     BackendTlsConfig, CertificateConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose,
     IgnoreDraft, JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe, Problems, Protocol,
     ReadyWhen, RevisionSpec, ScheduleDraft, Setting, Settings, SinkConfig, Sources, TimeoutLimits,
-    TlsConfig, TlsVersion, Value,
+    TlsConfig, TlsVersion, Up, Value,
 };
 pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::host::HostPattern;

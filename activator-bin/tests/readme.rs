@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 
 use config::for_tests;
 
+const PROGRAM: &str = env!("CARGO_BIN_EXE_activator");
 const CONFIGURATION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
 const ARCHITECTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ARCHITECTURE.md");
 const METRICS_PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/metrics.md");
@@ -137,7 +138,7 @@ fn a_function_that_the_architecture_names_is_in_that_file() {
 #[tokio::test]
 async fn metrics_table_matches_a_running_activator() {
     let mut config = for_tests(
-        "
+        &"
         reporter = { interval = '50ms', flush_timeout = '50ms' }
         [[sink]]
         kind = 'autoscaler'
@@ -146,15 +147,21 @@ async fn metrics_table_matches_a_running_activator() {
         namespace = 'default'
         name = 'hello'
         service = 'hello'
-        ",
+        max_scale = 1
+        command = ['PROGRAM', 'echo']
+        "
+        .replace("PROGRAM", PROGRAM),
     );
-    config.echo = true;
     let files = write_certificate();
     config.listen.https = Some(([127, 0, 0, 1], 0).into());
     config.tls.certificate = Some(files.clone());
     config.tls.key = Some(files);
     assert!(matches!(config.sinks[..], [SinkConfig::Autoscaler(_)]));
-    let activator = Activator::start(config, Options::default()).expect("all ports are free ones");
+    let options = Options {
+        program: Some(PROGRAM.into()),
+        ..Options::default()
+    };
+    let activator = Activator::start(config, options).expect("all ports are free ones");
     let request =
         "GET / HTTP/1.1\r\nHost: hello.default.svc.cluster.local\r\nConnection: close\r\n\r\n";
     get(activator.http_addr(), request).await;

@@ -7,7 +7,7 @@ pub(crate) fn check(bytes: &[u8]) {
     let sources = Sources::default();
     let outcome = sources.check(Some(("activator.toml", bytes)));
     match &outcome {
-        Ok(config) => assert!(!config.echo, "the echo server is for those without a file"),
+        Ok(_) => {}
         Err(problems) => {
             let said = problems.to_string();
             assert!(!problems.as_slice().is_empty());

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use crate::launcher::Launcher;
 use crate::revision::Listing;
 
 /// The length of a piece; the last revision in it may exceed that.
@@ -17,15 +18,18 @@ const PIECE: usize = 64 << 10;
 /// `{"revisions":[...]}` and a newline.
 pub(super) struct ListBody {
     rest: Peekable<Listing>,
+    launcher: Option<Launcher>,
     /// The first piece, rendered immediately: a short list fits into it, so that its length is known.
     piece: Option<String>,
     is_over: bool,
 }
 
 impl ListBody {
-    pub(super) fn new(list: Listing) -> Self {
+    /// With the instances that `launcher` runs.
+    pub(super) fn new(list: Listing, launcher: Option<Launcher>) -> Self {
         let mut body = Self {
             rest: list.peekable(),
+            launcher,
             piece: None,
             is_over: false,
         };
@@ -40,7 +44,12 @@ impl ListBody {
                 break;
             };
             let comma = if self.rest.peek().is_some() { "," } else { "" };
-            let _ = write!(piece, "{}{comma}", revision.to_json());
+            let mut shown = revision.to_json();
+            let launcher = self.launcher.as_ref();
+            if let Some(status) = launcher.and_then(|it| it.status(&revision.key, false)) {
+                shown["status"] = status;
+            }
+            let _ = write!(piece, "{shown}{comma}");
         }
         if self.rest.peek().is_none() {
             self.is_over = true;

@@ -1,8 +1,10 @@
-//! `/v1/revisions`: shows the revisions and, where allowed, changes them. `/v1/cluster`: where they come from.
+//! `/v1/revisions`: shows the revisions and, where allowed, changes them, wakes them and puts them to sleep.
+//! `/v1/cluster`: where they come from.
 //!
 //! JSON with the fields of `[[revision]]`. A change takes effect immediately as a whole, or not at all. It lasts until
 //! the file changes the same revision, or the process ends.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use reporter_core::RevisionKey;
 use reporter_metrics::BackendState;
 use serde_json::Value as Json;
@@ -21,14 +23,18 @@ use tokio::time::timeout;
 use super::list_body::ListBody;
 use super::origin;
 use crate::config::{AdminConfig, ThrottleConfig, refuse_commands};
+use crate::launcher::Launcher;
 use crate::probe::BackendCounts;
-use crate::revision::RevisionSpec;
-use crate::revision::Revisions;
+use crate::revision::{LaunchSpec, RevisionSpec, Revisions};
+use crate::settings::Value;
 
 /// The largest body: enough for 40,000 backends.
 const BODY_LIMIT: usize = 1 << 20;
 /// How long a body may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a revision can be kept awake by one request.
+const WAKE: RangeInclusive<&str> = "1s"..="30d";
 
 const JSON: &str = "application/json";
 
@@ -44,6 +50,8 @@ pub(crate) struct Access {
     pub(crate) backend_tls: bool,
     /// The state of the cluster that revisions come from.
     pub(crate) cluster: Option<Arc<dyn Fn() -> Json + Send + Sync>>,
+    /// What runs instances on this machine.
+    pub(crate) launcher: Option<Launcher>,
 }
 
 /// An error response; its body is one message per line.
@@ -57,12 +65,14 @@ pub(super) fn router(access: Access) -> Router {
     Router::new()
         .route("/v1/revisions", get(list))
         .route("/v1/revisions/{namespace}/{name}", one)
+        .route("/v1/revisions/{namespace}/{name}/wake", post(wake))
+        .route("/v1/revisions/{namespace}/{name}/sleep", post(sleep))
         .route("/v1/cluster", get(cluster))
         .with_state(Arc::new(access))
 }
 
 async fn list(State(access): State<Arc<Access>>) -> Response {
-    let list = ListBody::new(access.revisions.list());
+    let list = ListBody::new(access.revisions.list(), access.launcher.clone());
     ([(CONTENT_TYPE, JSON)], Body::new(list)).into_response()
 }
 
@@ -85,6 +95,10 @@ async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> Response
     let cluster = shown.get_mut("cluster").and_then(Json::as_object_mut);
     if let (Some(fields), Some(states)) = (cluster, states) {
         fields.insert("states".to_owned(), states);
+    }
+    let launcher = access.launcher.as_ref();
+    if let Some(status) = launcher.and_then(|it| it.status(&key, true)) {
+        shown["status"] = status;
     }
     Ok(json(StatusCode::OK, &shown))
 }
@@ -162,7 +176,69 @@ async fn delete(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
+/// Starts an instance as if a request had come, and keeps one for as long as `?for=` says, or for the stable window.
+async fn wake(
+    State(access): State<Arc<Access>>,
+    Path(parts): Parts,
+    target: Uri,
+    headers: HeaderMap,
+) -> ResponseResult {
+    access.check_write(&target, &headers)?;
+    let key = key(&parts)?;
+    let (launcher, launch) = access.launched(&key)?;
+    let least = match target.query() {
+        None | Some("") => launch.scale.stable_window,
+        Some(query) => wake_for(query)?,
+    };
+    tracing::info!(revision = %key, r#for = ?least, "woken through the admin port");
+    launcher.wake(key.clone(), least).await;
+    Ok(status(launcher, &key))
+}
+
+/// What the query of a request to wake asks for.
+fn wake_for(query: &str) -> Result<Duration, ErrorResponse> {
+    let bad = |why: String| ErrorResponse(StatusCode::BAD_REQUEST, why);
+    let text = query.strip_prefix("for=");
+    let text = text.ok_or_else(|| bad("the only parameter is for, as in ?for=10m".to_owned()))?;
+    let read = Value::Text(text).duration(WAKE);
+    read.map_err(|why| bad(format!("for: {why}")))
+}
+
+/// Stops all instances once their requests have ended, until the next request.
+async fn sleep(
+    State(access): State<Arc<Access>>,
+    Path(parts): Parts,
+    target: Uri,
+    headers: HeaderMap,
+) -> ResponseResult {
+    access.check_write(&target, &headers)?;
+    let key = key(&parts)?;
+    let (launcher, _) = access.launched(&key)?;
+    tracing::info!(revision = %key, "put to sleep through the admin port");
+    launcher.sleep(key.clone()).await;
+    Ok(status(launcher, &key))
+}
+
+/// What has become of it by now: instances may still be starting, or have requests.
+fn status(launcher: &Launcher, key: &RevisionKey) -> Response {
+    json(StatusCode::ACCEPTED, &launcher.status(key, false).into())
+}
+
 impl Access {
+    /// The launcher, for a revision whose instances it starts.
+    fn launched(&self, key: &RevisionKey) -> Result<(&Launcher, Arc<LaunchSpec>), ErrorResponse> {
+        let config = self.revisions.config(key).ok_or_else(|| not_found(key))?;
+        match (&self.launcher, &config.launch) {
+            (Some(launcher), Some(launch)) => Ok((launcher, Arc::clone(launch))),
+            _ => {
+                let why = format!(
+                    "the instances of {key} are not started here: it has neither command nor start_command"
+                );
+                Err(ErrorResponse(StatusCode::CONFLICT, why))
+            }
+        }
+    }
+
     fn check_write(&self, target: &Uri, headers: &HeaderMap) -> Result<(), ErrorResponse> {
         let outcome = if self.admin.write {
             origin::check(target, headers, &self.admin.hosts)

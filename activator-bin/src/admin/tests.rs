@@ -35,6 +35,7 @@ async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAd
         inherited: config.throttle,
         backend_tls: false,
         cluster: None,
+        launcher: None,
     };
     let (drain, draining) = Drain::new();
     let readiness = Readiness {
@@ -179,7 +180,7 @@ async fn a_long_list_is_streamed_as_of_one_moment() {
     for index in 0..COUNT {
         put(format!("r{index:04}=1+2+3"));
     }
-    let list = ListBody::new(revisions.list());
+    let list = ListBody::new(revisions.list(), None);
     revisions.remove(&key("r0500"));
     put("r9999".to_owned());
     let mut pieces = 0;

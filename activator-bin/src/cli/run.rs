@@ -32,7 +32,11 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
     start(&sources, config, arguments.record)
 }
 
-fn start(sources: &Sources, config: Config, record: Option<PathBuf>) -> Result<(), Exit> {
+pub(super) fn start(
+    sources: &Sources,
+    config: Config,
+    record: Option<PathBuf>,
+) -> Result<(), Exit> {
     logging::start(&config.log).map_err(|error| {
         fail(
             Exit::Failure,

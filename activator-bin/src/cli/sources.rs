@@ -41,6 +41,7 @@ impl SourceArguments {
         Sources {
             file,
             cluster,
+            up: None,
             variables,
             flags: self.settings.0,
         }

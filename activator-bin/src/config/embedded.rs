@@ -1,23 +1,35 @@
 //! The configuration that runs without a file: something to try with one `curl`.
 
-use super::revision::Draft;
-use super::{Config, JsonLinesConfig, SinkConfig};
+use std::path::PathBuf;
 
-/// The defaults, with a revision `default/hello` served by the echo server, and reports on standard output.
-pub(super) fn config() -> Config {
-    let defaults = Config::default();
-    Config {
-        sinks: vec![SinkConfig::JsonLines(JsonLinesConfig::default())],
-        revisions: revision().finish(&defaults.throttle).into_iter().collect(),
-        echo: true,
-        ..defaults
-    }
+/// Its name in messages.
+pub(super) const NAME: &str = "the embedded configuration";
+
+/// Reports on standard output, and a service that is this program as well.
+pub(super) fn text() -> String {
+    format!(
+        r#"
+        [[sink]]
+        kind = "json-lines"
+
+        [[revision]]
+        namespace = "default"
+        name = "hello"
+        service = "hello"
+        command = [{:?}, "echo"]
+        max_scale = 1
+        "#,
+        program().display(),
+    )
 }
 
-/// The only revision.
-pub(super) fn revision() -> Draft {
-    Draft {
-        service: Some("hello".to_owned()),
-        ..Draft::new("default", "hello")
+/// What instances are started by is this program, so that is what `/proc/self/exe` is there, even once the file has been
+/// replaced.
+fn program() -> PathBuf {
+    let own = || std::env::current_exe().unwrap_or_else(|_| PathBuf::from("activator"));
+    if cfg!(target_os = "linux") {
+        PathBuf::from("/proc/self/exe")
+    } else {
+        own()
     }
 }

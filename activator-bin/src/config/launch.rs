@@ -39,7 +39,7 @@ pub(super) use shown::to_json;
 pub(super) const OTHERS: &[&str] = &["env", "ignore", "schedule"];
 
 /// A field, and what is wrong with it beside the others.
-type Conflict = (&'static str, String);
+pub(super) type Conflict = (&'static str, String);
 
 /// The most instances of a revision.
 const MOST: u64 = 1_000;
@@ -177,6 +177,18 @@ impl LaunchDraft {
                 .push(location.clone(), section.field(field), message);
         }
         self.spec(group, page.ok()?).map(Arc::new)
+    }
+
+    /// That of a command line, with what is wrong with it. `max_scale` was set.
+    pub(super) fn with_command(
+        mut self,
+        command: Vec<String>,
+    ) -> (Option<Arc<LaunchSpec>>, Vec<Conflict>) {
+        self.command = Some(command);
+        let is_set = |name: &str| ["command", "max_scale"].contains(&name);
+        let conflicts = rules::conflicts(&self, false, is_set, |_| true);
+        let spec = self.spec(None, WaitingPage::Auto);
+        (spec.map(Arc::new), conflicts)
     }
 
     /// `None` when it has neither command.

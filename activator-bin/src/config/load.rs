@@ -14,7 +14,9 @@ use super::file::Locations;
 use super::pieces::Pieces;
 use super::problem::{Location, Problems};
 use super::revision::Draft;
-use super::{Cluster, Config, Listen, ReadyWhen, RevisionSpec, SinkConfig, cluster, embedded, tls};
+use super::{
+    Cluster, Config, Listen, ReadyWhen, RevisionSpec, SinkConfig, Up, cluster, embedded, tls,
+};
 use crate::os::regular_file::{self, Unread};
 use crate::settings::{Settings, Value, nearest, quoted};
 
@@ -34,6 +36,8 @@ pub struct Sources {
     pub file: Option<PathBuf>,
     /// The cluster that revisions come from.
     pub cluster: Option<Cluster>,
+    /// The only service, instead of a file or a cluster.
+    pub up: Option<Up>,
     /// The environment: names and values.
     pub variables: BTreeMap<OsString, OsString>,
     /// The flags: fields of [`Config`]'s settings, and their values.
@@ -137,22 +141,7 @@ impl Sources {
             mut config,
             revisions,
             has_sinks,
-        } = match file {
-            None if !is_cluster => FileContent {
-                config: embedded::config(),
-                revisions: vec![embedded::revision()],
-                has_sinks: true,
-            },
-            None => FileContent::blank(cluster::defaults()),
-            Some((name, bytes)) if is_cluster => {
-                let content = FileContent::blank(cluster::defaults());
-                content.read(name, bytes, Revisions::Refused, locations, problems)
-            }
-            Some((name, bytes)) => {
-                let content = FileContent::blank(Config::default());
-                content.read(name, bytes, Revisions::Allowed, locations, problems)
-            }
-        };
+        } = self.content(file, locations, problems);
         self.apply_variables(&mut config, locations, problems);
         self.apply_flags(&mut config, locations, problems);
         config.cluster.clone_from(&self.cluster);
@@ -163,6 +152,35 @@ impl Sources {
             config.sinks = vec![cluster::autoscaler(&config)];
         }
         (config, revisions)
+    }
+
+    /// What is configured before variables and flags.
+    fn content(
+        &self,
+        file: Option<(&str, &[u8])>,
+        locations: &mut Locations,
+        problems: &mut Problems,
+    ) -> FileContent {
+        let (blank, allowed) = match self.cluster {
+            Some(_) => (cluster::defaults(), Revisions::Refused),
+            None => (Config::default(), Revisions::Allowed),
+        };
+        let content = FileContent::blank(blank);
+        match (file, &self.up) {
+            (Some((name, bytes)), _) => content.read(name, bytes, allowed, locations, problems),
+            (None, Some(up)) => up.content(problems),
+            (None, None) if self.cluster.is_some() => content,
+            (None, None) => {
+                let text = embedded::text();
+                content.read(
+                    embedded::NAME,
+                    text.as_bytes(),
+                    allowed,
+                    locations,
+                    problems,
+                )
+            }
+        }
     }
 
     /// A warning for each variable whose name is close to that of a setting.

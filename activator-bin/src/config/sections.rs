@@ -70,8 +70,6 @@ settings! {
         is_request_log_set: bool;
         /// The revisions that are served. No two have the same key.
         revisions: Vec<RevisionSpec>;
-        /// Whether the embedded echo server is the backend of the revisions: only without a file.
-        echo: bool;
     }
 }
 

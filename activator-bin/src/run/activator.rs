@@ -16,10 +16,11 @@ use super::control::Control;
 use super::ports::{Port, Ports};
 use super::reporting::Reporting;
 use super::tls::Tls;
-use super::{Handover, StartError, echo, metrics};
+use super::{Handover, StartError, metrics};
 use crate::admin::{self, Admin};
 use crate::config::{Config, ReadyWhen};
 use crate::drain::{Drain, Draining};
+use crate::launcher::{self, Launcher};
 use crate::probe::ProbeSettings;
 use crate::proxy;
 use crate::readiness::{FirstLists, Readiness};
@@ -34,6 +35,8 @@ use crate::tls::ClusterTls;
 /// Options beside the configuration; the defaults suit production.
 #[derive(Default)]
 pub struct Options {
+    /// The activator's own program, which supervises the instances that are started here, if this process runs another.
+    pub program: Option<PathBuf>,
     /// Sinks besides those in the configuration.
     pub sinks: Vec<Box<dyn StatSink>>,
     /// Where changes of the revisions come from.
@@ -67,6 +70,8 @@ pub struct Activator {
     revisions: Arc<Revisions>,
     reporter: ConcurrencyReporter,
     reporter_task: ReporterTask,
+    /// What runs instances on this machine.
+    launcher: Option<Launcher>,
     recording: Option<JoinHandle<()>>,
     control: Control,
 }
@@ -84,12 +89,6 @@ impl Activator {
         let control = Control::start()?;
         let entered = control.enter();
 
-        if config.echo {
-            let echo = echo::start()?;
-            for revision in &mut config.revisions {
-                revision.backends = vec![echo];
-            }
-        }
         let late = Arc::new(metrics::LateLister::default());
         let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&late) as _);
         let revisions = Arc::new(Revisions::new(shared(&config, &exporter)));
@@ -97,7 +96,12 @@ impl Activator {
         feed.take(Update::All(std::mem::take(&mut config.revisions)));
         late.set(&revisions);
         tls.follow(&exporter);
-        let reporting = Reporting::start(&config, &exporter, options.sinks, options.record)?;
+        let (stats_sink, stats) = launcher::channel();
+        let mut sinks = options.sinks;
+        if config.cluster.is_none() {
+            sinks.push(stats_sink);
+        }
+        let reporting = Reporting::start(&config, &exporter, sinks, options.record)?;
 
         if let Some(template) = config.request_log.template.take() {
             options.request_log.set(Some(template));
@@ -129,12 +133,26 @@ impl Activator {
                 .map(Cluster::first_lists)
                 .or(options.first_lists),
         };
+        let launcher = match config.cluster {
+            Some(_) => None,
+            None => Some(Launcher::start(launcher::Needs {
+                revisions: Arc::clone(&revisions),
+                reporter: reporting.reporter.clone(),
+                stats,
+                metrics: exporter.instances(),
+                program: match options.program {
+                    Some(program) => program,
+                    None => launcher::program()?,
+                },
+            })?),
+        };
         let access = admin::Access {
             revisions: Arc::clone(&revisions),
             admin: config.admin.clone(),
             inherited: config.throttle.clone(),
             backend_tls: tls.backends.is_some(),
             cluster: cluster.clone().map(|it| Arc::new(move || it.status()) as _),
+            launcher: launcher.clone(),
         };
         let reporter = reporting.reporter;
         let proxy = proxy::Services {
@@ -173,6 +191,7 @@ impl Activator {
             revisions,
             reporter,
             reporter_task: reporting.task,
+            launcher,
             recording: reporting.recording,
             control,
         })
@@ -234,7 +253,12 @@ impl Activator {
         for worker in self.workers {
             worker.ended().await;
         }
-        let stopped = self.reporter_task.stop().await;
+        if let Some(launcher) = self.launcher {
+            launcher.stop().await;
+        }
+        let mut stopped = self.reporter_task.stop().await;
+        // Nobody asked for that one, and it delivers all until its instances have stopped.
+        stopped.sinks.retain(|(sink, _)| sink != launcher::SINK);
         drop(self.reporter);
         if let Some(recording) = self.recording
             && timeout(self.flush_timeout, recording).await.is_err()

@@ -1,8 +1,10 @@
-//! The embedded echo server, for a first look: returns the method and target, or the request's body.
+//! The service of the first look, which the activator starts like any other: returns the method and target, or the
+//! request's body.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::Ipv4Addr;
 
+use anyhow::Context;
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response};
@@ -13,19 +15,23 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
+use tokio::runtime;
 
 type Body = Either<Full<Bytes>, Incoming>;
 
-/// Starts the server on the current runtime, on a free port of the loopback interface.
+/// Serves on the port of the loopback interface that `PORT` names, until the process ends.
 ///
 /// # Errors
-/// From the operating system.
-pub(crate) fn start() -> std::io::Result<SocketAddr> {
-    let listener = std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?;
-    listener.set_nonblocking(true)?;
-    let listener = TcpListener::from_std(listener)?;
-    let address = listener.local_addr()?;
-    tokio::spawn(async move {
+/// `PORT` is not a port, or is taken.
+pub(crate) fn run() -> anyhow::Result<Infallible> {
+    let port = std::env::var("PORT").context("PORT is not set")?;
+    let port: u16 = port.parse().context("PORT is not a port")?;
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+        let listener = listener.with_context(|| format!("cannot listen on port {port}"))?;
         loop {
             match listener.accept().await {
                 Ok((socket, _)) => {
@@ -36,13 +42,12 @@ pub(crate) fn start() -> std::io::Result<SocketAddr> {
                     });
                 }
                 Err(error) => {
-                    tracing::debug!(%error, "the echo server cannot accept");
+                    eprintln!("cannot accept: {error}");
                     tokio::time::sleep(crate::os::listen::ACCEPT_PAUSE).await;
                 }
             }
         }
-    });
-    Ok(address)
+    })
 }
 
 async fn respond(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {

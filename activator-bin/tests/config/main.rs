@@ -18,6 +18,7 @@ mod any_bytes;
 mod cluster;
 mod launched;
 mod sources;
+mod up;
 
 /// A case of `errors.txt`.
 #[derive(Default)]
@@ -210,7 +211,6 @@ fn full_file_is_read() {
         http2_ping_timeout: Duration::from_secs(5),
     };
     assert_eq!(config.limits, limits);
-    assert!(!config.echo);
     let [stdout, file, SinkConfig::Autoscaler(link)] = config.sinks.as_slice() else {
         panic!("three sinks, not {:?}", config.sinks);
     };
@@ -240,9 +240,8 @@ fn empty_file_has_no_revisions_and_no_sinks() {
     let config = load("");
     let embedded = Config::embedded();
     assert_eq!((config.sinks.len(), config.revisions.len()), (0, 0));
-    assert!(!config.echo);
     assert_eq!(config.listen, embedded.listen);
-    assert_eq!(config.reporter, embedded.reporter);
+    assert_eq!(config.reporter.interval, embedded.reporter.interval);
     assert_eq!(config.limits, Limits::default());
 }
 
@@ -287,7 +286,8 @@ fn without_a_file_the_embedded_configuration_is_used() {
     assert_eq!(hello.key, "default/hello".parse().unwrap());
     assert_eq!(&*hello.revision.service, "hello");
     assert_eq!(&*hello.revision.configuration, "hello");
-    assert!(hello.backends.is_empty() && config.echo);
+    assert!(hello.backends.is_empty() && hello.launch.is_some());
+    assert_eq!(config.reporter.accounting, Accounting::Average);
 }
 
 #[test]

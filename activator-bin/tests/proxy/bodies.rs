@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use crate::support::activator::{Ask, PATIENCE, config, scene, start, start_with};
+use crate::support::activator::{Ask, PATIENCE, echo, scene, start, start_with};
 use crate::support::backend::answering;
 use crate::support::http1::{HELLO, get};
 
@@ -22,9 +22,7 @@ fn piece(from: usize, length: usize) -> Vec<u8> {
 async fn large_body_is_streamed_both_ways() {
     const SIZE: usize = 64 << 20;
     const PIECE: usize = 100_000;
-    let mut config = config(&[]);
-    config.echo = true;
-    let activator = start_with(config);
+    let activator = start_with(echo());
     let mut client = activator.connect().await;
     client
         .send(format!(

@@ -10,7 +10,7 @@ use reporter_runtime::{Dispatch, StatSink, Undelivered};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::support::activator::{Ask, config, hello};
+use crate::support::activator::{Ask, config, echo, hello, options};
 use crate::support::backend::answering;
 use crate::support::http2::Http2Client;
 
@@ -81,13 +81,11 @@ async fn counts_add_up_over_http2() {
     const CLIENTS: u64 = 5;
     const EACH: u64 = 40;
     let sums = Sums::default();
-    let mut config = config(&[]);
-    config.echo = true;
     let options = Options {
         sinks: vec![Box::new(sums.clone())],
-        ..Options::default()
+        ..options()
     };
-    let activator = Activator::start(config, options).unwrap();
+    let activator = Activator::start(echo(), options).unwrap();
     let mut asking = JoinSet::new();
     for _ in 0..CLIENTS {
         let client = Arc::new(Http2Client::connect(&activator).await);

@@ -4,14 +4,12 @@ use std::path::PathBuf;
 
 use activator_bin::testing::{Activator, JsonLinesConfig, Options, SinkConfig};
 
-use crate::support::activator::{Ask, config, start, start_with};
+use crate::support::activator::{Ask, config, echo, start, start_with};
 use crate::support::http1::HELLO;
 
 #[tokio::test]
 async fn echo_server_returns_request_and_body() {
-    let mut config = config(&[]);
-    config.echo = true;
-    let activator = start_with(config);
+    let activator = start_with(echo());
     let mut client = activator.connect().await;
     let answer = client.get("/a?b").await;
     assert_eq!((answer.status(), &*answer.body), (200, "GET /a?b\n"));
@@ -65,8 +63,7 @@ async fn unopenable_sink_is_named() {
 async fn sink_appends_to_its_file() {
     let path = std::env::temp_dir().join(format!("activator-sink-{}", std::process::id()));
     std::fs::write(&path, "before\n").unwrap();
-    let mut config = config(&[]);
-    config.echo = true;
+    let mut config = echo();
     config.sinks = vec![SinkConfig::JsonLines(JsonLinesConfig {
         path: Some(path.clone()),
     })];

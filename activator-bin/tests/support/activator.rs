@@ -12,6 +12,9 @@ use super::config::for_tests;
 use super::http1::{Client, get};
 use super::metrics::until_metric;
 
+/// The program under test.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_activator");
+
 /// The timeout of every wait: nothing here takes as long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -46,7 +49,35 @@ pub(crate) fn start(backends: &[SocketAddr]) -> Activator {
 }
 
 pub(crate) fn start_with(config: Config) -> Activator {
-    Activator::start(config, Options::default()).unwrap()
+    Activator::start(config, options()).unwrap()
+}
+
+/// The defaults, with the program that supervises instances.
+pub(crate) fn options() -> Options {
+    Options {
+        program: Some(PROGRAM.into()),
+        ..Options::default()
+    }
+}
+
+/// A configuration with free ports and `default/hello`, an echo server that is started for the first request.
+pub(crate) fn echo() -> Config {
+    let launched = for_tests(&format!(
+        "
+        [[revision]]
+        namespace = 'default'
+        name = 'hello'
+        command = ['{PROGRAM}', 'echo']
+        max_scale = 1
+        ",
+    ));
+    let mut config = config(&[]);
+    // All requests of a test may come before it is ready.
+    config.revisions[0].queue_depth = 1_000;
+    config.revisions[0]
+        .launch
+        .clone_from(&launched.revisions[0].launch);
+    config
 }
 
 /// A client of an activator in front of one backend.

@@ -80,12 +80,13 @@ impl Program {
         Self { process, log }
     }
 
-    /// The next line of the log, if it comes in time. Skips those of probes, which come at any time.
+    /// The next line of the log, if it comes in time. Skips those of probes and instances, which come at any time.
     fn line(&self, until: Instant) -> Result<String, RecvTimeoutError> {
         loop {
             let left = until.saturating_duration_since(Instant::now());
             let line = self.log.recv_timeout(left)?;
-            if !line.contains(" activator_bin::probe::") {
+            let at_any_time = [" activator_bin::probe::", " activator_bin::launcher::"];
+            if !at_any_time.iter().any(|module| line.contains(module)) {
                 return Ok(line);
             }
         }

@@ -6,7 +6,7 @@ use activator_bin::testing::{Config, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::activator::{Ask, config, start, start_with};
+use crate::support::activator::{Ask, config, echo, start, start_with};
 use crate::support::backend::answering;
 use crate::support::http1::HELLO;
 use crate::support::http2::{Http2Backend, Http2Client, patiently, read, request};
@@ -91,10 +91,7 @@ async fn incomplete_preface_times_out() {
 
 #[tokio::test]
 async fn http1_and_http2_share_a_port() {
-    let activator = start_with(Config {
-        echo: true,
-        ..config(&[])
-    });
+    let activator = start_with(echo());
     let mut old = activator.connect().await;
     let new = Http2Client::connect(&activator).await;
     for _ in 0..3 {

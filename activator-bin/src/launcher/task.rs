@@ -1,0 +1,493 @@
+//! The task that runs all instances: tells the machine what happens, and does what it says.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::FixedState;
+use reporter_core::{Cause as Report, RevisionKey};
+use reporter_runtime::{ConcurrencyReporter, Dispatch};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+
+use super::fleet::{Action, Cause, Ended, Event, Fleet, InstanceId, State};
+use super::log::Change;
+use super::process::{Processes, Running};
+use super::service::Service;
+use super::stats::Stats;
+use super::status::Statuses;
+use crate::revision::{Revisions, ServedRevision};
+
+/// How many events of instances wait at most; whoever has another one waits.
+const EVENTS: usize = 256;
+
+/// How many seconds there are from one decision of an autoscaler to the next, as in Knative.
+const DECISION: u64 = 2;
+
+/// A wish of an operator.
+pub(super) enum Command {
+    /// An event, and a signal that it was taken.
+    Event(Event, oneshot::Sender<()>),
+    /// Stop everything; the signal is sent once all instances are gone.
+    Shutdown(oneshot::Sender<()>),
+}
+
+/// All that is needed.
+pub(super) struct Parts {
+    pub(super) revisions: Arc<Revisions>,
+    pub(super) reporter: ConcurrencyReporter,
+    pub(super) processes: Processes,
+    pub(super) statuses: Arc<Statuses>,
+}
+
+/// The state of the task.
+pub(super) struct Task {
+    parts: Parts,
+    /// Time is counted from here.
+    origin: Instant,
+    fleet: Fleet,
+    services: HashMap<RevisionKey, Service, FixedState>,
+    instances: HashMap<InstanceId, Instance, FixedState>,
+    sender: mpsc::Sender<Event>,
+    /// Reused.
+    actions: Vec<Action>,
+    /// What has happened while something was done.
+    later: VecDeque<Event>,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+/// An instance.
+struct Instance {
+    key: RevisionKey,
+    running: Arc<Running>,
+    /// What its requests share: that of its start, even if the revision was removed since.
+    served: Arc<ServedRevision>,
+    /// Whether it takes requests.
+    is_admitted: bool,
+}
+
+impl Task {
+    pub(super) fn new(parts: Parts) -> (Self, mpsc::Receiver<Event>) {
+        let (sender, events) = mpsc::channel(EVENTS);
+        let task = Self {
+            parts,
+            origin: Instant::now(),
+            fleet: Fleet::new(),
+            services: HashMap::default(),
+            instances: HashMap::default(),
+            sender,
+            actions: Vec::new(),
+            later: VecDeque::new(),
+            stopping: None,
+        };
+        (task, events)
+    }
+
+    /// Runs until a shutdown is complete.
+    pub(super) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<Event>,
+        mut stats: Stats,
+        mut commands: mpsc::Receiver<Command>,
+    ) {
+        let revisions = Arc::clone(&self.parts.revisions);
+        let middle = self.origin + Duration::from_millis(500);
+        let mut second = interval_at(middle, Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut seconds = 0_u64;
+        loop {
+            let deadline = self.fleet.next().map(|at| self.origin + at);
+            tokio::select! {
+                changed = revisions.launch_changes() => {
+                    for key in changed {
+                        self.on_spec(&key);
+                    }
+                }
+                Some(event) = events.recv() => self.on(event),
+                dispatch = stats.next() => self.on_stats(&dispatch),
+                command = commands.recv() => match command {
+                    Some(Command::Event(event, taken)) => {
+                        self.on(event);
+                        // Whoever asked may have gone.
+                        let _ = taken.send(());
+                    }
+                    Some(Command::Shutdown(done)) => {
+                        self.stopping = Some(done);
+                        self.on(Event::Shutdown);
+                    }
+                    // Without anybody who could stop the instances they end with the runtime.
+                    None => return,
+                },
+                _ = second.tick() => {
+                    self.on_second(seconds);
+                    seconds += 1;
+                }
+                _ = until(deadline) => self.on(Event::Tick),
+            }
+            if self.stopping.is_some() && self.fleet.is_empty() {
+                break;
+            }
+        }
+        if let Some(done) = self.stopping {
+            let _ = done.send(());
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// The specification of a revision may be another.
+    fn on_spec(&mut self, key: &RevisionKey) {
+        let config = self.parts.revisions.config(key);
+        let launch = config.as_ref().and_then(|it| it.launch.clone());
+        let now = self.now();
+        let (Some(config), Some(launch)) = (config, launch) else {
+            if self.services.remove(key).is_some() {
+                self.on(Event::Removed(key.clone()));
+                self.parts.statuses.remove(key);
+            }
+            return;
+        };
+        match self.services.get_mut(key) {
+            Some(service) => {
+                // What is reached at other addresses is another thing.
+                let is_moved = service.config.backends != config.backends;
+                service.apply(config, Arc::clone(&launch), now);
+                if is_moved {
+                    self.on(Event::Removed(key.clone()));
+                }
+            }
+            None => {
+                let service = Service::new(config, Arc::clone(&launch), now);
+                self.services.insert(key.clone(), service);
+                self.parts.statuses.add(key);
+            }
+        }
+        self.on(Event::Specified(key.clone(), launch));
+        self.on_floor(key);
+    }
+
+    fn on_floor(&mut self, key: &RevisionKey) {
+        let service = self.services.get_mut(key);
+        if let Some((floor, cause)) = service.and_then(Service::floor_changed) {
+            self.on(Event::MinScale(key.clone(), floor, cause));
+        }
+    }
+
+    fn on_stats(&mut self, dispatch: &Dispatch) {
+        let now = self.now();
+        for message in &dispatch.batch.messages {
+            let Some(service) = self.services.get_mut(&message.key) else {
+                continue;
+            };
+            match dispatch.batch.cause {
+                Report::FirstRequest => {
+                    service.on_first_request(&message.stat, now);
+                    self.on_first_request(&message.key);
+                }
+                Report::Tick => service.on_report(&message.stat),
+            }
+        }
+    }
+
+    /// The first request for a while. It may have been answered already, by the page for browsers.
+    fn on_first_request(&mut self, key: &RevisionKey) {
+        let now = self.now();
+        self.hold(key);
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        if service.ready == 0 {
+            service.waits_since.get_or_insert(now);
+            self.on(Event::Demand(key.clone()));
+        }
+        self.decide(key);
+    }
+
+    /// Holds what the requests of a revision share, and watches it.
+    fn hold(&mut self, key: &RevisionKey) {
+        if let Some(service) = self.services.get_mut(key) {
+            if service.served.is_none() {
+                service.served = self.parts.revisions.launched(key);
+            }
+            service.watch_starving(&self.sender);
+        }
+    }
+
+    /// Asks the autoscaler of a revision.
+    fn decide(&mut self, key: &RevisionKey) {
+        let now = self.now();
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        let wanted = service.decide(now);
+        // Its average is 0 once the window has passed; a request in flight is one whatever the average.
+        if wanted == 0 && service.has_requests() {
+            return;
+        }
+        self.parts.statuses.wanted(key, wanted);
+        self.on(Event::Wanted(key.clone(), wanted));
+    }
+
+    fn on_second(&mut self, seconds: u64) {
+        let decides = seconds.is_multiple_of(DECISION);
+        let now = self.now();
+        let not_asleep = self.services.iter().filter(|(_, it)| !it.is_asleep());
+        let keys: Vec<RevisionKey> = not_asleep.map(|(key, _)| key.clone()).collect();
+        for key in keys {
+            self.on_floor(&key);
+            let Some(service) = self.services.get_mut(&key) else {
+                continue;
+            };
+            let in_flight = self.parts.reporter.in_flight(&key);
+            service.on_second(in_flight.unwrap_or(0), now);
+            service.watch_starving(&self.sender);
+            if decides {
+                self.decide(&key);
+            }
+            self.let_go(&key);
+        }
+        self.on(Event::Tick);
+    }
+
+    /// Lets go of what the requests of a revision share, if it has none and no instances, and its next one will be
+    /// reported as the first one.
+    fn let_go(&mut self, key: &RevisionKey) {
+        let is_tracked = self.parts.reporter.in_flight(key).is_some();
+        if let Some(service) = self.services.get_mut(key)
+            && service.instances == 0
+            && !service.has_requests()
+            && !is_tracked
+        {
+            service.let_go();
+        }
+    }
+
+    /// Tells the machine what has happened, after all that it must know by then, and does what it says.
+    fn on(&mut self, event: Event) {
+        self.tell_use();
+        if let Event::Demand(key) = &event
+            && let Some(service) = self.services.get_mut(key)
+        {
+            let now = self.origin.elapsed();
+            service.waits_since.get_or_insert(now);
+        }
+        self.tell(event);
+    }
+
+    /// Which revisions have requests is looked at before each decision, so that none rests on what was.
+    fn tell_use(&mut self) {
+        let mut changed = Vec::new();
+        for (key, service) in &mut self.services {
+            let is_in_use = service.has_requests();
+            if service.is_in_use != is_in_use {
+                service.is_in_use = is_in_use;
+                changed.push(Event::InUse(key.clone(), is_in_use));
+            }
+            if is_in_use && service.launch.group.is_some() {
+                service.watch_idle(&self.sender);
+            }
+        }
+        for event in changed {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&mut self, event: Event) {
+        self.later.push_back(event);
+        while let Some(event) = self.later.pop_front() {
+            let now = self.now();
+            let mut actions = std::mem::take(&mut self.actions);
+            self.fleet.on(event, now, &mut actions);
+            for action in actions.drain(..) {
+                self.act(action);
+            }
+            self.actions = actions;
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Start {
+                id,
+                key,
+                index,
+                spec,
+                ..
+            } => {
+                self.hold(&key);
+                let service = self.services.get(&key);
+                let parts =
+                    service.and_then(|it| Some((it.config.backends.clone(), it.served.clone()?)));
+                let Some((backends, served)) = parts else {
+                    // The machine will hear of that next.
+                    let how = "its revision was removed".to_owned();
+                    self.later.push_back(Event::Ended(id, Ended { how }));
+                    return;
+                };
+                let sender = self.sender.clone();
+                let running = self
+                    .parts
+                    .processes
+                    .start(id, &key, index, &spec, &backends, sender);
+                let running = Arc::new(running);
+                let statuses = &self.parts.statuses;
+                statuses.on_start(&key, id, index, Arc::clone(&running));
+                let instance = Instance {
+                    key,
+                    running,
+                    served,
+                    is_admitted: false,
+                };
+                self.instances.insert(id, instance);
+            }
+            Action::Admit(id) => self.admit(id, true),
+            Action::Withdraw(id, number) => {
+                self.admit(id, false);
+                self.watch_vacated(id, number);
+            }
+            Action::Freeze(id) => self.with(id, Running::freeze),
+            Action::Thaw(id) => self.with(id, Running::thaw),
+            Action::AskBusy(id) => self.with(id, Running::ask_busy),
+            Action::Stop(id) => self.with(id, Running::stop),
+            Action::Kill(id) => self.with(id, Running::kill),
+            Action::Fail { key, until, why } => self.fail(&key, Some((until, why))),
+            Action::Recover(key) => self.fail(&key, None),
+            Action::Changed {
+                id,
+                key,
+                index,
+                from,
+                to,
+                cause,
+                after,
+                note,
+            } => {
+                let change = Change {
+                    key: &key,
+                    index,
+                    from,
+                    to,
+                    cause,
+                    after,
+                    note: &note,
+                };
+                change.log();
+                self.on_changed(id, &change);
+            }
+        }
+    }
+
+    fn with(&self, id: InstanceId, act: impl FnOnce(&Running)) {
+        if let Some(instance) = self.instances.get(&id) {
+            act(&instance.running);
+        }
+    }
+
+    /// Whether an instance takes requests is another.
+    fn admit(&mut self, id: InstanceId, is_admitted: bool) {
+        let Some(instance) = self.instances.get_mut(&id) else {
+            return;
+        };
+        instance.is_admitted = is_admitted;
+        let (key, served) = (instance.key.clone(), Arc::clone(&instance.served));
+        self.set_places(&key, &served);
+        if let Some(service) = self.services.get_mut(&key) {
+            service.watch_starving(&self.sender);
+        }
+    }
+
+    /// Those that take requests get them from now on, and no others.
+    fn set_places(&self, key: &RevisionKey, served: &Arc<ServedRevision>) {
+        let all = self.instances.values();
+        let own = all.filter(|it| it.is_admitted && it.key == *key);
+        let own = own.filter(|it| Arc::ptr_eq(&it.served, served));
+        let places: Vec<_> = own.flat_map(|it| it.running.places()).cloned().collect();
+        self.parts.revisions.set_places(served, &places);
+    }
+
+    /// Waits until an instance that was withdrawn has no request left.
+    fn watch_vacated(&self, id: InstanceId, number: u64) {
+        let Some(instance) = self.instances.get(&id) else {
+            return;
+        };
+        let (served, running) = (Arc::clone(&instance.served), Arc::clone(&instance.running));
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            for place in running.places() {
+                served.throttle.vacated(place.address).await;
+            }
+            // The launcher is gone if nobody takes it.
+            let _ = sender.send(Event::Drained(id, number)).await;
+        });
+    }
+
+    fn fail(&mut self, key: &RevisionKey, failure: Option<(Duration, String)>) {
+        self.hold(key);
+        let now = self.now();
+        let shown = failure.clone();
+        let shown = shown.map(|(until, why)| (why, until.saturating_sub(now)));
+        self.parts.statuses.on_failure(key, shown);
+        let Some(service) = self.services.get_mut(key) else {
+            return;
+        };
+        service.waits_since = None;
+        if let Some(served) = &service.served {
+            let _ = (served, failure);
+        }
+    }
+
+    /// Keeps the figures, and forgets an instance that is gone.
+    fn on_changed(&mut self, id: InstanceId, change: &Change<'_>) {
+        let key = change.key;
+        let now = self.now();
+        let statuses = Arc::clone(&self.parts.statuses);
+        statuses.on_state(key, id, change.to);
+        let is_woken = change.from == Some(State::Frozen) && change.to == Some(State::Ready);
+        match change.cause {
+            Cause::Start(cause) if change.to == Some(State::Starting) || is_woken => {
+                statuses.started(key, cause);
+            }
+            Cause::Stop(cause)
+                if matches!(change.to, Some(State::Stopping | State::Frozen))
+                    || (change.to.is_none() && change.from != Some(State::Stopping)) =>
+            {
+                statuses.stopped(key, cause);
+            }
+            _ => {}
+        }
+        if let Some(service) = self.services.get_mut(key) {
+            if change.from.is_none() {
+                service.instances += 1;
+            }
+            if change.to.is_none() {
+                service.instances = service.instances.saturating_sub(1);
+            }
+            if change.from == Some(State::Ready) {
+                service.ready = service.ready.saturating_sub(1);
+            }
+            if change.to == Some(State::Ready) {
+                service.ready += 1;
+                let waited = service
+                    .waits_since
+                    .take()
+                    .map(|since| now.saturating_sub(since));
+                statuses.ready(key, waited.unwrap_or(change.after));
+            }
+        }
+        if change.to.is_none()
+            && let Some(gone) = self.instances.remove(&id)
+        {
+            self.set_places(&gone.key, &gone.served);
+        }
+    }
+}
+
+/// Never ready if there is no time.
+async fn until(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
