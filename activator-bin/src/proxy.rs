@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Request, Response, Version};
+use http::{Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use reporter_metrics::{ErrorMetrics, ErrorReason, QueueMetrics, RequestMetrics};
 use reporter_runtime::ConcurrencyReporter;
@@ -31,7 +31,10 @@ use crate::upstream::{BackendBody, Failed, Lease, Upstream, UpstreamError};
 mod attempts;
 mod capacity;
 mod held;
+mod html;
+mod ignored;
 mod informational;
+mod launched;
 mod lookup;
 mod outcome;
 mod platform_probe;
@@ -42,12 +45,14 @@ mod rewrite;
 mod tunnel;
 mod upgrade;
 mod validate;
+mod waiting;
 
 pub(crate) use response_body::{BodyError, ResponseBody};
 
 use attempts::Attempts;
 use capacity::Capacity;
 use held::{Accepted, Held, UploadSignals};
+use launched::Way;
 use outcome::{Observer, Outcome};
 use refusal::Refusal;
 use relay::Relay;
@@ -154,13 +159,26 @@ impl Proxy {
                 Err(refusal) => return refusal.into_response(accepted),
             },
         };
-        let in_flight = self.services.reporter.track(&target.key);
+        let accepted = accepted.belong_to(&target);
+        let (asleep, page) = match Way::of(&request, client, &target) {
+            Way::Ordinary => (None, None),
+            Way::Page(launch) => (None, Some(launch)),
+            Way::Ignored(asleep) => (Some(asleep), None),
+            Way::Own(refusal) => return refusal.into_response(accepted),
+        };
+        let counts = asleep.is_none();
+        let in_flight = counts.then(|| self.services.reporter.track(&target.key));
         let body = UploadSignals {
             over: informational::relay(&mut request, client),
             is_too_large: self.bound(&mut request),
         };
-        let accepted = accepted.counted(&target, in_flight, body);
-        let passed = self.pass_on(request, client, begin, &target, &accepted);
+        let accepted = accepted.counted(in_flight, body);
+        if let Some(launch) = page
+            && let Some(refusal) = Box::pin(waiting::page(&target, &launch.waiting_page)).await
+        {
+            return refusal.into_response(accepted);
+        }
+        let passed = self.pass_on(request, client, begin, (&target, asleep), &accepted);
         match passed.await {
             Ok((
                 BackendResponse {
@@ -200,7 +218,7 @@ impl Proxy {
         request: Box<Request<RequestBody>>,
         client: &Rc<Client>,
         begin: Instant,
-        target: &ServedRevision,
+        (target, asleep): (&ServedRevision, Option<StatusCode>),
         accepted: &Accepted,
     ) -> Result<(BackendResponse, Deadline<Box<Relay>>), Refusal> {
         let limits = target.timeouts();
@@ -208,7 +226,7 @@ impl Proxy {
         let interim = request.body().interim().cloned();
         tokio::select! {
             biased;
-            response = self.forward(request, client, target) => {
+            response = self.forward(request, client, target, asleep) => {
                 let most = self.services.limits.max_request_body;
                 let response = response.map_err(|refusal| match most {
                     Some(most) if accepted.is_too_large() => validate::body_too_large(most),
@@ -244,8 +262,9 @@ impl Proxy {
         mut request: Box<Request<RequestBody>>,
         client: &Rc<Client>,
         target: &ServedRevision,
+        asleep: Option<StatusCode>,
     ) -> Result<BackendResponse, Refusal> {
-        let capacity = Capacity::new(target, &self.services.queue);
+        let capacity = Capacity::new(target, &self.services.queue, asleep);
         let mut attempts = Attempts::new(target, capacity).await?;
         let is_http10 = request.version() < Version::HTTP_11;
         let protocol = target.protocol();

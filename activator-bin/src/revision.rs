@@ -36,6 +36,7 @@ mod table;
 pub(crate) mod tests;
 pub(crate) mod usage;
 
+pub use crate::throttle::Failure;
 pub(crate) use awaited::Wait;
 pub(crate) use launch::LaunchSpec;
 pub(crate) use listing::Listing;

@@ -17,14 +17,14 @@ pub use crate::probe::{
 pub use crate::readiness::FirstLists;
 pub use crate::request_log::{RequestLog, Template, TemplateError};
 pub use crate::revision::launch;
-pub use crate::revision::{Change, Owner, Refused, Revisions, ServedRevision};
+pub use crate::revision::{Change, Failure, Owner, Refused, Revisions, ServedRevision};
 pub use crate::run::{Activator, Options, cluster_tls};
 pub use crate::source::{
     ApiAccess, Certificate, ClusterError, ClusterLimits, ClusterStatus, Feed, FileSource,
     Kubernetes, KubernetesOptions, RevisionSource, Started, SystemObject, Update, WatchStatus,
 };
 pub use crate::throttle::{
-    Complaint, Failure, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
+    Complaint, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
 };
 pub use crate::tls::ClusterTls;
 pub use crate::upstream::place::Place;

@@ -19,12 +19,14 @@ mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::Notify;
 
 pub use self::budget::QueueBudget;
 pub(crate) use self::budget::QueuePermit;
 pub use self::complaint::Complaint;
+pub(crate) use self::error::Standing;
 pub use self::error::{Failure, QueueBound, ThrottleError};
 pub use self::slot::Slot;
 
@@ -93,6 +95,17 @@ impl Throttle {
         Acquire::arriving(&self.shared).await
     }
 
+    /// As [`acquire`](Self::acquire), but waits only while a backend is ready: with none it fails at once, and it never
+    /// counts as a request that waits for one.
+    pub(crate) async fn acquire_while_ready(&self) -> Result<Slot, ThrottleError> {
+        Acquire::arriving_while_ready(&self.shared).await
+    }
+
+    /// What a request for a ready backend meets now.
+    pub(crate) fn standing(&self) -> Standing {
+        self.shared.breaker.lock().standing(Instant::now)
+    }
+
     /// Adds a ready backend to the capacity. Does nothing if it is already there.
     ///
     /// Requests to this address still in flight from before count against its limit.
@@ -114,13 +127,14 @@ impl Throttle {
         added: &[(SocketAddr, Option<u32>)],
     ) {
         for removed in removed.chunks(BATCH) {
-            let is_reached = {
+            let (dismissed, is_reached) = {
                 let mut breaker = self.shared.breaker.lock();
                 for &backend in removed {
                     breaker.remove_backend(backend);
                 }
-                breaker.take_reached()
+                (breaker.take_dismissed(), breaker.take_reached())
             };
+            dismissed.into_iter().for_each(Waiter::wake);
             self.shared.tell(is_reached);
         }
         for added in added.chunks(BATCH) {

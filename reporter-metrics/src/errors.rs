@@ -35,6 +35,8 @@ label_values! {
         BackendBadResponse = "backend_bad_response",
         /// The activator had no file descriptor for a connection to the backend (503).
         OutOfDescriptors = "out_of_descriptors",
+        /// The instances of the revision failed to start (503).
+        StartFailed = "start_failed",
         /// A queue was full (503).
         QueueFull = "queue_full",
         /// The revision's `timeout` passed (504, or an aborted response).

@@ -16,7 +16,7 @@ use super::process::{Processes, Running};
 use super::service::Service;
 use super::stats::Stats;
 use super::status::Statuses;
-use crate::revision::{Revisions, ServedRevision};
+use crate::revision::{Failure, Revisions, ServedRevision};
 
 /// How many events of instances wait at most; whoever has another one waits.
 const EVENTS: usize = 256;
@@ -434,7 +434,10 @@ impl Task {
         };
         service.waits_since = None;
         if let Some(served) = &service.served {
-            let _ = (served, failure);
+            served.set_failed(failure.map(|(until, why)| Failure {
+                until: (self.origin + until).into_std(),
+                why,
+            }));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use http::StatusCode;
 use reporter_metrics::{ErrorReason, QueueLimit, QueueMetrics};
 
 use super::refusal::Refusal;
@@ -14,20 +15,32 @@ use crate::throttle::{Complaint, QueueBound, Slot, ThrottleError};
 pub(super) struct Capacity<'a> {
     target: &'a ServedRevision,
     queue: &'a QueueMetrics,
+    /// The status of a request that waits only while a backend is ready, and does not count as one that waits for one.
+    asleep: Option<StatusCode>,
 }
 
 impl<'a> Capacity<'a> {
-    pub(super) fn new(target: &'a ServedRevision, queue: &'a QueueMetrics) -> Self {
-        Self { target, queue }
+    pub(super) fn new(
+        target: &'a ServedRevision,
+        queue: &'a QueueMetrics,
+        asleep: Option<StatusCode>,
+    ) -> Self {
+        Self {
+            target,
+            queue,
+            asleep,
+        }
     }
 
     /// Waits for capacity for one more request.
     ///
     /// Dropping the future leaves the queue.
     pub(super) async fn wait(&self) -> Result<Slot, Refusal> {
-        match self.target.throttle.try_acquire() {
-            Some(slot) => Ok(slot),
-            None => Box::pin(self.timed(self.target.throttle.acquire())).await,
+        let throttle = &self.target.throttle;
+        match (throttle.try_acquire(), self.asleep) {
+            (Some(slot), _) => Ok(slot),
+            (None, None) => Box::pin(self.timed(throttle.acquire())).await,
+            (None, Some(_)) => Box::pin(self.timed(throttle.acquire_while_ready())).await,
         }
     }
 
@@ -39,6 +52,11 @@ impl<'a> Capacity<'a> {
         slot: Slot,
         complaint: Complaint,
     ) -> Result<Slot, Refusal> {
+        if self.asleep.is_some() {
+            slot.set_aside(complaint);
+            drop(slot);
+            return self.wait().await;
+        }
         Box::pin(self.timed(slot.retry_elsewhere(complaint))).await
     }
 
@@ -65,12 +83,12 @@ impl<'a> Capacity<'a> {
                 let why = format_args!("revision {} was removed", self.target.key);
                 Refusal::new(ErrorReason::RevisionUnknown, why)
             }
+            ThrottleError::NotReady => {
+                let status = self.asleep.unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+                Refusal::asleep(&self.target.key, status)
+            }
             ThrottleError::StartFailed(failure) => {
-                let why = format_args!(
-                    "revision {} failed to start: {}",
-                    self.target.key, failure.why
-                );
-                Refusal::new(ErrorReason::QueueFull, why)
+                Refusal::failed_to_start(&self.target.key, &failure)
             }
         }
     }

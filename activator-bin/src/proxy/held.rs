@@ -24,7 +24,7 @@ pub(super) struct Accepted(Held);
 pub(crate) struct Held {
     /// `None` if the response is our own.
     slot: Option<Slot>,
-    /// `None` if the request belongs to no revision.
+    /// `None` if the request belongs to no revision, or does not count.
     in_flight: Option<InFlight>,
     /// `None` if the outcome is not recorded.
     outcome: Option<Outcome>,
@@ -48,15 +48,15 @@ impl Accepted {
         Self(held)
     }
 
-    /// The request is in flight for a revision.
-    pub(super) fn counted(
-        mut self,
-        revision: &ServedRevision,
-        in_flight: InFlight,
-        body: UploadSignals,
-    ) -> Self {
+    /// The request is for a revision.
+    pub(super) fn belong_to(mut self, revision: &ServedRevision) -> Self {
         self.0.with_outcome(|outcome| outcome.belong_to(revision));
-        self.0.in_flight = Some(in_flight);
+        self
+    }
+
+    /// The request is served, and in flight unless it counts for nothing.
+    pub(super) fn counted(mut self, in_flight: Option<InFlight>, body: UploadSignals) -> Self {
+        self.0.in_flight = in_flight;
         self.0.body = body;
         self
     }
@@ -73,8 +73,10 @@ impl Accepted {
     }
 
     /// The response is our own.
-    pub(super) fn refused(mut self, reason: ErrorReason, status: StatusCode) -> Held {
-        self.0.fail(reason);
+    pub(super) fn refused(mut self, reason: Option<ErrorReason>, status: StatusCode) -> Held {
+        if let Some(reason) = reason {
+            self.0.fail(reason);
+        }
         self.0.begin(status)
     }
 

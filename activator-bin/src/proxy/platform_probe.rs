@@ -4,6 +4,7 @@ use http::header::USER_AGENT;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 
 use super::held::Held;
+use super::html::escaped;
 use super::refusal;
 use super::response_body::ResponseBody;
 use crate::readiness::Readiness;
@@ -75,20 +76,4 @@ impl PlatformProbe {
             }
         }
     }
-}
-
-/// Escapes `text` for HTML.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&#34;"),
-            '\'' => escaped.push_str("&#39;"),
-            char => escaped.push(char),
-        }
-    }
-    escaped
 }

@@ -10,11 +10,12 @@ use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey};
 
 use super::backends::{Backends, Reach};
+use super::launch::LaunchSpec;
 use super::shared::{Shared, limits, probe};
 use super::spec::RevisionSpec;
 use super::usage::Usage;
 use crate::probe::{Listed, Prober};
-use crate::throttle::Throttle;
+use crate::throttle::{Failure, Throttle};
 use crate::timeouts::TimeoutLimits;
 use crate::upstream::place::Place;
 use crate::upstream::protocol::Protocol;
@@ -58,6 +59,16 @@ impl ServedRevision {
     /// Whether its instances are started here.
     pub(super) fn is_launched(&self) -> bool {
         self.config.load().launch.is_some()
+    }
+
+    /// How its instances are started, if that is done here.
+    pub(crate) fn launch(&self) -> Option<Arc<LaunchSpec>> {
+        self.config.load().launch.clone()
+    }
+
+    /// Its instances failed to start: until then requests do not wait for one, but are refused. `None` ends that.
+    pub fn set_failed(&self, failure: Option<Failure>) {
+        self.throttle.set_failure(failure);
     }
 
     /// Its service and configuration.

@@ -4,8 +4,7 @@ use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-
-use tokio::time::Instant;
+use std::time::Instant;
 
 use super::breaker::{Grant, NotQueued, Ticket, Turn};
 use super::complaint::Complaint;
@@ -16,6 +15,8 @@ use super::slot::Slot;
 /// Dropping it early leaves the queue. A slot already granted goes to the next waiter.
 pub(super) struct Acquire<'a> {
     shared: &'a Arc<Shared>,
+    /// Whether it waits only while a backend is ready.
+    only_while_ready: bool,
     state: State,
 }
 
@@ -36,20 +37,36 @@ impl From<NotQueued> for ThrottleError {
             NotQueued::QueueFull => Self::QueueFull(QueueBound::QueueDepth),
             NotQueued::Closed => Self::RevisionGone,
             NotQueued::Failed(failure) => Self::StartFailed(failure),
+            NotQueued::NotReady => Self::NotReady,
         }
     }
 }
 
 impl<'a> Acquire<'a> {
     pub(super) fn arriving(shared: &'a Arc<Shared>) -> Self {
-        let state = State::Arriving;
-        Self { shared, state }
+        Self {
+            shared,
+            only_while_ready: false,
+            state: State::Arriving,
+        }
+    }
+
+    /// A new request that waits only while a backend is ready.
+    pub(super) fn arriving_while_ready(shared: &'a Arc<Shared>) -> Self {
+        Self {
+            shared,
+            only_while_ready: true,
+            state: State::Arriving,
+        }
     }
 
     /// The backend is set aside, so that another one is chosen.
     pub(super) fn retrying(shared: &'a Arc<Shared>, grant: Grant, complaint: Complaint) -> Self {
-        let state = State::Retrying(grant, complaint);
-        Self { shared, state }
+        Self {
+            shared,
+            only_while_ready: false,
+            state: State::Retrying(grant, complaint),
+        }
     }
 
     fn arrive(&mut self, cx: &mut Context<'_>) -> Outcome {
@@ -57,14 +74,24 @@ impl<'a> Acquire<'a> {
         if let Some(grant) = breaker.try_acquire(rand::random) {
             return Poll::Ready(Ok(Slot::new(self.shared, grant)));
         }
-        if let Err(why) = breaker.may_wait(Instant::now) {
+        let may_wait = if self.only_while_ready {
+            breaker.may_wait_while_ready()
+        } else {
+            breaker.may_wait(Instant::now)
+        };
+        if let Err(why) = may_wait {
             return Poll::Ready(Err(why.into()));
         }
         let Some(permit) = self.shared.budget.permit() else {
             let bound = QueueBound::MaxQueuedRequests;
             return Poll::Ready(Err(ThrottleError::QueueFull(bound)));
         };
-        let ticket = breaker.enqueue(Waiter::new(cx.waker().clone(), permit));
+        let waiter = Waiter::new(cx.waker().clone(), permit);
+        let ticket = if self.only_while_ready {
+            breaker.enqueue_while_ready(waiter)
+        } else {
+            breaker.enqueue(waiter)
+        };
         let is_reached = breaker.take_reached();
         drop(breaker);
         self.state = State::Waiting(ticket);
@@ -84,8 +111,9 @@ impl<'a> Acquire<'a> {
             };
             (ticket, grant, next)
         });
-        let is_reached = breaker.take_reached();
+        let (dismissed, is_reached) = (breaker.take_dismissed(), breaker.take_reached());
         drop(breaker);
+        dismissed.into_iter().for_each(Waiter::wake);
         if is_aside {
             self.shared.set_aside.notify_one();
         }
@@ -110,6 +138,10 @@ impl<'a> Acquire<'a> {
         let mut breaker = self.shared.breaker.lock();
         match breaker.turn(ticket) {
             Turn::Granted(grant) => Poll::Ready(Ok(Slot::new(self.shared, grant))),
+            // The last failure has nothing to do with it.
+            Turn::Refused(NotQueued::Failed(_)) if self.only_while_ready => {
+                Poll::Ready(Err(ThrottleError::NotReady))
+            }
             Turn::Refused(why) => Poll::Ready(Err(why.into())),
             Turn::Waiting(waiter) => {
                 if !waiter.waker.will_wake(cx.waker()) {

@@ -2,17 +2,17 @@
 //!
 //! What must not live here: locks, wakers, clocks, randomness (a draw is an argument), the limit over all revisions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
-use tokio::time::Instant;
-
-use self::watched::Watched;
+use self::watched::Kinds;
 use super::backends::{Backends, Taken};
 use super::complaint::Complaint;
-use super::error::Failure;
+use super::error::{Failure, Standing};
 
+mod unready;
 mod watched;
 
 pub(super) use self::watched::State;
@@ -30,6 +30,10 @@ pub(super) struct Breaker<W> {
     tickets: u64,
     /// Ordered by arrival. A request that is retried keeps its ticket, and so its position.
     waiting: BTreeMap<Ticket, W>,
+    /// Those of them that wait only while a backend is ready.
+    only_while_ready: BTreeSet<Ticket>,
+    /// Such waiters that have left the queue because no backend is ready, and do not know yet.
+    dismissed: Vec<W>,
     /// Granted, but not yet collected by their waiters.
     granted: BTreeMap<Ticket, Taken>,
     /// Backends set aside and not yet taken by the prober, each at most once.
@@ -37,7 +41,8 @@ pub(super) struct Breaker<W> {
     failure: Option<Arc<Failure>>,
     /// Why waiters were refused, last.
     refused: Option<Arc<Failure>>,
-    watched: Watched,
+    /// Which kinds of states are waited for.
+    watched: Kinds,
     open: bool,
 }
 
@@ -73,6 +78,8 @@ pub(super) enum NotQueued {
     Closed,
     /// No backend is ready or expected to be.
     Failed(Arc<Failure>),
+    /// No backend is ready, and the request waits only while one is.
+    NotReady,
 }
 
 impl Grant {
@@ -88,11 +95,13 @@ impl<W> Breaker<W> {
             queue_depth,
             tickets: 0,
             waiting: BTreeMap::new(),
+            only_while_ready: BTreeSet::new(),
+            dismissed: Vec::new(),
             granted: BTreeMap::new(),
             set_aside: Vec::new(),
             failure: None,
             refused: None,
-            watched: Watched::default(),
+            watched: Kinds::default(),
             open: true,
         }
     }
@@ -121,11 +130,9 @@ impl<W> Breaker<W> {
         if !self.open {
             return Err(NotQueued::Closed);
         }
-        match &self.failure {
-            Some(failure) if self.backends.ready() == 0 && now() < failure.until => {
-                Err(NotQueued::Failed(Arc::clone(failure)))
-            }
-            _ => Ok(()),
+        match self.standing(now) {
+            Standing::Failed(failure) => Err(NotQueued::Failed(failure)),
+            Standing::Ready | Standing::NotReady => Ok(()),
         }
     }
 
@@ -142,6 +149,7 @@ impl<W> Breaker<W> {
         let first = self.waiting.first_entry()?;
         let taken = self.backends.take(draw)?;
         let (ticket, waiter) = first.remove_entry();
+        self.only_while_ready.remove(&ticket);
         self.granted.insert(ticket, taken);
         Some(waiter)
     }
@@ -151,13 +159,14 @@ impl<W> Breaker<W> {
         if let Some(taken) = self.granted.remove(&ticket) {
             return Turn::Granted(Grant { ticket, taken });
         }
-        match (self.waiting.get_mut(&ticket), &self.refused) {
-            (Some(waiter), _) => Turn::Waiting(waiter),
-            (None, Some(failure)) if self.open => {
-                Turn::Refused(NotQueued::Failed(Arc::clone(failure)))
-            }
-            (None, _) => Turn::Refused(NotQueued::Closed),
+        if let Some(waiter) = self.waiting.get_mut(&ticket) {
+            return Turn::Waiting(waiter);
         }
+        Turn::Refused(match &self.refused {
+            _ if !self.open => NotQueued::Closed,
+            Some(failure) => NotQueued::Failed(Arc::clone(failure)),
+            None => NotQueued::NotReady,
+        })
     }
 
     /// Removes a waiter. If it was granted a slot that it did not collect, the slot is free again.
@@ -166,6 +175,7 @@ impl<W> Breaker<W> {
         if let Some(taken) = self.granted.remove(&ticket) {
             self.backends.release(taken);
         }
+        self.only_while_ready.remove(&ticket);
         self.waiting.remove(&ticket)
     }
 
@@ -180,6 +190,7 @@ impl<W> Breaker<W> {
         let is_aside = self.backends.is_still_ready(taken) && self.backends.remove(taken.address);
         if is_aside {
             self.set_aside.push((taken.address, complaint));
+            self.dismiss();
         }
         is_aside
     }
@@ -213,6 +224,7 @@ impl<W> Breaker<W> {
     pub(super) fn remove_backend(&mut self, address: SocketAddr) {
         self.backends.remove(address);
         self.set_aside.retain(|&(aside, _)| aside != address);
+        self.dismiss();
     }
 
     /// The backends set aside since the last call, without those added or removed since.
@@ -234,50 +246,8 @@ impl<W> Breaker<W> {
     #[must_use = "the waiters do not know yet"]
     pub(super) fn close(&mut self) -> impl Iterator<Item = W> + use<W> {
         self.open = false;
+        self.only_while_ready.clear();
         std::mem::take(&mut self.waiting).into_values()
-    }
-
-    /// Sets why no backend is expected to become ready. If none is ready now, returns the waiters, which are refused.
-    #[must_use = "the waiters do not know yet"]
-    pub(super) fn set_failure(
-        &mut self,
-        failure: Option<Arc<Failure>>,
-    ) -> impl Iterator<Item = W> + use<W> {
-        self.failure = failure;
-        let is_refusing = self.failure.is_some() && self.backends.ready() == 0;
-        let refused = is_refusing.then(|| {
-            self.refused.clone_from(&self.failure);
-            std::mem::take(&mut self.waiting)
-        });
-        refused.unwrap_or_default().into_values()
-    }
-
-    /// Whether this state holds. If not, it is watched from now on, until it is reached.
-    pub(super) fn watch(&mut self, state: State) -> bool {
-        let holds = self.holds(state);
-        if !holds {
-            self.watched.add(state);
-            self.backends.take_forgotten();
-        }
-        holds
-    }
-
-    /// Whether a state that is watched may be reached. To be asked after every change that may have led to one.
-    pub(super) fn take_reached(&mut self) -> bool {
-        if self.watched.is_empty() {
-            return false;
-        }
-        let is_vacated = self.backends.take_forgotten();
-        let (starving, idle) = (self.holds(State::Starving), self.holds(State::Idle));
-        self.watched.take(starving, idle, is_vacated)
-    }
-
-    fn holds(&self, state: State) -> bool {
-        match state {
-            State::Starving => !self.waiting.is_empty() && self.backends.ready() == 0,
-            State::Idle => self.waiting.is_empty() && self.backends.in_flight() == 0,
-            State::Vacated(address) => !self.backends.knows(address),
-        }
     }
 
     pub(super) fn queued(&self) -> usize {

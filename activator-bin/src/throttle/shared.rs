@@ -75,7 +75,12 @@ impl Shared {
 
     /// Makes a change that may free capacity for any number of waiters.
     pub(super) fn change(&self, change: impl FnOnce(&mut Breaker<Waiter>)) {
-        change(&mut self.breaker.lock());
+        let is_reached = {
+            let mut breaker = self.breaker.lock();
+            change(&mut breaker);
+            breaker.take_reached()
+        };
+        self.tell(is_reached);
         loop {
             let granted: Vec<Waiter> = {
                 let mut breaker = self.breaker.lock();

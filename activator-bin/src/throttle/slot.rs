@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::breaker::Grant;
 use super::complaint::Complaint;
-use super::shared::Shared;
+use super::shared::{Shared, Waiter};
 
 /// The right to send one request to one backend. Dropping it passes the slot to the next waiter.
 ///
@@ -36,11 +36,12 @@ impl Slot {
     /// For a request that must not be sent again. Does nothing if the backend became ready again since this slot was
     /// granted.
     pub fn set_aside(&self, complaint: Complaint) {
-        let (is_aside, is_reached) = {
+        let (is_aside, dismissed, is_reached) = {
             let mut breaker = self.shared.breaker.lock();
             let is_aside = breaker.set_aside(self.grant(), complaint);
-            (is_aside, breaker.take_reached())
+            (is_aside, breaker.take_dismissed(), breaker.take_reached())
         };
+        dismissed.into_iter().for_each(Waiter::wake);
         self.shared.tell(is_reached);
         if is_aside {
             self.shared.set_aside.notify_one();

@@ -10,10 +10,15 @@ use super::breaker::State;
 use super::shared::Shared;
 
 impl Throttle {
-    /// Waits until a request waits and no backend is ready. Immediate if that is so.
+    /// Waits until a backend is ready. Immediate if one is. For a request that takes no place in the queue meanwhile.
     ///
     /// # Cancel safety
     /// Nothing is lost if the future is dropped. This holds for the others too.
+    pub(crate) async fn ready(&self) {
+        self.shared.until(State::Ready).await;
+    }
+
+    /// Waits until a request waits and no backend is ready. Immediate if that is so.
     pub async fn starving(&self) {
         self.shared.until(State::Starving).await;
     }

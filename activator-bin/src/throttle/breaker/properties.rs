@@ -9,11 +9,14 @@ use self::model::Model;
 use super::*;
 
 mod model;
+mod unready;
 
 /// An operation. Numbers select among what exists at that moment.
 #[derive(Clone, Debug)]
 enum Op {
     Arrive,
+    /// A request that waits only while a backend is ready.
+    ArriveWhileReady,
     Cancel(usize),
     Collect(usize),
     Release(usize),
@@ -73,6 +76,7 @@ impl Both {
     fn apply(&mut self, op: &Op) {
         match *op {
             Op::Arrive => self.arrive(),
+            Op::ArriveWhileReady => self.arrive_while_ready(),
             Op::Cancel(nth) => self.cancel(nth),
             Op::Collect(nth) => self.collect(nth),
             Op::Release(nth) => {
@@ -115,79 +119,16 @@ impl Both {
             }
             Op::Close => self.close(),
         }
+        self.check_dismissed();
         self.grant_all();
         self.check_watched();
         self.compare();
     }
 
-    /// Those who wait are woken if what they wait for is reached, and look again.
-    fn check_watched(&mut self) {
-        let is_reached = self.breaker.take_reached();
-        let mut watched = std::mem::take(&mut self.model.watched);
-        let (before, one_vacated) = (watched.len(), |it: &State| matches!(it, State::Vacated(_)));
-        watched.retain(|&state| {
-            let holds = self.model.holds(state);
-            assert!(is_reached || !holds, "nobody was told of {state:?}");
-            if is_reached {
-                assert_eq!(self.breaker.watch(state), holds);
-            }
-            !holds
-        });
-        let is_for_nothing = is_reached && watched.len() == before;
-        assert!(!is_for_nothing || watched.iter().any(one_vacated));
-        self.model.watched = watched;
-    }
-
-    fn fail(&mut self, seconds: u64) {
-        let until = self.model.now + seconds;
-        self.model.failed_until = Some(until);
-        let failure = Failure {
-            until: self.at(until),
-            why: until.to_string(),
-        };
-        let refused: Vec<u64> = self.breaker.set_failure(Some(Arc::new(failure))).collect();
-        let mut expected = BTreeSet::new();
-        if self.model.ready.is_empty() {
-            expected = std::mem::take(&mut self.model.waiting);
-        }
-        assert!(refused.into_iter().eq(expected), "in order of arrival");
-    }
-
-    /// Whether a request that arrived, or comes back, may wait.
-    fn may_wait(&self, is_back: bool) -> bool {
-        let has_room = is_back || self.model.waiting.len() < self.model.queue_depth;
-        !self.model.closed && !self.model.has_failed() && has_room
-    }
-
-    /// Whether a refusal is the right one.
-    fn check_refusal(&self, why: &NotQueued) {
-        match why {
-            NotQueued::Closed => assert!(self.model.closed),
-            NotQueued::Failed(failure) => {
-                assert!(!self.model.closed && self.model.has_failed());
-                let until = self.model.failed_until.unwrap();
-                assert_eq!(failure.until, self.at(until));
-            }
-            NotQueued::QueueFull => {
-                assert!(self.model.waiting.len() >= self.model.queue_depth);
-            }
-        }
-    }
-
     fn arrive(&mut self) {
-        self.model.arrivals += 1;
-        let arrival = self.model.arrivals;
-        let goes_through = !self.model.closed
-            && self.model.waiting.is_empty()
-            && !self.model.with_room().is_empty();
-        let draw = self.draw();
-        let grant = self.breaker.try_acquire(|| draw);
-        assert_eq!(grant.is_some(), goes_through);
-        if let Some(grant) = grant {
-            self.model.take(arrival, grant.backend());
-            self.grants.insert(arrival, grant);
+        let Some(arrival) = self.arrive_to_wait() else {
             return;
-        }
+        };
         let now = self.at(self.model.now);
         let answer = self.breaker.may_wait(|| now);
         assert_eq!(answer.is_ok(), self.may_wait(false));
@@ -198,6 +139,24 @@ impl Both {
                 self.model.waiting.insert(arrival);
             }
         }
+    }
+
+    /// A new request, unless it gets a slot at once.
+    fn arrive_to_wait(&mut self) -> Option<u64> {
+        self.model.arrivals += 1;
+        let arrival = self.model.arrivals;
+        let goes_through = !self.model.closed
+            && self.model.waiting.is_empty()
+            && !self.model.with_room().is_empty();
+        let draw = self.draw();
+        let grant = self.breaker.try_acquire(|| draw);
+        assert_eq!(grant.is_some(), goes_through);
+        let Some(grant) = grant else {
+            return Some(arrival);
+        };
+        self.model.take(arrival, grant.backend());
+        self.grants.insert(arrival, grant);
+        None
     }
 
     fn cancel(&mut self, nth: usize) {
@@ -227,6 +186,9 @@ impl Both {
                 assert!(!self.model.waiting.contains(&arrival));
                 let is_closed = matches!(why, NotQueued::Closed);
                 assert_eq!(is_closed, self.model.closed, "{why:?}");
+                if why == NotQueued::NotReady {
+                    assert!(self.model.only_while_ready.contains(&arrival));
+                }
             }
         }
     }
@@ -345,6 +307,7 @@ fn limits() -> impl Strategy<Value = u32> {
 
 fn states() -> impl Strategy<Value = State> {
     prop_oneof![
+        Just(State::Ready),
         Just(State::Starving),
         Just(State::Idle),
         (0..BACKENDS).prop_map(|number| State::Vacated(backend(number))),
@@ -353,7 +316,8 @@ fn states() -> impl Strategy<Value = State> {
 
 fn ops() -> impl Strategy<Value = Op> {
     prop_oneof![
-        30 => Just(Op::Arrive),
+        25 => Just(Op::Arrive),
+        5 => Just(Op::ArriveWhileReady),
         5 => any::<usize>().prop_map(Op::Cancel),
         20 => any::<usize>().prop_map(Op::Collect),
         20 => any::<usize>().prop_map(Op::Release),

@@ -10,6 +10,8 @@ pub(super) struct Model {
     pub(super) closed: bool,
     pub(super) arrivals: u64,
     pub(super) waiting: BTreeSet<u64>,
+    /// Those that wait, or did, only while a backend is ready.
+    pub(super) only_while_ready: BTreeSet<u64>,
     /// Granted slots, collected or not: the arrival and its backend.
     pub(super) slots: BTreeMap<u64, SocketAddr>,
     /// Ordered by text.
@@ -42,6 +44,7 @@ impl Model {
 
     pub(super) fn holds(&self, state: State) -> bool {
         match state {
+            State::Ready => !self.ready.is_empty(),
             State::Starving => !self.waiting.is_empty() && self.ready.is_empty(),
             State::Idle => self.waiting.is_empty() && self.slots.is_empty(),
             State::Vacated(backend) => {
@@ -92,6 +95,7 @@ impl Model {
             }
         }
         self.last_pick = Some(picked);
+        self.only_while_ready.remove(&arrival);
         let before = self.slots.insert(arrival, backend);
         assert_eq!(before, None, "{arrival} has a slot already");
     }
