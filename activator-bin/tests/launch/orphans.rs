@@ -90,6 +90,48 @@ async fn the_program_ends_with_its_supervisor() {
     }
 }
 
+#[tokio::test]
+async fn a_supervisor_that_is_asked_to_end_asks_its_program() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let mut instance = Instance::start(script(FAMILY));
+        let family = family(&instance).await;
+        kill_process(parent(family[0]), signal).unwrap();
+        assert_eq!(instance.ended().await, "was ended by SIGTERM");
+        assert_eq!(family.iter().find_map(|pid| state(*pid)), None);
+    }
+}
+
+#[tokio::test]
+async fn supervisors_are_not_called_like_the_activator() {
+    let mut instance = Instance::start(script("sleep 1000"));
+    let supervisor = parent(instance.pid().await).as_raw_nonzero();
+    let name = std::fs::read_to_string(format!("/proc/{supervisor}/comm")).unwrap();
+    assert_eq!(name, "supervise\n");
+    let arguments = std::fs::read_to_string(format!("/proc/{supervisor}/cmdline")).unwrap();
+    assert_eq!(arguments, "activator\0supervise\0default/hello-0\0");
+    let environment = std::fs::read_to_string(format!("/proc/{supervisor}/environ")).unwrap();
+    assert_eq!(environment, "");
+    instance.running.stop();
+    instance.ended().await;
+}
+
+#[tokio::test]
+async fn what_a_program_has_left_to_its_supervisor_is_waited_for() {
+    let mut instance = Instance::start(script(
+        "for i in 1 2 3 4 5; do setsid sh -c 'sleep 0.01 &' & done; wait; echo all left; sleep 1000",
+    ));
+    let supervisor = parent(instance.pid().await).as_raw_nonzero();
+    instance.says("all left").await;
+    let children = format!("/proc/{supervisor}/task/{supervisor}/children");
+    let is_alone = || {
+        let children = std::fs::read_to_string(&children).unwrap();
+        (children.split_ascii_whitespace().count() == 1).then_some(())
+    };
+    eventually("nobody is left but the program", is_alone).await;
+    instance.running.stop();
+    instance.ended().await;
+}
+
 fn parent(pid: u32) -> Pid {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     let (_, rest) = stat.rsplit_once(')').unwrap();

@@ -20,7 +20,7 @@ use crate::launcher::fleet::{Ended, Event, InstanceId};
 use crate::launcher::supervisor::order::{Order, Task};
 use crate::os::open_files;
 use crate::revision::LaunchSpec;
-use crate::revision::launch::BusyCheck;
+use crate::revision::launch::{BusyCheck, InstanceLog};
 
 mod life;
 
@@ -28,6 +28,9 @@ use life::{Life, Started};
 
 /// How long the last output may take after the end: another process may hold it open.
 const OUTPUT_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How many of its last lines are logged of one that ended although nobody asked it to.
+const LAST_LINES: usize = 10;
 
 /// What an instance is to do. The last wish counts; being asked to end is final.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -109,6 +112,9 @@ impl Instance {
         let end = Life::new(self, started).run(wishes).await;
         let status = process.end().await;
         self.finish(output).await;
+        if !end.is_asked && self.spec.log != InstanceLog::Inherit {
+            self.log_last_lines();
+        }
         end.how(status)
     }
 
@@ -167,6 +173,14 @@ impl Instance {
         let known = Arc::clone(&self.known);
         let mut output = Output::new(self.name(), &self.spec.log, known).await;
         tokio::spawn(async move { output.follow(pipe).await })
+    }
+
+    /// For those who wonder why it ended, and see no more of its output.
+    fn log_last_lines(&self) {
+        let (name, lines) = (self.name(), self.known.tail.lock().lines());
+        for line in &lines[lines.len().saturating_sub(LAST_LINES)..] {
+            tracing::warn!("{name}: {line}");
+        }
     }
 
     async fn finish(&self, mut output: JoinHandle<()>) {

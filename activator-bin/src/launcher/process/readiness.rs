@@ -18,10 +18,10 @@ pub(super) async fn until_ready(path: Option<&str>, places: &[Place], problem: &
     let start = Instant::now();
     for place in places {
         let mut attempt = 0;
-        while let Err(why) = ask(path, place, patience(attempt)).await {
+        while let Err(Problem { why, has_responded }) = ask(path, place, patience(attempt)).await {
             *problem.lock() = why;
             attempt += 1;
-            sleep(pause(start.elapsed())).await;
+            sleep(pause(start.elapsed(), has_responded)).await;
         }
     }
 }
@@ -34,17 +34,33 @@ pub(super) fn path(ready: &Ready) -> Option<&str> {
     }
 }
 
-async fn ask(path: Option<&str>, place: &Place, patience: Duration) -> Result<(), String> {
+/// Why one is not ready.
+struct Problem {
+    why: String,
+    /// It has said so itself.
+    has_responded: bool,
+}
+
+impl From<String> for Problem {
+    fn from(why: String) -> Self {
+        Self {
+            why,
+            has_responded: false,
+        }
+    }
+}
+
+async fn ask(path: Option<&str>, place: &Place, patience: Duration) -> Result<(), Problem> {
     let Some(path) = path else {
-        return connect(place, patience).await.map(drop);
+        connect(place, patience).await?;
+        return Ok(());
     };
     let status = get(place, path, patience).await?;
     if (200..400).contains(&status.as_u16()) {
-        Ok(())
-    } else {
-        Err(format!(
-            "GET {path} is answered with status {}",
-            status.as_u16()
-        ))
+        return Ok(());
     }
+    Err(Problem {
+        why: format!("GET {path} is answered with status {}", status.as_u16()),
+        has_responded: true,
+    })
 }

@@ -71,19 +71,19 @@ pub(super) struct Life<'a> {
 }
 
 /// How an instance ended.
-pub(super) enum End {
-    /// As its supervisor reports.
-    Reported(String),
-    /// Its supervisor has ended without a report, or has not done what it was told.
-    Lost,
+pub(super) struct End {
+    /// As its supervisor reports; `None` if that has ended without a report, or has not done what it was told.
+    how: Option<String>,
+    /// It was asked to end.
+    pub(super) is_asked: bool,
 }
 
 impl End {
     pub(super) fn how(self, supervisor: Option<ExitStatus>) -> String {
-        match (self, supervisor) {
-            (Self::Reported(how), _) => how,
-            (Self::Lost, Some(status)) => format!("its supervisor ended early: {status}"),
-            (Self::Lost, None) => "its supervisor ended early".to_owned(),
+        match (self.how, supervisor) {
+            (Some(how), _) => how,
+            (None, Some(status)) => format!("its supervisor ended early: {status}"),
+            (None, None) => "its supervisor ended early".to_owned(),
         }
     }
 }
@@ -124,7 +124,7 @@ impl<'a> Life<'a> {
                 biased;
                 report = self.reports.next() => match report {
                     Some(Report::Started { pid }) => self.started(pid),
-                    Some(Report::Ended { how, .. }) => return End::Reported(self.explain(how)),
+                    Some(Report::Ended { how, .. }) => return self.ended(how),
                     None => return self.lost(),
                 },
                 changed = wishes.changed(), if is_wanted => match changed {
@@ -273,11 +273,15 @@ impl<'a> Life<'a> {
     }
 
     /// Says more of the end than its supervisor knows.
-    fn explain(&self, how: String) -> String {
-        match &self.died {
+    fn ended(&self, how: String) -> End {
+        let how = match &self.died {
             Some(died) => format!("{died}; {how}"),
             None if self.is_late() => format!("was not ready in time: {}", self.problem.lock()),
             None => how,
+        };
+        End {
+            how: Some(how),
+            is_asked: self.is_ending() && !self.is_late(),
         }
     }
 
@@ -287,7 +291,10 @@ impl<'a> Life<'a> {
         if let Some(pid) = pid.and_then(Pid::from_raw) {
             let _ = kill_process_group(pid, Signal::KILL);
         }
-        End::Lost
+        End {
+            how: None,
+            is_asked: self.is_ending(),
+        }
     }
 }
 

@@ -74,7 +74,14 @@ pub(in super::super) async fn get(
 async fn dial(place: &Place) -> io::Result<Box<dyn Connection>> {
     Ok(match &place.socket {
         Some(path) => Box::new(UnixStream::connect(path).await?),
-        None => Box::new(TcpStream::connect(place.address).await?),
+        None => {
+            let stream = TcpStream::connect(place.address).await?;
+            if stream.local_addr()? == place.address {
+                // The system has chosen the port that nobody listens on: it is connected to itself.
+                return Err(io::ErrorKind::ConnectionRefused.into());
+            }
+            Box::new(stream)
+        }
     })
 }
 

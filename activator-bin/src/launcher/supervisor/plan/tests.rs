@@ -299,6 +299,24 @@ proptest! {
     }
 
     #[test]
+    fn what_a_program_leaves_behind_ends_with_it(nature in nature(), code in 0..3, pass: u16) {
+        prop_assume!(!nature.others_are_stuck);
+        let mut world = World::new(Task::Process { command: vec!["serve".to_owned()] }, nature.clone());
+        world.step(&Step::Execute(true));
+        world.step(&Step::Pass(pass));
+        world.step(&Step::Exit(code));
+        prop_assert_eq!(world.ended, Some(world.now));
+        let must_stay = "exited with code 0 and left processes behind: it must stay in the foreground";
+        let how = if code == 0 && nature.others > 0 {
+            must_stay.to_owned()
+        } else {
+            format!("exited with code {code}")
+        };
+        let end = Action::Report(Report::Ended { how, code: Some(code) });
+        prop_assert!(world.actions.contains(&end));
+    }
+
+    #[test]
     fn a_program_that_nobody_asks_to_end_is_left_alone(steps in vec(step(), 0..20), nature in nature()) {
         let mut world = World::new(Task::Process { command: vec!["serve".to_owned()] }, nature);
         for step in &steps {
