@@ -1,14 +1,11 @@
 //! Nothing of an instance is left, however it or the activator ends.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
-
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::scene::{Instance, eventually, script, state};
 
 /// Says which process it is, as do its child, a grandchild and one that has left its group and session.
-const FAMILY: &str = "
+pub(crate) const FAMILY: &str = "
     echo family $$
     sh -c 'echo family $$; sleep 1000 & echo family $!; wait' &
     setsid sh -c '(sh -c \"echo family \\$\\$; exec sleep 1000\" &)' &
@@ -17,7 +14,7 @@ const FAMILY: &str = "
 /// How many that are.
 const MEMBERS: usize = 4;
 
-fn members(lines: &[String]) -> Option<Vec<u32>> {
+pub(crate) fn members(lines: &[String]) -> Option<Vec<u32>> {
     let numbers = lines.iter().filter_map(|line| line.strip_prefix("family "));
     let numbers: Vec<_> = numbers.map(|number| number.parse().unwrap()).collect();
     (numbers.len() == MEMBERS).then_some(numbers)
@@ -137,49 +134,4 @@ fn parent(pid: u32) -> Pid {
     let (_, rest) = stat.rsplit_once(')').unwrap();
     let parent = rest.split_ascii_whitespace().nth(1).unwrap();
     Pid::from_raw(parent.parse().unwrap()).unwrap()
-}
-
-/// Set in a process of this test program that only holds an instance.
-const HOLDER: &str = "HOLDS_AN_INSTANCE";
-
-#[tokio::test]
-async fn all_end_with_an_activator_that_is_killed() {
-    if std::env::var_os(HOLDER).is_some() {
-        hold().await;
-    }
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "orphans::all_end_with_an_activator_that_is_killed",
-            "--nocapture",
-        ])
-        .env(HOLDER, "1")
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(holder.stdout.take().unwrap()).lines();
-    let mut said = Vec::new();
-    let mut lines = lines.map_while(Result::ok);
-    let family = loop {
-        // Begins with what the harness says of the test.
-        let line = lines.next().expect("it says what it holds");
-        said.extend(line.find("family ").map(|at| line[at..].to_owned()));
-        if let Some(family) = members(&said) {
-            break family;
-        }
-    };
-    assert!(family.iter().all(|pid| state(*pid).is_some()));
-    holder.kill().unwrap();
-    holder.wait().unwrap();
-    let gone = || family.iter().all(|pid| state(*pid).is_none()).then_some(());
-    eventually("all end", gone).await;
-}
-
-/// Holds an instance until it is killed.
-async fn hold() -> ! {
-    let instance = Instance::start(script(FAMILY));
-    for pid in family(&instance).await {
-        println!("family {pid}");
-    }
-    std::future::pending().await
 }
