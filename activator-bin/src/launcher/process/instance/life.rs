@@ -132,10 +132,7 @@ impl<'a> Life<'a> {
                         let wanted = *wishes.borrow_and_update();
                         self.tell(wanted).await;
                     }
-                    Err(_) => {
-                        self.starting = None;
-                        self.commands = None;
-                    }
+                    Err(_) => self.orphan(),
                 },
                 () = finished(&mut self.starting) => self.ready().await,
                 () = notified(self.notifications.as_ref()) => self.ready().await,
@@ -200,6 +197,15 @@ impl<'a> Life<'a> {
             self.send(frozen[usize::from(wanted.is_frozen)]).await;
         }
         self.ask();
+    }
+
+    /// Nobody holds it any more: its supervisor ends it as if the activator were gone.
+    fn orphan(&mut self) {
+        self.starting = None;
+        self.gone = None;
+        self.commands = None;
+        let patience = self.instance.spec.stop_timeout + self.kill_patience();
+        self.deadline.get_or_insert(Instant::now() + patience);
     }
 
     async fn send(&mut self, command: Command) {
