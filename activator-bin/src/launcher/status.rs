@@ -142,9 +142,9 @@ impl Statuses {
     }
 
     /// Requests are refused for a while, or no longer.
-    pub(super) fn on_failure(&self, key: &RevisionKey, failure: Option<(String, Duration)>) {
+    pub(super) fn on_failure(&self, key: &RevisionKey, failure: Option<(Duration, String)>) {
         self.change(key, |status| {
-            status.failed = failure.map(|(why, pause)| Failed {
+            status.failed = failure.map(|(pause, why)| Failed {
                 why,
                 until: SystemTime::now() + pause,
             });

@@ -186,7 +186,13 @@ impl Task {
                     service.on_first_request(&message.stat, now);
                     self.on_first_request(&message.key);
                 }
-                Report::Tick => service.on_report(&message.stat),
+                Report::Tick => {
+                    service.on_report(&message.stat);
+                    if service.instances == 0 && message.stat.request_count > 0 {
+                        // Answered already, by the page for browsers: nothing waits, and still it is wanted.
+                        self.on_first_request(&message.key);
+                    }
+                }
             }
         }
     }
@@ -423,19 +429,19 @@ impl Task {
         });
     }
 
+    /// Has requests of a revision refused until a time, or no longer.
     fn fail(&mut self, key: &RevisionKey, failure: Option<(Duration, String)>) {
         self.hold(key);
         let now = self.now();
-        let shown = failure.clone();
-        let shown = shown.map(|(until, why)| (why, until.saturating_sub(now)));
-        self.parts.statuses.on_failure(key, shown);
+        let failure = failure.map(|(until, why)| (until.saturating_sub(now), why));
+        self.parts.statuses.on_failure(key, failure.clone());
         let Some(service) = self.services.get_mut(key) else {
             return;
         };
         service.waits_since = None;
         if let Some(served) = &service.served {
-            served.set_failed(failure.map(|(until, why)| Failure {
-                until: (self.origin + until).into_std(),
+            served.set_failed(failure.map(|(pause, why)| Failure {
+                until: std::time::Instant::now() + pause,
                 why,
             }));
         }

@@ -12,7 +12,12 @@ impl Task {
         };
         if let Some(failures) = line {
             let failures = Some(failures).filter(|&failures| failures > 0);
-            tracing::info!(revision = %self.revision, %backend, failures, "backend is ready");
+            if failures.is_none() && self.targets.settings.probe == Probe::None {
+                // Nobody has found that out: it is ready as soon as it is listed.
+                tracing::debug!(revision = %self.revision, %backend, "backend is ready");
+            } else {
+                tracing::info!(revision = %self.revision, %backend, failures, "backend is ready");
+            }
         } else if is_owed {
             self.log_at.get_or_insert(now + health_log::PAUSE);
         }
