@@ -25,6 +25,7 @@ mod https;
 mod idle_backend_connections;
 mod idle_clients;
 mod informational;
+mod instances;
 mod launched;
 mod limits;
 mod platform_probes;
