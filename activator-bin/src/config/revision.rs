@@ -14,6 +14,7 @@ use super::launch::{self, LaunchDraft, Shared};
 use super::{Probe, Protocol, RevisionSpec, ThrottleConfig, TimeoutLimits};
 use crate::host::HostPattern;
 use crate::revision::LaunchSpec;
+use crate::revision::launch::Ready;
 use crate::settings::{Value, settings};
 
 /// The range of every bound on a queue.
@@ -165,7 +166,10 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>, groups: Grou
         let before = reader.problems.as_slice().len();
         let mut written = blank.clone();
         let locations = reader.read(&section, &others, &mut written);
-        let Written { mut draft, launch } = written;
+        let Written {
+            mut draft,
+            mut launch,
+        } = written;
         let backends = reader.elements(&section, BACKENDS, BACKENDS_EXPECTED);
         let values = backends.iter().map(|element| Value::Toml(element.value));
         draft.read_backends(values, |index, message| {
@@ -174,6 +178,10 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>, groups: Grou
                 .problems
                 .push(location.clone(), name.as_str(), message);
         });
+        if draft.tls || draft.protocol == Protocol::H2c {
+            // What is asked otherwise speaks plain HTTP/1.1.
+            launch.ready.get_or_insert(Ready::Tcp);
+        }
         draft.launch = launch.finish(reader, &section, &locations, before, draft.tls, &mut shared);
         let Some(key) = draft.key() else {
             continue;

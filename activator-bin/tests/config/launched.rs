@@ -255,3 +255,30 @@ fn a_waiting_page_is_read_with_the_configuration() {
     let page = WaitingPage::Page("<p>soon".into());
     assert_eq!(launch(&file, "b").waiting_page, page);
 }
+
+#[test]
+fn what_does_not_speak_plain_http1_is_ready_once_it_accepts_connections() {
+    let file = |fields: &str| {
+        format!(
+            "[backend_tls]
+            ca_file = '/ca'
+            [[revision]]
+            namespace = 'default'
+            name = 'app'
+            command = 'app'
+            max_scale = 1
+            {fields}"
+        )
+    };
+    let ready = |fields: &str| launch(&file(fields), "app").ready.clone();
+    assert_eq!(ready(""), Ready::Http("/".to_owned()));
+    assert_eq!(ready("protocol = 'h2c'"), Ready::Tcp);
+    assert_eq!(ready("tls = true"), Ready::Tcp);
+    assert_eq!(ready("tls = true\nready = 'notify'"), Ready::Notify);
+    let asked = "protocol = 'h2c'\nready = 'http:/up'";
+    assert_eq!(ready(asked), Ready::Http("/up".to_owned()));
+    let problems =
+        Sources::default().check(Some(("f", file("tls = true\nready = 'http:/'").as_bytes())));
+    let problems = problems.unwrap_err().to_string();
+    assert!(problems.contains("is asked without TLS"), "{problems}");
+}

@@ -70,7 +70,7 @@ pub(super) fn conflicts(
                     "needs backends: where to reach what it starts",
                 );
             }
-            if draft.ready == Ready::Notify {
+            if draft.ready == Some(Ready::Notify) {
                 refuse(
                     "ready",
                     "\"notify\" needs command; use \"http:/path\" or \"tcp\"",
@@ -111,6 +111,9 @@ pub(super) fn conflicts(
             "tls",
             "is not possible over a unix socket; use another port",
         );
+    }
+    if tls && matches!(draft.ready, Some(Ready::Http(_))) {
+        refuse("ready", "is asked without TLS; use \"tcp\" or \"notify\"");
     }
     if is_good("port") {
         conflicts.extend(placeholder::misused(draft));
