@@ -1,6 +1,6 @@
 //! One revision whose instances are started here: its autoscaler, and what its requests are doing.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use reporter_core::Stat;
@@ -15,6 +15,9 @@ use crate::revision::{LaunchSpec, RevisionSpec, ServedRevision};
 /// What a report of a request counts for at least, however short it was: the smallest target. An average is rounded, and
 /// must not become 0.
 const LEAST: f64 = 0.01;
+
+/// Said once: it concerns all schedules.
+static NO_ZONE: Once = Once::new();
 
 /// One revision.
 pub(super) struct Service {
@@ -103,6 +106,13 @@ impl Service {
             [] => None,
             entries => {
                 let now = schedule::local_time();
+                if !now.zone_found {
+                    NO_ZONE.call_once(|| {
+                        tracing::warn!(
+                            "this machine has no time zone: schedules are by UTC; set TZ, or install a time zone database"
+                        );
+                    });
+                }
                 schedule::min_scale_at(entries, now.weekday, now.minute)
             }
         };
