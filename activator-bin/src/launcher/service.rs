@@ -134,8 +134,8 @@ impl Service {
         is_quiet && self.launch.schedule.is_empty()
     }
 
-    /// Whether it has requests, in flight or queued, at this moment.
-    pub(super) fn has_requests(&self) -> bool {
+    /// Whether a request has a slot or waits for one, be it one that does not count.
+    pub(super) fn is_busy(&self) -> bool {
         let served = self.served.as_ref();
         served.is_some_and(|it| it.throttle.queued() + it.throttle.active() > 0)
     }

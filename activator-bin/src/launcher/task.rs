@@ -205,12 +205,26 @@ impl Task {
                 }
                 Report::Tick => {
                     service.on_report(&message.stat);
-                    if service.instances == 0 && message.stat.request_count > 0 {
-                        // Answered already, by the page for browsers: nothing waits, and still it is wanted.
-                        self.on_first_request(&message.key);
+                    if message.stat.request_count > 0 {
+                        self.on_requests(&message.key);
                     }
                 }
             }
+        }
+    }
+
+    /// There were requests since the last report.
+    fn on_requests(&mut self, key: &RevisionKey) {
+        match self.services.get(key) {
+            // Answered already, by the page for browsers: nothing waits, and still it is wanted.
+            Some(service) if service.instances == 0 => self.on_first_request(key),
+            // It is idle again, since just now.
+            Some(service) if !service.is_in_use => {
+                for is_in_use in [true, false] {
+                    self.on(Event::InUse(key.clone(), is_in_use));
+                }
+            }
+            _ => {}
         }
     }
 
@@ -246,7 +260,7 @@ impl Task {
         };
         let wanted = service.decide(now);
         // Its average is 0 once the window has passed; a request in flight is one whatever the average.
-        if wanted == 0 && service.has_requests() {
+        if wanted == 0 && has_requests(&self.parts.reporter, key) {
             return;
         }
         self.parts.statuses.wanted(key, wanted);
@@ -280,7 +294,7 @@ impl Task {
         let is_tracked = self.parts.reporter.in_flight(key).is_some();
         if let Some(service) = self.services.get_mut(key)
             && service.instances == 0
-            && !service.has_requests()
+            && !service.is_busy()
             && !is_tracked
         {
             service.let_go();
@@ -302,8 +316,10 @@ impl Task {
     /// Which revisions have requests is looked at before each decision, so that none rests on what was.
     fn tell_use(&mut self) {
         let mut changed = Vec::new();
+        let reporter = &self.parts.reporter;
         for (key, service) in &mut self.services {
-            let is_in_use = service.has_requests();
+            // Those that are ignored are not counted.
+            let is_in_use = service.served.is_some() && has_requests(reporter, key);
             if service.is_in_use != is_in_use {
                 service.is_in_use = is_in_use;
                 changed.push(Event::InUse(key.clone(), is_in_use));
@@ -329,6 +345,11 @@ impl Task {
             self.actions = actions;
         }
     }
+}
+
+/// Whether it has requests, in flight or queued, at this moment.
+fn has_requests(reporter: &ConcurrencyReporter, key: &RevisionKey) -> bool {
+    reporter.in_flight(key).is_some_and(|count| count > 0)
 }
 
 /// Never ready if there is no time.
