@@ -20,6 +20,7 @@ mod load;
 mod nginx;
 mod overload;
 mod python;
+mod recipes;
 mod rolling;
 mod slow_server;
 mod websocket;
@@ -54,6 +55,7 @@ const SCENES: &[Scene] = &[
     ("crowd", crowd::run),
     ("overload", overload::run),
     ("handover", handover::run),
+    ("recipes", recipes::run),
     ("bad-neighbours", bad_neighbours::run),
     ("image", image::run),
     ("cluster-scaling", cluster::scaling::run),
