@@ -1,8 +1,8 @@
 //! Which revision of a group gets a place in it, and who has to leave for that.
 //!
 //! All instances of its revisions count until they are gone: a frozen one still holds its memory. Whoever needs its first
-//! instance comes first, in the order of waiting. For it an idle instance has to leave, the longest idle one first. If
-//! there is none, one that is in use gets no more requests once the first of those that wait has waited for `max_wait`
+//! instance comes first, in the order of waiting. For it an idle instance has to leave, the longest idle one first, once
+//! it has been idle for as long as its start took, a second at most. If there is none, one that is in use gets no more requests once the first of those that wait has waited for `max_wait`
 //! while it was there, and leaves when its own have ended: each revision has a turn of `max_wait` at least. Until then
 //! `min_uptime` and the busy check count, a floor never does. More instances for load or a floor take places that are
 //! free while nobody waits, or those of frozen ones.
@@ -159,6 +159,14 @@ impl<'a> Group<'a> {
                 self.stop(at, step);
                 return true;
             }
+            let rested = self.members[at.0]
+                .need
+                .used_at
+                .saturating_add(self.at(at).rest());
+            if step.now < rested && !is_over {
+                self.look_again(waiting, rested);
+                continue;
+            }
             let member = &mut *self.members[at.0];
             let (spec, instance) = (&member.spec, &mut member.instances[at.1]);
             let leave = match instance.up_since.saturating_add(spec.min_uptime) {
@@ -210,12 +218,18 @@ impl<'a> Group<'a> {
         };
         let turn = self.turn(waiting, first);
         if step.now < turn {
-            self.members[waiting].turn_at = Some(turn);
+            self.look_again(waiting, turn);
             return false;
         }
         let instance = &mut self.members[first.0].instances[first.1];
         instance.withdraw(StopCause::Evicted, step);
         true
+    }
+
+    /// At this time it may get its place.
+    fn look_again(&mut self, waiting: usize, at: Duration) {
+        let turn_at = &mut self.members[waiting].turn_at;
+        *turn_at = Some(turn_at.map_or(at, |sooner| sooner.min(at)));
     }
 
     /// Until when an instance may take requests while this one waits.

@@ -13,6 +13,8 @@ use super::step::Step;
 use crate::revision::LaunchSpec;
 use crate::revision::launch::Start;
 
+/// The longest that an idle instance keeps its place while another revision waits for it.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// How long SIGKILL may take before it is sent again.
 const KILL_PAUSE: Duration = Duration::from_secs(10);
 /// How long an instance that was busy is left alone before it is asked again.
@@ -37,6 +39,8 @@ pub(super) struct Instance {
     start_cause: StartCause,
     /// When it was last started or woken; from then on it was there for requests.
     pub(super) up_since: Duration,
+    /// How long it took to become ready.
+    start_took: Duration,
     /// The number of its last `Withdraw`.
     withdrawal: u64,
     check: Check,
@@ -117,6 +121,7 @@ impl Instance {
             since: step.now,
             start_cause: cause,
             up_since: step.now,
+            start_took: Duration::ZERO,
             withdrawal: 0,
             check: Check::Unasked,
         }
@@ -125,6 +130,13 @@ impl Instance {
     /// Whether this is what would be started by now.
     pub(super) fn is_current(&self, spec: &LaunchSpec) -> bool {
         !self.is_retired && self.spec.start == spec.start && self.spec.ready == spec.ready
+    }
+
+    /// How long it has to be idle before it makes room for another revision: as long as its start took, which is what
+    /// leaving too early costs, and no longer than anybody would mind. So two that take turns between two requests of
+    /// each do not thrash.
+    pub(super) fn rest(&self) -> Duration {
+        self.start_took.min(LONGEST_REST)
     }
 
     /// Whether this is the number of its last `Withdraw`.
@@ -144,6 +156,7 @@ impl Instance {
 
     /// It has become ready by itself.
     pub(super) fn on_ready(&mut self, step: &mut Step<'_>) {
+        self.start_took = step.now.saturating_sub(self.since);
         self.up_since = step.now;
         step.act(Action::Admit(self.id));
         let cause = Cause::Start(self.start_cause);
