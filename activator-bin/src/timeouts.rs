@@ -29,7 +29,8 @@ settings! {
     /// How long the requests of a revision may take, waiting for capacity included.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct TimeoutLimits in "" {
-        /// How long a request may take, from its head to the end of the response, time in the queue included.
+        /// How long a request may take, from its head to the end of the response, time in the queue included; 24h when
+        /// unset if the instances are started here.
         total as "timeout": Duration = "5m", duration("10ms"..="365d");
         /// How long until the head of the response, or of an informational one (1xx), has arrived; only timeout applies
         /// when unset.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use reporter_core::{Revision, RevisionKey};
 
@@ -83,12 +84,24 @@ settings! {
     }
 }
 
+/// How long a request may take to instances that are started here, unless it is set: there are streams and WebSockets that
+/// people keep open, and nobody else to say how long.
+const LAUNCHED_TIMEOUT: Duration = Duration::from_secs(24 * 60 * 60);
+
 impl Draft {
     pub(super) fn new(namespace: &str, name: &str) -> Self {
         Self {
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             ..Self::default()
+        }
+    }
+
+    /// Its instances are started here.
+    pub(super) fn set_launch(&mut self, launch: Arc<LaunchSpec>, is_timeout_set: bool) {
+        self.launch = Some(launch);
+        if !is_timeout_set {
+            self.timeouts.total = LAUNCHED_TIMEOUT;
         }
     }
 
@@ -182,7 +195,10 @@ pub(super) fn read_all(reader: &mut Reader<'_>, root: &Section<'_>, groups: Grou
             // What is asked otherwise speaks plain HTTP/1.1.
             launch.ready.get_or_insert(Ready::Tcp);
         }
-        draft.launch = launch.finish(reader, &section, &locations, before, draft.tls, &mut shared);
+        let launch = launch.finish(reader, &section, &locations, before, draft.tls, &mut shared);
+        if let Some(launch) = launch {
+            draft.set_launch(launch, locations.contains_key("timeout"));
+        }
         let Some(key) = draft.key() else {
             continue;
         };

@@ -34,7 +34,9 @@ impl Up {
             let location = Location::Flag("the command".to_owned());
             problems.push(location, field, message);
         }
-        draft.launch = launch;
+        if let Some(launch) = launch {
+            draft.set_launch(launch, false);
+        }
         FileContent {
             config: Config {
                 trust_knative_headers: false,

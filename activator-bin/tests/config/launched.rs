@@ -282,3 +282,18 @@ fn what_does_not_speak_plain_http1_is_ready_once_it_accepts_connections() {
     let problems = problems.unwrap_err().to_string();
     assert!(problems.contains("is asked without TLS"), "{problems}");
 }
+
+#[test]
+fn requests_may_take_a_day_where_nobody_else_says_how_long() {
+    let total = |fields: &str| {
+        let file = format!("[[revision]]\nnamespace = 'default'\nname = 'app'\n{fields}");
+        load(&file).revisions[0].timeouts.total
+    };
+    const MINUTE: Duration = Duration::from_secs(60);
+    assert_eq!(total("backends = []"), 5 * MINUTE);
+    assert_eq!(total("command = 'app'\nmax_scale = 1"), 24 * 60 * MINUTE);
+    assert_eq!(
+        total("command = 'app'\nmax_scale = 1\ntimeout = '1m'"),
+        MINUTE
+    );
+}
