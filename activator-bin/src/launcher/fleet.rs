@@ -36,6 +36,7 @@ pub struct Fleet {
     /// Whose each instance is.
     owners: BTreeMap<InstanceId, RevisionKey>,
     last_id: u64,
+    last_wait: u64,
     /// The latest time that was told.
     now: Duration,
     is_shutdown: bool,
@@ -57,6 +58,7 @@ impl Fleet {
             now: self.now,
             is_shutdown: self.is_shutdown,
             last_id: &mut self.last_id,
+            last_wait: &mut self.last_wait,
             owners: &mut self.owners,
             actions,
         };
@@ -96,7 +98,7 @@ impl Fleet {
         }
         for key in &keys {
             if let Some(revision) = revisions.get_mut(key) {
-                revision.finish(&step);
+                revision.finish(&mut step);
                 if revision.is_removed && revision.instances.is_empty() {
                     revisions.remove(key);
                 }
@@ -167,7 +169,6 @@ fn happen(revisions: &mut BTreeMap<RevisionKey, Revision>, event: Event, step: &
         Event::Ended(id, Ended { how }) => revision.on_ended(id, how, step),
         Event::Drained(id, number) => revision.on_drained(id, number, step),
         Event::Busy(id, is_busy) => revision.on_busy(id, is_busy, now),
-        _ if revision.is_removed => {}
         Event::Wanted(_, wanted) => revision.need.wanted = wanted,
         Event::MinScale(_, floor, cause) => revision.need.set_floor(floor, cause),
         Event::Demand(_) => revision.on_demand(now),

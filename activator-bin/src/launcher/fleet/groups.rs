@@ -2,10 +2,10 @@
 //!
 //! All instances of its revisions count until they are gone: a frozen one still holds its memory. Whoever needs its first
 //! instance comes first, in the order of waiting. For it an idle instance has to leave, the longest idle one first, once
-//! it has been idle for as long as its start took, a second at most. If there is none, one that is in use gets no more requests once the first of those that wait has waited for `max_wait`
-//! while it was there, and leaves when its own have ended: each revision has a turn of `max_wait` at least. Until then
-//! `min_uptime` and the busy check count, a floor never does. More instances for load or a floor take places that are
-//! free while nobody waits, or those of frozen ones.
+//! it has been idle for as long as its start took, a second at most. If there is none, one that is in use gets no more
+//! requests once the first of those that wait has waited for `max_wait` while it was there, and leaves when its own have
+//! ended: each revision has a turn of `max_wait` at least. Until then `min_uptime` and the busy check count, a floor
+//! never does. More instances for load or a floor take places that are free while nobody waits, or those of frozen ones.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -39,8 +39,7 @@ pub(super) fn arrange<'a>(
     }
     let mut group = Group::new(name, all);
     let mut waiting: Vec<_> = group.waiting(step).collect();
-    let key = |at: &usize| (group.members[*at].need.waits_since, &group.members[*at].key);
-    waiting.sort_by(|one, other| key(one).cmp(&key(other)));
+    waiting.sort_by_key(|at| group.members[*at].need.wait);
     group.leaving = group.leaving(&waiting);
     let mut all_served = true;
     for at in waiting {
@@ -70,7 +69,7 @@ impl<'a> Group<'a> {
     /// Those that need their first instance.
     fn waiting(&self, step: &Step<'_>) -> impl Iterator<Item = usize> {
         let members = self.members.iter().enumerate();
-        let waiting = members.filter(|(_, it)| it.need.waits_since.is_some());
+        let waiting = members.filter(|(_, it)| it.need.wait.is_some());
         waiting
             .filter(|(_, it)| it.missing(step) > 0)
             .map(|(at, _)| at)
@@ -80,7 +79,7 @@ impl<'a> Group<'a> {
     fn leaving(&self, waiting: &[usize]) -> Vec<At> {
         let mut leaving: Vec<_> = self.all().filter(|at| self.is_leaving(*at)).collect();
         leaving.sort_by_key(|at| {
-            let is_evicted = self.at(*at).phase == Phase::Draining(StopCause::Evicted);
+            let is_evicted = self.at(*at).is_evicted();
             (is_evicted, is_evicted && waiting.contains(&at.0))
         });
         leaving
@@ -113,9 +112,11 @@ impl<'a> Group<'a> {
             return true;
         }
         if self.leaving.is_empty() {
+            let first = self.first_turn(waiting);
+            self.members[waiting].turn_at = first.map(|(until, _)| until);
             let _ = self.evict_idle(waiting, step)
                 || self.claim_draining()
-                || self.evict_used(waiting, step);
+                || first.is_some_and(|(until, at)| self.evict_used(until, at, step));
         } else {
             let first = self.leaving.remove(0);
             self.claim(first);
@@ -131,14 +132,16 @@ impl<'a> Group<'a> {
         let phase = &mut member.instances[at.1].phase;
         if *phase != Phase::Ready {
             *phase = Phase::Draining(StopCause::Evicted);
+            return false;
         }
-        *phase == Phase::Ready
+        member.let_go(step);
+        true
     }
 
     /// Nobody waits for those that leave: they need not.
     fn pardon(&mut self, step: &mut Step<'_>) {
         for at in self.leaving.clone() {
-            if self.at(at).phase == Phase::Draining(StopCause::Evicted) {
+            if self.at(at).is_evicted() {
                 self.take_back(at, step);
             }
         }
@@ -159,16 +162,13 @@ impl<'a> Group<'a> {
                 self.stop(at, step);
                 return true;
             }
-            let rested = self.members[at.0]
-                .need
-                .used_at
-                .saturating_add(self.at(at).rest());
+            let member = &mut *self.members[at.0];
+            let (spec, instance) = (&member.spec, &mut member.instances[at.1]);
+            let rested = member.need.used_at.saturating_add(instance.rest());
             if step.now < rested && !is_over {
                 self.look_again(waiting, rested);
                 continue;
             }
-            let member = &mut *self.members[at.0];
-            let (spec, instance) = (&member.spec, &mut member.instances[at.1]);
             let leave = match instance.up_since.saturating_add(spec.min_uptime) {
                 _ if is_over => Leave::Granted,
                 min_uptime if step.now < min_uptime => Leave::Refused,
@@ -208,22 +208,23 @@ impl<'a> Group<'a> {
         }
     }
 
-    /// Has one leave that is in use, if it has had its turn.
-    fn evict_used(&mut self, waiting: usize, step: &mut Step<'_>) -> bool {
-        let others = self.others(waiting);
-        let used = others.filter(|at| self.at(*at).phase == Phase::Ready);
-        let first = used.min_by_key(|at| (self.turn(waiting, *at), self.at(*at).up_since));
-        let Some(first) = first else {
-            return false;
-        };
-        let turn = self.turn(waiting, first);
-        if step.now < turn {
-            self.look_again(waiting, turn);
-            return false;
+    /// Has one leave, in use or not, if its turn is over.
+    fn evict_used(&mut self, until: Duration, at: At, step: &mut Step<'_>) -> bool {
+        let is_over = until <= step.now;
+        if is_over {
+            let instance = &mut self.members[at.0].instances[at.1];
+            instance.withdraw(StopCause::Evicted, step);
         }
-        let instance = &mut self.members[first.0].instances[first.1];
-        instance.withdraw(StopCause::Evicted, step);
-        true
+        is_over
+    }
+
+    /// Whose turn is over first, and when.
+    fn first_turn(&self, waiting: usize) -> Option<(Duration, At)> {
+        let ready = self
+            .others(waiting)
+            .filter(|at| self.at(*at).phase == Phase::Ready);
+        let turns = ready.map(|at| (self.turn(waiting, at), at));
+        turns.min_by_key(|(until, at)| (*until, self.at(*at).up_since))
     }
 
     /// At this time it may get its place.
@@ -235,7 +236,7 @@ impl<'a> Group<'a> {
     /// Until when an instance may take requests while this one waits.
     fn turn(&self, waiting: usize, at: At) -> Duration {
         let waiting = &self.members[waiting];
-        let since = waiting.need.waits_since.unwrap_or_default();
+        let since = waiting.need.wait.map(|it| it.since).unwrap_or_default();
         let max_wait = waiting.spec.group.as_ref().map(|it| it.max_wait);
         let since = since.max(self.at(at).up_since);
         since.saturating_add(max_wait.unwrap_or_default())

@@ -144,6 +144,11 @@ impl Instance {
         self.withdrawal == number
     }
 
+    /// Whether it is drained for another revision.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.phase == Phase::Draining(StopCause::Evicted)
+    }
+
     pub(super) fn state(&self) -> State {
         match self.phase {
             Phase::Starting => State::Starting,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::state::StartCause;
+use super::step::{Step, Wait};
 
 /// What asks for instances of one revision.
 #[derive(Clone, Debug)]
@@ -20,8 +21,8 @@ pub(super) struct Need {
     demand: Option<StartCause>,
     /// When it was in use last, or became ready for that.
     pub(super) used_at: Duration,
-    /// Since when it has needed its first instance.
-    pub(super) waits_since: Option<Duration>,
+    /// Waits for its first instance.
+    pub(super) wait: Option<Wait>,
 }
 
 impl Need {
@@ -34,7 +35,7 @@ impl Need {
             is_in_use: false,
             demand: None,
             used_at: now,
-            waits_since: None,
+            wait: None,
         }
     }
 
@@ -51,9 +52,8 @@ impl Need {
     pub(super) fn on_use(&mut self, is_in_use: bool, now: Duration) {
         self.used_at = now;
         self.is_in_use = is_in_use;
-        if !is_in_use && self.demand == Some(StartCause::FirstRequest) {
-            self.demand = None;
-        }
+        self.demand
+            .take_if(|cause| *cause == StartCause::FirstRequest);
     }
 
     pub(super) fn on_wake(&mut self, until: Duration, is_ready: bool) {
@@ -120,11 +120,11 @@ impl Need {
         }
     }
 
-    /// Since when it has been waiting for its first instance.
-    pub(super) fn wait(&mut self, has_any: bool, now: Duration) {
-        self.waits_since = match self.waits_since {
+    /// Begins or ends to wait for the first instance.
+    pub(super) fn wait_unless(&mut self, has_any: bool, step: &mut Step<'_>) {
+        self.wait = match self.wait {
             _ if has_any || !self.is_used() || self.is_asleep => None,
-            since => since.or(Some(now)),
+            wait => wait.or_else(|| Some(step.wait())),
         };
     }
 

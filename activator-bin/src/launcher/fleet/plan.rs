@@ -25,16 +25,16 @@ impl Revision {
             self.let_go(step);
         }
         let has_any = self.has_any();
-        self.need.wait(has_any, step.now);
+        self.need.wait_unless(has_any, step);
     }
 
     /// Ends the step.
-    pub(super) fn finish(&mut self, step: &Step<'_>) {
+    pub(super) fn finish(&mut self, step: &mut Step<'_>) {
         if self.missing(step) == 0 && !self.history.holds(step.now) {
             self.instead = None;
         }
         let has_any = self.has_any();
-        self.need.wait(has_any, step.now);
+        self.need.wait_unless(has_any, step);
         for instance in &mut self.instances {
             instance.on_step_end();
         }
@@ -47,12 +47,12 @@ impl Revision {
 
     /// Starts what is missing, as far as there is place. Returns how many.
     pub(super) fn grow(&mut self, places: u32, step: &mut Step<'_>) -> u32 {
-        let missing = self.missing(step);
-        let started = missing.min(self.places()).min(places);
-        for _ in 0..started {
+        let mut started = 0;
+        while self.missing(step) > 0 && self.places() > 0 && started < places {
             self.start(step);
+            started += 1;
         }
-        if started < missing && self.count_current() < self.max_scale() {
+        if self.missing(step) > 0 && self.count_current() < self.max_scale() {
             self.make_place(step);
         }
         started
@@ -170,9 +170,10 @@ impl Revision {
             if live >= self.target(step) {
                 return;
             }
+            let is_grouped = self.spec.group.is_some();
             let may_stay = |it: &Instance| match it.phase {
                 Phase::Frozen => true,
-                Phase::Draining(cause) => cause != StopCause::Evicted,
+                Phase::Draining(cause) => cause != StopCause::Evicted || !is_grouped,
                 _ => false,
             };
             let all = self.instances.iter_mut();
@@ -188,7 +189,7 @@ impl Revision {
     }
 
     /// Withdraws what is ready and not needed. Whatever the load, the same ones are kept: those of the lowest index.
-    fn let_go(&mut self, step: &mut Step<'_>) {
+    pub(super) fn let_go(&mut self, step: &mut Step<'_>) {
         let target = self.target(step);
         let ready = self.count(|it| it.phase == Phase::Ready);
         let excess = ready.saturating_sub(target);

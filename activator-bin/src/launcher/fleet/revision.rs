@@ -127,14 +127,11 @@ impl Revision {
         }
     }
 
-    /// Whether an idle instance is frozen: the last one, if it is still what would be started.
+    /// Whether an idle instance is frozen: only the last one.
     fn may_freeze(&self, id: InstanceId) -> bool {
         let is_leaving = |it: &Instance| matches!(it.phase, Phase::Stopping { .. });
         let mut others = self.instances.iter().filter(|it| it.id != id);
-        let is_current = |it: &Instance| it.id == id && it.is_current(&self.spec);
-        matches!(self.spec.idle_action, IdleAction::Freeze { .. })
-            && others.all(is_leaving)
-            && self.instances.iter().any(is_current)
+        matches!(self.spec.idle_action, IdleAction::Freeze { .. }) && others.all(is_leaving)
     }
 
     /// An instance has said whether it is busy.
@@ -179,7 +176,7 @@ impl Revision {
             match instance.phase {
                 Phase::Starting if is_over(start_timeout) => {
                     instance.give_up(how.clone(), timeout, step);
-                    failed += 1;
+                    failed += u32::from(instance.is_current(&self.spec));
                 }
                 Phase::Frozen if is_over(freeze_for) => {
                     instance.stop(StopCause::Idle, timeout, step);

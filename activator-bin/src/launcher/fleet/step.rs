@@ -8,6 +8,13 @@ use reporter_core::RevisionKey;
 use super::action::Action;
 use super::state::InstanceId;
 
+/// Somebody waits. Whoever has waited longer is less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Wait {
+    number: u64,
+    pub(super) since: Duration,
+}
+
 /// One step.
 pub(super) struct Step<'a> {
     pub(super) now: Duration,
@@ -15,6 +22,8 @@ pub(super) struct Step<'a> {
     pub(super) is_shutdown: bool,
     /// The number that was given last.
     pub(super) last_id: &'a mut u64,
+    /// The same of those that wait.
+    pub(super) last_wait: &'a mut u64,
     /// Whose each instance is.
     pub(super) owners: &'a mut BTreeMap<InstanceId, RevisionKey>,
     pub(super) actions: &'a mut Vec<Action>,
@@ -31,6 +40,15 @@ impl Step<'_> {
         let id = InstanceId(*self.last_id);
         self.owners.insert(id, key.clone());
         id
+    }
+
+    /// Begins to wait, behind all that wait.
+    pub(super) fn wait(&mut self) -> Wait {
+        *self.last_wait += 1;
+        Wait {
+            number: *self.last_wait,
+            since: self.now,
+        }
     }
 
     /// An instance is gone.

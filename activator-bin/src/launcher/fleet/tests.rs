@@ -4,4 +4,5 @@ mod histories;
 mod rules;
 mod scenes;
 mod script;
+mod storms;
 mod world;

@@ -74,6 +74,8 @@ pub(super) struct World {
     pub(super) now: Duration,
     later: BTreeMap<(Duration, u64), Later>,
     count: u64,
+    /// How much has happened at this moment.
+    steps: u32,
     services: BTreeMap<RevisionKey, Service>,
     instances: BTreeMap<InstanceId, Instance>,
     /// What the next instances do; good ones follow.
@@ -95,6 +97,7 @@ impl World {
             now: Duration::ZERO,
             later: BTreeMap::new(),
             count: 0,
+            steps: 0,
             services: BTreeMap::new(),
             instances: BTreeMap::new(),
             whims: VecDeque::new(),
@@ -130,6 +133,11 @@ impl World {
                 self.now = until;
                 return;
             }
+            if at > self.now {
+                self.steps = 0;
+            }
+            self.steps += 1;
+            assert!(self.steps < 10_000, "this goes on for ever");
             self.now = self.now.max(at);
             if next.is_some_and(|next| next <= self.now) {
                 let (_, later) = self.later.pop_first().unwrap();
@@ -293,9 +301,6 @@ impl World {
             None => {
                 self.refused += service.queue.len();
                 *service = Service::default();
-                for instance in self.instances.values_mut().filter(|it| it.key == *key) {
-                    instance.is_retired = true;
-                }
                 Event::Removed(key.clone())
             }
         };
@@ -303,6 +308,12 @@ impl World {
     }
 
     pub(super) fn tell(&mut self, event: Event) {
+        self.tell_use();
+        self.tell_this(event);
+    }
+
+    /// Tells which revisions are in use.
+    fn tell_use(&mut self) {
         let keys: Vec<_> = self.services.keys().cloned().collect();
         for key in keys {
             let is_in_use = self.load(&key) > 0;
@@ -312,7 +323,6 @@ impl World {
                 self.tell_this(Event::InUse(key, is_in_use));
             }
         }
-        self.tell_this(event);
     }
 
     fn tell_this(&mut self, event: Event) {
@@ -321,6 +331,11 @@ impl World {
             self.fleet.clone().on(Event::Tick, self.now, &mut actions);
             assert_eq!(actions, [], "nothing was due");
         }
+        if let Event::Removed(key) = &event {
+            for instance in self.instances.values_mut().filter(|it| it.key == *key) {
+                instance.is_retired = true;
+            }
+        }
         self.rules.on_event(&event, self.now);
         let mut actions = Vec::new();
         self.fleet.on(event.clone(), self.now, &mut actions);
@@ -328,7 +343,7 @@ impl World {
             self.rules.on_action(action, self.now);
             self.act(action);
         }
-        self.rules.on_done(&self.fleet, self.now);
+        self.rules.on_rest(&self.fleet, self.now);
         self.history.push((event, self.now, actions));
     }
 
@@ -451,6 +466,7 @@ impl World {
 
     /// Tells something that is old or was never asked, unless it would be a lie.
     pub(super) fn tell_stale(&mut self, event: Event) {
+        self.tell_use();
         let is_lie = match &event {
             Event::Ready(id) => self.instances.get(id).is_some_and(|it| !it.is_up),
             Event::Ended(id, _) => self.instances.contains_key(id),
@@ -461,7 +477,7 @@ impl World {
             _ => false,
         };
         if !is_lie {
-            self.tell(event);
+            self.tell_this(event);
         }
     }
 }
