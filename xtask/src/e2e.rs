@@ -18,6 +18,7 @@ mod image;
 mod interop;
 mod load;
 mod nginx;
+mod one_machine;
 mod overload;
 mod python;
 mod recipes;
@@ -56,6 +57,13 @@ const SCENES: &[Scene] = &[
     ("overload", overload::run),
     ("handover", handover::run),
     ("recipes", recipes::run),
+    ("one-machine-at-once", one_machine::at_once::run),
+    ("one-machine-scaling", one_machine::scaling::run),
+    ("one-machine-websocket", one_machine::websocket::run),
+    ("one-machine-freeze", one_machine::freeze::run),
+    ("one-machine-group", one_machine::group::run),
+    ("one-machine-start", one_machine::start::run),
+    ("one-machine-up", one_machine::up::run),
     ("bad-neighbours", bad_neighbours::run),
     ("image", image::run),
     ("cluster-scaling", cluster::scaling::run),

@@ -1,17 +1,22 @@
-//! The README's first look: the program without a configuration, and one request.
+//! The README's first look: the program without a configuration, and one request, which starts its service.
 
 use std::process::{Command, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::support::activator::{choose, program};
 use crate::support::http::get;
 use crate::support::process::{Process, wait_for_listener, wait_until};
 
 pub(crate) fn run() -> Result<()> {
-    let mut activator = Process::start(Command::new(program()).stdout(Stdio::piped()))?;
-    let lines = activator.lines()?;
+    let mut activator = Process::start(
+        Command::new(program())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped()),
+    )?;
+    let (lines, log) = (activator.lines()?, activator.log()?);
     let address = "127.0.0.1:8012".parse()?;
     wait_for_listener(address)?;
 
@@ -26,6 +31,13 @@ pub(crate) fn run() -> Result<()> {
     );
     ensure!(after < Duration::from_millis(50), "later than 50 ms");
 
+    let cause = r#"cause="first_request""#;
+    let started = logged(&log, "started revision=default/hello")?;
+    ensure!(
+        started.contains(cause) && started.contains("took="),
+        "{started}"
+    );
+
     let admin = "127.0.0.1:9090".parse()?;
     wait_until("no gauge", Duration::from_secs(2), || {
         let metrics = get(admin, "/metrics", "")?.body;
@@ -37,5 +49,19 @@ pub(crate) fn run() -> Result<()> {
     activator.signal("TERM")?;
     let status = activator.wait(Duration::from_secs(10))?;
     ensure!(status.success(), "the activator ended with {status}");
+    let stopped = logged(&log, "revision=default/hello index=0 cause=\"shutdown\"")?;
+    ensure!(stopped.contains("stopped: "), "{stopped}");
     Ok(())
+}
+
+/// Waits for a line of the log, and prints it.
+fn logged(log: &Receiver<(Instant, String)>, text: &str) -> Result<String> {
+    loop {
+        let line = log.recv_timeout(Duration::from_secs(10));
+        let (_, line) = line.with_context(|| format!("{text:?} is not logged"))?;
+        if line.contains(text) {
+            println!("{line}");
+            return Ok(line);
+        }
+    }
 }

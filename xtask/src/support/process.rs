@@ -1,6 +1,6 @@
 //! Other programs, which run during a scene and end with it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -29,15 +29,13 @@ impl Process {
     /// The lines of its standard output, which must be piped, each with its time.
     pub(crate) fn lines(&mut self) -> Result<Receiver<(Instant, String)>> {
         let stdout = self.child.stdout.take().context("stdout is piped")?;
-        let (sender, lines) = channel();
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send((Instant::now(), line)).is_err() {
-                    break;
-                }
-            }
-        });
-        Ok(lines)
+        Ok(lines(stdout))
+    }
+
+    /// The same of its standard error.
+    pub(crate) fn log(&mut self) -> Result<Receiver<(Instant, String)>> {
+        let stderr = self.child.stderr.take().context("stderr is piped")?;
+        Ok(lines(stderr))
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -98,6 +96,18 @@ fn memory_kib(id: u32, field: &str) -> Result<u64> {
         .with_context(|| format!("no {field} in /proc/PID/status"))?
         .trim()
         .parse()?)
+}
+
+fn lines(from: impl Read + Send + 'static) -> Receiver<(Instant, String)> {
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            if sender.send((Instant::now(), line)).is_err() {
+                break;
+            }
+        }
+    });
+    lines
 }
 
 impl Drop for Process {

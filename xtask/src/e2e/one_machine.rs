@@ -1,0 +1,75 @@
+//! Instances that the activator starts and stops itself, of real programs.
+
+mod app;
+pub(super) mod at_once;
+pub(super) mod freeze;
+pub(super) mod group;
+pub(super) mod left;
+pub(super) mod scaling;
+pub(super) mod start;
+pub(super) mod up;
+pub(super) mod websocket;
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use crate::support::activator::Activator;
+use crate::support::http::post;
+use crate::support::process::wait_until;
+
+/// Takes changes through the admin port.
+const WRITE: &str = "[admin]\nwrite = true\n";
+
+/// The timeout for what takes a moment, on a machine that does much else.
+const SOON: Duration = Duration::from_secs(30);
+
+/// A revision's section: its instances are `command`.
+fn section(name: &str, command: &[&str], more: &str) -> String {
+    format!(
+        "[[revision]]\nnamespace = \"default\"\nname = \"{name}\"\ncommand = {command:?}\n{more}\n"
+    )
+}
+
+/// The sum of a metric's series.
+fn total(activator: &Activator, metric: &str) -> Result<u64> {
+    Ok(activator.series(metric)?.values().sum::<f64>() as u64)
+}
+
+/// The instances in a state.
+fn instances(activator: &Activator, state: &str) -> Result<u64> {
+    let label = format!("state=\"{state}\"");
+    let all = activator.series("activator_instances")?;
+    let of_state = all.iter().filter(|(labels, _)| labels.contains(&label));
+    Ok(of_state.map(|(_, value)| *value as u64).sum())
+}
+
+/// Waits until so many are in a state.
+fn wait_for_instances(activator: &Activator, state: &str, count: u64) -> Result<()> {
+    wait_until(&format!("not {count} {state}"), SOON, || {
+        Ok((instances(activator, state)? == count).then_some(()))
+    })
+}
+
+/// Waits until a process of each instance is gone.
+fn wait_for_none(activator: &Activator) -> Result<()> {
+    wait_until("there are instances", SOON, || {
+        let states = ["starting", "ready", "draining", "frozen", "stopping"];
+        let counts = states.map(|state| instances(activator, state));
+        let left = counts.into_iter().sum::<Result<u64>>()?;
+        Ok((left == 0).then_some(()))
+    })
+}
+
+/// Puts a revision to sleep.
+fn sleep(activator: &Activator, name: &str) -> Result<()> {
+    let path = format!("/v1/revisions/default/{name}/sleep");
+    let answer = post(activator.admin, &path)?;
+    ensure!(
+        answer.status < 300,
+        "{path}: {} {}",
+        answer.status,
+        answer.body
+    );
+    Ok(())
+}
