@@ -169,10 +169,12 @@ fn happen(revisions: &mut BTreeMap<RevisionKey, Revision>, event: Event, step: &
         Event::Ended(id, Ended { how }) => revision.on_ended(id, how, step),
         Event::Drained(id, number) => revision.on_drained(id, number, step),
         Event::Busy(id, is_busy) => revision.on_busy(id, is_busy, now),
+        // There may be requests for the one by its name that is still to come.
+        Event::InUse(_, is_in_use) => revision.on_use(is_in_use, now),
+        _ if revision.is_removed => {}
         Event::Wanted(_, wanted) => revision.need.wanted = wanted,
         Event::MinScale(_, floor, cause) => revision.need.set_floor(floor, cause),
         Event::Demand(_) => revision.on_demand(now),
-        Event::InUse(_, is_in_use) => revision.on_use(is_in_use, now),
         Event::Wake(_, period) => revision.on_wake(now.saturating_add(period), step),
         Event::Sleep(_) => revision.need.on_sleep(),
         Event::Shutdown | Event::Tick => {}

@@ -37,6 +37,9 @@ impl Change<'_> {
                 tracing::warn!(%revision, index, cause, lasted = took, "ended: {note}");
             }
             (_, None) => tracing::info!(%revision, index, cause, took, "stopped: {note}"),
+            (from, to) if from == to => {
+                tracing::warn!(%revision, index, cause, lasted = took, "{note}");
+            }
             (_, Some(to)) => {
                 tracing::debug!(%revision, index, cause, state = ?to, "{note}");
             }

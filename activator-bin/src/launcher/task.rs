@@ -173,6 +173,10 @@ impl Task {
                 service.apply(config, Arc::clone(&launch), now);
                 if is_moved {
                     self.on(Event::Removed(key.clone()));
+                    // To be told again: what was known of the one that was removed counts no more.
+                    if let Some(service) = self.services.get_mut(key) {
+                        service.is_in_use = false;
+                    }
                 }
             }
             None => {

@@ -25,8 +25,7 @@ pub enum Event {
     /// The autoscaler wants this many instances for the load. By itself this starts nothing: that needs a request, or
     /// an instance that is there.
     Wanted(RevisionKey, u32),
-    /// `min_scale` is this now, by its section or its schedule. Until then, and again once the specification has
-    /// changed, it is that of the specification.
+    /// `min_scale` is this now, by its section or its schedule. Each `Specified` sets it to that of the specification.
     MinScale(RevisionKey, u32, StartCause),
     /// A request waits, and no instance is ready. May be repeated.
     Demand(RevisionKey),

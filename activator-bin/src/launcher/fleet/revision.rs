@@ -55,16 +55,12 @@ impl Revision {
 
     /// It has changed, or is there again.
     pub(super) fn specify(&mut self, spec: Arc<LaunchSpec>, step: &mut Step<'_>) {
-        if self.is_removed {
-            self.is_removed = false;
-            self.need = Need::new(spec.scale.min_scale, step.now);
-        } else if *self.spec == *spec {
-            return;
-        } else {
-            let min_scale = spec.scale.min_scale;
-            self.need.set_floor(min_scale, StartCause::MinScale);
+        if !self.is_removed && *self.spec != *spec {
             self.forgive(step);
         }
+        self.is_removed = false;
+        let min_scale = spec.scale.min_scale;
+        self.need.set_floor(min_scale, StartCause::MinScale);
         self.spec = spec;
     }
 
@@ -72,6 +68,7 @@ impl Revision {
     pub(super) fn remove(&mut self, step: &mut Step<'_>) {
         self.is_removed = true;
         self.instead = None;
+        self.need = Need::new(0, step.now);
         for instance in &mut self.instances {
             instance.is_retired = true;
         }

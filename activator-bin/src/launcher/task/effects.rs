@@ -152,6 +152,9 @@ impl Task {
         let now = self.now();
         let statuses = Arc::clone(&self.parts.statuses);
         statuses.on_state(key, id, change.to);
+        if change.from == change.to {
+            return;
+        }
         let is_woken = change.from == Some(State::Frozen) && change.to == Some(State::Ready);
         match change.cause {
             Cause::Start(cause) if change.to == Some(State::Starting) || is_woken => {

@@ -47,7 +47,7 @@ impl Rules {
             _ => return,
         };
         if let Event::Specified(_, spec) = event
-            && self.told.get(key).is_none_or(|it| it.is_removed)
+            && (!self.told.contains_key(key) || self.is_gone(key))
         {
             self.told.insert(key.clone(), Told::new(spec, now));
         }
@@ -57,7 +57,7 @@ impl Rules {
             }
         }
         let is_ready = self.count(key, Seen::is_ready) > 0;
-        if let Some(told) = self.told.get_mut(key).filter(|it| !it.is_removed) {
+        if let Some(told) = self.told.get_mut(key) {
             told.on_event(event, is_ready, now);
         }
     }
@@ -166,6 +166,11 @@ impl Rules {
         }
         self.last_id = id.0;
         self.seen.insert(id, Seen::new(key, index, spec, now));
+    }
+
+    /// Whether nothing is left of a removed revision.
+    fn is_gone(&self, key: &RevisionKey) -> bool {
+        self.told[key].is_removed && self.count(key, |_| true) == 0
     }
 
     /// After failures nothing starts for a while.

@@ -48,22 +48,33 @@ impl Told {
 
     pub(super) fn on_event(&mut self, event: &Event, is_ready: bool, now: Duration) {
         match event {
-            Event::Specified(_, spec) if self.spec != *spec => {
+            Event::Specified(_, spec) => {
+                if self.spec != *spec {
+                    self.failures.clear();
+                }
                 self.spec = Arc::clone(spec);
                 self.floor = spec.scale.min_scale;
-                self.failures.clear();
+                self.is_removed = false;
             }
-            Event::Removed(_) => self.is_removed = true,
+            Event::Removed(_) => {
+                let spec = Arc::clone(&self.spec);
+                // That it may be tried again is still to be said.
+                let failed_until = self.failed_until;
+                *self = Self::new(&spec, now);
+                self.is_removed = true;
+                self.failed_until = failed_until;
+            }
+            Event::InUse(_, is_in_use) => {
+                self.is_in_use = *is_in_use;
+                self.has_demand &= is_in_use;
+                self.used_at = now;
+            }
+            _ if self.is_removed => {}
             Event::Wanted(_, wanted) => self.wanted = *wanted,
             Event::MinScale(_, floor, _) => self.floor = *floor,
             Event::Demand(_) if !is_ready && self.failed_until.is_none_or(|at| at <= now) => {
                 self.has_demand = true;
                 self.is_asleep = false;
-                self.used_at = now;
-            }
-            Event::InUse(_, is_in_use) => {
-                self.is_in_use = *is_in_use;
-                self.has_demand &= is_in_use;
                 self.used_at = now;
             }
             Event::Wake(_, period) => {
