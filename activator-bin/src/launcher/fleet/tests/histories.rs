@@ -165,7 +165,7 @@ fn end_well(world: &mut World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
     fn made_up_histories_keep_the_rules_and_end_well(

@@ -10,6 +10,9 @@ use super::super::*;
 use super::rules::Rules;
 use crate::revision::LaunchSpec;
 
+mod effects;
+mod requests;
+
 /// How many requests an instance takes at once.
 const LIMIT: usize = 2;
 /// How often the autoscaler decides, and a request that waits is told of again.
@@ -84,9 +87,6 @@ pub(super) struct World {
     pub(super) lags: VecDeque<u16>,
     /// All that was told, and what followed.
     pub(super) history: Vec<(Event, Duration, Vec<Action>)>,
-    pub(super) served: usize,
-    pub(super) refused: usize,
-    pub(super) started: usize,
 }
 
 impl World {
@@ -103,9 +103,6 @@ impl World {
             whims: VecDeque::new(),
             lags: VecDeque::new(),
             history: Vec::new(),
-            served: 0,
-            refused: 0,
-            started: 0,
         };
         world.later(PAUSE, Later::Second);
         world
@@ -186,95 +183,9 @@ impl World {
         }
     }
 
-    /// The requests of a revision, waiting or not.
-    fn load(&self, key: &RevisionKey) -> usize {
-        let own = self
-            .instances
-            .values()
-            .filter(|it| it.key == *key && !it.is_retired);
-        let in_flight: usize = own.map(|it| it.requests.len()).sum();
-        self.services[key].queue.len() + in_flight
-    }
-
-    fn demand(&mut self, key: &RevisionKey) {
-        let mut own = self.instances.values().filter(|it| it.key == *key);
-        let is_starving = !own.any(|it| it.is_admitted);
-        if is_starving && !self.services[key].queue.is_empty() {
-            self.report(Event::Demand(key.clone()));
-        }
-    }
-
-    /// A request comes.
-    pub(super) fn arrive(&mut self, key: &RevisionKey, takes: Duration) {
-        let now = self.now;
-        let service = self.services.entry(key.clone()).or_default();
-        if service.spec.is_none() || service.has_failed {
-            self.refused += 1;
-            return;
-        }
-        service.queue.push_back((takes, now));
-        self.dispatch(key);
-        self.demand(key);
-    }
-
-    /// A client that waits goes.
-    pub(super) fn cancel(&mut self, key: &RevisionKey) {
-        if let Some(service) = self.services.get_mut(key)
-            && service.queue.pop_back().is_some()
-        {
-            self.refused += 1;
-        }
-    }
-
-    fn dispatch(&mut self, key: &RevisionKey) {
-        let own = self.instances.iter_mut().filter(|(_, it)| it.key == *key);
-        let mut free: Vec<_> = own.filter(|(_, it)| it.is_admitted && it.is_up).collect();
-        let Some(service) = self.services.get_mut(key) else {
-            return;
-        };
-        let mut ends = Vec::new();
-        for (_, instance) in &mut free {
-            assert!(!instance.is_frozen);
-            while instance.requests.len() < LIMIT
-                && let Some((takes, _)) = service.queue.pop_front()
-            {
-                instance.requests.push(self.now + takes);
-                ends.push(takes);
-            }
-        }
-        for takes in ends {
-            self.later(takes, Later::Requests);
-        }
-    }
-
-    fn on_requests(&mut self) {
-        let now = self.now;
-        let mut served = 0;
-        let mut vacated = Vec::new();
-        for (id, instance) in &mut self.instances {
-            let before = instance.requests.len();
-            instance.requests.retain(|ends| *ends > now);
-            let ended = before - instance.requests.len();
-            served += ended;
-            if ended > 0 && instance.requests.is_empty() && instance.withdrawal > 0 {
-                // Whoever watched since an earlier withdrawal says so, too.
-                vacated.extend((1..=instance.withdrawal).map(|number| (*id, number)));
-            }
-        }
-        self.served += served;
-        for (id, number) in vacated {
-            self.report(Event::Drained(id, number));
-        }
-        let keys: Vec<_> = self.services.keys().cloned().collect();
-        for key in keys {
-            self.dispatch(&key);
-        }
-    }
-
     /// An instance ends, whatever it does.
     fn end(&mut self, id: InstanceId, how: &str) {
         if let Some(instance) = self.instances.get_mut(&id).filter(|it| !it.is_frozen) {
-            self.refused += instance.requests.len();
             instance.requests.clear();
             instance.is_up = false;
             let how = how.to_owned();
@@ -299,7 +210,6 @@ impl World {
         let event = match spec {
             Some(spec) => Event::Specified(key.clone(), spec),
             None => {
-                self.refused += service.queue.len();
                 *service = Service::default();
                 Event::Removed(key.clone())
             }
@@ -347,91 +257,6 @@ impl World {
         self.history.push((event, self.now, actions));
     }
 
-    fn act(&mut self, action: &Action) {
-        match action {
-            Action::Start { id, key, .. } => self.start(*id, key),
-            Action::Admit(id) => {
-                let instance = self.instances.get_mut(id).unwrap();
-                assert!(!instance.is_frozen && !instance.is_retired);
-                instance.is_admitted = true;
-                let key = instance.key.clone();
-                self.dispatch(&key);
-            }
-            Action::Withdraw(id, number) => {
-                let instance = self.instances.get_mut(id).unwrap();
-                instance.is_admitted = false;
-                instance.withdrawal = *number;
-                if instance.requests.is_empty() {
-                    self.report(Event::Drained(*id, *number));
-                }
-            }
-            Action::Freeze(id) => {
-                let instance = self.instances.get_mut(id).unwrap();
-                assert!(instance.requests.is_empty(), "frozen with a request");
-                instance.is_frozen = true;
-            }
-            Action::Thaw(id) => self.instances.get_mut(id).unwrap().is_frozen = false,
-            Action::AskBusy(id) => {
-                let whim = &mut self.instances.get_mut(id).unwrap().whim;
-                let is_busy = whim.busy & 1 == 1;
-                whim.busy >>= 1;
-                self.report(Event::Busy(*id, is_busy));
-            }
-            Action::Stop(id) => {
-                let instance = &self.instances[id];
-                assert!(instance.requests.is_empty(), "stopped with a request");
-                let whim = instance.whim.stop;
-                if whim < 3 {
-                    self.later(Duration::from_secs(whim.into()), Later::End(*id));
-                }
-            }
-            Action::Kill(id) => {
-                let instance = self.instances.get_mut(id).unwrap();
-                assert!(instance.requests.is_empty(), "killed with a request");
-                instance.is_frozen = false;
-                let after = if instance.whim.stop == 4 { 25 } else { 0 };
-                self.later(Duration::from_secs(after), Later::End(*id));
-            }
-            Action::Fail { key, .. } => {
-                let service = self.services.get_mut(key).unwrap();
-                service.has_failed = true;
-                self.refused += service.queue.len();
-                service.queue.clear();
-            }
-            Action::Recover(key) => {
-                if let Some(service) = self.services.get_mut(key) {
-                    service.has_failed = false;
-                }
-            }
-            Action::Changed { id, to, .. } => {
-                if to.is_none() {
-                    self.instances.remove(id);
-                }
-            }
-        }
-    }
-
-    fn start(&mut self, id: InstanceId, key: &RevisionKey) {
-        let whim = self.whims.pop_front().unwrap_or(GOOD);
-        self.started += 1;
-        let instance = Instance {
-            key: key.clone(),
-            whim,
-            is_up: false,
-            is_admitted: false,
-            is_retired: false,
-            withdrawal: 0,
-            requests: Vec::new(),
-            is_frozen: false,
-        };
-        self.instances.insert(id, instance);
-        match whim.start {
-            7 => self.end(id, "could not be started: no such file"),
-            6 => {}
-            seconds => self.later(Duration::from_secs(seconds.into()), Later::Up(id)),
-        }
-    }
-
     /// Lets time pass until something holds, or so many seconds are over.
     pub(super) fn run_until(&mut self, limit: u64, holds: impl Fn(&Self) -> bool) {
         let limit = self.now + Duration::from_secs(limit);
@@ -447,21 +272,6 @@ impl World {
         for instance in self.instances.values_mut() {
             instance.whim = GOOD;
         }
-    }
-
-    pub(super) fn waiting(&self) -> usize {
-        self.services.values().map(|it| it.queue.len()).sum()
-    }
-
-    pub(super) fn in_flight(&self) -> usize {
-        self.instances.values().map(|it| it.requests.len()).sum()
-    }
-
-    /// The longest that a request has waited.
-    pub(super) fn longest(&self) -> Duration {
-        let all = self.services.values().flat_map(|it| &it.queue);
-        let waits = all.map(|(_, since)| self.now - *since);
-        waits.max().unwrap_or_default()
     }
 
     /// Tells something that is old or was never asked, unless it would be a lie.
