@@ -10,3 +10,4 @@ pub(crate) mod listen;
 pub(crate) mod open_files;
 pub(crate) mod regular_file;
 pub(crate) mod service_manager;
+pub(crate) mod unix_socket;

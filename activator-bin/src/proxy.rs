@@ -345,14 +345,18 @@ impl Proxy {
         }
         let is_covered = |offer: &Offer| offer.covers(response.headers());
         if upgrade::is_switch(&response) && !offer.is_some_and(is_covered) {
-            return Err(UpstreamError::Switched(backend.endpoint.address).into());
+            return Err(UpstreamError::Switched(backend.endpoint.place.clone().into()).into());
         }
         let most = self.services.limits.max_headers;
         if response.headers().len() > most {
-            return Err(UpstreamError::ManyHeaders(backend.endpoint.address, most).into());
+            return Err(
+                UpstreamError::ManyHeaders(backend.endpoint.place.clone().into(), most).into(),
+            );
         }
         match rewrite::bad_coding(response.headers()) {
-            Some(_) => Err(UpstreamError::TransferCoding(backend.endpoint.address).into()),
+            Some(_) => {
+                Err(UpstreamError::TransferCoding(backend.endpoint.place.clone().into()).into())
+            }
             None => Ok((response, lease)),
         }
     }

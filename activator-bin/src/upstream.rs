@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use http::{Request, Response, Version};
 use hyper::client::conn::http1;
-use tokio::net::TcpStream;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::limits::Limits;
@@ -34,6 +33,7 @@ pub(crate) mod protocol;
 mod recall;
 mod request_line;
 mod response_body;
+mod socket;
 mod wire;
 mod written;
 
@@ -41,6 +41,7 @@ use exchange::exchange;
 use http2::Http2;
 use pool::Pool;
 use recall::Call;
+use socket::Socket;
 
 pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use recall::Recall;
@@ -68,7 +69,7 @@ pub(crate) struct Upstream {
 }
 
 /// A connection without TLS that has left HTTP.
-pub(crate) type Plain = wire::Wire<line::Line<TcpStream>>;
+pub(crate) type Plain = wire::Wire<line::Line<Socket>>;
 
 /// A request's share of a connection. Dropping it before the response is complete aborts the request, so that the
 /// backend notices.

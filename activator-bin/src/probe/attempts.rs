@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::evidence::Answer;
 use super::exchange::{Ended, Exchange};
-use super::known::Seen;
+use super::known::{Called, Seen};
 use super::schedule::{Class, Owner};
 use super::{ProbeOutcome, ProbeSettings, Probes};
 
@@ -90,12 +90,21 @@ impl Attempts {
         if let Some(failures) = line {
             tracing::info!(
                 revision = %self.revision,
-                backend = %self.backend,
+                backend = %self.called(),
                 outcome = outcome.as_str(),
                 failures = Some(failures).filter(|&failures| failures > 1),
                 "backend is not ready"
             );
         }
+    }
+
+    fn called(&self) -> Called<'_> {
+        let socket = match &self.exchange {
+            Exchange::Tcp { socket, .. } => socket.as_deref(),
+            Exchange::Knative { .. } => None,
+        };
+        let backend = self.backend;
+        Called { backend, socket }
     }
 
     /// Probes with growing timeouts, each time a quick probe has timed out.

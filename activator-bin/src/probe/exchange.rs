@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,13 +13,14 @@ use http_body_util::{BodyExt, Collected, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustix::io::Errno;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::ProbeOutcome;
 use super::evidence::Answer;
 use crate::message::headers::PASSTHROUGH_LB;
+use crate::os::unix_socket;
 
 /// The body of a ready backend's response.
 const READY: &[u8] = b"queue";
@@ -32,8 +34,12 @@ pub(super) enum Exchange {
         /// What a mesh finds the backend by: the name of its Service as Host, instead of its address.
         via: Option<Arc<str>>,
     },
-    /// The connection must stay open this long.
-    Tcp { open_for: Duration },
+    Tcp {
+        /// The connection must stay open this long.
+        open_for: Duration,
+        /// The unix socket of the backend, if it has one instead of its address.
+        socket: Option<Arc<Path>>,
+    },
 }
 
 impl Exchange {
@@ -41,7 +47,7 @@ impl Exchange {
     pub(super) fn open_for(&self) -> Duration {
         match *self {
             Self::Knative { .. } => Duration::ZERO,
-            Self::Tcp { open_for } => open_for,
+            Self::Tcp { open_for, .. } => open_for,
         }
     }
 }
@@ -78,23 +84,23 @@ pub(super) struct Tcp;
 #[async_trait]
 impl Network for Tcp {
     async fn probe(&self, exchange: &Exchange, backend: SocketAddr) -> Ended {
-        let stream = match TcpStream::connect(backend).await {
-            Ok(stream) => stream,
-            Err(error) if is_our_own(&error) => return ProbeOutcome::OutOfDescriptors.into(),
-            Err(_) => return ProbeOutcome::Refused.into(),
-        };
-        match exchange {
-            Exchange::Tcp { open_for } => {
-                if stays_open(stream, *open_for).await {
-                    ProbeOutcome::Ok.into()
-                } else {
-                    ProbeOutcome::Refused.into()
+        let ended = match exchange {
+            Exchange::Tcp { open_for, socket } => match socket {
+                None => stays_open(TcpStream::connect(backend).await, *open_for).await,
+                Some(path) => stays_open(unix_socket::connect(path).await, *open_for).await,
+            },
+            Exchange::Knative { via } => match TcpStream::connect(backend).await {
+                Ok(stream) => {
+                    let answer = ask(stream, request(backend, via.as_deref())).await;
+                    Ok(answer.unwrap_or(ProbeOutcome::Refused.into()))
                 }
-            }
-            Exchange::Knative { via } => ask(stream, request(backend, via.as_deref()))
-                .await
-                .unwrap_or(ProbeOutcome::Refused.into()),
-        }
+                Err(error) => Err(error),
+            },
+        };
+        ended.unwrap_or_else(|error| match is_our_own(&error) {
+            true => ProbeOutcome::OutOfDescriptors.into(),
+            false => ProbeOutcome::Refused.into(),
+        })
     }
 }
 
@@ -113,13 +119,21 @@ fn is_our_own(error: &io::Error) -> bool {
     .contains(&error)
 }
 
-/// Whether the peer keeps the connection open for this long. What it sends does not matter.
-async fn stays_open(mut stream: TcpStream, open_for: Duration) -> bool {
+/// Whether the peer keeps a connection open for this long. What it sends does not matter.
+async fn stays_open(
+    stream: io::Result<impl AsyncRead + Unpin>,
+    open_for: Duration,
+) -> io::Result<Ended> {
+    let mut stream = stream?;
     let closed = async {
         let mut said = [0; 512];
         while let Ok(1..) = stream.read(&mut said).await {}
     };
-    timeout(open_for, closed).await.is_err()
+    let is_open = timeout(open_for, closed).await.is_err();
+    Ok(match is_open {
+        true => ProbeOutcome::Ok.into(),
+        false => ProbeOutcome::Refused.into(),
+    })
 }
 
 async fn ask(stream: TcpStream, request: Request<Empty<Bytes>>) -> hyper::Result<Ended> {

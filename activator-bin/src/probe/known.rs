@@ -1,5 +1,8 @@
 //! What the prober knows about one listed backend.
 
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -9,6 +12,22 @@ use tokio::time::Instant;
 use super::evidence::Answer;
 use super::trust::Trust;
 use crate::logging::health_log::HealthLog;
+
+/// What a backend is called in logs: by its address, or the path of its unix socket.
+#[derive(Clone, Copy)]
+pub(super) struct Called<'a> {
+    pub(super) backend: SocketAddr,
+    pub(super) socket: Option<&'a Path>,
+}
+
+impl fmt::Display for Called<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.socket {
+            None => self.backend.fmt(f),
+            Some(path) => path.display().fmt(f),
+        }
+    }
+}
 
 /// A backend that is probed or ready.
 pub(super) struct Known {

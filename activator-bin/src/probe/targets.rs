@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use super::in_cluster::{InCluster, Share};
+use super::known::Called;
 use super::mesh::Mesh;
 use super::{Probe, ProbeSettings};
 
@@ -17,6 +19,8 @@ pub struct Listed {
     pub cluster: Option<Arc<InCluster>>,
     /// The most concurrent requests for each, by which a cluster's backends are divided; 0 means no limit.
     pub container_concurrency: u32,
+    /// The unix sockets of those that have one instead of their address.
+    pub sockets: BTreeMap<SocketAddr, Arc<Path>>,
 }
 
 impl From<Vec<SocketAddr>> for Listed {
@@ -36,6 +40,7 @@ pub(super) struct Targets {
     pub(super) backends: BTreeMap<SocketAddr, Named>,
     pub(super) cluster: Option<Arc<InCluster>>,
     pub(super) container_concurrency: u32,
+    pub(super) sockets: BTreeMap<SocketAddr, Arc<Path>>,
     /// How many lists there were.
     lists: u64,
 }
@@ -68,6 +73,7 @@ impl Targets {
             backends: BTreeMap::new(),
             cluster: None,
             container_concurrency: 0,
+            sockets: BTreeMap::new(),
             lists: 0,
         }
     }
@@ -78,6 +84,7 @@ impl Targets {
         self.lists += 1;
         self.cluster = listed.cluster;
         self.container_concurrency = listed.container_concurrency;
+        self.sockets = listed.sockets;
         // In a cluster, which ones get requests depends on all.
         let has_joined = self.settings.probe == Probe::None && self.cluster.is_none();
         let new = Named {
@@ -160,6 +167,12 @@ impl Targets {
         name.map(Arc::from)
     }
 
+    /// What this backend is called in logs.
+    pub(super) fn called(&self, backend: SocketAddr) -> Called<'_> {
+        let socket = self.sockets.get(&backend).map(Arc::as_ref);
+        Called { backend, socket }
+    }
+
     /// Whether this backend is the same one in another list, in the same state.
     pub(super) fn has_same(&self, other: &Self, backend: SocketAddr) -> bool {
         self.backends.get(&backend) == other.backends.get(&backend)
@@ -184,6 +197,7 @@ mod tests {
             backends: addresses(numbers),
             cluster: not_ready.map(|it| Arc::new(in_cluster(it))),
             container_concurrency: 1,
+            ..Listed::default()
         }
     }
 

@@ -161,6 +161,7 @@ impl Task {
             Probe::Knative => self.via.exchange_with_instances(),
             Probe::Tcp | Probe::None => Exchange::Tcp {
                 open_for: record.trust.open_for(),
+                socket: self.targets.sockets.get(&backend).cloned(),
             },
         };
         let from = Instant::now() + delay;
@@ -227,7 +228,8 @@ impl Task {
                 self.start(backend, record, reason, since, pause);
             }
             Some(error) => {
-                tracing::error!(revision = %self.revision, %backend, %error, "probing failed and is restarted");
+                let called = self.targets.called(backend);
+                tracing::error!(revision = %self.revision, backend = %called, %error, "probing failed and is restarted");
                 let pause = self.targets.settings.frequency;
                 self.start(backend, record, reason, since, pause);
             }

@@ -64,7 +64,7 @@ impl<'a> Attempts<'a> {
     pub(super) fn succeed(self) -> Slot {
         if let Some(failures) = self.backend.on_response() {
             let failures = Some(failures).filter(|&failures| failures > 0);
-            tracing::info!(revision = %self.target.key, backend = %self.backend.endpoint.address, failures, "backend responds again");
+            tracing::info!(revision = %self.target.key, backend = %self.backend.endpoint.place, failures, "backend responds again");
         }
         self.slot
     }

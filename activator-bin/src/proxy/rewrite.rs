@@ -239,13 +239,16 @@ mod tests {
     #[test]
     fn the_host_is_where_the_request_goes_or_what_a_mesh_finds_the_backend_by() {
         let address = SocketAddr::from(([10, 0, 0, 1], 8012));
-        let plain = Endpoint { address, tls: None };
+        let plain = Endpoint {
+            place: address.into(),
+            tls: None,
+        };
         let over = OverTls {
             address: SocketAddr::from(([10, 0, 0, 1], 8112)),
             namespace: "default".into(),
         };
         let secured = Endpoint {
-            address,
+            place: address.into(),
             tls: Some(over),
         };
         for version in [Version::HTTP_11, Version::HTTP_2] {
@@ -274,7 +277,13 @@ mod tests {
     fn a_host_that_is_kept_stays_the_same_on_every_way_to_a_backend() {
         let at = |port: u16| {
             let address = SocketAddr::from(([10, 0, 0, 1], port));
-            Backend::new(Endpoint { address, tls: None }, None)
+            Backend::new(
+                Endpoint {
+                    place: address.into(),
+                    tls: None,
+                },
+                None,
+            )
         };
         let (first, second) = (at(1), at(2));
         let client = HeaderValue::from_static("192.0.2.1");

@@ -1,7 +1,5 @@
 //! A revision that is awake. It stays the same object across changes.
 
-use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -153,24 +151,27 @@ impl ServedRevision {
 
     fn reach_backends(&self, config: &RevisionSpec, shared: &Shared) {
         let (reach, limit) = (reach(config, shared), config.container_concurrency);
-        if self.backends.set(&self.addresses(config), reach, limit) {
+        if self.backends.set(&self.places(config), reach, limit) {
             shared.recall.on_unkept();
         }
     }
 
     fn list_backends(&self, config: &RevisionSpec) {
+        let places = self.places(config);
+        let socket = |place: &Place| Some((place.address, place.socket.clone()?));
         self.prober.set_backends(Listed {
-            backends: self.addresses(config).into_owned(),
+            backends: places.iter().map(|it| it.address).collect(),
+            sockets: places.iter().filter_map(socket).collect(),
             cluster: config.cluster.clone(),
             container_concurrency: config.container_concurrency,
         });
     }
 
-    /// The addresses of its instances: those that were started here, or those that are listed.
-    fn addresses<'a>(&self, config: &'a RevisionSpec) -> Cow<'a, [SocketAddr]> {
+    /// Its instances: those that were started here, or those that are listed.
+    fn places(&self, config: &RevisionSpec) -> Vec<Place> {
         match config.launch {
-            Some(_) => self.places.lock().iter().map(|it| it.address).collect(),
-            None => Cow::Borrowed(&config.backends),
+            Some(_) => self.places.lock().clone(),
+            None => config.backends.iter().map(|&it| it.into()).collect(),
         }
     }
 }

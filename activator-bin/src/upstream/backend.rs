@@ -10,15 +10,16 @@ use http::HeaderValue;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use super::place::Place;
 use super::protocol::Http2Refusal;
 use crate::logging::health_log::{self, HealthLog};
 use crate::logging::rate_limit::AtMostEvery;
 
-/// The address of a backend and how to reach it. Connections to different endpoints are not interchangeable.
+/// Where a backend is and how to reach it. Connections to different endpoints are not interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Endpoint {
-    /// Its address as listed, by which the throttle and the log know it.
-    pub(crate) address: SocketAddr,
+    /// As listed. The throttle knows it by the address.
+    pub(crate) place: Place,
     /// Over TLS: where and how.
     pub(crate) tls: Option<OverTls>,
 }
@@ -85,10 +86,14 @@ pub(crate) enum Health {
 impl Backend {
     /// `name` is what a mesh finds it by, if not by its address.
     pub(crate) fn new(endpoint: Endpoint, name: Option<HeaderValue>) -> Self {
-        let tls = endpoint.tls.as_ref();
-        let address = tls.map_or(endpoint.address, |tls| tls.address);
-        let text =
-            || HeaderValue::try_from(address.to_string()).expect("an address is visible ASCII");
+        let Endpoint { place, tls } = &endpoint;
+        let address = tls.as_ref().map_or(place.address, |tls| tls.address);
+        let text = || match place.socket {
+            None => {
+                HeaderValue::try_from(address.to_string()).expect("an address is visible ASCII")
+            }
+            Some(_) => HeaderValue::from_static("localhost"),
+        };
         Self {
             has_other_name: name.is_some(),
             host: name.unwrap_or_else(text),
@@ -195,7 +200,7 @@ mod tests {
 
     fn backend() -> Backend {
         let endpoint = Endpoint {
-            address: SocketAddr::from(([10, 0, 0, 1], 80)),
+            place: SocketAddr::from(([10, 0, 0, 1], 80)).into(),
             tls: None,
         };
         Backend::new(endpoint, None)

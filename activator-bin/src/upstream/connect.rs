@@ -1,7 +1,6 @@
 //! New connections to backends.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use hyper::client::conn::http1;
@@ -12,9 +11,11 @@ use tokio_rustls::client::TlsStream;
 
 use super::UpstreamError;
 use super::error::Missing;
-use super::line::{self, Line, OverTcp};
+use super::line::{Line, Stream};
+use super::place::Place;
 use super::pool::Connection;
 use super::recall::Recall;
+use super::socket::{self, Socket};
 use super::wire::Wire;
 use crate::limits::Limits;
 use crate::message::target::Target;
@@ -35,21 +36,21 @@ pub(super) async fn connect(
     recall: &Recall,
     target: Option<Target>,
 ) -> Result<Connection, UpstreamError> {
-    let address = backend.address;
+    let place = &backend.place;
     let until = Instant::now() + limits.connect_timeout;
     match &backend.tls {
-        None => open(http, address, socket(address, until, recall).await?, target).await,
+        None => open(http, place, socket(place, until, recall).await?, target).await,
         Some(over) => {
             let stream = private(over, tls, ALPN_HTTP1, until, recall).await?;
-            open(http, address, stream, target).await
+            open(http, place, stream, target).await
         }
     }
 }
 
 async fn open(
     http: &http1::Builder,
-    backend: SocketAddr,
-    stream: impl OverTcp + Send + 'static,
+    backend: &Place,
+    stream: impl Stream + Send + 'static,
     target: Option<Target>,
 ) -> Result<Connection, UpstreamError> {
     let line = Line::new(stream);
@@ -60,6 +61,7 @@ async fn open(
         .handshake(TokioIo::new(wire))
         .await
         .map_err(|error| UpstreamError::exchange(backend, error))?;
+    let backend = backend.clone();
     let driving = tokio::task::spawn_local(async move {
         // The request waiting for a response gets the error as well.
         if let Err(error) = driver.with_upgrades().await {
@@ -76,31 +78,35 @@ async fn open(
 
 /// Connects. If the process is out of descriptors, closes idle backend connections first.
 pub(super) async fn socket(
-    backend: SocketAddr,
+    backend: &Place,
     until: Instant,
     recall: &Recall,
-) -> Result<TcpStream, UpstreamError> {
+) -> Result<Socket, UpstreamError> {
+    establish(backend, || Socket::connect(backend), until, recall).await
+}
+
+async fn establish<S, C: Future<Output = io::Result<S>>>(
+    backend: &Place,
+    connect: impl Fn() -> C,
+    until: Instant,
+    recall: &Recall,
+) -> Result<S, UpstreamError> {
     for pause in SCARCITY_PAUSES.map(Duration::from_millis) {
-        match try_socket(backend, until).await {
+        let connected = timeout_at(until, connect()).await;
+        match connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
             Err(error) if open_files::is_scarcity(&error) => {
                 // Other workers may have idle connections to close, which takes a moment.
                 recall.on_scarcity();
                 sleep(pause).await;
             }
-            Err(source) => return Err(UpstreamError::Connect { backend, source }),
+            Err(source) => {
+                let backend = Box::new(backend.clone());
+                return Err(UpstreamError::Connect { backend, source });
+            }
             Ok(socket) => return Ok(socket),
         }
     }
-    Err(UpstreamError::OutOfDescriptors(backend))
-}
-
-async fn try_socket(backend: SocketAddr, until: Instant) -> io::Result<TcpStream> {
-    let socket = timeout_at(until, TcpStream::connect(backend))
-        .await
-        .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-        .and_then(open_files::unreserved)?;
-    line::tune(&socket)?;
-    Ok(socket)
+    Err(UpstreamError::OutOfDescriptors(backend.clone().into()))
 }
 
 /// Connects and does the TLS handshake with a backend, to speak `protocol`.
@@ -112,13 +118,14 @@ pub(super) async fn private(
     recall: &Recall,
 ) -> Result<TlsStream<TcpStream>, UpstreamError> {
     let OverTls { address, namespace } = over;
-    let backend = *address;
-    let tls = tls.ok_or(UpstreamError::NoAuthorities(backend, Missing::Setting))?;
-    let missing = UpstreamError::NoAuthorities(backend, Missing::Objects);
-    let trusted = tls.trusted().ok_or(missing)?;
-    let socket = socket(backend, until, recall).await?;
+    let backend = Place::from(*address);
+    let missing = |what| UpstreamError::NoAuthorities(backend.clone().into(), what);
+    let tls = tls.ok_or_else(|| missing(Missing::Setting))?;
+    let trusted = tls.trusted().ok_or_else(|| missing(Missing::Objects))?;
+    let connect = || socket::over_tcp(*address);
+    let socket = establish(&backend, connect, until, recall).await?;
     timeout_at(until, tls.connect(&trusted, socket, namespace, protocol))
         .await
-        .map_err(|_| UpstreamError::Silent(backend))?
-        .map_err(|error| UpstreamError::tls(backend, error))
+        .map_err(|_| UpstreamError::Silent(backend.clone().into()))?
+        .map_err(|error| UpstreamError::tls(&backend, error))
 }

@@ -2,11 +2,11 @@
 
 use std::error::Error;
 use std::io;
-use std::net::SocketAddr;
 
 use http::Request;
 use reporter_metrics::ErrorReason;
 
+use super::place::Place;
 use crate::logging::excerpt::Excerpt;
 use crate::message::request_body::RequestBody;
 use crate::throttle::Complaint;
@@ -16,46 +16,46 @@ use crate::throttle::Complaint;
 pub(crate) enum UpstreamError {
     /// This process has no descriptor left for a connection.
     #[error("cannot connect to backend {0}: too many open files")]
-    OutOfDescriptors(SocketAddr),
+    OutOfDescriptors(Box<Place>),
     /// The connection cannot be established.
     #[error("cannot connect to backend {backend}: {}", cause(.source))]
     Connect {
-        backend: SocketAddr,
+        backend: Box<Place>,
         source: io::Error,
     },
     /// It accepted the connection but did not start the protocol.
     #[error("backend {0} accepted the connection but did not respond in time")]
-    Silent(SocketAddr),
+    Silent(Box<Place>),
     /// There are no CA certificates to verify it with.
     #[error("cannot reach backend {0} over TLS: {1}")]
-    NoAuthorities(SocketAddr, Missing),
+    NoAuthorities(Box<Place>, Missing),
     /// The handshake failed, or its certificate is not valid.
     #[error("TLS handshake with backend {backend} failed: {}", tls_cause(.source))]
     Tls {
-        backend: SocketAddr,
+        backend: Box<Place>,
         source: rustls::Error,
     },
     /// It closed or lost the connection.
     #[error("backend {backend} {} before responding", loss(.source.as_ref()))]
     Lost {
-        backend: SocketAddr,
+        backend: Box<Place>,
         source: Option<io::Error>,
     },
     /// The response is not valid HTTP.
     #[error("backend {backend} sent an invalid response: {}", Excerpt(.source))]
     Invalid {
-        backend: SocketAddr,
+        backend: Box<Place>,
         source: hyper::Error,
     },
     /// It switched to a protocol that was not offered.
     #[error("backend {0} switched to a protocol that was not requested")]
-    Switched(SocketAddr),
+    Switched(Box<Place>),
     /// The transfer coding of the response cannot be forwarded.
     #[error("backend {0} sent a response with an unknown transfer coding")]
-    TransferCoding(SocketAddr),
+    TransferCoding(Box<Place>),
     /// The response has more headers than this.
     #[error("backend {0} sent a response with more than {1} headers")]
-    ManyHeaders(SocketAddr, usize),
+    ManyHeaders(Box<Place>, usize),
     /// The client's side of the exchange failed, not the backend's.
     #[error("the request body is invalid or ended early")]
     RequestBody(#[source] Box<dyn Error + Send + Sync>),
@@ -64,19 +64,19 @@ pub(crate) enum UpstreamError {
     Target,
     /// It does not speak HTTP/2, or closed the connection before its SETTINGS.
     #[error("backend {0} closed the connection instead of speaking HTTP/2")]
-    NoHttp2(SocketAddr),
+    NoHttp2(Box<Place>),
     /// It allows no concurrent streams.
     #[error("backend {0} accepts no requests on its HTTP/2 connections")]
-    Unwilling(SocketAddr),
+    Unwilling(Box<Place>),
     /// The connection limit is reached.
     #[error(
         "cannot connect to backend {0}: the limit on HTTP/2 connections to backends is reached"
     )]
-    Crowded(SocketAddr),
+    Crowded(Box<Place>),
     /// It ended the exchange or violated HTTP/2.
     #[error("backend {backend} ended the request before responding: {}", Excerpt(.source))]
     Ended {
-        backend: SocketAddr,
+        backend: Box<Place>,
         source: h2::Error,
     },
 }
@@ -131,14 +131,15 @@ impl UpstreamError {
     /// Whether the backend cannot be reached. False if this machine lacks a resource.
     pub(crate) fn is_unreachable(&self) -> bool {
         use io::ErrorKind as Kind;
-        let Self::Connect { source, .. } = self else {
+        let Self::Connect { backend, source } = self else {
             return false;
         };
+        let is_missing = backend.socket.is_some() && source.kind() == Kind::NotFound;
         let is_closed = matches!(
             source.kind(),
             Kind::ConnectionRefused | Kind::ConnectionReset | Kind::ConnectionAborted
         );
-        is_closed || is_out_of_reach(source.kind())
+        is_closed || is_missing || is_out_of_reach(source.kind())
     }
 
     /// What a failure of this kind says about the backend.
@@ -155,7 +156,8 @@ impl UpstreamError {
     }
 
     /// A failed TLS connection.
-    pub(super) fn tls(backend: SocketAddr, error: io::Error) -> Self {
+    pub(super) fn tls(backend: &Place, error: io::Error) -> Self {
+        let backend = Box::new(backend.clone());
         match error.downcast::<rustls::Error>() {
             Ok(source) => Self::Tls { backend, source },
             Err(source) => Self::Connect { backend, source },
@@ -184,7 +186,8 @@ impl UpstreamError {
         }
     }
 
-    pub(super) fn exchange(backend: SocketAddr, error: hyper::Error) -> Self {
+    pub(super) fn exchange(backend: &Place, error: hyper::Error) -> Self {
+        let backend = Box::new(backend.clone());
         if error.is_user() {
             return Self::RequestBody(error.into());
         }
@@ -201,7 +204,8 @@ impl UpstreamError {
         Self::Lost { backend, source }
     }
 
-    pub(super) fn http2(backend: SocketAddr, error: h2::Error) -> Self {
+    pub(super) fn http2(backend: &Place, error: h2::Error) -> Self {
+        let backend = Box::new(backend.clone());
         match error.get_io() {
             Some(io) => Self::Lost {
                 backend,

@@ -33,7 +33,7 @@ pub(super) async fn exchange(
         Err(failed) => failed,
     };
     let unsent = failed.take_message().map(Box::new);
-    let error = UpstreamError::exchange(lease.address(), failed.into_error());
+    let error = UpstreamError::exchange(lease.place(), failed.into_error());
     let is_silent = matches!(error, UpstreamError::Lost { .. }) && !lease.has_response();
     let mut failed = Failed::from(error);
     if is_silent {

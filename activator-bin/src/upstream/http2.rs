@@ -152,17 +152,15 @@ impl Http2 {
                     Some(spare) if attempts.pause().await => body = spare,
                     _ => {
                         return Err(
-                            UpstreamError::http2(backend.endpoint.address, failure.error).into(),
+                            UpstreamError::http2(&backend.endpoint.place, failure.error).into()
                         );
                     }
                 }
                 continue;
             }
             let (is_silent, is_used) = (!failure.has_begun, failure.is_used);
-            let mut failed = Failed::from(UpstreamError::http2(
-                backend.endpoint.address,
-                failure.error,
-            ));
+            let mut failed =
+                Failed::from(UpstreamError::http2(&backend.endpoint.place, failure.error));
             if is_silent && matches!(failed.error, UpstreamError::Lost { .. }) {
                 failed.complaint.get_or_insert(Complaint::Closed);
                 let spare = spare.filter(|_| head.method.is_idempotent());
@@ -188,9 +186,9 @@ impl Http2 {
                     let waiting = timeout(self.limits.connect_timeout, freed.notified());
                     if waiting.await.is_err() && !self.is_busy(endpoint) {
                         return Err(if Rc::strong_count(&self.count) > self.most {
-                            UpstreamError::Crowded(endpoint.address)
+                            UpstreamError::Crowded(endpoint.place.clone().into())
                         } else {
-                            UpstreamError::Unwilling(endpoint.address)
+                            UpstreamError::Unwilling(endpoint.place.clone().into())
                         });
                     }
                     continue;
@@ -200,12 +198,12 @@ impl Http2 {
             let open = || Box::pin(self.open(backend, tls));
             let opened = opening.get_or_init(open).await.clone();
             self.on_opened(endpoint, &opening);
-            let connection = opened.map_err(|error| error.of(endpoint.address))?;
+            let connection = opened.map_err(|error| error.of(&endpoint.place))?;
             if !connection.is_open() || connection.is_starved() {
                 useless += 1;
             }
             if !connection.is_open() && useless == USELESS {
-                return Err(UpstreamError::Unwilling(endpoint.address));
+                return Err(UpstreamError::Unwilling(endpoint.place.clone().into()));
             }
         }
     }

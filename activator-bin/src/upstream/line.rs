@@ -26,20 +26,15 @@ const KEEPALIVE_RETRIES: u32 = 3;
 /// vanished host.
 const WATCHED: usize = 16 * 1024;
 
-/// A stream on top of a TCP connection.
-pub(crate) trait OverTcp: AsyncRead + AsyncWrite + Unpin {
-    fn tcp(&self) -> &TcpStream;
+/// A stream on top of a connection.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// The connection, if it is one over TCP.
+    fn tcp(&self) -> Option<&TcpStream>;
 }
 
-impl OverTcp for TcpStream {
-    fn tcp(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl OverTcp for TlsStream<TcpStream> {
-    fn tcp(&self) -> &TcpStream {
-        self.get_ref().0
+impl Stream for TlsStream<TcpStream> {
+    fn tcp(&self) -> Option<&TcpStream> {
+        Some(self.get_ref().0)
     }
 }
 
@@ -91,7 +86,7 @@ impl Traffic {
     }
 }
 
-impl<S: OverTcp> Line<S> {
+impl<S: Stream> Line<S> {
     /// For one request at a time.
     pub(super) fn new(stream: S) -> Self {
         Self {
@@ -110,7 +105,7 @@ impl<S: OverTcp> Line<S> {
         }
     }
 
-    pub(super) fn socket(&self) -> &TcpStream {
+    pub(super) fn tcp(&self) -> Option<&TcpStream> {
         self.stream.tcp()
     }
 
@@ -133,13 +128,15 @@ impl<S: OverTcp> Line<S> {
         self.traffic.sent.store(sent, Ordering::Relaxed);
         if self.is_watched != (sent <= WATCHED) {
             self.is_watched = !self.is_watched;
-            // An error means that the connection is closed, which its user will find out.
-            let _ = watch(self.stream.tcp(), self.is_watched);
+            if let Some(socket) = self.stream.tcp() {
+                // An error means that the connection is closed, which its user will find out.
+                let _ = watch(socket, self.is_watched);
+            }
         }
     }
 }
 
-/// Sets the socket options of every backend connection.
+/// Sets the socket options of every backend connection over TCP.
 pub(super) fn tune(socket: &TcpStream) -> io::Result<()> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)
@@ -161,7 +158,7 @@ fn watch(_socket: &TcpStream, _is_watched: bool) -> io::Result<()> {
     Ok(())
 }
 
-impl<S: OverTcp> AsyncRead for Line<S> {
+impl<S: Stream> AsyncRead for Line<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -179,7 +176,7 @@ impl<S: OverTcp> AsyncRead for Line<S> {
     }
 }
 
-impl<S: OverTcp> AsyncWrite for Line<S> {
+impl<S: Stream> AsyncWrite for Line<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -221,6 +218,12 @@ mod tests {
 
     use super::*;
 
+    impl Stream for TcpStream {
+        fn tcp(&self) -> Option<&TcpStream> {
+            Some(self)
+        }
+    }
+
     async fn line() -> (Line<TcpStream>, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let socket = TcpStream::connect(listener.local_addr().unwrap()).await;
@@ -230,13 +233,14 @@ mod tests {
     }
 
     fn user_timeout(line: &Line<TcpStream>) -> Option<Duration> {
-        SockRef::from(line.stream.tcp()).tcp_user_timeout().unwrap()
+        let socket = SockRef::from(line.tcp().unwrap());
+        socket.tcp_user_timeout().unwrap()
     }
 
     #[tokio::test]
     async fn the_kernel_gives_up_on_a_silent_host_after_about_ten_seconds() {
         let (line, _backend) = line().await;
-        let socket = SockRef::from(line.stream.tcp());
+        let socket = SockRef::from(line.tcp().unwrap());
         assert_eq!(user_timeout(&line), Some(VANISHED));
         assert!(socket.keepalive().unwrap());
         let patience = socket.tcp_keepalive_time().unwrap()

@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -16,6 +15,7 @@ use hyper::client::conn::http1::SendRequest;
 use tokio::task::AbortHandle;
 
 use super::line::Traffic;
+use super::place::Place;
 use super::wire::Heads;
 use super::written;
 use crate::limits::Limits;
@@ -249,8 +249,8 @@ impl Checkout {
         traffic.recorded(|head| written::read_back(head, body))
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
-        self.backend.endpoint.address
+    pub(super) fn place(&self) -> &Place {
+        &self.backend.endpoint.place
     }
 
     /// Whether a byte of the response has arrived.

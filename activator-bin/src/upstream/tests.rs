@@ -53,7 +53,13 @@ fn run<T>(test: impl Future<Output = T>) -> T {
 
 fn backend(listener: &TcpListener) -> Arc<Backend> {
     let address: SocketAddr = listener.local_addr().unwrap();
-    Arc::new(Backend::new(Endpoint { address, tls: None }, None))
+    Arc::new(Backend::new(
+        Endpoint {
+            place: address.into(),
+            tls: None,
+        },
+        None,
+    ))
 }
 
 /// How a backend ends an idle connection.
@@ -178,9 +184,9 @@ fn closing_a_new_connection_is_a_complaint() {
 
 #[test]
 fn closing_instead_of_speaking_tls_is_a_complaint() {
-    let address = ([127, 0, 0, 1], 1).into();
+    let address = SocketAddr::from(([127, 0, 0, 1], 1)).into();
     let error = std::io::ErrorKind::UnexpectedEof.into();
-    let failed = Failed::from(UpstreamError::tls(address, error));
+    let failed = Failed::from(UpstreamError::tls(&address, error));
     assert_eq!(failed.complaint, Some(Complaint::Closed));
 }
 

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 
 use super::line::Line;
 use super::request_line::Restoring;
+use super::socket::Socket;
 use crate::message::head::{Names, Reading, Respelling};
 use crate::message::target::Target;
 
@@ -74,9 +75,10 @@ impl<S> Wire<S> {
     }
 }
 
-impl Wire<Line<TcpStream>> {
-    pub(crate) fn socket(&self) -> &TcpStream {
-        self.stream.socket()
+impl Wire<Line<Socket>> {
+    /// The connection, if it is one over TCP.
+    pub(crate) fn tcp(&self) -> Option<&TcpStream> {
+        self.stream.tcp()
     }
 }
 

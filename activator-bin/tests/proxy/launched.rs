@@ -13,6 +13,7 @@ use crate::support::activator::{config, hello, start_with};
 
 mod failed;
 mod ignored;
+mod unix_socket;
 mod waiting_page;
 
 /// An activator in front of `default/hello`, whose instances the test lists.
@@ -36,12 +37,12 @@ impl Scene {
 
     /// These are the instances that are ready.
     fn ready(&self, addresses: &[SocketAddr]) {
-        let place = |&address| Place {
-            address,
-            socket: None,
-        };
-        let places: Vec<Place> = addresses.iter().map(place).collect();
-        self.activator.revisions().set_places(&self.served, &places);
+        let places: Vec<Place> = addresses.iter().map(|&it| it.into()).collect();
+        self.ready_at(&places);
+    }
+
+    fn ready_at(&self, places: &[Place]) {
+        self.activator.revisions().set_places(&self.served, places);
     }
 
     /// How many requests are in flight; `None` if there has been none that counts.

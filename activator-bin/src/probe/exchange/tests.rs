@@ -132,9 +132,11 @@ async fn a_probe_of_an_instance_in_a_mesh_names_its_service() {
 /// Longer than any test here takes, unless it waits for this.
 const LONG: Exchange = Exchange::Tcp {
     open_for: Duration::from_secs(60),
+    socket: None,
 };
 const SHORT: Exchange = Exchange::Tcp {
     open_for: Duration::from_millis(5),
+    socket: None,
 };
 
 #[tokio::test]

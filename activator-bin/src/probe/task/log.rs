@@ -12,11 +12,12 @@ impl Task {
         };
         if let Some(failures) = line {
             let failures = Some(failures).filter(|&failures| failures > 0);
+            let called = self.targets.called(backend);
             if failures.is_none() && self.targets.settings.probe == Probe::None {
                 // Nobody has found that out: it is ready as soon as it is listed.
-                tracing::debug!(revision = %self.revision, %backend, "backend is ready");
+                tracing::debug!(revision = %self.revision, backend = %called, "backend is ready");
             } else {
-                tracing::info!(revision = %self.revision, %backend, failures, "backend is ready");
+                tracing::info!(revision = %self.revision, backend = %called, failures, "backend is ready");
             }
         } else if is_owed {
             self.log_at.get_or_insert(now + health_log::PAUSE);
@@ -43,7 +44,8 @@ impl Task {
         if let Some(failures) = line {
             let failures = Some(failures).filter(|&failures| failures > 1);
             let why = complaint.as_str();
-            tracing::warn!(revision = %self.revision, %backend, failures, "backend is set aside: {why}");
+            let called = self.targets.called(backend);
+            tracing::warn!(revision = %self.revision, backend = %called, failures, "backend is set aside: {why}");
         }
     }
 }

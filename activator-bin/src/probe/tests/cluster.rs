@@ -75,6 +75,7 @@ fn listed(list: &str, trusts_probe: bool) -> Listed {
         backends,
         cluster: Some(Arc::new(cluster)),
         container_concurrency: 1,
+        ..Listed::default()
     }
 }
 
@@ -286,6 +287,7 @@ async fn instances_are_shared_among_activators() {
             backends,
             cluster,
             container_concurrency: 1,
+            ..Listed::default()
         }
     };
     let share = |index, activators| Some(Share { index, activators });

@@ -151,6 +151,7 @@ fn listed(
         backends: addresses(listed),
         cluster: Some(Arc::new(cluster)),
         container_concurrency: setting.limit,
+        ..Listed::default()
     }
 }
 

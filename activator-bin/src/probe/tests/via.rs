@@ -49,6 +49,7 @@ fn listed(numbers: impl IntoIterator<Item = u8>, limit: u32, share: Option<Share
         backends: numbers.into_iter().map(backend).collect(),
         cluster: Some(Arc::new(cluster)),
         container_concurrency: limit,
+        ..Listed::default()
     }
 }
 

@@ -26,7 +26,9 @@ impl Far {
             Ok(Parts { io, read_buf, .. }) => {
                 let stream = io.into_inner();
                 // Best effort: without it the connection closes as if it were complete.
-                let _ = stream.socket().set_zero_linger();
+                if let Some(socket) = stream.tcp() {
+                    let _ = socket.set_zero_linger();
+                }
                 (Self::Plain(stream), read_buf)
             }
             Err(upgraded) => (Self::Private(TokioIo::new(upgraded)), Bytes::new()),
@@ -36,7 +38,8 @@ impl Far {
     /// Both directions have ended.
     pub(super) fn complete(&self) {
         if let Self::Plain(stream) = self {
-            let _ = SockRef::from(stream.socket()).set_linger(None);
+            let socket = stream.tcp();
+            let _ = socket.map(|socket| SockRef::from(socket).set_linger(None));
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -22,6 +21,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 use super::super::connect;
 use super::super::error::{Missing, UpstreamError};
 use super::super::line::Line;
+use super::super::place::Place;
 use super::super::recall::Recall;
 use super::Count;
 use crate::frames::{Flood, Frames};
@@ -63,7 +63,8 @@ pub(super) enum NotOpened {
 }
 
 impl NotOpened {
-    pub(super) fn of(self, backend: SocketAddr) -> UpstreamError {
+    pub(super) fn of(self, backend: &Place) -> UpstreamError {
+        let backend = Box::new(backend.clone());
         match self {
             Self::OutOfDescriptors => UpstreamError::OutOfDescriptors(backend),
             Self::Connect(kind) => UpstreamError::Connect {
@@ -105,11 +106,10 @@ impl Connection {
         freed: Rc<Notify>,
         recall: &Recall,
     ) -> Result<Rc<Self>, NotOpened> {
-        let address = backend.endpoint.address;
         let until = Instant::now() + limits.connect_timeout;
         let connection = match &backend.endpoint.tls {
             None => {
-                let socket = connect::socket(address, until, recall).await?;
+                let socket = connect::socket(&backend.endpoint.place, until, recall).await?;
                 Self::handshake(backend, Line::shared(socket), limits, counted, freed).await?
             }
             Some(over) => {
@@ -156,7 +156,7 @@ impl Connection {
         let under_way = Rc::new(Cell::new(0));
         let pings = connection.ping_pong().expect("it is taken only once");
         let alive = keep_alive(pings, Rc::clone(&under_way), limits);
-        let address = backend.endpoint.address;
+        let place = backend.endpoint.place.clone();
         let backend = Arc::clone(backend);
         let freeing = Rc::clone(&freed);
         let driver = tokio::task::spawn_local(async move {
@@ -165,15 +165,15 @@ impl Connection {
                 end = drive(connection, allowed, most, &freeing, flood) => match end {
                     End::Closed(Ok(())) => {}
                     End::Closed(Err(error)) => {
-                        tracing::debug!(backend = %address, %error, "backend connection ended with an error");
+                        tracing::debug!(backend = %place, %error, "backend connection ended with an error");
                     }
                     End::Flood if backend.may_log() => {
-                        tracing::warn!(backend = %address, "backend floods its HTTP/2 connection with frames: closing it");
+                        tracing::warn!(backend = %place, "backend floods its HTTP/2 connection with frames: closing it");
                     }
                     End::Flood => {}
                 },
                 () = alive => if backend.may_log() {
-                    tracing::warn!(backend = %address, "backend does not answer HTTP/2 pings: closing its connection");
+                    tracing::warn!(backend = %place, "backend does not answer HTTP/2 pings: closing its connection");
                 },
             }
             // The next request may open another connection.

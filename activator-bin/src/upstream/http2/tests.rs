@@ -57,7 +57,7 @@ fn a_connection_is_closed_when_idle_for_too_long_but_not_in_use() {
         };
         let http2 = Http2::new(limits, None, Recall::new(1));
         let endpoint = Endpoint {
-            address: backend,
+            place: backend.into(),
             tls: None,
         };
         let called = Arc::new(Backend::new(endpoint, None));
