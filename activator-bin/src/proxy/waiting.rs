@@ -35,8 +35,9 @@ const MOMENT: Duration = Duration::from_millis(400);
 
 /// Seconds until a page without scripts asks again.
 const RETRY: u64 = 2;
-/// Seconds until the page asks for itself again, whatever the status says.
-const RELOAD: u64 = 60;
+/// Seconds until the page asks for itself again, whatever the status says: after a failed attempt to start the next one
+/// takes a request.
+const RELOAD: u64 = 10;
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 /// Which say that nobody may ever see the response.

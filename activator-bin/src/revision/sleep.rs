@@ -9,6 +9,7 @@ use reporter_core::RevisionKey;
 use super::Revisions;
 use super::served::ServedRevision;
 use super::table::Table;
+use crate::throttle::Standing;
 
 /// The interval between two looks at all that are awake.
 const LOOK: Duration = Duration::from_secs(60);
@@ -64,8 +65,9 @@ impl Revisions {
 }
 
 impl ServedRevision {
-    /// Whether a request is in its queue or in flight.
+    /// Whether a request is in its queue or in flight, or it is known why none is to wait.
     fn is_busy(&self) -> bool {
-        self.throttle.queued() + self.throttle.active() > 0
+        let has_requests = self.throttle.queued() + self.throttle.active() > 0;
+        has_requests || matches!(self.throttle.standing(), Standing::Failed(_))
     }
 }

@@ -1,7 +1,7 @@
 //! Revisions whose instances are started here: who lists them, and how those who start them learn of changes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use proptest::prelude::*;
@@ -10,6 +10,7 @@ use super::super::launch::*;
 use super::*;
 use crate::autoscaler::ScaleSettings;
 use crate::probe::Probe;
+use crate::throttle::Standing;
 
 /// How instances are started, `max_scale` of them at most.
 pub(crate) fn launch(max_scale: u32) -> LaunchSpec {
@@ -143,6 +144,25 @@ async fn a_revision_stays_awake_while_whoever_starts_its_instances_holds_it() {
     assert!(Arc::ptr_eq(&a, &revisions.launched(&key("a")).unwrap()));
     assert_eq!(ports(&a), [7]);
     drop(a);
+    looks(&revisions);
+    assert!(revisions.awake().is_empty());
+}
+
+#[tokio::test]
+async fn a_revision_that_failed_to_start_stays_awake_for_as_long_as_that_matters() {
+    let revisions = served("");
+    put(&revisions, launched("a", 1));
+    let failure = |seconds| {
+        Some(Failure {
+            until: Instant::now() + Duration::from_secs(seconds),
+            why: String::new(),
+        })
+    };
+    let a = || revisions.launched(&key("a")).unwrap();
+    a().set_failed(failure(3600));
+    looks(&revisions);
+    assert!(matches!(a().throttle.standing(), Standing::Failed(_)));
+    a().set_failed(failure(0));
     looks(&revisions);
     assert!(revisions.awake().is_empty());
 }
