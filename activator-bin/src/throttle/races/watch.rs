@@ -134,3 +134,36 @@ fn no_request_waits_once_starting_has_failed() {
         assert_idle(&throttle);
     });
 }
+
+#[test]
+fn a_backend_that_becomes_ready_is_noticed() {
+    check_all_orders(|| {
+        let throttle = throttle(1, 0);
+        let waits = spawn(&throttle, |throttle| block_on(throttle.ready()));
+        let comes_back = spawn(&throttle, |throttle| {
+            throttle.remove_backend(backend(1));
+            throttle.add_backend(backend(2));
+        });
+        throttle.add_backend(backend(1));
+        join([waits, comes_back]);
+    });
+}
+
+#[test]
+fn whoever_waits_only_while_a_backend_is_ready_does_not_wait_for_one() {
+    check_all_orders(|| {
+        let throttle = throttle(1, 1);
+        let held = slot(&throttle);
+        let arrives = spawn(&throttle, |throttle| {
+            let outcome = block_on(throttle.acquire_while_ready());
+            assert!(matches!(outcome, Err(ThrottleError::NotReady)));
+        });
+        let fails = spawn(&throttle, |_| {
+            held.set_aside(Complaint::Closed);
+            drop(held);
+        });
+        join([arrives, fails]);
+        assert_eq!(give_up_after(1, throttle.starving()), None);
+        assert_idle(&throttle);
+    });
+}
