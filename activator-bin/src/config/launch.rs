@@ -66,7 +66,8 @@ settings! {
         /// The program that stops what start_command started, and its arguments.
         stop_command: Option<Vec<String>> = None, by(value::command);
         /// What shows that an instance is ready: http:/path (a GET of it is answered with 200 to 399), tcp (it accepts
-        /// connections) or notify (it says so by `sd_notify`); http:/ when unset, or tcp with tls or protocol h2c.
+        /// connections) or notify (it says so by `sd_notify`); a GET of / that is answered with less than 500 when
+        /// unset, or tcp with tls or protocol h2c.
         ready: Option<Ready> = None, by(value::ready);
         /// How long an instance may take to become ready.
         start_timeout: Duration = "2m", duration("100ms"..="24h");
@@ -211,7 +212,7 @@ impl LaunchDraft {
         let (backoff, max_backoff) = self.restart_backoff;
         Some(LaunchSpec {
             start,
-            ready: self.ready.unwrap_or_else(|| Ready::Http("/".to_owned())),
+            ready: self.ready.unwrap_or(Ready::Serving),
             start_timeout: self.start_timeout,
             stop_signal: self.stop_signal,
             stop_timeout: self.stop_timeout,

@@ -91,6 +91,8 @@ pub enum PortSpec {
 /// What shows that an instance is ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ready {
+    /// A GET of `/` is answered with a status below 500: it serves, whether there is something at `/` or not.
+    Serving,
     /// A GET of this path and query is answered with a status from 200 to 399.
     Http(String),
     /// It accepts a connection.

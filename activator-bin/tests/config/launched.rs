@@ -36,7 +36,7 @@ fn process(command: &[&str], max_scale: u32) -> LaunchSpec {
             user: None,
             port: PortSpec::Auto,
         }),
-        ready: Ready::Http("/".to_owned()),
+        ready: Ready::Serving,
         start_timeout: Duration::from_secs(120),
         stop_signal: 15,
         stop_timeout: Duration::from_secs(10),
@@ -271,7 +271,7 @@ fn what_does_not_speak_plain_http1_is_ready_once_it_accepts_connections() {
         )
     };
     let ready = |fields: &str| launch(&file(fields), "app").ready.clone();
-    assert_eq!(ready(""), Ready::Http("/".to_owned()));
+    assert_eq!(ready(""), Ready::Serving);
     assert_eq!(ready("protocol = 'h2c'"), Ready::Tcp);
     assert_eq!(ready("tls = true"), Ready::Tcp);
     assert_eq!(ready("tls = true\nready = 'notify'"), Ready::Notify);

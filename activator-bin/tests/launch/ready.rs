@@ -55,6 +55,25 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 }
 
 #[tokio::test]
+async fn a_program_with_nothing_at_its_root_is_ready_unless_something_else_was_asked_for() {
+    let program = format!(
+        "{SERVE}
+asked = 0
+def status(request):
+    global asked
+    asked += 1
+    print('asked', request.path)
+    return [500, 503, 404][min(asked, 3) - 1]
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()"
+    );
+    let mut instance = Instance::start(python(&program, PortSpec::Auto, Ready::Serving));
+    instance.ready().await;
+    assert_eq!(instance.running.tail(), vec!["asked /"; 3]);
+    instance.running.stop();
+    instance.ended().await;
+}
+
+#[tokio::test]
 async fn a_program_that_is_not_ready_in_time_is_said_to_listen_elsewhere() {
     let program = "
 import socket, sys, time

@@ -132,11 +132,13 @@ fn start(start: &Start) -> Json {
     }
 }
 
-fn ready(ready: &Ready) -> String {
+/// `None` for the default.
+fn ready(ready: &Ready) -> Option<String> {
     match ready {
-        Ready::Http(path) => format!("http:{path}"),
-        Ready::Tcp => "tcp".to_owned(),
-        Ready::Notify => "notify".to_owned(),
+        Ready::Serving => None,
+        Ready::Http(path) => Some(format!("http:{path}")),
+        Ready::Tcp => Some("tcp".to_owned()),
+        Ready::Notify => Some("notify".to_owned()),
     }
 }
 

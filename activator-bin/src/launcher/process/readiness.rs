@@ -14,11 +14,17 @@ pub(super) use ask::{connect, get};
 use pace::{patience, pause};
 
 /// Returns once all places are ready. What is wrong with one is kept in `problem` meanwhile.
-pub(super) async fn until_ready(path: Option<&str>, places: &[Place], problem: &Mutex<String>) {
+pub(super) async fn until_ready(
+    question: Option<Question<'_>>,
+    places: &[Place],
+    problem: &Mutex<String>,
+) {
     let start = Instant::now();
     for place in places {
         let mut attempt = 0;
-        while let Err(Problem { why, has_responded }) = ask(path, place, patience(attempt)).await {
+        while let Err(Problem { why, has_responded }) =
+            ask(question, place, patience(attempt)).await
+        {
             *problem.lock() = why;
             attempt += 1;
             sleep(pause(start.elapsed(), has_responded)).await;
@@ -26,10 +32,21 @@ pub(super) async fn until_ready(path: Option<&str>, places: &[Place], problem: &
     }
 }
 
-/// The path that is asked; `None` if a connection is enough.
-pub(super) fn path(ready: &Ready) -> Option<&str> {
+/// A GET of a path, and below which status a response to it means that the place is ready.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    path: &'a str,
+    below: u16,
+}
+
+/// What is asked; `None` if a connection is enough.
+pub(super) fn question(ready: &Ready) -> Option<Question<'_>> {
     match ready {
-        Ready::Http(path) => Some(path),
+        Ready::Serving => Some(Question {
+            path: "/",
+            below: 500,
+        }),
+        Ready::Http(path) => Some(Question { path, below: 400 }),
         Ready::Tcp | Ready::Notify => None,
     }
 }
@@ -50,13 +67,17 @@ impl From<String> for Problem {
     }
 }
 
-async fn ask(path: Option<&str>, place: &Place, patience: Duration) -> Result<(), Problem> {
-    let Some(path) = path else {
+async fn ask(
+    question: Option<Question<'_>>,
+    place: &Place,
+    patience: Duration,
+) -> Result<(), Problem> {
+    let Some(Question { path, below }) = question else {
         connect(place, patience).await?;
         return Ok(());
     };
     let status = get(place, path, patience).await?;
-    if (200..400).contains(&status.as_u16()) {
+    if (200..below).contains(&status.as_u16()) {
         return Ok(());
     }
     Err(Problem {

@@ -18,7 +18,7 @@ use crate::launcher::process::busy::{Check, Checks};
 use crate::launcher::process::gone::until_gone;
 use crate::launcher::process::listening::listening;
 use crate::launcher::process::notify::Listening;
-use crate::launcher::process::readiness::{path, until_ready};
+use crate::launcher::process::readiness::{question, until_ready};
 use crate::launcher::process::supervised::{Commands, KILL_PATIENCE, Reports};
 use crate::launcher::supervisor::order::{Command, Report};
 use crate::revision::launch::Start;
@@ -162,7 +162,7 @@ impl<'a> Life<'a> {
             Arc::clone(&self.problem),
         );
         self.starting = Some(Box::pin(async move {
-            until_ready(path(&spec.ready), &places, &problem).await;
+            until_ready(question(&spec.ready), &places, &problem).await;
         }));
     }
 
