@@ -13,7 +13,6 @@ use super::{section, total, wait_for_none};
 use crate::command::root;
 use crate::e2e::python::Python;
 use crate::support::activator::{Activator, choose};
-use crate::support::http::get;
 use crate::support::process::Process;
 
 /// The shortest that `stable_window` can be.
@@ -52,10 +51,7 @@ pub(crate) fn run() -> Result<()> {
     )?;
     let lines = client.lines()?;
     let http = activator.http;
-    let events = thread::spawn(move || {
-        let path = format!("/events?seconds={seconds}");
-        get(http, &path, &choose("events"))
-    });
+    let events = thread::spawn(move || events(http, seconds));
     let upload = thread::spawn(move || upload(http, seconds));
 
     let next = || lines.recv_timeout(length + super::SOON);
@@ -65,9 +61,9 @@ pub(crate) fn run() -> Result<()> {
     ensure!(line == "still open", "{line}");
     let events = events.join().expect("a client does not panic")?;
     ensure!(
-        events.body.contains("data: first") && events.body.contains("data: last"),
+        events.contains("data: first") && events.contains("data: last"),
         "the events were cut: {}",
-        events.body
+        events
     );
     let answer = upload.join().expect("a client does not panic")?;
     ensure!(
@@ -87,9 +83,24 @@ pub(crate) fn run() -> Result<()> {
     activator.stop()
 }
 
+/// Waits for the end of events that are silent for so long.
+fn events(address: SocketAddr, seconds: u64) -> Result<String> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(Duration::from_secs(seconds) + super::SOON))?;
+    let head = format!(
+        "GET /events?seconds={seconds} HTTP/1.1\r\nHost: {address}\r\n{}Connection: close\r\n\r\n",
+        choose("events")
+    );
+    stream.write_all(head.as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 /// Sends a byte per second.
 fn upload(address: SocketAddr, seconds: u64) -> Result<String> {
     let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(super::SOON))?;
     let head = format!(
         "POST / HTTP/1.1\r\nHost: {address}\r\n{}Content-Length: {seconds}\r\nConnection: close\r\n\r\n",
         choose("upload")
