@@ -63,6 +63,7 @@ const SCENES: &[Scene] = &[
     ("one-machine-freeze", one_machine::freeze::run),
     ("one-machine-group", one_machine::group::run),
     ("one-machine-start", one_machine::start::run),
+    ("one-machine-asleep", one_machine::asleep::run),
     ("one-machine-up", one_machine::up::run),
     ("bad-neighbours", bad_neighbours::run),
     ("image", image::run),

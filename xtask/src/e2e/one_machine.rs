@@ -1,6 +1,7 @@
 //! Instances that the activator starts and stops itself, of real programs.
 
 mod app;
+pub(super) mod asleep;
 pub(super) mod at_once;
 pub(super) mod freeze;
 pub(super) mod group;
@@ -36,18 +37,21 @@ fn total(activator: &Activator, metric: &str) -> Result<u64> {
     Ok(activator.series(metric)?.values().sum::<f64>() as u64)
 }
 
-/// The instances in a state.
-fn instances(activator: &Activator, state: &str) -> Result<u64> {
-    let label = format!("state=\"{state}\"");
+/// The instances in any of some states.
+fn instances(activator: &Activator, states: &[&str]) -> Result<u64> {
+    let is_wanted = |labels: &str| {
+        let label = |state| format!("state=\"{state}\"");
+        states.iter().any(|state| labels.contains(&label(state)))
+    };
     let all = activator.series("activator_instances")?;
-    let of_state = all.iter().filter(|(labels, _)| labels.contains(&label));
-    Ok(of_state.map(|(_, value)| *value as u64).sum())
+    let wanted = all.iter().filter(|(labels, _)| is_wanted(labels));
+    Ok(wanted.map(|(_, value)| *value as u64).sum())
 }
 
 /// Waits until so many are in a state.
 fn wait_for_instances(activator: &Activator, state: &str, count: u64) -> Result<()> {
     wait_until(&format!("not {count} {state}"), SOON, || {
-        Ok((instances(activator, state)? == count).then_some(()))
+        Ok((instances(activator, &[state])? == count).then_some(()))
     })
 }
 
@@ -55,8 +59,7 @@ fn wait_for_instances(activator: &Activator, state: &str, count: u64) -> Result<
 fn wait_for_none(activator: &Activator) -> Result<()> {
     wait_until("there are instances", SOON, || {
         let states = ["starting", "ready", "draining", "frozen", "stopping"];
-        let counts = states.map(|state| instances(activator, state));
-        let left = counts.into_iter().sum::<Result<u64>>()?;
+        let left = instances(activator, &states)?;
         Ok((left == 0).then_some(()))
     })
 }

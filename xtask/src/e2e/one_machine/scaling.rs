@@ -33,7 +33,7 @@ pub(crate) fn run() -> Result<()> {
     command::run(Command::new("kill").args(["-s", "KILL", &victim.to_string()]))?;
     wait_until("no restart", super::SOON, || {
         let restarts = total(&activator, "activator_instance_restarts_total")?;
-        let ready = instances(&activator, "ready")?;
+        let ready = instances(&activator, &["ready"])?;
         Ok((restarts >= 1 && ready == MOST).then_some(()))
     })?;
     let before = load.sent.load(Ordering::Relaxed);
