@@ -45,6 +45,50 @@ pub struct LaunchSpec {
     pub log: InstanceLog,
 }
 
+impl LaunchSpec {
+    /// What a section means that says no more than this.
+    #[must_use]
+    pub fn new(start: Start, max_scale: u32) -> Self {
+        Self {
+            start,
+            ready: Ready::Serving,
+            start_timeout: Duration::from_secs(120),
+            stop_signal: 15,
+            stop_timeout: Duration::from_secs(10),
+            scale: ScaleSettings::new(max_scale),
+            min_uptime: Duration::ZERO,
+            idle_action: IdleAction::Stop,
+            busy_check: None,
+            group: None,
+            ignore: Vec::new(),
+            asleep_status: 503,
+            waiting_page: WaitingPage::Auto,
+            schedule: Vec::new(),
+            restarts: Restarts {
+                backoff: Duration::from_secs(1),
+                max_backoff: Duration::from_secs(60),
+                max_restarts: 3,
+                window: Duration::from_secs(300),
+            },
+            log: InstanceLog::Inherit,
+        }
+    }
+}
+
+impl ProcessSpec {
+    /// The same of a process.
+    #[must_use]
+    pub fn new(command: Vec<String>) -> Self {
+        Self {
+            command,
+            dir: None,
+            env: BTreeMap::new(),
+            user: None,
+            port: PortSpec::Auto,
+        }
+    }
+}
+
 /// What an instance is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Start {

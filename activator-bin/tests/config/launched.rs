@@ -28,35 +28,8 @@ fn words(words: &[&str]) -> Vec<String> {
 
 /// The defaults with this command.
 fn process(command: &[&str], max_scale: u32) -> LaunchSpec {
-    LaunchSpec {
-        start: Start::Process(ProcessSpec {
-            command: words(command),
-            dir: None,
-            env: [].into(),
-            user: None,
-            port: PortSpec::Auto,
-        }),
-        ready: Ready::Serving,
-        start_timeout: Duration::from_secs(120),
-        stop_signal: 15,
-        stop_timeout: Duration::from_secs(10),
-        scale: ScaleSettings::new(max_scale),
-        min_uptime: Duration::ZERO,
-        idle_action: IdleAction::Stop,
-        busy_check: None,
-        group: None,
-        ignore: Vec::new(),
-        asleep_status: 503,
-        waiting_page: WaitingPage::Auto,
-        schedule: Vec::new(),
-        restarts: Restarts {
-            backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(60),
-            max_restarts: 3,
-            window: Duration::from_secs(300),
-        },
-        log: InstanceLog::Inherit,
-    }
+    let process = ProcessSpec::new(words(command));
+    LaunchSpec::new(Start::Process(process), max_scale)
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! Instances under test, and what is seen of them.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,11 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use activator_bin::testing::ScaleSettings;
 use activator_bin::testing::fleet::{Event, InstanceId};
-use activator_bin::testing::launch::{
-    IdleAction, InstanceLog, LaunchSpec, PortSpec, ProcessSpec, Ready, Restarts, Start, WaitingPage,
-};
+use activator_bin::testing::launch::{InstanceLog, LaunchSpec, ProcessSpec, Ready, Start};
 use activator_bin::testing::process::{Processes, Running};
 use reporter_core::RevisionKey;
 use tokio::sync::mpsc;
@@ -33,39 +29,17 @@ pub(crate) const SERVER: [&str; 6] = [
 
 /// How a process is started that runs this command.
 pub(crate) fn process(command: &[&str]) -> ProcessSpec {
-    ProcessSpec {
-        command: command.iter().map(|part| (*part).to_owned()).collect(),
-        dir: None,
-        env: BTreeMap::new(),
-        user: None,
-        port: PortSpec::Auto,
-    }
+    ProcessSpec::new(command.iter().map(|part| (*part).to_owned()).collect())
 }
 
 /// How instances are launched that are such processes.
 pub(crate) fn launch(process: ProcessSpec) -> LaunchSpec {
     LaunchSpec {
-        start: Start::Process(process),
         ready: Ready::Tcp,
         start_timeout: PATIENCE,
-        stop_signal: 15,
         stop_timeout: PATIENCE,
-        scale: ScaleSettings::new(1),
-        min_uptime: Duration::ZERO,
-        idle_action: IdleAction::Stop,
-        busy_check: None,
-        group: None,
-        ignore: Vec::new(),
-        asleep_status: 503,
-        waiting_page: WaitingPage::Off,
-        schedule: Vec::new(),
-        restarts: Restarts {
-            backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(1),
-            max_restarts: 3,
-            window: Duration::from_secs(60),
-        },
         log: InstanceLog::Off,
+        ..LaunchSpec::new(Start::Process(process), 1)
     }
 }
 

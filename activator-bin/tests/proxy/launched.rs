@@ -4,10 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use activator_bin::testing::launch::{
-    IdleAction, InstanceLog, LaunchSpec, Ready, Restarts, Start, WaitingPage,
-};
-use activator_bin::testing::{Activator, Place, ScaleSettings, ServedRevision};
+use activator_bin::testing::launch::{InstanceLog, LaunchSpec, Ready, Start, WaitingPage};
+use activator_bin::testing::{Activator, Place, ServedRevision};
 
 use crate::support::activator::{config, hello, start_with};
 
@@ -52,30 +50,15 @@ impl Scene {
 }
 
 fn launch() -> LaunchSpec {
+    let start = Start::Commands {
+        start: vec!["true".to_owned()],
+        stop: Vec::new(),
+    };
     LaunchSpec {
-        start: Start::Commands {
-            start: vec!["true".to_owned()],
-            stop: Vec::new(),
-        },
         ready: Ready::Tcp,
         start_timeout: Duration::from_secs(3600),
-        stop_signal: 15,
-        stop_timeout: Duration::from_secs(10),
-        scale: ScaleSettings::new(1),
-        min_uptime: Duration::ZERO,
-        idle_action: IdleAction::Stop,
-        busy_check: None,
-        group: None,
-        ignore: Vec::new(),
-        asleep_status: 503,
         waiting_page: WaitingPage::Off,
-        schedule: Vec::new(),
-        restarts: Restarts {
-            backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(60),
-            max_restarts: 3,
-            window: Duration::from_secs(300),
-        },
         log: InstanceLog::Off,
+        ..LaunchSpec::new(start, 1)
     }
 }

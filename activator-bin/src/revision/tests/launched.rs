@@ -8,41 +8,13 @@ use proptest::prelude::*;
 
 use super::super::launch::*;
 use super::*;
-use crate::autoscaler::ScaleSettings;
 use crate::probe::Probe;
 use crate::throttle::Standing;
 
 /// How instances are started, `max_scale` of them at most.
 pub(crate) fn launch(max_scale: u32) -> LaunchSpec {
-    LaunchSpec {
-        start: Start::Process(ProcessSpec {
-            command: vec!["app".to_owned()],
-            dir: None,
-            env: BTreeMap::new(),
-            user: None,
-            port: PortSpec::Auto,
-        }),
-        ready: Ready::Tcp,
-        start_timeout: Duration::from_secs(120),
-        stop_signal: 15,
-        stop_timeout: Duration::from_secs(10),
-        scale: ScaleSettings::new(max_scale),
-        min_uptime: Duration::ZERO,
-        idle_action: IdleAction::Stop,
-        busy_check: None,
-        group: None,
-        ignore: Vec::new(),
-        asleep_status: 503,
-        waiting_page: WaitingPage::Off,
-        schedule: Vec::new(),
-        restarts: Restarts {
-            backoff: Duration::from_secs(1),
-            max_backoff: Duration::from_secs(60),
-            max_restarts: 3,
-            window: Duration::from_secs(300),
-        },
-        log: InstanceLog::Inherit,
-    }
+    let process = ProcessSpec::new(vec!["app".to_owned()]);
+    LaunchSpec::new(Start::Process(process), max_scale)
 }
 
 /// As [`revision`], but its instances are started here unless `max_scale` is 0.

@@ -6,11 +6,9 @@ use std::time::Duration;
 use reporter_core::RevisionKey;
 
 use super::super::*;
-use crate::autoscaler::ScaleSettings;
 use crate::revision::LaunchSpec;
 use crate::revision::launch::{
-    BusyCheck, GroupSpec, IdleAction, InstanceLog, PortSpec, ProcessSpec, Ready, Restarts, Start,
-    WaitingPage,
+    BusyCheck, GroupSpec, IdleAction, InstanceLog, PortSpec, ProcessSpec, Start,
 };
 
 /// The key of the revision of this name.
@@ -26,38 +24,12 @@ pub(super) fn seconds(text: &str) -> Duration {
 
 /// A specification, like `max=3 window=10`. What is not said is small.
 pub(super) fn spec<'a>(settings: impl IntoIterator<Item = &'a str>) -> LaunchSpec {
+    let process = ProcessSpec::new(vec!["one".to_owned()]);
     let mut spec = LaunchSpec {
-        start: Start::Process(ProcessSpec {
-            command: vec!["one".to_owned()],
-            dir: None,
-            env: [].into(),
-            user: None,
-            port: PortSpec::Auto,
-        }),
-        ready: Ready::Tcp,
         start_timeout: seconds("30"),
-        stop_signal: 15,
-        stop_timeout: seconds("10"),
-        scale: ScaleSettings {
-            stable_window: Duration::ZERO,
-            ..ScaleSettings::new(1)
-        },
-        min_uptime: Duration::ZERO,
-        idle_action: IdleAction::Stop,
-        busy_check: None,
-        group: None,
-        ignore: Vec::new(),
-        asleep_status: 503,
-        waiting_page: WaitingPage::Off,
-        schedule: Vec::new(),
-        restarts: Restarts {
-            backoff: seconds("1"),
-            max_backoff: seconds("60"),
-            max_restarts: 3,
-            window: seconds("300"),
-        },
-        log: InstanceLog::Inherit,
+        ..LaunchSpec::new(Start::Process(process), 1)
     };
+    spec.scale.stable_window = Duration::ZERO;
     for setting in settings {
         let (name, value) = setting.split_once('=').unwrap_or((setting, ""));
         match name {
