@@ -8,13 +8,14 @@ use foldhash::fast::FixedState;
 use reporter_core::{Cause as Report, RevisionKey};
 use reporter_runtime::{ConcurrencyReporter, Dispatch};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::fleet::{Action, Event, Fleet, InstanceId};
 use super::process::{Processes, Running};
 use super::service::Service;
 use super::stats::Stats;
 use super::status::Statuses;
+use crate::os::timer::until;
 use crate::revision::{Revisions, ServedRevision};
 
 mod effects;
@@ -234,13 +235,8 @@ impl Task {
 
     /// The first request for a while. It may have been answered already, by the page for browsers.
     fn on_first_request(&mut self, key: &RevisionKey) {
-        let now = self.now();
         self.hold(key);
-        let Some(service) = self.services.get_mut(key) else {
-            return;
-        };
-        if service.ready == 0 {
-            service.waits_since.get_or_insert(now);
+        if self.services.get(key).is_some_and(|it| it.ready == 0) {
             self.on(Event::Demand(key.clone()));
         }
         self.decide(key);
@@ -308,10 +304,10 @@ impl Task {
     /// Tells the machine what has happened, after all that it must know by then, and does what it says.
     fn on(&mut self, event: Event) {
         self.tell_use();
+        let now = self.now();
         if let Event::Demand(key) = &event
             && let Some(service) = self.services.get_mut(key)
         {
-            let now = self.origin.elapsed();
             service.waits_since.get_or_insert(now);
         }
         self.tell(event);
@@ -354,12 +350,4 @@ impl Task {
 /// Whether it has requests, in flight or queued, at this moment.
 fn has_requests(reporter: &ConcurrencyReporter, key: &RevisionKey) -> bool {
     reporter.in_flight(key).is_some_and(|count| count > 0)
-}
-
-/// Never ready if there is no time.
-async fn until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
-    }
 }

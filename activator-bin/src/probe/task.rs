@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use reporter_core::RevisionKey;
 use tokio::sync::{Notify, watch};
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use self::via::Via;
 use super::assignment::Assignment;
@@ -25,6 +25,7 @@ use super::known::{Known, Reason, Record, State};
 use super::schedule::Owner;
 use super::targets::Targets;
 use super::{BackendCounts, OnService, Probe, Probes};
+use crate::os::timer::until;
 use crate::throttle::{Complaint, Throttle};
 
 pub(super) struct Task {
@@ -279,13 +280,5 @@ impl Task {
             let delay = delay.min(longest);
             self.start(backend, record, Reason::SetAside, Instant::now(), delay);
         }
-    }
-}
-
-/// Never ready if there is no time.
-async fn until(time: Option<Instant>) {
-    match time {
-        Some(time) => sleep_until(time).await,
-        None => std::future::pending().await,
     }
 }

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::{Instance, Wanted};
 use crate::launcher::fleet::Event;
@@ -21,6 +21,7 @@ use crate::launcher::process::notify::Listening;
 use crate::launcher::process::readiness::{question, until_ready};
 use crate::launcher::process::supervised::{Commands, KILL_PATIENCE, Reports};
 use crate::launcher::supervisor::order::{Command, Report};
+use crate::os::timer::until;
 use crate::revision::launch::Start;
 use crate::upstream::place::Place;
 
@@ -141,7 +142,7 @@ impl<'a> Life<'a> {
                     self.send(Command::Stop).await;
                 }
                 answer = finished(&mut self.asking) => self.answer(answer).await,
-                () = reached(self.deadline) => return self.lost(),
+                () = until(self.deadline) => return self.lost(),
             }
         }
     }
@@ -317,13 +318,6 @@ async fn finished<T>(waiting: &mut Waiting<T>) -> T {
 async fn notified(notifications: Option<&Listening>) {
     match notifications {
         Some(notifications) => notifications.ready().await,
-        None => pending().await,
-    }
-}
-
-async fn reached(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
         None => pending().await,
     }
 }
