@@ -167,8 +167,7 @@ async fn delete(
     target: Uri,
     headers: HeaderMap,
 ) -> ResponseResult {
-    access.check_write(&target, &headers)?;
-    let key = key(&parts)?;
+    let key = access.key_to_change(&target, &headers, &parts)?;
     if !access.revisions.remove(&key) {
         return Err(not_found(&key));
     }
@@ -183,8 +182,7 @@ async fn wake(
     target: Uri,
     headers: HeaderMap,
 ) -> ResponseResult {
-    access.check_write(&target, &headers)?;
-    let key = key(&parts)?;
+    let key = access.key_to_change(&target, &headers, &parts)?;
     let (launcher, launch) = access.launched(&key)?;
     let least = match target.query() {
         None | Some("") => launch.scale.stable_window,
@@ -197,11 +195,10 @@ async fn wake(
 
 /// What the query of a request to wake asks for.
 fn wake_for(query: &str) -> Result<Duration, ErrorResponse> {
-    let bad = |why: String| ErrorResponse(StatusCode::BAD_REQUEST, why);
     let text = query.strip_prefix("for=");
-    let text = text.ok_or_else(|| bad("the only parameter is for, as in ?for=10m".to_owned()))?;
+    let text = text.ok_or_else(|| bad_request("the only parameter is for, as in ?for=10m"))?;
     let read = Value::Text(text).duration(WAKE);
-    read.map_err(|why| bad(format!("for: {why}")))
+    read.map_err(|why| bad_request(format_args!("for: {why}")))
 }
 
 /// Stops all instances once their requests have ended, until the next request.
@@ -211,8 +208,7 @@ async fn sleep(
     target: Uri,
     headers: HeaderMap,
 ) -> ResponseResult {
-    access.check_write(&target, &headers)?;
-    let key = key(&parts)?;
+    let key = access.key_to_change(&target, &headers, &parts)?;
     let (launcher, _) = access.launched(&key)?;
     tracing::info!(revision = %key, "put to sleep through the admin port");
     launcher.sleep(key.clone()).await;
@@ -237,6 +233,17 @@ impl Access {
                 Err(ErrorResponse(StatusCode::CONFLICT, why))
             }
         }
+    }
+
+    /// The key of a revision that is to be changed.
+    fn key_to_change(
+        &self,
+        target: &Uri,
+        headers: &HeaderMap,
+        parts: &(String, String),
+    ) -> Result<RevisionKey, ErrorResponse> {
+        self.check_write(target, headers)?;
+        key(parts)
     }
 
     fn check_write(&self, target: &Uri, headers: &HeaderMap) -> Result<(), ErrorResponse> {
