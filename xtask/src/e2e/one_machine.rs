@@ -13,10 +13,9 @@ pub(super) mod websocket;
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 
 use crate::support::activator::Activator;
-use crate::support::http::post;
 use crate::support::process::wait_until;
 
 /// Takes changes through the admin port.
@@ -62,17 +61,4 @@ fn wait_for_none(activator: &Activator) -> Result<()> {
         let left = instances(activator, &states)?;
         Ok((left == 0).then_some(()))
     })
-}
-
-/// Puts a revision to sleep.
-fn sleep(activator: &Activator, name: &str) -> Result<()> {
-    let path = format!("/v1/revisions/default/{name}/sleep");
-    let answer = post(activator.admin, &path)?;
-    ensure!(
-        answer.status < 300,
-        "{path}: {} {}",
-        answer.status,
-        answer.body
-    );
-    Ok(())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::http::get;
+use super::http::{get, post};
 use super::process::{Process, Scratch, free_address, wait_for_listener, wait_until};
 use crate::command::root;
 
@@ -104,6 +104,19 @@ fn text(config: &str, http: SocketAddr, http2: SocketAddr, admin: SocketAddr) ->
 /// The release build.
 pub(crate) fn program() -> std::path::PathBuf {
     root().join("target/release/activator")
+}
+
+/// Puts a revision of the activator with this admin port to sleep. It may still have instances afterwards.
+pub(crate) fn put_to_sleep(admin: SocketAddr, name: &str) -> Result<()> {
+    let path = format!("/v1/revisions/default/{name}/sleep");
+    let answer = post(admin, &path)?;
+    ensure!(
+        answer.status < 300,
+        "{path}: {} {}",
+        answer.status,
+        answer.body
+    );
+    Ok(())
 }
 
 /// A revision's section in the configuration.

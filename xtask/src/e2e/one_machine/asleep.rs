@@ -4,8 +4,8 @@ use std::thread;
 
 use anyhow::{Result, ensure};
 
-use super::{WRITE, section, sleep, total, wait_for_none};
-use crate::support::activator::{Activator, choose};
+use super::{WRITE, section, total, wait_for_none};
+use crate::support::activator::{Activator, choose, put_to_sleep};
 use crate::support::http::get;
 
 const SERVICES: usize = 100;
@@ -46,7 +46,7 @@ pub(crate) fn run() -> Result<()> {
             anyhow::Ok(())
         })?;
         for name in awake {
-            sleep(&activator, name)?;
+            put_to_sleep(activator.admin, name)?;
         }
         wait_for_none(&activator)?;
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-use super::{SOON, WRITE, section, sleep, wait_for_none};
-use crate::support::activator::{Activator, choose};
+use super::{SOON, WRITE, section, wait_for_none};
+use crate::support::activator::{Activator, choose, put_to_sleep};
 use crate::support::median::median;
 use crate::support::process::{Process, Scratch, free_address};
 
@@ -45,7 +45,7 @@ fn compare(name: &str, script: &str) -> Result<()> {
         let began = Instant::now();
         first_byte(activator.http, &choose(name))?;
         through.push(began.elapsed());
-        sleep(&activator, name)?;
+        put_to_sleep(activator.admin, name)?;
         wait_for_none(&activator)?;
     }
     let (by_hand, through) = (median(&by_hand), median(&through));

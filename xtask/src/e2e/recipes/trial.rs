@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::page::Recipe;
 use crate::command::{self, root};
-use crate::support::activator::program;
-use crate::support::http::{Answer, get_from, post};
+use crate::support::activator::{program, put_to_sleep};
+use crate::support::http::{Answer, get_from};
 use crate::support::process::{Process, Scratch, free_address, wait_for_listener, wait_until};
 
 /// The directories of the recipes; here they are below that of the trial.
@@ -144,17 +144,9 @@ impl Trial {
         get_from(self.http, host, path, "")
     }
 
-    /// Puts a revision to sleep, and waits until it is.
+    /// Puts a revision to sleep.
     pub(super) fn sleep(&self, revision: &str) -> Result<()> {
-        let path = format!("/v1/revisions/default/{revision}/sleep");
-        let answer = post(self.admin, &path)?;
-        ensure!(
-            answer.status < 300,
-            "{path}: {} {}",
-            answer.status,
-            answer.body
-        );
-        Ok(())
+        put_to_sleep(self.admin, revision)
     }
 
     /// SIGTERM to `activator` alone, and its end.
