@@ -33,18 +33,25 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def address_string(self): return 'client'
 ";
 
-#[tokio::test]
-async fn a_program_that_opens_its_port_too_early_is_ready_when_it_says_so() {
-    let program = format!(
+/// A server whose responses have these statuses in turn, the last one from then on. It says `said` of each request.
+fn responding(statuses: &[u16], said: &str) -> String {
+    format!(
         "{SERVE}
 asked = 0
 def status(request):
     global asked
     asked += 1
-    print('asked', request.path, request.headers['Host'], request.headers['User-Agent'].startswith('activator/'))
-    return [503, 404, 500, 204][min(asked, 4) - 1]
-http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()"
-    );
+    print('asked', {said})
+    return {statuses:?}[min(asked, {}) - 1]
+http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()",
+        statuses.len()
+    )
+}
+
+#[tokio::test]
+async fn a_program_that_opens_its_port_too_early_is_ready_when_it_says_so() {
+    let said = "request.path, request.headers['Host'], request.headers['User-Agent'].startswith('activator/')";
+    let program = responding(&[503, 404, 500, 204], said);
     let mut instance = Instance::start(python(&program, PortSpec::Auto, http()));
     instance.ready().await;
     let address = instance.running.places()[0].address;
@@ -56,16 +63,7 @@ http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()
 
 #[tokio::test]
 async fn a_program_with_nothing_at_its_root_is_ready_unless_something_else_was_asked_for() {
-    let program = format!(
-        "{SERVE}
-asked = 0
-def status(request):
-    global asked
-    asked += 1
-    print('asked', request.path)
-    return [500, 503, 404][min(asked, 3) - 1]
-http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()"
-    );
+    let program = responding(&[500, 503, 404], "request.path");
     let mut instance = Instance::start(python(&program, PortSpec::Auto, Ready::Serving));
     instance.ready().await;
     assert_eq!(instance.running.tail(), vec!["asked /"; 3]);
