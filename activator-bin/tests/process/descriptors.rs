@@ -106,6 +106,16 @@ fn idle_backend_connections_are_closed_when_descriptors_run_out() {
     stop(program);
 }
 
+/// A client that a worker has answered, from a revision that does not exist.
+fn accepted(address: SocketAddr) -> TcpStream {
+    let mut client = connect(address);
+    client.write_all(get("none").as_bytes()).unwrap();
+    let head = until_end(&mut client, b"\r\n\r\n").expect("a response in time");
+    assert!(head.starts_with(b"HTTP/1.1 404 "));
+    until_end(&mut client, b"\n").expect("a body in time");
+    client
+}
+
 #[test]
 fn request_without_a_descriptor_gets_503() {
     let (release, released) = std::sync::mpsc::channel::<()>();
@@ -122,8 +132,10 @@ fn request_without_a_descriptor_gets_503() {
     let (program, address) = start(&file, admin);
     let (said, responses) = std::sync::mpsc::channel();
     let clients = 2 * REQUESTS;
-    for _ in 0..clients {
-        let (mut client, said) = (connect(address), said.clone());
+    // All are accepted before any of them needs a backend: the descriptors must not run out while accepting.
+    let accepted: Vec<TcpStream> = (0..clients).map(|_| accepted(address)).collect();
+    for mut client in accepted {
+        let said = said.clone();
         client.write_all(get("one").as_bytes()).unwrap();
         std::thread::spawn(move || {
             let head = until_end(&mut client, b"\r\n\r\n").expect("a response in time");
