@@ -33,6 +33,7 @@ pub use reporter_metrics::ProbeOutcome;
 pub use self::in_cluster::{InCluster, Share};
 pub use self::mesh::{Mesh, MeshMode};
 pub use self::service::{PrivateService, PrivateServices};
+pub use self::share::Part;
 pub use self::targets::Listed;
 
 use self::exchange::{Network, Tcp};

@@ -11,8 +11,8 @@ pub use crate::history::{LINE_LIMIT, ReplayError, Summary, record, replay};
 pub use crate::host::HostPattern;
 pub use crate::launcher::{fleet, process, schedule};
 pub use crate::probe::{
-    InCluster, Listed, Mesh, MeshMode, OnService, PrivateService, PrivateServices, ProbeOutcome,
-    ProbeSettings, Prober, Probes, Share,
+    InCluster, Listed, Mesh, MeshMode, OnService, Part, PrivateService, PrivateServices,
+    ProbeOutcome, ProbeSettings, Prober, Probes, Share,
 };
 pub use crate::readiness::FirstLists;
 pub use crate::request_log::{RequestLog, Template, TemplateError};

@@ -9,7 +9,7 @@ use super::in_cluster::Share;
 
 /// The positions of an activator's instances among all that are ready.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Part {
+pub struct Part {
     slice: Range<usize>,
     /// One of the last few, which are too few to be shared evenly.
     remainder: Option<usize>,
@@ -20,7 +20,8 @@ impl Part {
     ///
     /// Without a limit all of them: any number of activators may send to one. If there are fewer instances than
     /// activators, some activators share one, and each sends it as many requests as it takes.
-    pub(super) fn of(instances: usize, container_concurrency: u32, share: Option<Share>) -> Self {
+    #[must_use]
+    pub fn of(instances: usize, container_concurrency: u32, share: Option<Share>) -> Self {
         let (index, activators) = match share {
             Some(Share { index, activators })
                 if container_concurrency > 0 && activators > 1 && instances > 1 =>
@@ -46,7 +47,8 @@ impl Part {
     }
 
     /// Whether the instance at this position is one of them.
-    pub(super) fn contains(&self, position: usize) -> bool {
+    #[must_use]
+    pub fn contains(&self, position: usize) -> bool {
         self.slice.contains(&position) || self.remainder == Some(position)
     }
 }
