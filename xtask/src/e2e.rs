@@ -24,6 +24,7 @@ mod python;
 mod recipes;
 mod rolling;
 mod slow_server;
+mod units;
 mod websocket;
 
 use std::time::Instant;
@@ -57,6 +58,7 @@ const SCENES: &[Scene] = &[
     ("overload", overload::run),
     ("handover", handover::run),
     ("recipes", recipes::run),
+    ("units", units::run),
     ("one-machine-at-once", one_machine::at_once::run),
     ("one-machine-scaling", one_machine::scaling::run),
     ("one-machine-websocket", one_machine::websocket::run),

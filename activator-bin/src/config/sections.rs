@@ -148,8 +148,7 @@ fn cores() -> usize {
 }
 
 fn machine_name() -> String {
-    // Only Linux has this file.
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name = Value::Text(name.trim()).text();
+    let system = rustix::system::uname();
+    let name = Value::Text(&system.nodename().to_string_lossy()).text();
     name.unwrap_or_else(|_| "activator".to_owned())
 }
