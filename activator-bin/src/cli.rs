@@ -1,11 +1,15 @@
 //! The command line: commands and exit codes.
 
 mod check;
+mod completions;
+mod man;
+mod output;
 mod replay;
 mod run;
 mod setting_flags;
 mod sources;
 mod up;
+mod version;
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -22,7 +26,7 @@ use crate::{logging, request_log};
 /// Without a command it runs, like `activator run`; without a configuration file it runs an example and logs a
 /// request to try.
 #[derive(Debug, Parser)]
-#[command(name = "activator", version, args_conflicts_with_subcommands = true, after_help = EXIT_CODES)]
+#[command(name = "activator", version, args_conflicts_with_subcommands = true, after_help = exit_codes())]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -40,13 +44,26 @@ enum Command {
     Check(check::Arguments),
     /// Replay a history of requests and print what would have been reported.
     Replay(replay::Arguments),
-    /// Serve the first look: what the embedded configuration starts.
-    #[command(hide = true)]
-    Echo,
+    /// Print which program this is, and what it was built for and by.
+    Version(version::Arguments),
+    /// Print the completions for a shell.
+    Completions(completions::Arguments),
+    /// Print the manual page, activator(1).
+    Man,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 success, 1 failure while running, 2 wrong usage, \
-    65 invalid history, 78 invalid configuration.";
+/// The first argument of the first look: what the embedded configuration starts. No command for people, so it is neither
+/// in the help nor among the completions.
+const ECHO: &str = "echo";
+
+/// What each exit code means.
+const EXIT_CODES: &[(u8, &str)] = &[
+    (0, "success"),
+    (Exit::Failure as u8, "failure while running"),
+    (Exit::WrongUsage as u8, "wrong usage"),
+    (Exit::BadHistory as u8, "invalid history"),
+    (Exit::BadConfiguration as u8, "invalid configuration"),
+];
 
 /// How long writing the last lines of each log may take.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -55,6 +72,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy)]
 enum Exit {
     Failure = 1,
+    WrongUsage = 2,
     /// `EX_DATAERR` of sysexits.h.
     BadHistory = 65,
     /// `EX_CONFIG` of sysexits.h.
@@ -62,27 +80,52 @@ enum Exit {
 }
 
 /// Runs the command and returns the exit code.
-///
-/// `--help`, `--version` and wrong usage exit the process.
 #[must_use]
 pub fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments
-        .next()
-        .is_some_and(|first| first == supervisor::COMMAND)
-    {
-        return supervisor::main(arguments);
-    }
-    let cli = Cli::parse();
-    let outcome = match cli.command.unwrap_or(Command::Run(cli.run)) {
-        Command::Run(arguments) => run::run(arguments),
-        Command::Up(arguments) => up::run(arguments),
-        Command::Echo => echo(),
-        Command::Check(arguments) => check::run(arguments),
-        Command::Replay(arguments) => replay::run(&arguments),
+    let outcome = match arguments.next() {
+        Some(first) if first == supervisor::COMMAND => return supervisor::main(arguments),
+        Some(first) if first == ECHO => echo(),
+        _ => match Cli::try_parse() {
+            Ok(cli) => execute(cli),
+            Err(error) => return explain(&error),
+        },
     };
     request_log::flush(LAST_WORDS);
     logging::flush(LAST_WORDS);
+    exit_code(outcome)
+}
+
+fn execute(cli: Cli) -> Result<(), Exit> {
+    match cli.command.unwrap_or(Command::Run(cli.run)) {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Up(arguments) => up::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Version(arguments) => version::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man => man::run(),
+    }
+}
+
+/// Prints help or the version, which are results, or what is wrong with the usage.
+fn explain(error: &clap::Error) -> ExitCode {
+    let printed = error.print();
+    if error.use_stderr() {
+        return ExitCode::from(Exit::WrongUsage as u8);
+    }
+    exit_code(output::outcome(printed))
+}
+
+fn exit_codes() -> String {
+    let codes: Vec<_> = EXIT_CODES
+        .iter()
+        .map(|(code, meaning)| format!("{code} {meaning}"))
+        .collect();
+    format!("Exit codes: {}.", codes.join(", "))
+}
+
+fn exit_code(outcome: Result<(), Exit>) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(exit) => ExitCode::from(exit as u8),

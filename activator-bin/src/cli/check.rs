@@ -11,6 +11,7 @@ use crate::run as activator;
 
 /// Arguments of `check`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// The configuration, a TOML file
     #[arg(value_name = "FILE", conflicts_with = "config")]
@@ -18,6 +19,10 @@ pub(super) struct Arguments {
     #[command(flatten)]
     sources: SourceArguments,
 }
+
+const EXAMPLES: &str = "Examples:
+  activator check /etc/activator.toml
+  activator check --kubeconfig ~/.kube/config";
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
     let sources = arguments.sources.sources(arguments.file);

@@ -12,6 +12,7 @@ use crate::history::{ReplayError, Summary, replay};
 
 /// Arguments of `replay`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// How requests are counted
     #[arg(long, default_value_t, value_parser = accounting())]
@@ -20,6 +21,10 @@ pub(super) struct Arguments {
     #[arg(default_value = "-")]
     file: PathBuf,
 }
+
+const EXAMPLES: &str = "Examples:
+  activator run --record history.ndjson
+  activator replay --accounting average history.ndjson";
 
 fn accounting() -> impl TypedValueParser<Value = Accounting> {
     let names = [Accounting::Snapshot, Accounting::Average].map(Accounting::as_str);

@@ -12,6 +12,7 @@ use crate::source::ClusterError;
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// Check the configuration, and the cluster if there is one, and exit, like `activator check`
     #[arg(long)]
@@ -22,6 +23,11 @@ pub(super) struct Arguments {
     #[command(flatten)]
     sources: SourceArguments,
 }
+
+const EXAMPLES: &str = "Examples:
+  activator run --config /etc/activator.toml
+  activator run --config dev.toml --listen-http 127.0.0.1:8080 --log debug
+  activator run --kubeconfig ~/.kube/config";
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
     let sources = arguments.sources.sources(None);

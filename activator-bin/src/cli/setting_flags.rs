@@ -2,7 +2,11 @@
 
 use clap::{Arg, ArgMatches, Command};
 
-use crate::config::{Config, Default, Settings};
+use crate::config::{Config, Default, Setting, Settings};
+
+/// What stands above the flags in the help.
+pub(super) const HEADING: &str =
+    "Settings, each also in the file and as ACTIVATOR_... in the environment";
 
 /// The settings given as flags, unchecked: the configuration reports all errors at once.
 #[derive(Clone, Debug)]
@@ -24,24 +28,27 @@ impl clap::FromArgMatches for SettingFlags {
 impl clap::Args for SettingFlags {
     fn augment_args(command: Command) -> Command {
         command
-            .next_help_heading(
-                "Settings, each also in the file and as ACTIVATOR_... in the environment",
-            )
+            .next_help_heading(HEADING)
             .args(Config::settings().into_iter().map(|setting| {
-                let default = match setting.default {
-                    Default::Is(text) | Default::Found(text) => format!(" [default: {text}]"),
-                    Default::Unset | Default::Required => String::new(),
-                };
                 Arg::new(setting.field)
                     .long(setting.flag())
                     .value_name("VALUE")
                     // Whether a number may be negative is up to the setting.
                     .allow_negative_numbers(true)
-                    .help(format!("{}{default}", setting.help))
+                    .help(help(&setting))
             }))
     }
 
     fn augment_args_for_update(command: Command) -> Command {
         Self::augment_args(command)
     }
+}
+
+/// What a setting is for, and its default.
+pub(super) fn help(setting: &Setting) -> String {
+    let default = match setting.default {
+        Default::Is(text) | Default::Found(text) => format!(" [default: {text}]"),
+        Default::Unset | Default::Required => String::new(),
+    };
+    format!("{}{default}", setting.help)
 }

@@ -8,6 +8,7 @@ use crate::config::{Sources, Up};
 
 /// Arguments of `up`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
     /// A host that is served, like app.localhost or *.example.org; may be repeated [default: all hosts]
     #[arg(long, value_name = "NAME")]
@@ -27,6 +28,10 @@ pub(super) struct Arguments {
     #[arg(last = true, required = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
+
+const EXAMPLES: &str = "Examples:
+  activator up -- python3 -m http.server --bind 127.0.0.1 {port}
+  activator up --host app.localhost --max-scale 4 -- node server.js";
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
     let sources = Sources {

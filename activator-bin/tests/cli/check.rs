@@ -1,35 +1,9 @@
-//! The command line around the configuration: what is accepted, and which exit code answers.
+//! Which configurations are accepted, and what is said of the others.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::path::Path;
 
-use activator_bin::testing::{Config, Settings};
-
-fn activator(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_activator"))
-        .args(arguments)
-        .env_clear()
-        .envs(variables.iter().copied())
-        .output()
-        .expect("it starts and ends")
-}
-
-fn check(arguments: &[&str], variables: &[(&str, &str)], code: i32, stderr: &str) {
-    let output = activator(arguments, variables);
-    assert_eq!(
-        String::from_utf8_lossy(&output.stderr),
-        stderr,
-        "{arguments:?}"
-    );
-    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
-}
-
-fn file(name: &str, content: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::write(&path, content).expect("the directory is there to be written to");
-    path.into_os_string().into_string().expect("UTF-8")
-}
+use super::{check, file};
 
 #[test]
 fn check_of_a_good_configuration_is_silent() {
@@ -39,7 +13,7 @@ fn check_of_a_good_configuration_is_silent() {
         file(name, &certified.cert.pem());
     }
     file("tls.key", &certified.signing_key.serialize_pem());
-    let full = include_str!("config/full.toml");
+    let full = include_str!("../config/full.toml");
     let full = full.replace("/etc/activator", env!("CARGO_TARGET_TMPDIR"));
     // What revisions start must be on any machine.
     let full = ["python3", "docker"]
@@ -204,51 +178,4 @@ fn missing_file_is_a_bad_configuration() {
     let stderr = "activator: the configuration has 1 error\n\
                   /nonexistent.toml: cannot be read: No such file or directory (os error 2)\n";
     check(&["--config", "/nonexistent.toml"], &[], 78, stderr);
-}
-
-#[test]
-fn wrong_usage_exits_with_2() {
-    for arguments in [
-        &["--colour"][..],
-        &["walk"],
-        &["run", "extra"],
-        &["--workers"],
-        &["--workers", "1", "--workers", "2"],
-        &["--config", "a.toml", "replay"],
-        &["check", "a.toml", "--config", "b.toml"],
-    ] {
-        let output = activator(arguments, &[]);
-        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
-        assert!(!output.stderr.is_empty(), "{arguments:?}");
-    }
-}
-
-#[test]
-fn help_lists_flags_defaults_and_exit_codes() {
-    let output = activator(&["--help"], &[]);
-    assert_eq!(output.status.code(), Some(0));
-    let help = String::from_utf8_lossy(&output.stdout);
-    let run = activator(&["run", "--help"], &[]);
-    let run = String::from_utf8_lossy(&run.stdout);
-    for setting in Config::settings() {
-        let flag = format!("--{} ", setting.flag());
-        assert!(help.contains(&flag), "{flag}");
-        assert!(run.contains(&flag), "{flag}");
-        assert!(run.contains(setting.help), "{}", setting.help);
-    }
-    for word in [
-        "78 invalid configuration",
-        "[default: 127.0.0.1:8012]",
-        "[default: the machine's cores]",
-    ] {
-        assert!(help.contains(word), "{word}");
-    }
-}
-
-#[test]
-fn version_is_that_of_the_package() {
-    let output = activator(&["--version"], &[]);
-    assert_eq!(output.status.code(), Some(0));
-    let expected = format!("activator {}\n", env!("CARGO_PKG_VERSION"));
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
 }
