@@ -1,15 +1,19 @@
 //! Running other programs from the root of the workspace.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 
-/// The root of the workspace.
+/// The root of the workspace: of the one that cargo runs it for, which may be another clone than it was built in.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .expect("xtask is a member below the root")
+    static MEMBER: LazyLock<PathBuf> = LazyLock::new(|| {
+        let given = std::env::var_os("CARGO_MANIFEST_DIR");
+        given.map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from)
+    });
+    let root = MEMBER.parent();
+    root.expect("xtask is a member below the root")
 }
 
 /// A command at the root of the workspace; `line` is split at blanks.

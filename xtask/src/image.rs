@@ -1,7 +1,6 @@
 //! An image for Kubernetes: the program, statically linked, and nothing else.
 
 mod archive;
-mod program;
 
 use std::path::PathBuf;
 
@@ -9,8 +8,7 @@ use anyhow::Result;
 
 use self::archive::Image;
 use crate::command::root;
-
-pub(crate) const VERSION: &str = env!("CARGO_PKG_VERSION");
+use crate::program::{self, Target, VERSION};
 
 pub(crate) fn run() -> Result<()> {
     println!("{}", write()?.display());
@@ -19,13 +17,14 @@ pub(crate) fn run() -> Result<()> {
 
 /// Builds the program and writes the archive; the same program gives the same bytes.
 pub(crate) fn write() -> Result<PathBuf> {
-    let program = program::build()?;
+    let target = Target::find(None)?;
+    let program = program::build(&target)?;
     let image = Image {
         version: VERSION,
-        architecture: program.architecture,
+        architecture: target.architecture(),
         files: &[
             ("LICENSE", 0o644, &std::fs::read(root().join("LICENSE"))?),
-            ("activator", 0o755, &std::fs::read(program.path)?),
+            ("activator", 0o755, &std::fs::read(program)?),
         ],
     };
     let path = root().join(format!("target/dist/activator-{VERSION}.oci.tar"));

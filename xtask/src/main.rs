@@ -1,5 +1,6 @@
 //! Developer tasks: `cargo xtask TASK`. CI runs `cargo xtask ci`.
 
+mod archive;
 mod bench;
 mod ci;
 mod command;
@@ -7,6 +8,8 @@ mod dist;
 mod e2e;
 mod image;
 mod mutants;
+mod program;
+mod sums;
 mod support;
 
 use anyhow::Result;
@@ -38,8 +41,12 @@ enum Task {
     },
     /// Mutation testing of reporter-core (needs cargo-mutants).
     Mutants,
-    /// A release archive for this machine's target, in target/dist.
-    Dist,
+    /// A release for one target, in target/dist: the same bytes wherever it is made from the same commit.
+    ///
+    /// The archive has the optimised program, which needs no library beside it, the licences of all that is linked into it,
+    /// a list of that in CycloneDX (SBOM), docs/ and deploy/, and SHA-256 sums. The time of all files is that of the commit,
+    /// or SOURCE_DATE_EPOCH. The sums of all archives and packages of this version are in target/dist/SHA256SUMS.
+    Dist(dist::Options),
     /// An image for Kubernetes, in target/dist: one archive for kind, docker and skopeo.
     Image,
 }
@@ -51,7 +58,7 @@ fn main() -> Result<()> {
         Task::E2e { scene } => e2e::run(scene.as_deref()),
         Task::Bench { what } => bench::run(&what),
         Task::Mutants => mutants::run(),
-        Task::Dist => dist::run(),
+        Task::Dist(options) => dist::run(&options),
         Task::Image => image::run(),
     }
 }

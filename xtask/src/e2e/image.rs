@@ -10,7 +10,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::command::{command, output, run as run_command};
-use crate::image::{self, VERSION};
+use crate::image;
+use crate::program::VERSION;
 use crate::support::http::get;
 use crate::support::process::{Process, Scratch, free_address, wait_until};
 

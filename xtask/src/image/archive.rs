@@ -5,7 +5,9 @@
 
 use anyhow::Result;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+
+use crate::archive::Tar;
+use crate::sums::sha256;
 
 /// An image of one layer.
 pub(crate) struct Image<'a> {
@@ -21,6 +23,7 @@ const USER: &str = "65532:65532";
 
 /// Images have to have been made some time.
 const CREATED: &str = "1970-01-01T00:00:00Z";
+const MODIFIED: u64 = 0;
 
 impl Image<'_> {
     pub(crate) fn archive(&self) -> Result<Vec<u8>> {
@@ -29,7 +32,7 @@ impl Image<'_> {
             architecture,
             ..
         } = self;
-        let mut layer = Tar::new();
+        let mut layer = Tar::new(MODIFIED);
         for &(name, mode, content) in self.files {
             layer.file(name, mode, content)?;
         }
@@ -76,7 +79,7 @@ impl Image<'_> {
             "Layers": [layer.path()],
         }]);
 
-        let mut archive = Tar::new();
+        let mut archive = Tar::new(MODIFIED);
         archive.directory("blobs/")?;
         archive.directory("blobs/sha256/")?;
         let mut blobs = [layer, config, manifest];
@@ -100,8 +103,7 @@ struct Blob {
 
 impl Blob {
     fn new(bytes: Vec<u8>) -> Self {
-        let digest = Sha256::digest(&bytes);
-        let sha256 = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = sha256(&bytes);
         Self { bytes, sha256 }
     }
 
@@ -119,38 +121,6 @@ impl Blob {
 
     fn descriptor(&self, media_type: &str) -> Value {
         json!({"mediaType": media_type, "digest": self.digest(), "size": self.bytes.len()})
-    }
-}
-
-/// A tar archive of root's files, all of the same time.
-struct Tar(tar::Builder<Vec<u8>>);
-
-impl Tar {
-    fn new() -> Self {
-        Self(tar::Builder::new(Vec::new()))
-    }
-
-    fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> Result<()> {
-        self.entry(tar::EntryType::Regular, path, mode, content)
-    }
-
-    fn directory(&mut self, path: &str) -> Result<()> {
-        self.entry(tar::EntryType::Directory, path, 0o755, &[])
-    }
-
-    fn entry(&mut self, kind: tar::EntryType, path: &str, mode: u32, content: &[u8]) -> Result<()> {
-        let mut header = tar::Header::new_ustar();
-        header.set_entry_type(kind);
-        header.set_mode(mode);
-        header.set_uid(0);
-        header.set_gid(0);
-        header.set_mtime(0);
-        header.set_size(content.len() as u64);
-        Ok(self.0.append_data(&mut header, path, content)?)
-    }
-
-    fn end(self) -> Result<Vec<u8>> {
-        Ok(self.0.into_inner()?)
     }
 }
 
