@@ -43,6 +43,8 @@ mod readiness;
 mod request_log;
 /// Certificates and CAs, used as soon as they change, and what TLS negotiates.
 mod tls;
+/// Which requests are traced, and their spans.
+mod traces;
 
 /// How many instances the load of a revision needs.
 mod autoscaler;

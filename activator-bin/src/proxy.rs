@@ -24,6 +24,7 @@ use crate::revision::{Revisions, ServedRevision};
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
+use crate::traces::{RequestTrace, Traces};
 use crate::upstream::backend::Backend;
 use crate::upstream::protocol::Protocol;
 use crate::upstream::{BackendBody, Failed, Lease, Upstream, UpstreamError};
@@ -42,6 +43,7 @@ mod refusal;
 mod relay;
 mod response_body;
 mod rewrite;
+mod traced;
 mod tunnel;
 mod upgrade;
 mod validate;
@@ -67,6 +69,7 @@ pub(crate) struct Services {
     pub(crate) errors: ErrorMetrics,
     pub(crate) requests: RequestMetrics,
     pub(crate) request_log: RequestLog,
+    pub(crate) traces: Traces,
     pub(crate) readiness: Readiness,
     pub(crate) naming: NamingRules,
     pub(crate) backend_tls: Option<Arc<BackendTls>>,
@@ -99,6 +102,7 @@ impl Proxy {
             requests: services.requests.recorder(),
             draining: services.readiness.draining.clone(),
             request_log: services.request_log.clone(),
+            traces: services.traces.clone(),
         };
         Self {
             upstream: Upstream::new(
@@ -226,7 +230,7 @@ impl Proxy {
         let interim = request.body().interim().cloned();
         tokio::select! {
             biased;
-            response = self.forward(request, client, target, asleep) => {
+            response = self.forward(request, client, target, asleep, accepted.trace()) => {
                 let most = self.services.limits.max_request_body;
                 let response = response.map_err(|refusal| match most {
                     Some(most) if accepted.is_too_large() => validate::body_too_large(most),
@@ -263,8 +267,9 @@ impl Proxy {
         client: &Rc<Client>,
         target: &ServedRevision,
         asleep: Option<StatusCode>,
+        trace: Option<&RequestTrace>,
     ) -> Result<BackendResponse, Refusal> {
-        let capacity = Capacity::new(target, &self.services.queue, asleep);
+        let capacity = Capacity::new(target, &self.services.queue, asleep, trace);
         let mut attempts = Attempts::new(target, capacity).await?;
         let is_http10 = request.version() < Version::HTTP_11;
         let protocol = target.protocol();
@@ -292,8 +297,11 @@ impl Proxy {
             offer.to_backend(request.headers_mut());
         }
         let (mut response, lease) = loop {
+            traced::on_attempt(trace, attempts.backend(), &mut request);
             let exchange = self.exchange(attempts.backend(), request, offer.as_ref(), client);
-            match exchange.await {
+            let outcome = exchange.await;
+            traced::on_outcome(trace, &outcome);
+            match outcome {
                 Ok(response) => break response,
                 Err(Failed {
                     error: UpstreamError::NoHttp2(_),

@@ -7,6 +7,7 @@
 //! A client cannot end a line or begin one: its control characters are escaped unless the template does that itself.
 //! Its values and the lines are cut when they are too long. Nothing waits for standard output.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -140,6 +141,11 @@ impl Logged {
     /// The revision was found.
     pub(crate) fn belong_to(&mut self, revision: RevisionEntry) {
         self.entry.revision = revision;
+    }
+
+    /// The request belongs to this trace, whatever its headers say.
+    pub(crate) fn belong_to_trace(&mut self, id: impl Display) {
+        self.entry.set_trace_id(self.template.needs(), id);
     }
 
     /// More of the response's body was sent.

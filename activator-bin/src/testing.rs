@@ -27,4 +27,8 @@ pub use crate::throttle::{
     Complaint, QueueBound, QueueBudget, Slot, Throttle, ThrottleError, ThrottleLimits,
 };
 pub use crate::tls::ClusterTls;
+pub use crate::traces::{
+    Attribute, Endpoint, ExportProtocol, Kind, Span, SpanId, Trace, TraceContext, TraceId, Traces,
+    TracingConfig, Value as AttributeValue,
+};
 pub use crate::upstream::place::Place;

@@ -8,6 +8,7 @@ use reporter_metrics::{ErrorReason, QueueLimit, QueueMetrics};
 use super::refusal::Refusal;
 use crate::revision::ServedRevision;
 use crate::throttle::{Complaint, QueueBound, Slot, ThrottleError};
+use crate::traces::RequestTrace;
 
 /// The capacity of one revision, as seen by its requests.
 ///
@@ -17,6 +18,7 @@ pub(super) struct Capacity<'a> {
     queue: &'a QueueMetrics,
     /// The status of a request that waits only while a backend is ready, and does not count as one that waits for one.
     asleep: Option<StatusCode>,
+    trace: Option<&'a RequestTrace>,
 }
 
 impl<'a> Capacity<'a> {
@@ -24,11 +26,13 @@ impl<'a> Capacity<'a> {
         target: &'a ServedRevision,
         queue: &'a QueueMetrics,
         asleep: Option<StatusCode>,
+        trace: Option<&'a RequestTrace>,
     ) -> Self {
         Self {
             target,
             queue,
             asleep,
+            trace,
         }
     }
 
@@ -65,7 +69,14 @@ impl<'a> Capacity<'a> {
         wait: impl Future<Output = Result<Slot, ThrottleError>>,
     ) -> Result<Slot, Refusal> {
         let begin = Instant::now();
-        let slot = wait.await.map_err(|error| self.refusal(error))?;
+        if let Some(trace) = self.trace {
+            trace.on_queued();
+        }
+        let slot = wait.await.map_err(|error| self.refusal(error));
+        if let Some(trace) = self.trace {
+            trace.on_end_of_part(slot.as_ref().err().and_then(Refusal::reason));
+        }
+        let slot = slot?;
         self.queue.waited(begin.elapsed());
         Ok(slot)
     }

@@ -16,6 +16,7 @@ use crate::client::Exchange;
 use crate::message::request_body::ResponseOver;
 use crate::revision::ServedRevision;
 use crate::throttle::Slot;
+use crate::traces::RequestTrace;
 
 /// What a request holds before its response begins.
 pub(super) struct Accepted(Held);
@@ -59,6 +60,11 @@ impl Accepted {
         self.0.in_flight = in_flight;
         self.0.body = body;
         self
+    }
+
+    /// The trace of the request, if it is traced.
+    pub(super) fn trace(&self) -> Option<&RequestTrace> {
+        self.0.outcome.as_ref()?.trace()
     }
 
     /// Whether the request body exceeds the limit.

@@ -1,4 +1,4 @@
-//! How a request ended, for the metrics and the request log: recorded when the outcome is dropped.
+//! How a request ended, for the metrics, the request log and its trace: recorded when the outcome is dropped.
 
 use std::rc::Rc;
 
@@ -11,6 +11,7 @@ use crate::client::Client;
 use crate::drain::Draining;
 use crate::request_log::{Logged, RequestLog, RevisionEntry};
 use crate::revision::ServedRevision;
+use crate::traces::{Origin, RequestTrace, Traces};
 
 /// The status in the request log of a request whose client disconnected before the response began. Clients never see
 /// it; nginx made it known.
@@ -25,6 +26,7 @@ pub(crate) struct Observer {
     pub(crate) requests: RequestRecorder,
     pub(crate) draining: Draining,
     pub(crate) request_log: RequestLog,
+    pub(crate) traces: Traces,
 }
 
 /// The outcome of a request so far. If it is dropped before the response was complete, the request was abandoned: by
@@ -42,6 +44,8 @@ pub(crate) struct Outcome {
     is_late: bool,
     /// `None` if there is no request log.
     logged: Option<Box<Logged>>,
+    /// `None` if the request is not traced.
+    trace: Option<Box<RequestTrace>>,
 }
 
 impl Outcome {
@@ -54,6 +58,15 @@ impl Outcome {
         begin: Instant,
     ) -> Self {
         let address = || client.remote_address();
+        let origin = Origin {
+            address: &client.address,
+            scheme: client.scheme,
+        };
+        let mut logged = observer.request_log.begin(request, length, address);
+        let trace = observer.traces.begin(request, origin, begin);
+        if let (Some(logged), Some(trace)) = (&mut logged, &trace) {
+            logged.belong_to_trace(trace.context().trace);
+        }
         Self {
             observer: Rc::clone(observer),
             begin,
@@ -69,7 +82,8 @@ impl Outcome {
             reason: None,
             is_complete: false,
             is_late: false,
-            logged: observer.request_log.begin(request, length, address),
+            logged,
+            trace,
         }
     }
 
@@ -85,6 +99,14 @@ impl Outcome {
                 configuration: origin.configuration.as_ref().to_owned(),
             });
         }
+        if let Some(trace) = &mut self.trace {
+            trace.belong_to(&revision.key, &revision.origin());
+        }
+    }
+
+    /// The trace of the request, if it is traced.
+    pub(crate) fn trace(&self) -> Option<&RequestTrace> {
+        self.trace.as_deref()
     }
 
     /// Sets the status sent to the client.
@@ -153,6 +175,9 @@ impl Drop for Outcome {
         self.observer.requests.served(served, latency);
         if let Some(logged) = self.logged.take() {
             logged.end(self.code(error).as_u16(), latency.as_secs_f64());
+        }
+        if let Some(trace) = self.trace.take() {
+            trace.end(self.status, error);
         }
     }
 }

@@ -48,6 +48,14 @@ impl Refusal {
         }
     }
 
+    /// What is wrong, if anything is.
+    pub(super) fn reason(&self) -> Option<ErrorReason> {
+        match self {
+            Self::Text { reason, .. } => Some(*reason),
+            Self::Other { reason, .. } => *reason,
+        }
+    }
+
     /// `reason` is what is wrong, if anything is.
     pub(super) fn other(reason: Option<ErrorReason>, response: Response<Bytes>) -> Self {
         let response = Box::new(response);

@@ -1,5 +1,7 @@
 //! What is known of a request, for its line.
 
+use std::fmt::Display;
+
 use http::{HeaderMap, HeaderName, Method, Request, Version, header};
 
 use super::needs::{HeaderNeeds, Needs};
@@ -139,6 +141,13 @@ impl Entry {
             trace_id: trace_id.unwrap_or_default(),
             response: ResponseEntry::default(),
             revision: RevisionEntry::default(),
+        }
+    }
+
+    /// Sets the trace, if it is needed.
+    pub(super) fn set_trace_id(&mut self, needs: &Needs, id: impl Display) {
+        if needs.trace_id {
+            self.trace_id = id.to_string();
         }
     }
 

@@ -31,6 +31,7 @@ use crate::server::connection_limit::ConnectionLimit;
 use crate::server::{self, Worker};
 use crate::source::{self, ApiAccess, Feed, RevisionSource, Update};
 use crate::tls::ClusterTls;
+use crate::traces::Traces;
 
 /// Options beside the configuration; the defaults suit production.
 #[derive(Default)]
@@ -54,6 +55,8 @@ pub struct Options {
     /// The request log, whose template can be changed while it runs. A template in the configuration is set at the
     /// start.
     pub request_log: RequestLog,
+    /// The traces, which can be started and stopped while it runs.
+    pub traces: Traces,
 }
 
 /// A running activator. Dropping it ends everything immediately, without a last report.
@@ -162,6 +165,7 @@ impl Activator {
             errors: exporter.errors(),
             requests: exporter.requests(),
             request_log: options.request_log,
+            traces: options.traces,
             readiness: readiness.clone(),
             naming: NamingRules {
                 cluster_domain: config.cluster_domain.as_str().into(),

@@ -42,5 +42,6 @@ mod start;
 mod support;
 mod targets;
 mod timeouts;
+mod traces;
 mod upgrade;
 mod websocket;

@@ -80,6 +80,7 @@ impl Scene {
             errors: exporter.errors(),
             requests: exporter.requests(),
             request_log: Default::default(),
+            traces: Default::default(),
             readiness: Readiness {
                 draining: draining.clone(),
                 links: Vec::new(),
