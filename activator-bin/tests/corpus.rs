@@ -2,6 +2,8 @@
 
 #[path = "../../fuzz/properties/config.rs"]
 mod config;
+#[path = "../../fuzz/properties/keys.rs"]
+mod keys;
 #[path = "../../fuzz/properties/replay.rs"]
 mod replay;
 
@@ -21,6 +23,11 @@ fn check_all(corpus: &str, least: usize, check: fn(&[u8])) {
         inputs += 1;
     }
     assert!(inputs >= least, "only {inputs} inputs were found");
+}
+
+#[test]
+fn keys_of_the_corpus_keep_the_property() {
+    check_all("keys", 31, keys::check);
 }
 
 #[test]

@@ -124,3 +124,8 @@ pub use report::{Gauge, Report};
 pub use reporter::Reporter;
 pub use stat::{Batch, Cause, Stat, StatMessage};
 pub use timestamp::Timestamp;
+
+// Its examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -87,3 +87,8 @@ pub use reporter::ReporterMetrics;
 pub use requests::{HttpVersion, RequestMetrics, RequestRecorder, Scheme, Served};
 pub use revisions::{RevisionGauges, RevisionRequests};
 pub use tls::{CertificateMetrics, HandshakeMetrics};
+
+// Its examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

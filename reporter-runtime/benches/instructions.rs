@@ -8,7 +8,7 @@ use reporter_core::{Accounting, Report, Reporter, ReqEvent, RevisionKey, Timesta
 use reporter_runtime::ConcurrencyReporter;
 use tokio::runtime;
 
-#[path = "../../reporter-core/benches/measure/load.rs"]
+#[path = "measure/load.rs"]
 mod load;
 
 /// A tick's keys, and the different keys of requests.

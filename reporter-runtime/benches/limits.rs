@@ -9,9 +9,9 @@ use reporter_core::{Accounting, MetricsBackend, Report, RevisionKey};
 use reporter_runtime::{ConcurrencyReporter, InFlight, ReporterTask};
 use tokio::runtime::{self, Runtime};
 
-#[path = "../../reporter-core/benches/measure/load.rs"]
+#[path = "measure/load.rs"]
 mod load;
-#[path = "../../reporter-core/benches/measure/scan.rs"]
+#[path = "measure/scan.rs"]
 mod scan;
 
 const TICKS: usize = 25;

@@ -5,11 +5,11 @@ use reporter_core::{Accounting, RevisionKey};
 use reporter_runtime::{Clock, ConcurrencyReporter, InFlight, ReporterTask, SystemClock};
 use tokio::runtime::{self, Runtime};
 
-#[path = "../../reporter-core/benches/measure/floor.rs"]
+#[path = "measure/floor.rs"]
 mod floor;
-#[path = "../../reporter-core/benches/measure/load.rs"]
+#[path = "measure/load.rs"]
 mod load;
-#[path = "../../reporter-core/benches/measure/ratio.rs"]
+#[path = "measure/ratio.rs"]
 mod ratio;
 
 use ratio::{Ratio, beside};

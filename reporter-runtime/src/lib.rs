@@ -72,3 +72,8 @@ pub use in_flight::InFlight;
 pub use reporter::{Builder, ConcurrencyReporter};
 pub use sink::{StatSink, Undelivered};
 pub use task::{ReporterTask, Stopped};
+
+// Its examples are tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

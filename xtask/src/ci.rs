@@ -2,12 +2,13 @@
 
 use anyhow::Result;
 
-use crate::command::{self, command};
-use crate::{bench, e2e};
+use crate::command::{self, command, root};
+use crate::{bench, deny, e2e, package};
 
 pub(crate) fn run() -> Result<()> {
     step("cargo test --workspace")?;
     check()?;
+    package::check(root())?;
     bench::run(&bench::What::Instructions { update: false })?;
     e2e::run(None)
 }
@@ -17,7 +18,8 @@ pub(crate) fn check() -> Result<()> {
     step("cargo fmt --check --manifest-path fuzz/Cargo.toml")?;
     step("cargo clippy --workspace --all-targets -- -D warnings")?;
     let mut doc = command("cargo doc --workspace --no-deps");
-    command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    deny::check(root())
 }
 
 fn step(line: &str) -> Result<()> {

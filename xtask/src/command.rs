@@ -18,6 +18,19 @@ pub(crate) fn root() -> &'static Path {
 
 /// A command at the root of the workspace; `line` is split at blanks.
 pub(crate) fn command(line: &str) -> Command {
+    command_in(root(), line)
+}
+
+/// A command in another project's folder, whose `target` is its own.
+pub(crate) fn command_at(folder: &Path, line: &str) -> Command {
+    let mut command = command_in(folder, line);
+    if folder != root() {
+        command.env_remove("CARGO_TARGET_DIR");
+    }
+    command
+}
+
+fn command_in(folder: &Path, line: &str) -> Command {
     let mut words = line.split_whitespace();
     let program = match words.next().expect("a command line has a first word") {
         // The cargo that runs this task, so that both use one toolchain.
@@ -25,7 +38,7 @@ pub(crate) fn command(line: &str) -> Command {
         program => program.into(),
     };
     let mut command = Command::new(program);
-    command.args(words).current_dir(root());
+    command.args(words).current_dir(folder);
     command
 }
 

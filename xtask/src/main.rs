@@ -4,16 +4,23 @@ mod archive;
 mod bench;
 mod ci;
 mod command;
+mod deny;
 mod dist;
 mod e2e;
 mod image;
 mod mutants;
+mod package;
 mod program;
+#[cfg(test)]
+mod scratch;
 mod sums;
 mod support;
+mod tools;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use crate::command::root;
 
 /// What `cargo xtask` can do.
 #[derive(Parser)]
@@ -25,8 +32,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Formatting, lints and docs.
+    /// Formatting, lints, docs, and what the dependencies may be.
     Check,
+    /// The libraries as a registry would have them: packed, built and tried from there.
+    Package,
     /// All checks of a change: the tests, `check`, `bench instructions` and `e2e`.
     Ci,
     /// The activator among real programs: nginx, wrk, curl, an autoscaler in Python, and a Knative cluster.
@@ -54,6 +63,7 @@ enum Task {
 fn main() -> Result<()> {
     match Cli::parse().task {
         Task::Check => ci::check(),
+        Task::Package => package::check(root()),
         Task::Ci => ci::run(),
         Task::E2e { scene } => e2e::run(scene.as_deref()),
         Task::Bench { what } => bench::run(&what),
