@@ -1,4 +1,4 @@
-//! The admin port: metrics, health and revisions, for operators and the platform. It serves no proxied requests.
+//! The admin port: metrics, health, revisions and the log, for operators and the platform. It serves no proxied requests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,9 @@ use crate::logging::rate_limit::AtMostEvery;
 use crate::readiness::Readiness;
 
 mod connections;
+mod exchange;
 mod list_body;
+mod log;
 mod origin;
 mod revisions;
 mod socket;
@@ -58,6 +60,7 @@ impl Admin {
     pub(crate) fn new(metrics: Make, readiness: Readiness, access: Access) -> Self {
         let connections = Connections::new();
         let metrics = Texts::new(metrics, &connections);
+        let access = Arc::new(access);
         let health = Router::new()
             .route("/livez", get("ok\n"))
             .route("/readyz", get(readyz))
@@ -66,6 +69,7 @@ impl Admin {
             .route("/metrics", get(self::metrics))
             .with_state(metrics)
             .merge(health)
+            .merge(log::router(Arc::clone(&access)))
             .merge(revisions::router(access));
         Self {
             router,

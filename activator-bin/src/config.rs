@@ -98,7 +98,7 @@ impl Config {
         Self::settings()
             .iter()
             .filter(|it| self.differs(other, it.field))
-            .filter(|it| !it.is_inherited || self.admin.write)
+            .filter(|it| !it.is_live && (!it.is_inherited || self.admin.write))
             .map(|it| it.field)
             .chain((self.sinks != other.sinks).then_some("sink"))
             .chain((self.certificates != other.certificates).then_some("certificate"))

@@ -65,6 +65,7 @@ mod drain;
 mod host;
 /// Where log lines go, and how many.
 mod logging;
+
 /// Interfaces to the operating system.
 mod os;
 

@@ -10,24 +10,29 @@ use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use tracing::Level;
-use tracing_subscriber::filter::{FilterExt, LevelFilter, Targets};
+use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry, fmt, registry, reload};
+use tracing_subscriber::{Layer, fmt, registry, reload};
 
+mod control;
 pub(crate) mod excerpt;
+mod filter;
 mod flood;
 pub(crate) mod health_log;
+mod level;
 pub(crate) mod line;
 pub(crate) mod queue;
 pub(crate) mod rate_limit;
 #[cfg(test)]
 pub(crate) mod recorded;
 
-use crate::settings::{Value, settings};
+use crate::settings::settings;
+pub(crate) use control::Control;
+pub(crate) use filter::Filter;
 use flood::Flood;
+pub(crate) use level::Event;
 use queue::{Output, Queue};
 
 settings! {
@@ -35,7 +40,7 @@ settings! {
     #[derive(Clone, Debug, PartialEq)]
     pub struct LogConfig in "" {
         /// Log level: error, warn, info, debug or trace, or per module as in info,hyper=debug.
-        filter as "log": Targets = "info", by(filter);
+        filter as "log": Filter = "info", by(Filter::read), live();
         /// Log format: text or json.
         format as "log_format": LogFormat = "text",
             choice(&[("text", LogFormat::Text), ("json", LogFormat::Json)]);
@@ -49,18 +54,6 @@ pub enum LogFormat {
     Text,
     /// One JSON object per line.
     Json,
-}
-
-/// Parses the log filter.
-fn filter(value: &Value<'_>) -> Result<Targets, String> {
-    let expected = "a log filter, like \"info\" or \"info,hyper=debug\"";
-    let text = value.string(expected)?;
-    // The parser takes what it does not understand for the name of a module.
-    let stray = |c: char| !(c.is_ascii_alphanumeric() || "_:=,- ".contains(c));
-    let parsed = text.parse().ok();
-    parsed
-        .filter(|_| !text.trim().is_empty() && !text.contains(stray))
-        .ok_or_else(|| value.instead_of(expected))
 }
 
 /// How long writing the last lines may take when the process exits immediately.
@@ -81,13 +74,13 @@ const OUTPUT: Output = Output {
 };
 
 /// The filter in force, one per process.
-static FILTER: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
+static CONTROL: OnceLock<Control> = OnceLock::new();
 
-/// Starts logging for the whole process. A second call changes nothing.
+/// Starts logging for the whole process. A second call changes nothing. `is_set` says whether the filter was configured.
 ///
 /// # Errors
 /// The machine is out of threads or descriptors.
-pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
+pub(crate) fn start(config: &LogConfig, is_set: bool) -> io::Result<()> {
     if QUEUE.get().is_none() {
         let queue = Queue::start(stderr()?, OUTPUT)?;
         let _ = QUEUE.set(queue);
@@ -99,46 +92,34 @@ pub(crate) fn start(config: &LogConfig) -> io::Result<()> {
         LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    let (filter, handle) = reload::Layer::new(quieted(config.filter.clone()));
+    let (filter, handle) = reload::Layer::new(config.filter.applied());
     let lines = lines.with_filter(filter.and(Flood::new(queue)));
     // Fails only when there is a subscriber already, which then stays.
     if registry().with(lines).try_init().is_ok() {
-        let _ = FILTER.set(handle);
+        let configured = is_set.then(|| config.filter.clone());
+        let _ = CONTROL.set(Control::new(configured, handle));
     }
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }
 
-/// Logs up to `level` from now on. Other people's modules, at most up to info: their debugging is not ours.
-pub(crate) fn set_level(level: LevelFilter) {
-    if let Some(filter) = FILTER.get() {
-        // Fails only without a subscriber, which is never removed.
-        let _ = filter.reload(quieted(up_to(level)));
+/// The filter in force; `None` if the program that this is a part of has not started logging here.
+pub(crate) fn control() -> Option<&'static Control> {
+    CONTROL.get()
+}
+
+/// Something happens that may change the filter.
+pub(crate) fn on(event: Event) {
+    if let Some(control) = control() {
+        control.on(event);
     }
 }
 
-fn up_to(level: LevelFilter) -> Targets {
-    let own = ["activator_bin", "reporter"].map(|own| (own, level));
-    Targets::from_iter(own).with_default(level.min(LevelFilter::INFO))
-}
-
-/// Leaves out what only those should see who ask for it.
-fn quieted(filter: Targets) -> Targets {
-    let quiet = [
-        // Any client can make it warn, any number of times.
-        ("h2", LevelFilter::ERROR),
-        // Each failed request to the API server is an error to it, however often it is repeated.
-        ("kube_client", LevelFilter::OFF),
-    ];
-    quiet.into_iter().fold(filter, |filter, (target, level)| {
-        let is_asked = filter.would_enable(target, &Level::DEBUG)
-            || !filter.would_enable(target, &Level::WARN);
-        if is_asked {
-            filter
-        } else {
-            filter.with_target(target, level)
-        }
-    })
+/// Keeps time for the filter, for as long as it is polled.
+pub(crate) async fn run() {
+    if let Some(control) = control() {
+        control.run().await;
+    }
 }
 
 /// The total number of log lines that never reached standard error.
@@ -211,50 +192,5 @@ impl Write for OneLine<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_level_is_that_of_this_programs_modules_and_of_others_at_most_info() {
-        let check = |level, enabled: &[(&str, Level)], not: &[(&str, Level)]| {
-            let filter = quieted(up_to(level));
-            for (target, level) in enabled {
-                assert!(filter.would_enable(target, level), "{target} {level}");
-            }
-            for (target, level) in not {
-                assert!(!filter.would_enable(target, level), "{target} {level}");
-            }
-        };
-        let (own, reporter) = ("activator_bin::proxy", "reporter_runtime::task");
-        check(
-            LevelFilter::DEBUG,
-            &[
-                (own, Level::DEBUG),
-                (reporter, Level::DEBUG),
-                ("hyper", Level::INFO),
-            ],
-            &[
-                (own, Level::TRACE),
-                ("hyper", Level::DEBUG),
-                ("h2", Level::WARN),
-            ],
-        );
-        check(
-            LevelFilter::WARN,
-            &[
-                (own, Level::WARN),
-                ("hyper", Level::WARN),
-                ("h2", Level::ERROR),
-            ],
-            &[
-                (own, Level::INFO),
-                ("hyper", Level::INFO),
-                ("h2", Level::WARN),
-            ],
-        );
     }
 }

@@ -63,6 +63,7 @@ pub(crate) fn run(
         allow_open_files(config.limits.max_connections);
         let mut signals =
             Signals::new(sources.file.is_some()).context("cannot listen for signals")?;
+        tokio::spawn(logging::run());
         let first_look = FirstLook::new(&config);
         // Handshakes fail until the cluster's objects are set.
         let cluster_tls = config.cluster.as_ref().map(|_| cluster_tls(&config));
@@ -142,21 +143,24 @@ fn log_undelivered(stopped: &Stopped) {
     tracing::info!("stopped");
 }
 
-/// SIGTERM and SIGINT, which end the program, and SIGHUP, which does not.
+/// SIGTERM and SIGINT, which end the program, and SIGHUP and SIGUSR1, which do not.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    /// Switches the log to debug and back.
+    user1: Signal,
     has_file: bool,
 }
 
 impl Signals {
-    /// From now on SIGHUP no longer ends the process. With a file, its `FileSource` handles it.
+    /// From now on SIGHUP and SIGUSR1 no longer end the process. With a file, its `FileSource` handles the first.
     fn new(has_file: bool) -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
             has_file,
         })
     }
@@ -172,6 +176,7 @@ impl Signals {
                 _ = self.hangup.recv(), if !self.has_file => {
                     tracing::info!("SIGHUP: there is no configuration file to reload");
                 }
+                _ = self.user1.recv() => logging::on(logging::Event::Signal),
             }
         }
     }

@@ -28,6 +28,8 @@ pub struct Setting {
     platform_variable: Option<&'static str>,
     /// Whether revisions inherit it, so that a change needs no restart.
     pub(crate) is_inherited: bool,
+    /// Whether the program takes it from each new file, so that a change needs no restart.
+    pub(crate) is_live: bool,
 }
 
 /// The value of a setting that is not set.
@@ -71,6 +73,7 @@ impl Setting {
             },
             platform_variable: None,
             is_inherited: false,
+            is_live: false,
         }
     }
 
@@ -81,6 +84,11 @@ impl Setting {
 
     pub(crate) const fn inherited(mut self) -> Self {
         self.is_inherited = true;
+        self
+    }
+
+    pub(crate) const fn live(mut self) -> Self {
+        self.is_live = true;
         self
     }
 
@@ -122,8 +130,8 @@ pub(crate) fn set<V>(slot: &mut V, read: Result<V, String>) -> Result<(), String
 /// - The default is a string that is parsed like any other value, `found("what it is", function)`, `None` (the field
 ///   is an `Option`), `[]` (a `Vec`), or `required`.
 /// - The check is a method of [`Value`]; `by(function)` calls one of the section's own.
-/// - It may be followed by `or_variable("NAME")`, a variable set by the platform, or `inherited()`: revisions inherit
-///   it, so that a change needs no restart.
+/// - It may be followed by `or_variable("NAME")`, a variable set by the platform, or by what makes a change need no
+///   restart: `inherited()`, revisions inherit it, or `live()`, the program takes it from each new file.
 ///
 /// After the settings, `sections { name: Type; }` are fields that are sections themselves, and
 /// `others { name: Type; }` are fields that are not settings and are empty by default.

@@ -4,12 +4,10 @@
 //! JSON with the fields of `[[revision]]`. A change takes effect immediately as a whole, or not at all. It lasts until
 //! the file changes the same revision, or the process ends.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode, Uri};
@@ -18,25 +16,17 @@ use axum::routing::{get, post};
 use reporter_core::RevisionKey;
 use reporter_metrics::BackendState;
 use serde_json::Value as Json;
-use tokio::time::timeout;
 
+use super::exchange::{ErrorResponse, JSON, ResponseResult, bad_request, json, read, time};
 use super::list_body::ListBody;
 use super::origin;
 use crate::config::{AdminConfig, ThrottleConfig, refuse_commands};
 use crate::launcher::Launcher;
 use crate::probe::BackendCounts;
 use crate::revision::{LaunchSpec, RevisionSpec, Revisions};
-use crate::settings::Value;
 
-/// The largest body: enough for 40,000 backends.
-const BODY_LIMIT: usize = 1 << 20;
-/// How long a body may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// How long a revision can be kept awake by one request.
-const WAKE: RangeInclusive<&str> = "1s"..="30d";
-
-const JSON: &str = "application/json";
+/// The largest body, in KiB: enough for 40,000 backends.
+const BODY_LIMIT: usize = 1024;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -54,13 +44,9 @@ pub(crate) struct Access {
     pub(crate) launcher: Option<Launcher>,
 }
 
-/// An error response; its body is one message per line.
-struct ErrorResponse(StatusCode, String);
-
-type ResponseResult = Result<Response, ErrorResponse>;
 type Parts = Path<(String, String)>;
 
-pub(super) fn router(access: Access) -> Router {
+pub(super) fn router(access: Arc<Access>) -> Router {
     let one = get(show).put(put).delete(delete);
     Router::new()
         .route("/v1/revisions", get(list))
@@ -68,7 +54,7 @@ pub(super) fn router(access: Access) -> Router {
         .route("/v1/revisions/{namespace}/{name}/wake", post(wake))
         .route("/v1/revisions/{namespace}/{name}/sleep", post(sleep))
         .route("/v1/cluster", get(cluster))
-        .with_state(Arc::new(access))
+        .with_state(access)
 }
 
 async fn list(State(access): State<Arc<Access>>) -> Response {
@@ -111,7 +97,7 @@ async fn put(
     body: Body,
 ) -> ResponseResult {
     let allowed = access.check_write(&target, &headers);
-    let body = read(body).await;
+    let body = read(body, BODY_LIMIT).await;
     // Whoever may change a revision may not say what is run on this machine: that is no matter of rights.
     if let Ok(body) = &body {
         refuse_commands(body).map_err(bad_request)?;
@@ -145,22 +131,6 @@ async fn put(
     Ok(json(status, &shown))
 }
 
-/// The body of a change.
-async fn read(body: Body) -> Result<Bytes, ErrorResponse> {
-    let body = timeout(BODY_TIMEOUT, to_bytes(body, BODY_LIMIT)).await;
-    let body = body.map_err(|_| {
-        let why = format!("the body did not arrive within {BODY_TIMEOUT:?}");
-        ErrorResponse(StatusCode::REQUEST_TIMEOUT, why)
-    })?;
-    body.map_err(|error| match std::error::Error::source(&error) {
-        Some(cause) if cause.is::<http_body_util::LengthLimitError>() => {
-            let why = "the body is larger than 1 MiB".to_owned();
-            ErrorResponse(StatusCode::PAYLOAD_TOO_LARGE, why)
-        }
-        _ => bad_request(format_args!("body: {error}")),
-    })
-}
-
 async fn delete(
     State(access): State<Arc<Access>>,
     Path(parts): Parts,
@@ -184,21 +154,10 @@ async fn wake(
 ) -> ResponseResult {
     let key = access.key_to_change(&target, &headers, &parts)?;
     let (launcher, launch) = access.launched(&key)?;
-    let least = match target.query() {
-        None | Some("") => launch.scale.stable_window,
-        Some(query) => wake_for(query)?,
-    };
+    let least = time(target.query())?.unwrap_or(launch.scale.stable_window);
     tracing::info!(revision = %key, r#for = ?least, "woken through the admin port");
     launcher.wake(key.clone(), least).await;
     Ok(status(launcher, &key))
-}
-
-/// What the query of a request to wake asks for.
-fn wake_for(query: &str) -> Result<Duration, ErrorResponse> {
-    let text = query.strip_prefix("for=");
-    let text = text.ok_or_else(|| bad_request("the only parameter is for, as in ?for=10m"))?;
-    let read = Value::Text(text).duration(WAKE);
-    read.map_err(|why| bad_request(format_args!("for: {why}")))
 }
 
 /// Stops all instances once their requests have ended, until the next request.
@@ -246,7 +205,12 @@ impl Access {
         key(parts)
     }
 
-    fn check_write(&self, target: &Uri, headers: &HeaderMap) -> Result<(), ErrorResponse> {
+    /// Whether a request with this target and these headers may change anything.
+    pub(super) fn check_write(
+        &self,
+        target: &Uri,
+        headers: &HeaderMap,
+    ) -> Result<(), ErrorResponse> {
         let outcome = if self.admin.write {
             origin::check(target, headers, &self.admin.hosts)
         } else {
@@ -270,23 +234,7 @@ fn key((namespace, name): &(String, String)) -> Result<RevisionKey, ErrorRespons
         .map_err(|error| bad_request(format_args!("path: {error}")))
 }
 
-fn bad_request(why: impl ToString) -> ErrorResponse {
-    ErrorResponse(StatusCode::BAD_REQUEST, why.to_string())
-}
-
 fn not_found(key: &RevisionKey) -> ErrorResponse {
     let why = format!("there is no revision {key}");
     ErrorResponse(StatusCode::NOT_FOUND, why)
-}
-
-fn json(status: StatusCode, json: &Json) -> Response {
-    let headers = [(CONTENT_TYPE, JSON)];
-    (status, headers, format!("{json}\n")).into_response()
-}
-
-impl IntoResponse for ErrorResponse {
-    fn into_response(self) -> Response {
-        let Self(status, why) = self;
-        (status, format!("{why}\n")).into_response()
-    }
 }

@@ -43,7 +43,7 @@ pub(super) fn start(
     config: Config,
     record: Option<PathBuf>,
 ) -> Result<(), Exit> {
-    logging::start(&config.log).map_err(|error| {
+    logging::start(&config.log, config.is_log_set).map_err(|error| {
         fail(
             Exit::Failure,
             &format_args!("cannot start logging: {error}"),

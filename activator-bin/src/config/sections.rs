@@ -83,7 +83,7 @@ settings! {
         http2: Option<SocketAddr> = "127.0.0.1:8013", address_or_off();
         /// Address and port for requests over TLS, by convention 8112; off disables it.
         https: Option<SocketAddr> = "off", address_or_off();
-        /// Address and port of /metrics, /livez, /readyz and /v1/revisions.
+        /// Address and port of /metrics, /livez, /readyz, /v1/revisions and /v1/log.
         admin: SocketAddr = "127.0.0.1:9090", address();
     }
 }
@@ -135,7 +135,7 @@ settings! {
     /// What clients of the admin port may do.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct AdminConfig in "admin." {
-        /// Whether revisions can be changed through the admin port: true or false.
+        /// Whether revisions and the log filter can be changed through the admin port: true or false.
         write: bool = "false", truth();
         /// The host names accepted for such changes, besides localhost and IP addresses: a list, or separated by commas.
         // In lower case.

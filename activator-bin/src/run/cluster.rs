@@ -113,8 +113,8 @@ impl Cluster {
             Action::Mesh(mesh) => targets.revisions.set_mesh(mesh),
             Action::InternalTls(is_on) => self.kubernetes.set_internal_tls(is_on),
             Action::LogLevel(level) => {
-                logging::set_level(level);
-                tracing::info!("log level {level}");
+                let filter = logging::Filter::up_to(level);
+                logging::on(logging::Event::Cluster(filter));
             }
             Action::RequestLog(template) => targets.request_log.set(template),
             Action::Certificates(secret) => {

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::{RevisionSource, Update};
 use crate::config::{Config, Problems, ReloadError, Sources};
+use crate::logging;
 use crate::os::file_retry::Pause;
 use crate::os::file_watch::Watch;
 use crate::os::regular_file;
@@ -190,6 +191,8 @@ impl RevisionSource for FileSource {
                     self.on_readable();
                     self.problems = None;
                     self.has_revisions = !config.revisions.is_empty();
+                    let filter = config.is_log_set.then(|| config.log.filter.clone());
+                    logging::on(logging::Event::Configured(filter));
                     self.log_restart(&config);
                     return Ok(Update::All(config.revisions));
                 }

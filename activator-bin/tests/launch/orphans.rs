@@ -99,6 +99,15 @@ async fn a_supervisor_that_is_asked_to_end_asks_its_program() {
 }
 
 #[tokio::test]
+async fn a_signal_that_is_for_the_activator_ends_no_supervisor() {
+    let mut instance = Instance::start(script("sleep 1000"));
+    let supervisor = parent(instance.pid().await);
+    kill_process(supervisor, Signal::USR1).unwrap();
+    instance.running.stop();
+    assert_eq!(instance.ended().await, "was ended by SIGTERM");
+}
+
+#[tokio::test]
 async fn supervisors_are_not_called_like_the_activator() {
     let mut instance = Instance::start(script("sleep 1000"));
     let supervisor = parent(instance.pid().await).as_raw_nonzero();

@@ -275,7 +275,7 @@ async fn body_above_1_mib_is_refused() {
     let large = " ".repeat((1 << 20) + 1);
     let fits = format!("{}{{}}", " ".repeat((1 << 20) - 2));
     let path = "PUT /v1/revisions/ns/new";
-    let refusal = "the body is larger than 1 MiB";
+    let refusal = "the body is larger than 1024 KiB";
     check(
         true,
         &[(path, &large, 413, refusal), (path, &fits, 201, BARE)],

@@ -158,6 +158,14 @@ impl Program {
         self.logs("stopped");
         self.ends(0);
     }
+
+    /// The same, whatever else is logged.
+    #[track_caller]
+    pub(crate) fn stop_at_last(self) {
+        self.signal("TERM");
+        self.logs_at_last("stopped");
+        self.ends(0);
+    }
 }
 
 /// The address in the line that says where requests are served.

@@ -3,12 +3,13 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, WaitOptions, kill_process, kill_process_group, wait, waitpid};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 
 use super::channel::Channel;
 use super::child::{Child, ended, spawn};
@@ -39,6 +40,8 @@ pub(super) struct Work {
 
 impl Work {
     pub(super) fn try_new(mut control: Channel, order: Order) -> io::Result<Self> {
+        // Meant for the activator, if all processes of its name or unit get it: it does not end this one.
+        signal_hook::flag::register(SIGUSR1, Arc::default())?;
         let listener = control.take_passed();
         let mut actions = Vec::new();
         let mut work = Self {

@@ -20,8 +20,7 @@ const MISSING: &str = "the Secret routing-serving-certs is missing, or may not b
 /// The objects of the system namespace, as far as they matter, and what was done because of them.
 pub(super) struct Objects {
     maps: ConfigMaps,
-    /// What is set by flags, variables or the file is not set by the cluster.
-    is_log_set: bool,
+    /// What is set by flags, variables or the file is not set by the cluster. The log finds that out by itself.
     is_request_log_set: bool,
     done: Done,
     certificate: Option<Certificate>,
@@ -56,11 +55,10 @@ impl Objects {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             maps: ConfigMaps::new(&config.kubernetes),
-            is_log_set: config.is_log_set,
             is_request_log_set: config.is_request_log_set,
             done: Done {
                 // That of a log whose filter is not set.
-                log_level: (!config.is_log_set).then_some(LevelFilter::INFO),
+                log_level: Some(LevelFilter::INFO),
                 ..Done::default()
             },
             certificate: None,
@@ -128,7 +126,7 @@ impl Objects {
                 actions.extend(tls.map(Action::InternalTls));
                 actions.extend(changed(&mut done.mesh, &settings.mesh).map(Action::Mesh));
             }
-            ConfigMap::Logging if !self.is_log_set => {
+            ConfigMap::Logging => {
                 let level = changed(&mut done.log_level, &settings.log_level);
                 actions.extend(level.map(Action::LogLevel));
             }
@@ -136,7 +134,7 @@ impl Objects {
                 let template = changed(&mut done.request_log, &settings.request_log);
                 actions.extend(template.map(Action::RequestLog));
             }
-            ConfigMap::Logging | ConfigMap::Observability => {}
+            ConfigMap::Observability => {}
         }
         actions
     }

@@ -70,9 +70,7 @@ fn a_map_changes_only_its_own_settings() {
 
 #[test]
 fn what_the_file_sets_stays() {
-    let mut objects = objects("log = 'info'\nrequest_log = 'off'");
-    let logging = map("config-logging", data(&[("loglevel.activator", "debug")]));
-    assert_eq!(objects.on_object(logging), []);
+    let mut objects = objects("request_log = 'off'");
     let on = data(&[("logging.enable-request-log", "true")]);
     assert_eq!(objects.on_object(map("config-observability", on)), []);
 }
