@@ -4,12 +4,13 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::panic::PanicHookInfo;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
 use tracing_subscriber::filter::FilterExt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
@@ -89,7 +90,11 @@ pub(crate) fn start(config: &LogConfig, is_set: bool) -> io::Result<()> {
     let format = config.format;
     let lines = fmt::layer().with_writer(Lines { queue, format });
     let lines = match format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Text => {
+            // For people at a terminal, unless NO_COLOR says otherwise: as help and its errors.
+            let choice = AutoStream::choice(&io::stderr());
+            lines.with_ansi(choice != ColorChoice::Never).boxed()
+        }
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
     let (filter, handle) = reload::Layer::new(config.filter.applied());

@@ -8,6 +8,7 @@ mod directory;
 mod first_look;
 mod handover;
 mod limits;
+mod log_colours;
 mod log_filter;
 mod log_flood;
 mod notify;
