@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod healthcheck;
 mod man;
 mod output;
 mod replay;
@@ -44,6 +45,8 @@ enum Command {
     Check(check::Arguments),
     /// Replay a history of requests and print what would have been reported.
     Replay(replay::Arguments),
+    /// Ask an activator that runs here whether it is alive, and exit with 0 or 1.
+    Healthcheck(healthcheck::Arguments),
     /// Print which program this is, and what it was built for and by.
     Version(version::Arguments),
     /// Print the completions for a shell.
@@ -102,6 +105,7 @@ fn execute(cli: Cli) -> Result<(), Exit> {
         Command::Up(arguments) => up::run(arguments),
         Command::Check(arguments) => check::run(arguments),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(arguments),
         Command::Version(arguments) => version::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Man => man::run(),

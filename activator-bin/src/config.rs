@@ -1,5 +1,6 @@
 //! The configuration: from the file, flags and environment to the types of the modules that use it.
 
+mod admin_address;
 mod certificate;
 mod cluster;
 mod content;

@@ -31,6 +31,11 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "Where a service manager is told that the activator is ready, reloads or stops.",
     ),
     (
+        "NO_COLOR, CLICOLOR_FORCE, CLICOLOR",
+        "No colours if NO_COLOR is not empty; else colours everywhere with CLICOLOR_FORCE=1, nowhere with CLICOLOR=0, and \
+         at a terminal without either.",
+    ),
+    (
         "SYSTEM_NAMESPACE",
         "In a pod with a service account: as with --kubernetes, if there is no configuration file.",
     ),

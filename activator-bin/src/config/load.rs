@@ -130,7 +130,7 @@ impl Sources {
     }
 
     /// Everything but the revisions, which are drafts: a flag may set what they inherit.
-    fn read(
+    pub(super) fn read(
         &self,
         file: Option<(&str, &[u8])>,
         locations: &mut Locations,

@@ -79,6 +79,16 @@ impl Problems {
         self.0.append(&mut other.0);
     }
 
+    /// `value`, unless there are problems for which `is_about` holds.
+    pub(super) fn about<T>(
+        mut self,
+        is_about: impl Fn(&Problem) -> bool,
+        value: T,
+    ) -> Result<T, Self> {
+        self.0.retain(is_about);
+        self.into_result(value)
+    }
+
     /// Whether there is a problem with a field whose name starts with `prefix`.
     pub(super) fn mention(&self, prefix: &str) -> bool {
         self.0

@@ -7,6 +7,7 @@ mod descriptors;
 mod directory;
 mod first_look;
 mod handover;
+mod healthcheck;
 mod limits;
 mod log_colours;
 mod log_filter;
