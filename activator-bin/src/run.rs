@@ -26,6 +26,7 @@ mod recording;
 mod reporting;
 mod sinks;
 mod tls;
+mod watchdog;
 
 pub(crate) use crate::os::handover::{Handover, HandoverError};
 pub(crate) use crate::tls::TlsProblems;
@@ -35,8 +36,10 @@ pub(crate) use echo::run as echo;
 pub(crate) use error::StartError;
 pub use tls::cluster as cluster_tls;
 
-use crate::os::service_manager::{READY, STOPPING, notify};
+use crate::os::service_manager::{READY, STOPPING, notify, reloaded, reloading};
 use first_look::FirstLook;
+
+const NOTHING_TO_RELOAD: &str = "there is no configuration file to reload";
 
 /// Runs the activator until a signal ends it and the last report is delivered.
 ///
@@ -78,6 +81,7 @@ pub(crate) fn run(
         let activator = Activator::start(config, options)?;
         first_look.log(&activator);
         notify(READY);
+        tokio::spawn(watchdog::run(activator.loops()));
         let name = signals.next().await;
         tracing::info!("{name}: stopping; a second signal exits at once");
         notify(STOPPING);
@@ -174,7 +178,9 @@ impl Signals {
                 _ = self.terminate.recv() => return "SIGTERM",
                 _ = self.interrupt.recv() => return "SIGINT",
                 _ = self.hangup.recv(), if !self.has_file => {
-                    tracing::info!("SIGHUP: there is no configuration file to reload");
+                    notify(&reloading());
+                    tracing::info!("SIGHUP: {NOTHING_TO_RELOAD}");
+                    notify(&reloaded(NOTHING_TO_RELOAD));
                 }
                 _ = self.user1.recv() => logging::on(logging::Event::Signal),
             }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use reporter_metrics::HandshakeMetrics;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
@@ -34,6 +34,7 @@ mod http2;
 mod http_io;
 mod idle;
 mod protocol;
+pub(crate) mod pulse;
 mod requests;
 mod socket;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub(crate) use accept::Listener;
 
 use connection_limit::ConnectionLimit;
 use connections::Connections;
+use pulse::Pulse;
 
 /// How often to look for connections that have been idle for too long.
 const SWEEP: Duration = Duration::from_secs(5);
@@ -58,7 +60,9 @@ pub(crate) struct Services {
 
 /// A running worker.
 pub(crate) struct Worker {
-    ended: oneshot::Receiver<()>,
+    /// True once it has ended. Closed before that, it has panicked.
+    ended: watch::Receiver<bool>,
+    pulse: Pulse,
 }
 
 impl Worker {
@@ -73,13 +77,15 @@ impl Worker {
         draining: Draining,
     ) -> io::Result<Self> {
         let (started, start) = std::sync::mpsc::sync_channel(1);
-        let (end, ended) = oneshot::channel();
+        let (end, ended) = watch::channel(false);
+        let (pulse, beat) = Pulse::new(ended.clone());
         thread::Builder::new()
             .name(format!("worker-{index}"))
             .spawn(move || {
                 match prepare(listeners) {
                     Ok((runtime, listeners)) => {
                         let _ = started.send(Ok(()));
+                        runtime.spawn_local(beat.run());
                         runtime.block_on(run(listeners, services, draining));
                         // Ends the remaining connections and their requests.
                         drop(runtime);
@@ -88,18 +94,22 @@ impl Worker {
                         let _ = started.send(Err(error));
                     }
                 }
-                let _ = end.send(());
+                end.send_replace(true);
             })?;
         start
             .recv()
             .unwrap_or_else(|_| Err(io::Error::other("a worker ended before it started")))?;
-        Ok(Self { ended })
+        Ok(Self { ended, pulse })
     }
 
     /// Waits for its end. A drain bounds this.
-    pub(crate) async fn ended(self) {
+    pub(crate) async fn ended(mut self) {
         // An error means that it panicked.
-        let _ = self.ended.await;
+        let _ = self.ended.wait_for(|ended| *ended).await;
+    }
+
+    pub(crate) fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 }
 

@@ -16,6 +16,7 @@ use super::control::Control;
 use super::ports::{Port, Ports};
 use super::reporting::Reporting;
 use super::tls::Tls;
+use super::watchdog::Loops;
 use super::{Handover, StartError, metrics};
 use crate::admin::{self, Admin};
 use crate::config::{Config, ReadyWhen};
@@ -235,6 +236,14 @@ impl Activator {
     #[must_use]
     pub fn reporter(&self) -> &ConcurrencyReporter {
         &self.reporter
+    }
+
+    /// What must turn its loop for this to work.
+    pub(super) fn loops(&self) -> Loops {
+        Loops {
+            workers: self.workers.iter().map(Worker::pulse).collect(),
+            control: self.control.handle(),
+        }
     }
 
     /// Drains and stops.

@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::runtime::{self, Runtime};
+use tokio::runtime::{self, Handle, Runtime};
 
 /// How long a blocking write may delay the end.
 const CONTROL_STOP: Duration = Duration::from_secs(1);
@@ -33,7 +33,15 @@ impl Control {
     }
 
     pub(super) fn enter(&self) -> runtime::EnterGuard<'_> {
-        self.0.as_ref().expect("only stop and drop take it").enter()
+        self.runtime().enter()
+    }
+
+    pub(super) fn handle(&self) -> Handle {
+        self.runtime().handle().clone()
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("only stop and drop take it")
     }
 }
 

@@ -16,6 +16,7 @@ use crate::logging;
 use crate::os::file_retry::Pause;
 use crate::os::file_watch::Watch;
 use crate::os::regular_file;
+use crate::os::service_manager::{notify_later, reloaded, reloading, status};
 
 /// How long reading may take before that is reported. A file system that hangs blocks one thread.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,12 +42,36 @@ pub struct FileSource {
     watch: Option<Watch>,
     /// The kind of the file, if it cannot be read twice.
     once: Option<&'static str>,
+    /// What the service manager is told once the outcome of the last read is in force.
+    outcome: Option<Outcome>,
     /// A read in progress.
     reading: Option<JoinHandle<Result<Config, ReloadError>>>,
 }
 
 /// How often in a row a file is reread because it changed while it was read.
 const MAX_STALE: u32 = 10;
+
+/// How a read of the file ended.
+struct Outcome {
+    reason: Reason,
+    /// The first problem, if there were any.
+    problem: Option<String>,
+}
+
+impl Outcome {
+    fn status(&self) -> String {
+        let text = match &self.problem {
+            Some(problem) => {
+                format!("the configuration is invalid, the previous one stays in force: {problem}")
+            }
+            None => "the configuration was read again".to_owned(),
+        };
+        match self.reason {
+            Reason::Asked => reloaded(&text),
+            Reason::Change => status(&text),
+        }
+    }
+}
 
 /// Why the file is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,6 +108,7 @@ impl FileSource {
             pause: Pause::default(),
             hangup: signal(SignalKind::hangup())?,
             watch: None,
+            outcome: None,
             reading: None,
         })
     }
@@ -103,6 +129,7 @@ impl FileSource {
             () = self.pause.over() => Reason::Change,
             _ = self.hangup.recv() => {
                 tracing::info!("SIGHUP: reloading the configuration");
+                notify_later(reloading()).await;
                 watch.settled().await;
                 Reason::Asked
             }
@@ -115,14 +142,16 @@ impl FileSource {
         tracing::info!("{path} is {kind}, which cannot be read twice: it is not watched");
         loop {
             self.hangup.recv().await;
+            notify_later(reloading()).await;
             let metadata = tokio::fs::metadata(&self.path).await;
             let once = metadata.map(|it| regular_file::read_once(it.file_type()));
             let Ok(Some(kind)) = once else {
                 break;
             };
-            tracing::warn!(
-                "SIGHUP: {path} is {kind}, which cannot be read twice: keeping the configuration"
-            );
+            let kept =
+                format!("{path} is {kind}, which cannot be read twice: keeping the configuration");
+            tracing::warn!("SIGHUP: {kept}");
+            notify_later(reloaded(&kept)).await;
         }
         tracing::info!("SIGHUP: reloading the configuration");
         self.once = None;
@@ -169,6 +198,10 @@ impl FileSource {
 #[async_trait]
 impl RevisionSource for FileSource {
     async fn changed(&mut self) -> Result<Update, Problems> {
+        if let Some(outcome) = self.outcome.take() {
+            // Whoever asks for further changes has applied those before.
+            notify_later(outcome.status()).await;
+        }
         let mut reason = Reason::Change;
         let mut stale = 0;
         loop {
@@ -189,11 +222,17 @@ impl RevisionSource for FileSource {
             let problems = match read {
                 Ok(config) => {
                     self.on_readable();
-                    self.problems = None;
+                    let was_bad = self.problems.take().is_some();
                     self.has_revisions = !config.revisions.is_empty();
                     let filter = config.is_log_set.then(|| config.log.filter.clone());
                     logging::on(logging::Event::Configured(filter));
                     self.log_restart(&config);
+                    if reason == Reason::Asked || was_bad {
+                        self.outcome = Some(Outcome {
+                            reason,
+                            problem: None,
+                        });
+                    }
                     return Ok(Update::All(config.revisions));
                 }
                 Err(ReloadError::Unread(problems)) => {
@@ -208,6 +247,10 @@ impl RevisionSource for FileSource {
             let known = self.problems.as_ref() == Some(&problems);
             self.problems = Some(problems.clone());
             if reason == Reason::Asked || !known {
+                self.outcome = Some(Outcome {
+                    reason,
+                    problem: problems.as_slice().first().map(ToString::to_string),
+                });
                 return Err(problems);
             }
         }

@@ -6,9 +6,11 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::time::{ClockId, Timespec, clock_gettime};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use crate::program::{PATIENCE, Program, activator_with_sockets};
+use crate::directory::Directory;
+use crate::program::{FREE, PATIENCE, Program, activator, activator_with_sockets};
 use crate::sockets::listener;
 
 fn start(notify_socket: impl AsRef<OsStr>) -> Program {
@@ -31,6 +33,133 @@ fn check(manager: &UnixDatagram, notify_socket: impl AsRef<OsStr>) {
     program.logs("serving, try: ");
     program.stop();
     hears("STOPPING=1");
+}
+
+/// A manager, and where it listens.
+struct Manager(UnixDatagram, String);
+
+impl Manager {
+    fn new(name: &str) -> Self {
+        let name = format!("activator/{name}-{}", std::process::id());
+        let address = SocketAddr::from_abstract_name(&name).unwrap();
+        let manager = UnixDatagram::bind_addr(&address).unwrap();
+        manager.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self(manager, format!("@{name}"))
+    }
+
+    fn next(&self) -> String {
+        let mut buffer = [0; 4_096];
+        let length = self.0.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    }
+
+    /// Expects both messages of a reload.
+    fn hears_reload(&self, since: Timespec, outcome: &str) {
+        let begin = self.next();
+        let time = begin.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").unwrap();
+        let time = Duration::from_micros(time.parse().unwrap());
+        let since = Duration::try_from(since).unwrap();
+        let now = Duration::try_from(clock_gettime(ClockId::Monotonic)).unwrap();
+        let least = Duration::from_micros(u64::try_from(since.as_micros()).unwrap());
+        assert!(least <= time && time <= now, "{least:?} {time:?} {now:?}");
+        assert_eq!(self.next(), format!("READY=1\nSTATUS={outcome}"));
+    }
+}
+
+#[test]
+fn a_reload_is_told_from_its_begin_to_its_end_however_it_ends() {
+    let manager = Manager::new("reload");
+    let directory = Directory::new();
+    let file = directory.write("activator.toml", "workers = 1\n");
+    let mut command = activator(FREE);
+    command.arg("--config").arg(&file);
+    let program = Program::start(command.env("NOTIFY_SOCKET", &manager.1));
+    assert_eq!(manager.next(), "READY=1");
+    let reload = |outcome: &str| {
+        let before = clock_gettime(ClockId::Monotonic);
+        program.signal("HUP");
+        manager.hears_reload(before, outcome);
+    };
+    reload("the configuration was read again");
+    reload("the configuration was read again");
+
+    // A change is used without a signal: what people see is told, and no reload.
+    let range = "workers: expected a whole number from 1 to 1024, found 0";
+    let bad = format!(
+        "the configuration is invalid, the previous one stays in force: {}:1:11: {range}",
+        file.display()
+    );
+    directory.write("activator.toml", "workers = 0\n");
+    assert_eq!(manager.next(), format!("STATUS={bad}"));
+    reload(&bad);
+    directory.write("activator.toml", "workers = 1\n");
+    let good = "STATUS=the configuration was read again";
+    assert_eq!(manager.next(), good);
+    program.signal("TERM");
+    program.logs_at_last("stopped");
+    assert_eq!(manager.next(), "STOPPING=1");
+    program.ends(0);
+}
+
+#[test]
+fn a_reload_without_a_file_ends_too() {
+    let manager = Manager::new("no-file");
+    let program = start(&manager.1);
+    assert_eq!(manager.next(), "READY=1");
+    let before = clock_gettime(ClockId::Monotonic);
+    program.signal("HUP");
+    manager.hears_reload(before, "there is no configuration file to reload");
+    program.logs_at_last("serving, try: ");
+    program.logs("SIGHUP: there is no configuration file to reload");
+    program.stop();
+}
+
+#[test]
+fn the_watchdog_is_notified_until_the_end() {
+    let manager = Manager::new("watchdog");
+    let (http, admin) = (listener().0, listener().0);
+    let program = Program::start(
+        activator_with_sockets("http:admin", http, admin)
+            .env("NOTIFY_SOCKET", &manager.1)
+            .env("WATCHDOG_USEC", "200000"),
+    );
+    assert_eq!(manager.next(), "READY=1");
+    for _ in 0..3 {
+        assert_eq!(manager.next(), "WATCHDOG=1");
+    }
+    program.logs_at_last("serving, try: ");
+    program.stop();
+    let rest = std::iter::from_fn(|| Some(manager.next()));
+    let before_the_end = rest.take_while(|state| state != "STOPPING=1");
+    assert!(
+        before_the_end
+            .into_iter()
+            .all(|state| state == "WATCHDOG=1")
+    );
+}
+
+#[test]
+fn a_watchdog_for_another_process_or_of_no_time_is_not_notified() {
+    for (pid, usec) in [("1", "200000"), ("", "soon")] {
+        let manager = Manager::new("no-watchdog");
+        let mut command = activator(FREE);
+        command
+            .env("NOTIFY_SOCKET", &manager.1)
+            .env("WATCHDOG_USEC", usec);
+        if !pid.is_empty() {
+            command.env("WATCHDOG_PID", pid);
+        }
+        let program = Program::start(&mut command);
+        assert_eq!(manager.next(), "READY=1");
+        if usec == "soon" {
+            let expected = "expected a number of microseconds above 0";
+            program.logs_at_last(&format!("WATCHDOG_USEC=\"soon\": {expected}"));
+        }
+        program.signal("TERM");
+        program.logs_at_last("stopped");
+        assert_eq!(manager.next(), "STOPPING=1");
+        program.ends(0);
+    }
 }
 
 #[test]
