@@ -7,12 +7,15 @@ mod command;
 mod deny;
 mod dist;
 mod e2e;
+mod git;
 mod image;
 mod mutants;
 mod package;
 mod program;
+mod release;
 #[cfg(test)]
 mod scratch;
+mod semver;
 mod sums;
 mod support;
 mod tools;
@@ -48,6 +51,17 @@ enum Task {
         #[command(subcommand)]
         what: bench::What,
     },
+    /// Breaking changes of the libraries since the last release that its version does not admit.
+    ///
+    /// Compares with the last tag `v*` that this commit descends from, by cargo-semver-checks, which is built for it the
+    /// first time. Without a tag there is nothing to compare with, and that is fine.
+    Semver,
+    /// The plan of a release; with --execute, the release: a commit and a tag, neither of which is pushed.
+    ///
+    /// The version is set everywhere, and the changelog's section "Unreleased" becomes that of the version. In a checkout of
+    /// its own, below target/, that is committed and has to pass `cargo xtask ci` and `cargo xtask semver`. Then it is tagged,
+    /// and main moves to it. Whatever fails, nothing has changed.
+    Release(release::Options),
     /// Mutation testing of reporter-core (needs cargo-mutants).
     Mutants,
     /// A release for one target, in target/dist: the same bytes wherever it is made from the same commit.
@@ -67,6 +81,8 @@ fn main() -> Result<()> {
         Task::Ci => ci::run(),
         Task::E2e { scene } => e2e::run(scene.as_deref()),
         Task::Bench { what } => bench::run(&what),
+        Task::Semver => semver::check(root()),
+        Task::Release(options) => release::run(root(), &options),
         Task::Mutants => mutants::run(),
         Task::Dist(options) => dist::run(&options),
         Task::Image => image::run(),

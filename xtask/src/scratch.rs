@@ -1,9 +1,12 @@
-//! For tests of tasks: a folder with a project of their own.
+//! For tests of tasks: a folder with a project, and a git repository, of their own.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::command::output;
+use crate::git::Git;
 
 /// Is removed at its end.
 pub(crate) struct Scratch {
@@ -41,6 +44,29 @@ impl Scratch {
         self.write(path, &format!("#!/bin/sh\n{script}\n"));
         let executable = fs::Permissions::from_mode(0o755);
         fs::set_permissions(self.root.join(path), executable).unwrap();
+    }
+
+    /// Makes it a repository whose first commit, on `main`, is all that was written so far.
+    ///
+    /// What the machine's git is configured to do changes nothing here.
+    pub(crate) fn commit(&self) {
+        self.git("init --quiet --initial-branch main");
+        for setting in [
+            "user.name Somebody",
+            "user.email somebody@example.com",
+            "commit.gpgSign false",
+            "tag.gpgSign false",
+            "core.hooksPath /dev/null",
+        ] {
+            self.git(&format!("config {setting}"));
+        }
+        self.git("add --all");
+        self.git("commit --quiet --message first");
+    }
+
+    /// What `git LINE` prints.
+    pub(crate) fn git(&self, line: &str) -> String {
+        output(&mut Git::at(&self.root).command(line)).unwrap()
     }
 }
 
