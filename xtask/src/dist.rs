@@ -16,7 +16,7 @@ use flate2::{Compression, GzBuilder};
 use self::parts::Parts;
 use crate::archive::{File, Files, Tar};
 use crate::program::{Target, VERSION, target_directory};
-use crate::sums;
+use crate::{deb, sums};
 
 /// Of `cargo xtask dist` and `cargo xtask deb`.
 #[derive(clap::Args)]
@@ -48,6 +48,15 @@ fn files(parts: Parts) -> Files {
     let mut add = |path: &str, content: String| files.insert(path.to_owned(), File::text(content));
     add("THIRD-PARTY-LICENSES.txt", parts.licences);
     add("activator.cdx.json", parts.sbom);
+    add("man/activator.1", parts.manual);
+    for (shell, script) in parts.completions {
+        // zsh finds it by this name alone.
+        let name = match shell {
+            "zsh" => "_activator".to_owned(),
+            shell => format!("activator.{shell}"),
+        };
+        add(&format!("completions/{name}"), script);
+    }
     let program = File::program(parts.program);
     files.insert("activator".to_owned(), program);
     let summed = files
@@ -77,7 +86,8 @@ pub(crate) fn put(name: &str, content: &[u8]) -> Result<PathBuf> {
     Ok(path)
 }
 
-fn sum(directory: &Path) -> Result<()> {
+/// Writes the sums of all of this version that are in `directory`.
+pub(crate) fn sum(directory: &Path) -> Result<()> {
     let mut released = Files::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
@@ -94,9 +104,10 @@ fn sum(directory: &Path) -> Result<()> {
 
 /// Whether a file is an archive or a package of this version.
 fn is_released(name: &str) -> bool {
-    let archive = name.starts_with(&format!("activator-{VERSION}-")) && name.ends_with(".tar.gz");
-    let package = name.starts_with(&format!("activator_{VERSION}-")) && name.ends_with(".deb");
-    archive || package
+    let archive = name.strip_prefix(&format!("activator-{VERSION}-"));
+    let target = archive.and_then(|rest| rest.strip_suffix(".tar.gz"));
+    let package = name.strip_prefix(&format!("activator_{}-", deb::upstream_version()));
+    target.is_some_and(Target::is_known) || package.is_some_and(|rest| rest.ends_with(".deb"))
 }
 
 #[cfg(test)]

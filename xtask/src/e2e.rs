@@ -7,7 +7,9 @@ mod both_ways;
 pub(crate) mod cluster;
 mod crowd;
 mod curl;
+mod deb;
 mod delivery;
+mod dist;
 mod early_response;
 mod first_look;
 mod go;
@@ -69,6 +71,8 @@ const SCENES: &[Scene] = &[
     ("one-machine-up", one_machine::up::run),
     ("bad-neighbours", bad_neighbours::run),
     ("image", image::run),
+    ("dist", dist::run),
+    ("deb", deb::run),
     ("cluster-scaling", cluster::scaling::run),
     ("cluster-side-by-side", cluster::side_by_side::run),
     ("cluster-outages", cluster::outages::run),

@@ -4,6 +4,7 @@ mod archive;
 mod bench;
 mod ci;
 mod command;
+mod deb;
 mod deny;
 mod dist;
 mod e2e;
@@ -66,10 +67,16 @@ enum Task {
     Mutants,
     /// A release for one target, in target/dist: the same bytes wherever it is made from the same commit.
     ///
-    /// The archive has the optimised program, which needs no library beside it, the licences of all that is linked into it,
-    /// a list of that in CycloneDX (SBOM), docs/ and deploy/, and SHA-256 sums. The time of all files is that of the commit,
-    /// or SOURCE_DATE_EPOCH. The sums of all archives and packages of this version are in target/dist/SHA256SUMS.
+    /// The archive has the optimised program, which needs no library beside it, completions, the manual page, the licences of
+    /// all that is linked into it, a list of that in CycloneDX (SBOM), docs/ and deploy/, and SHA-256 sums. The time of all
+    /// files is that of the commit, or SOURCE_DATE_EPOCH. The sums of all archives and packages of this version are in
+    /// target/dist/SHA256SUMS.
     Dist(dist::Options),
+    /// A Debian package for one target, in target/dist: the same bytes wherever it is made from the same commit.
+    ///
+    /// It has what the archive of `dist` has, with the units for systemd and the activator's user, and the configuration in
+    /// /etc/activator.toml. DEBFULLNAME and DEBEMAIL name its maintainer. It needs dpkg-deb.
+    Deb(dist::Options),
     /// An image for Kubernetes, in target/dist: one archive for kind, docker and skopeo.
     Image,
 }
@@ -85,6 +92,7 @@ fn main() -> Result<()> {
         Task::Release(options) => release::run(root(), &options),
         Task::Mutants => mutants::run(),
         Task::Dist(options) => dist::run(&options),
+        Task::Deb(options) => deb::run(&options),
         Task::Image => image::run(),
     }
 }

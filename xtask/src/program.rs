@@ -32,10 +32,21 @@ pub(crate) fn build(target: &Target) -> Result<PathBuf> {
             .arg(target.name())
             .env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\x1f"))
             .env(c_flags_variable(target), c_flags)
+            .envs(commit().map(|commit| ("ACTIVATOR_BUILD_COMMIT", commit)))
+            // Whatever is good for development.
+            .env("CARGO_INCREMENTAL", "0")
             .envs(target.linker_variable()),
     )?;
     let program = places.target.join(target.name()).join("release/activator");
     Ok(program)
+}
+
+/// What is built, for `activator version`: None outside a clone.
+fn commit() -> Option<String> {
+    let commit = output(&mut command(
+        "git describe --always --abbrev=40 --dirty --exclude=*",
+    ));
+    commit.ok().map(|commit| commit.trim().to_owned())
 }
 
 /// The paths of this machine that compilers would write into the program. They are no business of those who run it, and would
@@ -47,16 +58,10 @@ struct Places {
 
 impl Places {
     fn find() -> Result<Self> {
-        let cargo_home = match std::env::var_os("CARGO_HOME") {
-            Some(home) => home.into(),
-            None => {
-                let home =
-                    std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?;
-                Path::new(&home).join(".cargo")
-            }
-        };
-        let target = target_directory()?;
-        Ok(Self { cargo_home, target })
+        Ok(Self {
+            cargo_home: cargo_home()?,
+            target: target_directory()?,
+        })
     }
 
     /// What stands in the program instead. Of several that fit compilers take the last.
@@ -67,6 +72,15 @@ impl Places {
             (&self.target, "target"),
         ]
     }
+}
+
+/// Where cargo keeps the sources of packages.
+pub(crate) fn cargo_home() -> Result<PathBuf> {
+    if let Some(home) = std::env::var_os("CARGO_HOME") {
+        return Ok(home.into());
+    }
+    let home = std::env::var_os("HOME").context("neither CARGO_HOME nor HOME is set")?;
+    Ok(PathBuf::from(home).join(".cargo"))
 }
 
 /// Where cargo builds.

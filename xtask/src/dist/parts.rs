@@ -1,6 +1,9 @@
 //! All that a release is made of, before it is packed.
 
+use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
@@ -14,6 +17,10 @@ use crate::sums::sha256;
 
 pub(crate) struct Parts {
     pub(crate) program: Vec<u8>,
+    /// What shells complete, by the shell's name.
+    pub(crate) completions: BTreeMap<&'static str, String>,
+    /// The page activator(1).
+    pub(crate) manual: String,
     /// The licences of what is linked into it.
     pub(crate) licences: String,
     /// What is linked into it.
@@ -34,6 +41,9 @@ const DOCUMENTS: [&str; 6] = [
     "docs",
 ];
 
+/// Of which completions are released.
+const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
+
 impl Parts {
     /// Builds the program, and reads the rest.
     pub(crate) fn build(target: &Target) -> Result<Self> {
@@ -41,17 +51,31 @@ impl Parts {
         let packages = Packages::read(target)?;
         let components = toolchain::components(target)?;
         let licences = licences::text(&packages, &components, target)?;
-        let program = std::fs::read(program::build(target)?)?;
+        let path = program::build(target)?;
+        let program = std::fs::read(&path)?;
+        // The same, but it runs here.
+        let local = match target.runs_here() {
+            true => path,
+            false => program::build(&Target::find(None)?)?,
+        };
+        let completions = SHELLS.map(|shell| Ok((shell, ask(&local, &["completions", shell])?)));
         let at = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(time));
         let sbom = sbom::json(&packages, &components, &sha256(&program), at);
         Ok(Self {
             program,
+            completions: completions.into_iter().collect::<Result<_>>()?,
+            manual: ask(&local, &["man"])?,
             licences,
             sbom: format!("{sbom:#}\n"),
             documents: documents()?,
             time,
         })
     }
+}
+
+/// What the program prints.
+fn ask(program: &Path, arguments: &[&str]) -> Result<String> {
+    output(Command::new(program).args(arguments))
 }
 
 /// `SOURCE_DATE_EPOCH`, or the time of the last commit: not now, so that all clones say the same.

@@ -11,6 +11,10 @@ use crate::program::VERSION;
 fn an_archive_has_all_parts_and_the_sums_of_each() {
     let parts = Parts {
         program: b"program".to_vec(),
+        completions: ["bash", "fish", "zsh"]
+            .map(|shell| (shell, shell.to_owned()))
+            .into(),
+        manual: "manual".to_owned(),
         licences: "licences".to_owned(),
         sbom: "{}".to_owned(),
         documents: Files::from([("docs/a.md".to_owned(), File::text("a"))]),
@@ -23,6 +27,14 @@ fn an_archive_has_all_parts_and_the_sums_of_each() {
     assert_eq!(paths[0], "SHA256SUMS");
     assert_eq!(paths[1..], summed);
     assert_eq!(files["activator"].mode, 0o755);
+    for (path, content) in [
+        ("completions/_activator", "zsh"),
+        ("completions/activator.bash", "bash"),
+        ("completions/activator.fish", "fish"),
+        ("man/activator.1", "manual"),
+    ] {
+        assert_eq!(files[path].content, content.as_bytes());
+    }
 }
 
 #[test]
@@ -48,6 +60,9 @@ fn the_sums_beside_are_those_of_this_version_s_releases() {
     for name in [
         format!("activator-{VERSION}.oci.tar"),
         "activator-0.0.1-x86_64-unknown-linux-gnu.tar.gz".to_owned(),
+        // Of a version before this one.
+        format!("activator-{VERSION}-rc.1-x86_64-unknown-linux-gnu.tar.gz"),
+        format!("activator_{VERSION}~rc.1-1_amd64.deb"),
         "SHA256SUMS".to_owned(),
     ] {
         assert!(!is_released(&name), "{name}");

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::command::{command, output, run as run_command};
 use crate::image;
 use crate::program::VERSION;
+use crate::support::chroot;
 use crate::support::http::get;
 use crate::support::process::{Process, Scratch, free_address, wait_until};
 
@@ -96,15 +97,7 @@ fn start(root: &Path) -> Result<()> {
         ),
     )?;
     let mut activator = Process::start(
-        std::process::Command::new("unshare")
-            .args(["--mount", "sh", "-c"])
-            .arg(
-                "mount --bind \"$0\" \"$0\" && mount --options remount,bind,ro \"$0\" && mount --rbind /proc \"$0/proc\" \
-                 && exec chroot --userspec=65532:65532 --groups= \"$0\" /activator",
-            )
-            .arg(root)
-            .env_clear()
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        chroot::command(root, "65532:65532", "/activator")
             .env("ACTIVATOR_CONFIG", "/etc/activator.toml")
             .env("ACTIVATOR_LISTEN_HTTP", free_address()?.to_string())
             .env("ACTIVATOR_LISTEN_HTTP2", "off")

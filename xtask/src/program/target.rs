@@ -49,6 +49,11 @@ impl Target {
         Ok(own)
     }
 
+    /// Whether this machine runs it.
+    pub(crate) fn runs_here(&self) -> bool {
+        self.architecture.rust == std::env::consts::ARCH
+    }
+
     fn named(name: &str, host: &str) -> Result<Self> {
         let mut target = Self::known(name)?;
         ensure!(
@@ -67,17 +72,22 @@ impl Target {
         Ok(target)
     }
 
+    /// Whether it is built for `name` at all.
+    pub(crate) fn is_known(name: &str) -> bool {
+        Self::known(name).is_ok()
+    }
+
     fn known(name: &str) -> Result<Self> {
         let mut parts = name.splitn(2, '-');
         let (rust, system) = (parts.next(), parts.next().unwrap_or_default());
         let architecture = ARCHITECTURES.iter().find(|known| rust == Some(known.rust));
         let Some(architecture) = architecture else {
             let known = ARCHITECTURES.map(|known| known.rust).join(" and ");
-            bail!("it is built for {known}, not for {name}");
+            bail!("the program is built for {known}, not for {name}");
         };
         ensure!(
             ["unknown-linux-gnu", "unknown-linux-musl"].contains(&system),
-            "it is built for Linux, with gnu or musl, not for {name}"
+            "the program is built for Linux, with gnu or musl, not for {name}"
         );
         Ok(Self {
             name: name.to_owned(),
@@ -153,3 +163,6 @@ fn runs(program: &str) -> bool {
         .status()
         .is_ok_and(|status| status.success())
 }
+
+#[cfg(test)]
+mod tests;
