@@ -26,6 +26,7 @@ mod python;
 mod recipes;
 mod rolling;
 mod slow_server;
+mod systemd;
 mod units;
 mod websocket;
 
@@ -61,6 +62,7 @@ const SCENES: &[Scene] = &[
     ("handover", handover::run),
     ("recipes", recipes::run),
     ("units", units::run),
+    ("systemd", systemd::run),
     ("one-machine-at-once", one_machine::at_once::run),
     ("one-machine-scaling", one_machine::scaling::run),
     ("one-machine-websocket", one_machine::websocket::run),
