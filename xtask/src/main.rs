@@ -10,6 +10,8 @@ mod dist;
 mod e2e;
 mod git;
 mod image;
+#[cfg(test)]
+mod links;
 mod mutants;
 mod package;
 mod program;
