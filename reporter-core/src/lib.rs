@@ -96,7 +96,8 @@
 //! what waits.
 //!
 //! `examples/threads.rs` drives the core with nothing but the standard library: threads that count,
-//! one that ticks, and one that prints.
+//! one that ticks, and one that prints. `examples/smol.rs` does it with tasks and timers of the async
+//! runtime smol, all on one thread and without a lock.
 //!
 //! What must not live here: anything that waits, reads a clock, or knows the receivers.
 #![no_std]
