@@ -22,6 +22,7 @@ use crate::logging::rate_limit::AtMostEvery;
 use crate::readiness::Readiness;
 
 mod connections;
+mod events;
 mod exchange;
 mod list_body;
 mod log;
@@ -33,10 +34,12 @@ mod tests;
 mod text;
 mod texts;
 
+pub(crate) use events::{LinkStatus, SINK, SharedHistory, Source};
 pub(crate) use revisions::Access;
 pub(crate) use texts::Make;
 
 use connections::{Connection, Connections};
+use events::Events;
 use socket::Socket;
 use texts::Texts;
 
@@ -56,8 +59,8 @@ pub(crate) struct Admin {
 }
 
 impl Admin {
-    /// `metrics` renders `/metrics`.
-    pub(crate) fn new(metrics: Make, readiness: Readiness, access: Access) -> Self {
+    /// `metrics` renders `/metrics`; `source` is what `/v1/events` tells of.
+    pub(crate) fn new(metrics: Make, readiness: Readiness, access: Access, source: Source) -> Self {
         let connections = Connections::new();
         let metrics = Texts::new(metrics, &connections);
         let access = Arc::new(access);
@@ -70,7 +73,7 @@ impl Admin {
             .with_state(metrics)
             .merge(health)
             .merge(log::router(Arc::clone(&access)))
-            .merge(revisions::router(access));
+            .merge(revisions::router(access, Events::new(source)));
         Self {
             router,
             connections,

@@ -51,6 +51,11 @@ impl Draining {
         !matches!(*self.stage.borrow(), Stage::Serving)
     }
 
+    /// Whether a drain has begun.
+    pub(crate) fn has_begun(&self) -> bool {
+        matches!(*self.stage.borrow(), Stage::Begun(_))
+    }
+
     /// Whether the time for requests in flight is over.
     pub(crate) fn is_over(&self) -> bool {
         let over = matches!(*self.stage.borrow(), Stage::Begun(until) if until <= Instant::now());

@@ -27,6 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use process::program;
 pub(crate) use stats::{SINK, Stats, channel};
+pub(crate) use status::Shown;
 
 use self::fleet::Event;
 use self::process::Processes;
@@ -85,6 +86,15 @@ impl Launcher {
     /// not started here.
     pub(crate) fn status(&self, key: &RevisionKey, is_full: bool) -> Option<Json> {
         self.statuses.show(key, is_full)
+    }
+
+    /// The same, without the output; `before` is what this returned last, and is returned again if nothing has changed.
+    pub(crate) fn shown(
+        &self,
+        key: &RevisionKey,
+        before: Option<&Arc<Shown>>,
+    ) -> Option<Arc<Shown>> {
+        self.statuses.shown(key, before)
     }
 
     /// Stops all instances, and waits until they are gone.

@@ -1,5 +1,5 @@
 //! `/v1/revisions`: shows the revisions and, where allowed, changes them, wakes them and puts them to sleep.
-//! `/v1/cluster`: where they come from.
+//! `/v1/cluster`: where they come from. `/v1/events`: what happens to them.
 //!
 //! JSON with the fields of `[[revision]]`. A change takes effect immediately as a whole, or not at all. It lasts until
 //! the file changes the same revision, or the process ends.
@@ -9,14 +9,15 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use reporter_core::RevisionKey;
 use reporter_metrics::BackendState;
 use serde_json::Value as Json;
 
+use super::events::Events;
 use super::exchange::{ErrorResponse, JSON, ResponseResult, bad_request, json, read, time};
 use super::list_body::ListBody;
 use super::origin;
@@ -46,7 +47,10 @@ pub(crate) struct Access {
 
 type Parts = Path<(String, String)>;
 
-pub(super) fn router(access: Arc<Access>) -> Router {
+pub(super) fn router(access: Arc<Access>, events: Arc<Events>) -> Router {
+    let events = Router::new()
+        .route("/v1/events", get(self::events))
+        .with_state((Arc::clone(&access), events));
     let one = get(show).put(put).delete(delete);
     Router::new()
         .route("/v1/revisions", get(list))
@@ -55,6 +59,33 @@ pub(super) fn router(access: Arc<Access>) -> Router {
         .route("/v1/revisions/{namespace}/{name}/sleep", post(sleep))
         .route("/v1/cluster", get(cluster))
         .with_state(access)
+        .merge(events)
+}
+
+/// All readers see the same; only whether they may change it depends on how they came.
+async fn events(
+    State((access, events)): State<(Arc<Access>, Arc<Events>)>,
+    target: Uri,
+    headers: HeaderMap,
+) -> ResponseResult {
+    let may_write = access.check_write(&target, &headers).is_ok();
+    match events.open(may_write) {
+        Some(body) => {
+            // A proxy in front passes events on at once.
+            let unbuffered = HeaderName::from_static("x-accel-buffering");
+            let headers = [
+                (CONTENT_TYPE, "text/event-stream"),
+                (CACHE_CONTROL, "no-store"),
+                (unbuffered, "no"),
+            ];
+            Ok((headers, Body::new(body)).into_response())
+        }
+        None => {
+            let why = "too many clients follow the events already\n";
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            Ok((status, [(RETRY_AFTER, "10")], why).into_response())
+        }
+    }
 }
 
 async fn list(State(access): State<Arc<Access>>) -> Response {

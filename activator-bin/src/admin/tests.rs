@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use http_body_util::BodyExt;
+use reporter_core::Accounting;
+use reporter_runtime::ConcurrencyReporter;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::list_body::ListBody;
-use super::{Access, Admin, Make, Readiness};
+use super::{Access, Admin, Make, Readiness, SharedHistory, Source};
 use crate::config::Config;
 use crate::drain::Drain;
 use crate::os::open_files;
@@ -28,9 +30,10 @@ const LARGE: usize = 32 << 20;
 async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAddr {
     let metrics: Make = Arc::new(metrics);
     let config = Config::embedded();
-    let revisions = Revisions::new(Shared::for_tests());
+    let revisions = Arc::new(Revisions::new(Shared::for_tests()));
+    let (reporter, _) = ConcurrencyReporter::builder(Accounting::Snapshot).spawn();
     let access = Access {
-        revisions: Arc::new(revisions),
+        revisions: Arc::clone(&revisions),
         admin: config.admin,
         inherited: config.throttle,
         backend_tls: false,
@@ -38,6 +41,15 @@ async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAd
         launcher: None,
     };
     let (drain, draining) = Drain::new();
+    let source = Source {
+        pod_name: "here".to_owned(),
+        revisions,
+        reporter,
+        launcher: None,
+        links: Vec::new(),
+        draining: draining.clone(),
+        history: SharedHistory::new(Duration::from_secs(1)).0,
+    };
     let readiness = Readiness {
         draining,
         links: Vec::new(),
@@ -45,7 +57,7 @@ async fn serve(metrics: impl Fn() -> String + Send + Sync + 'static) -> SocketAd
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = Admin::new(metrics, readiness, access).serve(listener);
+    let serving = Admin::new(metrics, readiness, access, source).serve(listener);
     tokio::spawn(async move {
         serving.await;
         drop(drain);
@@ -90,6 +102,44 @@ async fn a_silent_crowd_does_not_block_others() {
     let last = crowd.last_mut().unwrap();
     ask(last, "/livez").await;
     assert!(rest(last).await.ends_with("ok\n"), "the last one is there");
+}
+
+/// How many follow the events at most.
+const READERS: usize = 16;
+
+#[tokio::test]
+async fn all_else_is_served_beside_many_readers_of_events() {
+    let address = serve(String::new).await;
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        let mut reader = connect(address).await;
+        ask(&mut reader, "/v1/events").await;
+        let mut head = [0; 15];
+        reader.read_exact(&mut head).await.unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200 OK");
+        readers.push(reader);
+    }
+    let refused = get(address, "/v1/events").await;
+    assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+    for path in ["/livez", "/metrics", "/v1/revisions"] {
+        let response = get(address, path).await;
+        assert!(response.starts_with("HTTP/1.1 200 "), "{path}: {response}");
+    }
+    // One that disconnects makes room, as soon as that is seen.
+    readers.pop();
+    let again = async {
+        loop {
+            let mut reader = connect(address).await;
+            ask(&mut reader, "/v1/events").await;
+            let mut head = [0; 15];
+            reader.read_exact(&mut head).await.unwrap();
+            if &head == b"HTTP/1.1 200 OK" {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, again).await.expect("there is room");
 }
 
 #[tokio::test]

@@ -83,7 +83,7 @@ settings! {
         http2: Option<SocketAddr> = "127.0.0.1:8013", address_or_off();
         /// Address and port for requests over TLS, by convention 8112; off disables it.
         https: Option<SocketAddr> = "off", address_or_off();
-        /// Address and port of /metrics, /livez, /readyz, /v1/revisions and /v1/log.
+        /// Address and port of /metrics, /livez, /readyz, /v1/revisions, /v1/events and /v1/log.
         admin: SocketAddr = "127.0.0.1:9090", address();
     }
 }

@@ -21,7 +21,7 @@ use reporter_core::RevisionKey;
 
 pub use self::action::Action;
 pub use self::event::{Ended, Event};
-pub use self::state::{Cause, InstanceId, StartCause, State, StopCause};
+pub use self::state::{Cause, InstanceId, StartCause, State, StopCause, StopKind};
 
 use self::revision::Revision;
 use self::step::Step;
@@ -110,6 +110,13 @@ impl Fleet {
     #[must_use]
     pub fn next(&self) -> Option<Duration> {
         self.revisions.values().filter_map(|it| it.next).min()
+    }
+
+    /// When the last instance of a revision is stopped or frozen if there is no request until then, and which; `None` if
+    /// it has requests, or instances whatever the load, or none.
+    #[must_use]
+    pub fn next_stop(&self, key: &RevisionKey) -> Option<(Duration, StopKind)> {
+        self.revisions.get(key)?.next_stop()
     }
 
     /// Whether there are no instances.

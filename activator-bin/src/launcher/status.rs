@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use parking_lot::Mutex;
@@ -10,17 +11,31 @@ use reporter_metrics::{InstanceMetrics, InstanceState, StartCause, StopCause};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::fleet::{InstanceId, State};
+use super::fleet::{InstanceId, State, StopKind};
 use super::process::Running;
 
 /// The status of all revisions whose instances are started here.
 pub(super) struct Statuses {
     revisions: Mutex<HashMap<RevisionKey, Status>>,
+    /// How many changes there have been, of all together.
+    changes: AtomicU64,
     metrics: InstanceMetrics,
+}
+
+/// The status of a revision at a moment. Equal to that of another moment if nothing has changed between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    /// The number of the last change.
+    number: u64,
+    /// Whether it has, or is to have, an instance that takes requests.
+    pub(crate) is_awake: bool,
+    pub(crate) json: Json,
 }
 
 #[derive(Default)]
 struct Status {
+    /// The number of its last change.
+    number: u64,
     /// Its revision is no longer started here, or no longer there.
     is_removed: bool,
     wanted: u32,
@@ -32,6 +47,17 @@ struct Status {
     start: Option<Duration>,
     /// Why it last went to sleep, or was woken.
     last: Option<Last>,
+    /// Why it was last woken.
+    last_start: Option<Last>,
+    next_stop: Option<NextStop>,
+}
+
+/// What becomes of the last instance without a request.
+struct NextStop {
+    kind: StopKind,
+    /// By the launcher's clock.
+    after: Duration,
+    at: SystemTime,
 }
 
 struct Instance {
@@ -46,6 +72,7 @@ struct Failed {
     until: SystemTime,
 }
 
+#[derive(Clone, Copy)]
 struct Last {
     cause: &'static str,
     at: SystemTime,
@@ -62,6 +89,7 @@ impl Statuses {
     pub(super) fn new(metrics: InstanceMetrics) -> Self {
         Self {
             revisions: Mutex::default(),
+            changes: AtomicU64::new(0),
             metrics,
         }
     }
@@ -69,7 +97,9 @@ impl Statuses {
     /// The revision's instances are started here from now on.
     pub(super) fn add(&self, key: &RevisionKey) {
         let mut revisions = self.revisions.lock();
-        revisions.entry(key.clone()).or_default().is_removed = false;
+        let status = revisions.entry(key.clone()).or_default();
+        status.is_removed = false;
+        status.number = self.next_number();
         drop(revisions);
         self.count();
     }
@@ -80,7 +110,10 @@ impl Statuses {
     }
 
     pub(super) fn wanted(&self, key: &RevisionKey, wanted: u32) {
-        self.change(key, |status| status.wanted = wanted);
+        let before = self.revisions.lock().get(key).map(|it| it.wanted);
+        if before != Some(wanted) {
+            self.change(key, |status| status.wanted = wanted);
+        }
     }
 
     /// An instance exists.
@@ -108,6 +141,7 @@ impl Statuses {
         self.change(key, |status| {
             *status.starts.entry(cause.as_str()).or_default() += 1;
             status.last = Some(Last::new(cause.as_str()));
+            status.last_start = status.last;
         });
     }
 
@@ -151,48 +185,61 @@ impl Statuses {
         });
     }
 
+    /// When its last instance ends without a request, by a clock that shows `now`.
+    pub(super) fn next_stop(
+        &self,
+        key: &RevisionKey,
+        stop: Option<(Duration, StopKind)>,
+        now: Duration,
+    ) {
+        let mut revisions = self.revisions.lock();
+        let Some(status) = revisions.get_mut(key) else {
+            return;
+        };
+        let before = status.next_stop.as_ref().map(|it| (it.after, it.kind));
+        if before != stop {
+            status.number = self.next_number();
+            status.next_stop = stop.map(|(after, kind)| NextStop {
+                kind,
+                after,
+                at: SystemTime::now() + after.saturating_sub(now),
+            });
+        }
+    }
+
+    /// The status of one by now; `before` is what this returned last.
+    pub(super) fn shown(
+        &self,
+        key: &RevisionKey,
+        before: Option<&Arc<Shown>>,
+    ) -> Option<Arc<Shown>> {
+        let revisions = self.revisions.lock();
+        let status = revisions.get(key)?;
+        if let Some(before) = before.filter(|it| it.number == status.number) {
+            return Some(Arc::clone(before));
+        }
+        Some(Arc::new(Shown {
+            number: status.number,
+            is_awake: status.is_awake(),
+            json: status.to_json(false),
+        }))
+    }
+
     /// The status of one, as JSON; with the last lines of output if `is_full`. `None` if nothing of it is started here.
     pub(super) fn show(&self, key: &RevisionKey, is_full: bool) -> Option<Json> {
         let revisions = self.revisions.lock();
-        let status = revisions.get(key)?;
-        let instance = |it: &Instance| {
-            let mut shown = json!({
-                "index": it.index,
-                "state": InstanceState::from(it.state).as_str(),
-                "since": time(it.since),
-                "pid": it.running.pid(),
-            });
-            if is_full {
-                shown["output"] = it.running.tail().into();
-            }
-            shown
-        };
-        let ready = status
-            .instances
-            .values()
-            .filter(|it| it.state == State::Ready);
-        let last = status.last.as_ref();
-        Some(json!({
-            "state": status.state().as_str(),
-            "wanted": status.wanted,
-            "ready": ready.count(),
-            "instances": status.instances.values().map(instance).collect::<Vec<_>>(),
-            "failed": status.failed.as_ref().map(|it| FailedFields {
-                why: &it.why,
-                until: time(it.until),
-            }),
-            "starts": status.starts,
-            "stops": status.stops,
-            "restarts": status.starts.get(StartCause::Crash.as_str()).unwrap_or(&0),
-            "start_seconds": status.start.map(|it| it.as_secs_f64()),
-            "last_change": last.map(|it| json!({ "cause": it.cause, "at": time(it.at) })),
-        }))
+        Some(revisions.get(key)?.to_json(is_full))
+    }
+
+    fn next_number(&self) -> u64 {
+        self.changes.fetch_add(1, Ordering::Relaxed)
     }
 
     fn change(&self, key: &RevisionKey, change: impl FnOnce(&mut Status)) {
         let mut revisions = self.revisions.lock();
         if let Some(status) = revisions.get_mut(key) {
             change(status);
+            status.number = self.next_number();
             if status.is_removed && status.instances.is_empty() {
                 revisions.remove(key);
             }
@@ -221,7 +268,58 @@ impl Statuses {
     }
 }
 
+impl PartialEq for Shown {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
 impl Status {
+    /// Whether it has, or is to have, an instance that takes requests.
+    fn is_awake(&self) -> bool {
+        let is_awake = |it: &Instance| matches!(it.state, State::Starting | State::Ready);
+        self.instances.values().any(is_awake)
+    }
+
+    fn to_json(&self, is_full: bool) -> Json {
+        let instance = |it: &Instance| {
+            let mut shown = json!({
+                "index": it.index,
+                "state": InstanceState::from(it.state).as_str(),
+                "since": time(it.since),
+                "pid": it.running.pid(),
+            });
+            if is_full {
+                shown["output"] = it.running.tail().into();
+            }
+            shown
+        };
+        let ready = self.instances.values();
+        let ready = ready.filter(|it| it.state == State::Ready);
+        let change = |it: &Last| json!({ "cause": it.cause, "at": time(it.at) });
+        let next_stop = |it: &NextStop| json!({ "action": it.kind.as_str(), "at": time(it.at) });
+        // Known a second later at most.
+        let is_kept = |it: &Instance| matches!(it.state, State::Ready | State::Frozen);
+        let is_kept = self.instances.values().any(is_kept);
+        json!({
+            "state": self.state().as_str(),
+            "wanted": self.wanted,
+            "ready": ready.count(),
+            "instances": self.instances.values().map(instance).collect::<Vec<_>>(),
+            "failed": self.failed.as_ref().map(|it| FailedFields {
+                why: &it.why,
+                until: time(it.until),
+            }),
+            "starts": self.starts,
+            "stops": self.stops,
+            "restarts": self.starts.get(StartCause::Crash.as_str()).unwrap_or(&0),
+            "start_seconds": self.start.map(|it| it.as_secs_f64()),
+            "last_change": self.last.as_ref().map(change),
+            "last_start": self.last_start.as_ref().map(change),
+            "next_stop": self.next_stop.as_ref().filter(|_| is_kept).map(next_stop),
+        })
+    }
+
     /// The state of its best instance.
     fn state(&self) -> InstanceState {
         const BEST_FIRST: [State; 5] = [

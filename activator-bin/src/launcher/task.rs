@@ -284,6 +284,8 @@ impl Task {
                 self.decide(&key);
             }
             self.let_go(&key);
+            let next_stop = self.fleet.next_stop(&key);
+            self.parts.statuses.next_stop(&key, next_stop, now);
         }
         self.on(Event::Tick);
     }

@@ -105,6 +105,8 @@ impl Activator {
         if config.cluster.is_none() {
             sinks.push(stats_sink);
         }
+        let (history, history_sink) = admin::SharedHistory::new(config.reporter.interval);
+        sinks.push(history_sink);
         let reporting = Reporting::start(&config, &exporter, sinks, options.record)?;
 
         if let Some(template) = config.request_log.template.take() {
@@ -158,6 +160,15 @@ impl Activator {
             cluster: cluster.clone().map(|it| Arc::new(move || it.status()) as _),
             launcher: launcher.clone(),
         };
+        let source = admin::Source {
+            pod_name: config.pod_name.clone(),
+            revisions: Arc::clone(&revisions),
+            reporter: reporting.reporter.clone(),
+            launcher: launcher.clone(),
+            links: reporting.link_statuses,
+            draining: draining.clone(),
+            history,
+        };
         let reporter = reporting.reporter;
         let proxy = proxy::Services {
             revisions: Arc::clone(&revisions),
@@ -178,7 +189,7 @@ impl Activator {
         let workers = serve(&config, &ports, proxy, &exporter, &draining)?;
         let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions), cluster);
         administer(
-            &Admin::new(metrics, readiness, access),
+            &Admin::new(metrics, readiness, access, source),
             &ports.admin,
             &draining,
         )?;
@@ -270,8 +281,9 @@ impl Activator {
             launcher.stop().await;
         }
         let mut stopped = self.reporter_task.stop().await;
-        // Nobody asked for that one, and it delivers all until its instances have stopped.
-        stopped.sinks.retain(|(sink, _)| sink != launcher::SINK);
+        // Nobody asked for these, and they take all until they have no use for it.
+        let is_own = |sink: &str| [launcher::SINK, admin::SINK].contains(&sink);
+        stopped.sinks.retain(|(sink, _)| !is_own(sink));
         drop(self.reporter);
         if let Some(recording) = self.recording
             && timeout(self.flush_timeout, recording).await.is_err()

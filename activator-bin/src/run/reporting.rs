@@ -1,6 +1,7 @@
 //! Puts the reporter together: its sinks, its metrics, its recording.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use reporter_metrics::Exporter;
 use reporter_runtime::{ConcurrencyReporter, ReporterTask, StatSink, SystemClock};
@@ -8,6 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::{StartError, recording, sinks};
+use crate::admin::LinkStatus;
 use crate::config::Config;
 
 /// The reporter, and what belongs to it.
@@ -18,6 +20,8 @@ pub(super) struct Reporting {
     pub(super) recording: Option<JoinHandle<()>>,
     /// Whether the link to each autoscaler is up.
     pub(super) links: Vec<watch::Receiver<bool>>,
+    /// What else is shown of each.
+    pub(super) link_statuses: Vec<Arc<LinkStatus>>,
 }
 
 impl Reporting {
@@ -56,6 +60,7 @@ impl Reporting {
             task,
             recording,
             links: sinks.links,
+            link_statuses: sinks.link_statuses,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Opens the configured sinks, and connects their links to the metrics.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reporter_metrics::{Exporter, LinkMetrics};
@@ -13,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use super::StartError;
+use crate::admin::LinkStatus;
 use crate::config::{Config, JsonLinesConfig, SinkConfig};
 
 const SHORTEST_FLUSH: Duration = Duration::from_millis(10);
@@ -22,6 +24,7 @@ pub(super) struct Sinks {
     pub(super) sinks: Vec<Box<dyn StatSink>>,
     /// For each link to an autoscaler, whether it is up.
     pub(super) links: Vec<watch::Receiver<bool>>,
+    pub(super) link_statuses: Vec<Arc<LinkStatus>>,
     files: Vec<Reopener>,
 }
 
@@ -74,6 +77,7 @@ pub(super) fn open(
     let mut opened = Sinks {
         sinks: Vec::new(),
         links: Vec::new(),
+        link_statuses: Vec::new(),
         files: Vec::new(),
     };
     for sink in &config.sinks {
@@ -93,8 +97,14 @@ pub(super) fn open(
                 // The name that Knative's dashboards expect, unless there are several links.
                 let peer = exporter.link(if one_link { "autoscaler" } else { &sink.url });
                 let name = format!("autoscaler at {}", sink.url);
+                let status = Arc::new(LinkStatus::new(&sink.url));
+                let link = Link {
+                    metrics: peer,
+                    status: Arc::clone(&status),
+                };
+                opened.link_statuses.push(status);
                 let sink = AutoscalerSink::try_new(name, config.pod_name.as_str(), sink)?
-                    .observer(clock, Link(peer));
+                    .observer(clock, link);
                 opened.links.push(sink.link_up());
                 opened.sinks.push(Box::new(sink));
             }
@@ -117,39 +127,48 @@ fn json_lines(
     Ok((format!("json-lines in {}", path.display()), writer))
 }
 
-/// Records the events of a link as metrics.
-struct Link(LinkMetrics);
+/// Records the events of a link as metrics, and for those who look.
+struct Link {
+    metrics: LinkMetrics,
+    status: Arc<LinkStatus>,
+}
 
 impl LinkObserver for Link {
     fn link_up(&self) {
-        self.0.link_up();
+        self.metrics.link_up();
+        self.status.up();
     }
 
-    fn link_down(&self, _: &LinkFailure) {
-        self.0.link_down();
+    fn link_down(&self, why: &LinkFailure) {
+        self.metrics.link_down();
+        self.status.down(Some(why.to_string()));
     }
 
     fn link_closed(&self) {
-        self.0.link_closed();
+        self.metrics.link_closed();
+        self.status.down(None);
     }
 
-    fn connect_failed(&self, _: &LinkFailure) {
-        self.0.connect_failed();
+    fn connect_failed(&self, why: &LinkFailure) {
+        self.metrics.connect_failed();
+        self.status.down(Some(why.to_string()));
     }
 
     fn frame_confirmed(&self, _: u64, latency: Duration) {
-        self.0.frame_confirmed(latency);
+        self.metrics.frame_confirmed(latency);
+        self.status.confirmed();
     }
 
     fn frames_requeued(&self, frames: usize) {
-        self.0.frames_requeued(frames);
+        self.metrics.frames_requeued(frames);
     }
 
     fn pending_keys(&self, keys: usize) {
-        self.0.pending_keys(keys);
+        self.metrics.pending_keys(keys);
+        self.status.pending_keys(keys);
     }
 
     fn first_report(&self, latency: Duration) {
-        self.0.first_report(latency);
+        self.metrics.first_report(latency);
     }
 }

@@ -15,6 +15,7 @@ mod disconnects;
 mod drain;
 mod early_response;
 mod errors;
+mod events;
 mod first_lists;
 mod grpc;
 mod half_close;

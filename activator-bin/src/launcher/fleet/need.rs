@@ -128,6 +128,13 @@ impl Need {
         };
     }
 
+    /// Until when at least one instance is kept without any request from now on; `None` if that has no end, or nothing
+    /// is known of it while there are requests.
+    pub(super) fn kept_until(&self, window: Duration) -> Option<Duration> {
+        let may_end = !self.is_asleep && !self.is_used() && self.floor.0 == 0;
+        may_end.then(|| self.awake_until.max(self.used_at.saturating_add(window)))
+    }
+
     /// When it changes by itself.
     pub(super) fn deadlines(&self, window: Duration) -> [Duration; 2] {
         [self.used_at.saturating_add(window), self.awake_until]

@@ -11,7 +11,7 @@ use super::action::Action;
 use super::instance::{Instance, Phase};
 use super::need::Need;
 use super::restarts::{Failure, History};
-use super::state::{InstanceId, StartCause, StopCause};
+use super::state::{InstanceId, StartCause, StopCause, StopKind};
 use super::step::Step;
 use crate::revision::LaunchSpec;
 use crate::revision::launch::{IdleAction, PortSpec, Start};
@@ -260,6 +260,24 @@ impl Revision {
             true => 1,
             false => self.spec.scale.max_scale.max(1),
         }
+    }
+
+    /// When its last instance is stopped or frozen if there is no request until then, and which. The load of before may
+    /// keep it a little longer.
+    pub(super) fn next_stop(&self) -> Option<(Duration, StopKind)> {
+        let freeze = match self.spec.idle_action {
+            IdleAction::Freeze { freeze_for } => Some(freeze_for),
+            IdleAction::Stop => None,
+        };
+        let ready = self.instances.iter().filter(|it| it.phase == Phase::Ready);
+        if let Some(up_since) = ready.map(|it| it.up_since).max() {
+            let kept = self.need.kept_until(self.spec.scale.stable_window)?;
+            let kept = kept.max(up_since.saturating_add(self.spec.min_uptime));
+            let kind = freeze.map_or(StopKind::Stop, |_| StopKind::Freeze);
+            return Some((kept, kind));
+        }
+        let frozen = self.instances.iter().find(|it| it.phase == Phase::Frozen)?;
+        Some((frozen.since.saturating_add(freeze?), StopKind::Stop))
     }
 
     /// When something may change by time alone.

@@ -29,3 +29,23 @@ pub enum Cause {
     /// It was stopped or frozen.
     Stop(StopCause),
 }
+
+/// How an idle instance ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopKind {
+    /// Its processes are stopped by SIGSTOP.
+    Freeze,
+    /// It is asked to end.
+    Stop,
+}
+
+impl StopKind {
+    /// As operators see it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::Stop => "stop",
+        }
+    }
+}
