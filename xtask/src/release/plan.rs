@@ -86,7 +86,7 @@ impl Plan {
         format!(
             "{version} is committed and tagged, here only. What comes next:\n  \
              git push --atomic origin {BRANCH} {tag}\n  \
-             cargo xtask dist\n  \
+             cargo xtask dist && cargo xtask deb\n  \
              cargo publish --package reporter-core --package reporter-metrics --package reporter-runtime\n\
              To take it back before that: git tag --delete {tag} && git reset --keep {}",
             self.commit
