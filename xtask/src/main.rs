@@ -8,6 +8,7 @@ mod deb;
 mod deny;
 mod dist;
 mod e2e;
+mod fuzz;
 mod git;
 mod image;
 #[cfg(test)]
@@ -65,6 +66,10 @@ enum Task {
     /// its own, below target/, that is committed and has to pass `cargo xtask ci` and `cargo xtask semver`. Then it is tagged,
     /// and main moves to it. Whatever fails, nothing has changed.
     Release(release::Options),
+    /// The fuzz targets of fuzz/, each for a while, on stable Rust with a C++ compiler.
+    ///
+    /// Inputs that lead somewhere new are kept in target/fuzz, where the next run begins; one that fails is beside them.
+    Fuzz(fuzz::Options),
     /// Mutation testing of reporter-core (needs cargo-mutants).
     Mutants,
     /// A release for one target, in target/dist: the same bytes wherever it is made from the same commit.
@@ -92,6 +97,7 @@ fn main() -> Result<()> {
         Task::Bench { what } => bench::run(&what),
         Task::Semver => semver::check(root()),
         Task::Release(options) => release::run(root(), &options),
+        Task::Fuzz(options) => fuzz::check(root(), &options),
         Task::Mutants => mutants::run(),
         Task::Dist(options) => dist::run(&options),
         Task::Deb(options) => deb::run(&options),
