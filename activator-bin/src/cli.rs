@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod config;
 mod healthcheck;
 mod man;
 mod output;
@@ -43,6 +44,9 @@ enum Command {
     Up(up::Arguments),
     /// Check a configuration, and the cluster that it is for, and exit.
     Check(check::Arguments),
+    /// Print the configuration, with its defaults or as it is in effect.
+    #[command(subcommand)]
+    Config(config::Command),
     /// Replay a history of requests and print what would have been reported.
     Replay(replay::Arguments),
     /// Ask an activator that runs here whether it is alive, and exit with 0 or 1.
@@ -104,6 +108,7 @@ fn execute(cli: Cli) -> Result<(), Exit> {
         Command::Run(arguments) => run::run(arguments),
         Command::Up(arguments) => up::run(arguments),
         Command::Check(arguments) => check::run(arguments),
+        Command::Config(command) => config::run(command),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(arguments),
         Command::Version(arguments) => version::run(&arguments),

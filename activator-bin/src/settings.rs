@@ -58,6 +58,12 @@ pub trait Settings {
 
     /// Whether the two differ in a setting.
     fn differs(&self, other: &Self, field: &str) -> bool;
+
+    /// The default of a setting that has [`Default::Found`], as text.
+    #[must_use]
+    fn found(_field: &str) -> Option<String> {
+        None
+    }
 }
 
 impl Setting {
@@ -191,6 +197,14 @@ macro_rules! settings {
                 None$($(.or_else(|| self.$part.apply(field, value)))*)?
             }
 
+            fn found(field: &str) -> Option<String> {
+                let _ = field;
+                $($crate::settings::settings!(
+                    @found field, ($prefix $field $($name)?) $(, $find)?
+                );)*
+                None$($(.or_else(|| <$part_type as $crate::settings::Settings>::found(field)))*)?
+            }
+
             fn differs(&self, other: &Self, field: &str) -> bool {
                 $((field == $crate::settings::settings!(@name $prefix $field $($name)?)
                     && self.$field != other.$field) ||)*
@@ -202,6 +216,13 @@ macro_rules! settings {
 
     (@name $prefix:literal $field:ident) => { concat!($prefix, stringify!($field)) };
     (@name $prefix:literal $field:ident $name:literal) => { concat!($prefix, $name) };
+
+    (@found $wanted:ident, ($($of:tt)+)) => {};
+    (@found $wanted:ident, ($($of:tt)+), $find:expr) => {
+        if $wanted == $crate::settings::settings!(@name $($of)+) {
+            return Some($find().to_string());
+        }
+    };
 
     (@shown None) => { $crate::settings::Default::Unset };
     (@shown []) => { $crate::settings::Default::Unset };

@@ -68,7 +68,7 @@ pub(super) fn check(config: Config) -> Result<(), Exit> {
     }
 }
 
-fn bad_configuration(problems: Problems) -> Exit {
+pub(super) fn bad_configuration(problems: Problems) -> Exit {
     let count = problems.as_slice().len();
     let s = if count == 1 { "" } else { "s" };
     let message = format_args!("the configuration has {count} error{s}\n{problems}");

@@ -2,14 +2,13 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Duration;
 
 use reporter_core::Accounting;
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 
 use super::file::Locations;
 use super::problem::{Location, Problems};
-use super::{Config, Listen, LogConfig, LogFormat, SinkConfig};
+use super::{Config, SinkConfig};
 use crate::os::{listen, regular_file};
 use crate::settings::{Value, settings};
 
@@ -44,41 +43,51 @@ const RESOLVER: &str = "/etc/resolv.conf";
 /// The port on which Knative's autoscaler takes reports.
 const AUTOSCALER_PORT: u16 = 8080;
 
-/// The defaults with a cluster, which are those of Knative's activator.
-pub(super) fn defaults() -> Config {
+/// The defaults with a cluster, which are those of Knative's activator: fields and their values.
+pub(super) fn defaults() -> Vec<(&'static str, String)> {
     let all = if listen::has_ipv6() {
         IpAddr::V6(Ipv6Addr::UNSPECIFIED)
     } else {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED)
     };
-    let port = |port| SocketAddr::new(all, port);
-    let mut config = Config {
-        listen: Listen {
-            http: port(8012),
-            http2: Some(port(8013)),
-            https: Some(port(8112)),
-            admin: port(9090),
-        },
-        drain_delay: Duration::from_secs(45),
-        drain_timeout: Duration::from_secs(9 * 60),
-        log: LogConfig {
-            format: LogFormat::Json,
-            ..LogConfig::default()
-        },
-        ..Config::default()
-    };
-    config.reporter.accounting = Accounting::Average;
-    if let Some(domain) = cluster_domain() {
-        config.cluster_domain = domain;
-    }
-    config
+    let port = |port| SocketAddr::new(all, port).to_string();
+    let mut defaults = vec![
+        ("listen.http", port(8012)),
+        ("listen.http2", port(8013)),
+        ("listen.https", port(8112)),
+        ("listen.admin", port(9090)),
+        ("drain_delay", "45s".to_owned()),
+        ("drain_timeout", "9m".to_owned()),
+        ("log_format", "json".to_owned()),
+        (
+            "reporter.accounting",
+            Accounting::Average.as_str().to_owned(),
+        ),
+    ];
+    defaults.extend(cluster_domain().map(|domain| ("cluster_domain", domain)));
+    defaults
 }
 
 /// The sink with a cluster, unless the file has its own: Knative's autoscaler.
 pub(super) fn autoscaler(config: &Config) -> SinkConfig {
+    SinkConfig::Autoscaler(AutoscalerConfig::new(autoscaler_url(config)))
+}
+
+/// The same as it would be written in the file.
+pub(super) fn autoscaler_section(config: &Config) -> toml::Table {
+    let fields = [
+        ("kind", "autoscaler".to_owned()),
+        ("url", autoscaler_url(config)),
+    ];
+    let fields = fields.into_iter();
+    fields
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect()
+}
+
+fn autoscaler_url(config: &Config) -> String {
     let (namespace, domain) = (&config.kubernetes.namespace, &config.cluster_domain);
-    let url = format!("ws://autoscaler.{namespace}.svc.{domain}:{AUTOSCALER_PORT}");
-    SinkConfig::Autoscaler(AutoscalerConfig::new(url))
+    format!("ws://autoscaler.{namespace}.svc.{domain}:{AUTOSCALER_PORT}")
 }
 
 /// Checks what a cluster needs.

@@ -6,19 +6,18 @@ use std::path::PathBuf;
 pub(super) const NAME: &str = "the embedded configuration";
 
 /// Reports on standard output, and a service that is this program as well.
-pub(super) fn text() -> String {
+pub(crate) fn text() -> String {
     format!(
-        r#"
-        [[sink]]
-        kind = "json-lines"
+        r#"[[sink]]
+kind = "json-lines"
 
-        [[revision]]
-        namespace = "default"
-        name = "hello"
-        service = "hello"
-        command = [{:?}, "echo"]
-        max_scale = 1
-        "#,
+[[revision]]
+namespace = "default"
+name = "hello"
+service = "hello"
+command = [{:?}, "echo"]
+max_scale = 1
+"#,
         program().display(),
     )
 }

@@ -154,6 +154,12 @@ impl Sources {
         (config, revisions)
     }
 
+    /// The defaults that are others than those of the settings: fields and their values.
+    pub(super) fn platform_defaults(&self) -> Vec<(&'static str, String)> {
+        let in_cluster = self.cluster.as_ref().map(|_| cluster::defaults());
+        in_cluster.unwrap_or_default()
+    }
+
     /// What is configured before variables and flags.
     fn content(
         &self,
@@ -161,10 +167,14 @@ impl Sources {
         locations: &mut Locations,
         problems: &mut Problems,
     ) -> FileContent {
-        let (blank, allowed) = match self.cluster {
-            Some(_) => (cluster::defaults(), Revisions::Refused),
-            None => (Config::default(), Revisions::Allowed),
+        let allowed = match self.cluster {
+            Some(_) => Revisions::Refused,
+            None => Revisions::Allowed,
         };
+        let mut blank = Config::default();
+        for (field, text) in self.platform_defaults() {
+            apply(&mut blank, field, &text).expect("they pass their own checks");
+        }
         let content = FileContent::blank(blank);
         match (file, &self.up) {
             (Some((name, bytes)), _) => content.read(name, bytes, allowed, locations, problems),

@@ -71,6 +71,8 @@ fn a_line_makes_the_default_the_help_the_flag_and_the_variables() {
         .map(|it| (it.field, it.default, it.help))
         .collect();
     assert_eq!(found, expected);
+    assert_eq!(MadeUp::found("made_up.place").as_deref(), Some("there"));
+    assert_eq!(MadeUp::found("made_up.how_long"), None);
     let place = settings[2];
     assert_eq!(place.flag(), "made-up-place");
     let variables: Vec<_> = place.variables().collect();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 mod check;
+mod config;
 mod results;
 mod usage;
 

@@ -10,13 +10,15 @@ use serde_json::Value;
 use super::{command, file, printed};
 
 /// Commands that only print.
-const PRINTING: [&[&str]; 6] = [
+const PRINTING: [&[&str]; 8] = [
     &["--help"],
     &["help", "check"],
     &["--version"],
     &["version"],
     &["completions", "bash"],
     &["man"],
+    &["config", "default"],
+    &["config", "show"],
 ];
 
 #[test]
