@@ -9,13 +9,20 @@ use crate::registry::Registry;
 #[derive(Clone)]
 pub struct ConnectionMetrics {
     open: Gauge,
+    limit: Gauge,
 }
 
 impl ConnectionMetrics {
     pub(crate) fn new(registry: &Registry) -> Self {
         Self {
             open: registry.gauge(&names::CONNECTIONS, &[]),
+            limit: registry.gauge(&names::CONNECTIONS_LIMIT, &[]),
         }
+    }
+
+    /// Sets how many may be open at once.
+    pub fn limit(&self, limit: usize) {
+        self.limit.set(limit as f64);
     }
 
     /// A client connection was accepted.

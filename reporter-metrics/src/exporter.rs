@@ -13,9 +13,10 @@ use crate::config::ConfigMetrics;
 use crate::connections::ConnectionMetrics;
 use crate::errors::ErrorMetrics;
 use crate::instances::InstanceMetrics;
+use crate::legacy::Legacy;
 use crate::link::LinkMetrics;
 use crate::log::LogMetrics;
-use crate::names::{self, METRICS};
+use crate::names::{self, METRICS, Names};
 use crate::process;
 use crate::queue::QueueMetrics;
 use crate::registry::Registry;
@@ -32,18 +33,34 @@ pub struct Exporter {
     registry: Arc<Registry>,
     revisions: Arc<Revisions>,
     requests: RequestMetrics,
+    names: Names,
+    /// The value of `pod_name` in metrics with legacy names.
+    pod: Arc<str>,
 }
 
 impl Exporter {
     /// Metrics of an activator of this version, with the revisions that `lister` knows.
     #[must_use]
     pub fn new(version: &str, lister: Arc<dyn RevisionLister>) -> Self {
+        Self::with_names(version, lister, Names::Knative, "")
+    }
+
+    /// The same, with metrics of these names. Those of [`Names::Legacy`] name the pod in each series.
+    #[must_use]
+    pub fn with_names(
+        version: &str,
+        lister: Arc<dyn RevisionLister>,
+        names: Names,
+        pod: &str,
+    ) -> Self {
         let registry = Registry::default();
         registry.gauge(&names::BUILD_INFO, &[version]).set(1.0);
         Self {
             registry: Arc::new(registry),
             revisions: Arc::new(Revisions::new(lister)),
-            requests: RequestMetrics::default(),
+            requests: RequestMetrics::new(names),
+            names,
+            pod: pod.into(),
         }
     }
 
@@ -61,12 +78,24 @@ impl Exporter {
         requests.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let mut metrics: Vec<_> = METRICS.iter().collect();
         metrics.sort_unstable_by_key(|metric| metric.name);
+        let legacy = self.requests.legacy().map(|durations| Legacy {
+            pod: &self.pod,
+            revisions: &self.revisions,
+            durations,
+        });
         let mut text = String::new();
         for metric in metrics {
             let block = &mut Block::new(&mut text, metric);
             match *metric {
                 names::REQUEST_DURATION => self.requests.write(&self.revisions, block),
-                names::REVISION_CONCURRENCY => self.revisions.write(&concurrency, block),
+                names::REVISION_CONCURRENCY if self.names.has_knative() => {
+                    self.revisions.write(&concurrency, block);
+                }
+                names::LEGACY_CONCURRENCY | names::LEGACY_COUNT | names::LEGACY_LATENCIES => {
+                    if let Some(legacy) = &legacy {
+                        legacy.write(metric, &concurrency, block);
+                    }
+                }
                 names::REVISION_QUEUED => requests.iter().for_each(|it| it.write(it.queued, block)),
                 names::REVISION_ACTIVE => requests.iter().for_each(|it| it.write(it.active, block)),
                 _ => self.registry.write(metric, block),

@@ -41,6 +41,28 @@ impl Kind {
     }
 }
 
+/// Which names the figures have that Knative's activator has too.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Names {
+    /// Those of Knative 1.19 and newer.
+    #[default]
+    Knative,
+    /// Those up to Knative 1.18, for figures that had one then.
+    Legacy,
+    /// Both at once.
+    Both,
+}
+
+impl Names {
+    pub(crate) const fn has_knative(self) -> bool {
+        matches!(self, Self::Knative | Self::Both)
+    }
+
+    pub(crate) const fn has_legacy(self) -> bool {
+        matches!(self, Self::Legacy | Self::Both)
+    }
+}
+
 /// From a round trip on loopback to the timeout of a link.
 const LINK_BUCKETS: &[f64] = &[
     0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
@@ -53,6 +75,13 @@ const WAIT_BUCKETS: &[f64] = &[
 /// Those of OpenTelemetry's `http.server.request.duration`.
 pub(crate) const REQUEST_BUCKETS: &[f64] = &[
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+/// Those of `activator_request_latencies`, in milliseconds.
+pub(crate) const LEGACY_BUCKETS: &[f64] = &[
+    5.0, 10.0, 20.0, 40.0, 60.0, 80.0, 100.0, 150.0, 200.0, 250.0, 300.0, 350.0, 400.0, 450.0,
+    500.0, 600.0, 700.0, 800.0, 900.0, 1_000.0, 2_000.0, 5_000.0, 10_000.0, 20_000.0, 50_000.0,
+    100_000.0,
 ];
 
 macro_rules! table {
@@ -128,13 +157,27 @@ table! {
         "Objects and events of the API server that could not be read: larger than 8 MiB, or not JSON of an object.";
 
     CONNECTIONS: Kind::Gauge, "activator_client_connections" [],
-        "Open client connections; limits.max_connections bounds them.";
+        "Open client connections.";
+    CONNECTIONS_LIMIT: Kind::Gauge, "activator_client_connections_limit" [],
+        "The most client connections at once, limits.max_connections; further ones wait.";
     ERRORS: Kind::Counter, "activator_errors_total" ["reason"],
         "Requests that failed, were refused or were cut short, by reason.";
     REQUEST_DURATION: Kind::Histogram(REQUEST_BUCKETS), "http_server_request_duration_seconds"
         ["http_request_method", "url_scheme", "network_protocol_version", "http_response_status_code", "error_type",
          "k8s_namespace_name", "kn_service_name", "kn_configuration_name", "kn_revision_name"],
         "Time from a request's head to the end of its response, aborted ones included; error_type is the reason in activator_errors_total.";
+
+    LEGACY_CONCURRENCY: Kind::Gauge, "activator_request_concurrency"
+        ["configuration_name", "container_name", "namespace_name", "pod_name", "revision_name", "service_name"],
+        "Concurrent requests, queued ones included, as of the last tick.";
+    LEGACY_COUNT: Kind::Counter, "activator_request_count"
+        ["configuration_name", "container_name", "namespace_name", "pod_name", "response_code", "response_code_class",
+         "revision_name", "service_name"],
+        "Requests that have ended, by the status of their responses.";
+    LEGACY_LATENCIES: Kind::Histogram(LEGACY_BUCKETS), "activator_request_latencies"
+        ["configuration_name", "container_name", "namespace_name", "pod_name", "response_code", "response_code_class",
+         "revision_name", "service_name"],
+        "Milliseconds from a request's head to the end of its response, rounded down.";
 
     BUILD_INFO: Kind::Gauge, "activator_build_info" ["version"],
         "Always 1; the labels describe the running build.";

@@ -1,31 +1,19 @@
 //! The durations of requests, by those of their properties that are bounded.
-//!
-//! Each thread records into a table of its own, so that a request shares no lock with other cores and none with a scrape,
-//! which only takes the tables away, whatever their size. On two cores one table for both is as fast (60 ns a
-//! request either way).
 
-use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use foldhash::fast::FixedState;
-use parking_lot::Mutex;
 use reporter_core::RevisionKey;
 
 use crate::block::Block;
+use crate::durations::{self, Durations, Recorder};
 use crate::errors::ErrorReason;
-use crate::histogram::Histogram;
 use crate::label::label_values;
-use crate::names::REQUEST_BUCKETS;
+use crate::legacy;
+use crate::names::{Names, REQUEST_BUCKETS};
 use crate::revisions::{self, Revisions};
 
-/// Series per revision; further ones share one. Backends choose the status, and must not choose the memory.
-const MAX_SERIES: usize = 100;
-/// Up to this many revisions are kept without asking whether they still exist.
-const MIN_ASKED: usize = 64;
-
 /// The label value for all others.
-const OTHER: &str = "_OTHER";
+pub(crate) const OTHER: &str = "_OTHER";
 
 label_values! {
     /// The scheme of a request.
@@ -67,31 +55,17 @@ pub struct Served<'a> {
 }
 
 /// The durations of requests. Clones share the same series.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct RequestMetrics {
-    recorders: Arc<Mutex<Vec<Arc<Mutex<Table>>>>>,
-    total: Arc<Mutex<Total>>,
+    /// `None` where nobody wants these names: then recording costs nothing.
+    knative: Option<Durations<Labels>>,
+    legacy: Option<Durations<legacy::Labels>>,
 }
 
 /// Records the requests of one thread.
 pub struct RequestRecorder {
-    table: Arc<Mutex<Table>>,
-}
-
-#[derive(Default)]
-struct Table {
-    revisions: HashMap<RevisionKey, Vec<Series>, FixedState>,
-    /// Requests whose revision is unknown.
-    unknown: Vec<Series>,
-}
-
-type Series = (Labels, Histogram);
-
-#[derive(Default)]
-struct Total {
-    table: Table,
-    /// Beyond this many revisions, those that no longer exist are removed.
-    asked_at: usize,
+    knative: Option<Recorder<Labels>>,
+    legacy: Option<Recorder<legacy::Labels>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,57 +80,53 @@ enum Labels {
     Rest,
 }
 
+impl durations::Labels for Labels {
+    const BUCKETS: &'static [f64] = REQUEST_BUCKETS;
+    const REST: Self = Self::Rest;
+}
+
 impl RequestMetrics {
+    pub(crate) fn new(names: Names) -> Self {
+        Self {
+            knative: names.has_knative().then(Durations::default),
+            legacy: names.has_legacy().then(Durations::default),
+        }
+    }
+
     /// A recorder for one thread.
     #[must_use]
     pub fn recorder(&self) -> RequestRecorder {
-        let table = Arc::<Mutex<Table>>::default();
-        self.recorders.lock().push(Arc::clone(&table));
-        RequestRecorder { table }
+        RequestRecorder {
+            knative: self.knative.as_ref().map(Durations::recorder),
+            legacy: self.legacy.as_ref().map(Durations::recorder),
+        }
     }
 
-    /// Adds up what was recorded, and removes revisions that no longer exist, often enough for memory to
-    /// follow. Does nothing while a text is being written, which begins with the same.
+    /// Adds up what was recorded, and removes revisions that no longer exist.
     pub(crate) fn collect(&self, is_known: impl Fn(&RevisionKey) -> bool) {
-        if let Some(mut total) = self.total.try_lock() {
-            self.collect_to(&mut total, is_known);
+        if let Some(durations) = &self.knative {
+            durations.collect(&is_known);
         }
-    }
-
-    fn collect_to(&self, total: &mut Total, is_known: impl Fn(&RevisionKey) -> bool) {
-        for recorder in &*self.recorders.lock() {
-            // Taken as a whole, however large: its thread must not wait.
-            let table = std::mem::take(&mut *recorder.lock());
-            add(&mut total.table.unknown, table.unknown);
-            for (revision, series) in table.revisions {
-                add(total.table.revisions.entry(revision).or_default(), series);
-            }
-        }
-        let Total { table, asked_at } = total;
-        let revisions = &mut table.revisions;
-        if revisions.len() > (*asked_at).max(MIN_ASKED) {
-            revisions.retain(|key, _| is_known(key));
-            *asked_at = revisions.len() * 2;
+        if let Some(durations) = &self.legacy {
+            durations.collect(&is_known);
         }
     }
 
     /// Writes all series but those of revisions that no longer exist.
     pub(crate) fn write(&self, revisions: &Revisions, block: &mut Block<'_>) {
-        let mut total = self.total.lock();
-        self.collect_to(&mut total, |key| revisions.is_known(key));
-        let Table {
-            revisions: served,
-            unknown,
-        } = &total.table;
-        // Empty labels, which to Prometheus are absent ones.
-        write(unknown, [""; 4], block);
-        let mut served: Vec<_> = served.iter().collect();
-        served.sort_unstable_by_key(|&(key, _)| key);
-        for (key, series) in served {
-            if let Some(revision) = revisions.revision(key) {
-                write(series, revisions::labels(key, &revision), block);
-            }
-        }
+        let Some(durations) = &self.knative else {
+            return;
+        };
+        durations.visit(revisions, |owner, labels, histogram| {
+            // Empty labels are absent ones to Prometheus.
+            let owner = owner.map_or([""; 4], |(key, revision)| revisions::labels(key, revision));
+            labels.spell(owner, |values| block.histogram(&values, histogram));
+        });
+    }
+
+    /// The durations by their names up to Knative 1.18, if wanted.
+    pub(crate) fn legacy(&self) -> Option<&Durations<legacy::Labels>> {
+        self.legacy.as_ref()
     }
 }
 
@@ -165,40 +135,14 @@ impl RequestRecorder {
     ///
     /// Allocates only for a series without requests since the last tick.
     pub fn served(&self, request: Served<'_>, duration: Duration) {
-        let labels = Labels::of(&request);
-        let Table { revisions, unknown } = &mut *self.table.lock();
-        let series = match request.revision {
-            None => unknown,
-            // The usual case first: a look-up without a clone of the key.
-            Some(key) => match revisions.get_mut(key) {
-                Some(series) => series,
-                None => revisions.entry(key.clone()).or_default(),
-            },
-        };
-        histogram_of(series, labels).record(duration.as_secs_f64());
+        if let Some(knative) = &self.knative {
+            let labels = Labels::of(&request);
+            knative.record(request.revision, labels, duration.as_secs_f64());
+        }
+        if let Some(legacy) = &self.legacy {
+            legacy::record(legacy, &request, duration);
+        }
     }
-}
-
-fn add(all: &mut Vec<Series>, more: Vec<Series>) {
-    for (labels, histogram) in more {
-        histogram_of(all, labels).add(&histogram);
-    }
-}
-
-/// The histogram of these labels, or the shared one.
-fn histogram_of(series: &mut Vec<Series>, labels: Labels) -> &mut Histogram {
-    let find = |series: &[Series], labels| series.iter().position(|it| it.0 == labels);
-    let mut labels = labels;
-    let mut found = find(series, labels);
-    if found.is_none() && series.len() >= MAX_SERIES {
-        labels = Labels::Rest;
-        found = find(series, labels);
-    }
-    let index = found.unwrap_or_else(|| {
-        series.push((labels, Histogram::new(REQUEST_BUCKETS)));
-        series.len() - 1
-    });
-    &mut series[index].1
 }
 
 impl Labels {
@@ -211,16 +155,12 @@ impl Labels {
             error: request.error,
         }
     }
-}
 
-fn write(series: &[Series], owner: [&str; 4], block: &mut Block<'_>) {
-    let mut series: Vec<_> = series.iter().collect();
-    series.sort_unstable_by_key(|it| it.0);
-    let [namespace, service, configuration, name] = owner;
-    for (labels, histogram) in series {
+    /// Hands over all values; `owner` are those of the revision.
+    fn spell(self, owner: [&str; 4], write: impl FnOnce([&str; 9])) {
         let status_text;
-        let [method, scheme, version, status, error] = match *labels {
-            Labels::Own {
+        let [method, scheme, version, status, error] = match self {
+            Self::Own {
                 method,
                 scheme,
                 version,
@@ -237,9 +177,10 @@ fn write(series: &[Series], owner: [&str; 4], block: &mut Block<'_>) {
                     error,
                 ]
             }
-            Labels::Rest => [OTHER; 5],
+            Self::Rest => [OTHER; 5],
         };
-        let values = [
+        let [namespace, service, configuration, name] = owner;
+        write([
             method,
             scheme,
             version,
@@ -249,8 +190,7 @@ fn write(series: &[Series], owner: [&str; 4], block: &mut Block<'_>) {
             service,
             configuration,
             name,
-        ];
-        block.histogram(&values, histogram);
+        ]);
     }
 }
 

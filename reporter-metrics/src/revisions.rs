@@ -120,6 +120,8 @@ mod tests {
     use reporter_core::{MetricsBackend, Report};
 
     use super::*;
+    use crate::names::Names;
+    use crate::requests::RequestMetrics;
 
     struct NoRevisions;
 
@@ -132,7 +134,8 @@ mod tests {
     #[test]
     fn an_unknown_revision_without_a_value_is_forgotten() {
         let revisions = Arc::new(Revisions::new(Arc::new(NoRevisions)));
-        let mut gauges = RevisionGauges::new(Arc::clone(&revisions), Default::default());
+        let mut gauges =
+            RevisionGauges::new(Arc::clone(&revisions), RequestMetrics::new(Names::Knative));
         let key: RevisionKey = "default/a".parse().unwrap();
         let length = || revisions.table.lock().revisions.len();
 

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use reporter_core::Accounting;
+use reporter_metrics::Names;
 
 use super::{
     BackendTlsConfig, CertificateConfig, Cluster, KubernetesConfig, Limits, LogConfig, ReadyWhen,
@@ -46,6 +47,8 @@ settings! {
         probe: ProbeConfig;
         /// What clients of the admin port may do.
         admin: AdminConfig;
+        /// What /metrics shows.
+        metrics: MetricsConfig;
         /// Bounds on what clients and backends may take.
         limits: Limits;
         /// What is logged, and how.
@@ -140,6 +143,16 @@ settings! {
         /// The host names accepted for such changes, besides localhost and IP addresses: a list, or separated by commas.
         // In lower case.
         hosts: Vec<String> = [], host_names();
+    }
+}
+
+settings! {
+    /// What `/metrics` shows.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct MetricsConfig in "metrics." {
+        /// The names of metrics that Knative's activator has too: knative (of 1.19 and newer), legacy (up to 1.18) or both.
+        names: Names = "knative",
+            choice(&[("knative", Names::Knative), ("legacy", Names::Legacy), ("both", Names::Both)]);
     }
 }
 

@@ -94,7 +94,12 @@ impl Activator {
         let entered = control.enter();
 
         let late = Arc::new(metrics::LateLister::default());
-        let exporter = Exporter::new(env!("CARGO_PKG_VERSION"), Arc::clone(&late) as _);
+        let exporter = Exporter::with_names(
+            env!("CARGO_PKG_VERSION"),
+            Arc::clone(&late) as _,
+            config.metrics.names,
+            &config.pod_name,
+        );
         let revisions = Arc::new(Revisions::new(shared(&config, &exporter)));
         let mut feed = Feed::new(Arc::clone(&revisions), Owner::FILE);
         feed.take(Update::All(std::mem::take(&mut config.revisions)));

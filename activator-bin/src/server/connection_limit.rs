@@ -46,6 +46,7 @@ pub(crate) struct Permit {
 
 impl ConnectionLimit {
     pub(crate) fn new(max: usize, open: ConnectionMetrics) -> Arc<Self> {
+        open.limit(max);
         Arc::new(Self {
             free: Arc::new(Semaphore::new(max)),
             max,

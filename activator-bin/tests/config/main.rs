@@ -11,6 +11,7 @@ use activator_bin::testing::{
     Value,
 };
 use reporter_core::Accounting;
+use reporter_metrics::Names;
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 use rustls::{CipherSuite, NamedGroup};
 
@@ -108,6 +109,7 @@ fn full_file_is_read() {
     assert_eq!(config.drain_delay, Duration::from_secs(5));
     assert_eq!(config.drain_timeout, Duration::from_secs(90));
     assert_eq!(config.readiness, ReadyWhen::Autoscaler);
+    assert_eq!(config.metrics.names, Names::Both);
     assert_eq!(config.listen.http, address("0.0.0.0:80"));
     assert_eq!(config.listen.http2, Some(address("0.0.0.0:81")));
     assert_eq!(config.listen.https, Some(address("0.0.0.0:443")));

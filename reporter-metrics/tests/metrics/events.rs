@@ -103,9 +103,13 @@ fn a_connection_counts_while_it_is_open() {
             exporter.connections().opened();
             connections.opened();
             exporter.connections().closed();
+            connections.limit(100);
         },
         "activator_client_connections",
-        &["activator_client_connections 2"],
+        &[
+            "activator_client_connections 2",
+            "activator_client_connections_limit 100",
+        ],
     );
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use reporter_core::{Report, Revision, RevisionKey, RevisionLister, Stat, StatMessage};
-use reporter_metrics::Exporter;
+use reporter_metrics::{Exporter, Names};
 
 /// Knows what it was last told.
 #[derive(Default)]
@@ -37,6 +37,13 @@ impl RevisionLister for Lister {
 pub(crate) fn exporter() -> (Exporter, Arc<Lister>) {
     let lister = Arc::new(Lister::default());
     (Exporter::new("1.2.3", lister.clone()), lister)
+}
+
+/// The same, with metrics of these names.
+pub(crate) fn exporter_with(names: Names) -> (Exporter, Arc<Lister>) {
+    let lister = Arc::new(Lister::default());
+    let exporter = Exporter::with_names("1.2.3", lister.clone(), names, "activator-0");
+    (exporter, lister)
 }
 
 pub(crate) fn key(text: &str) -> RevisionKey {

@@ -3,6 +3,7 @@
 mod events;
 mod exposition;
 mod gauges;
+mod legacy;
 mod lister;
 mod requests;
 mod served;
