@@ -22,6 +22,7 @@ mod load;
 mod nginx;
 mod one_machine;
 mod overload;
+mod prometheus;
 mod python;
 mod recipes;
 mod rolling;
@@ -60,6 +61,7 @@ const SCENES: &[Scene] = &[
     ("crowd", crowd::run),
     ("overload", overload::run),
     ("handover", handover::run),
+    ("prometheus", prometheus::run),
     ("recipes", recipes::run),
     ("units", units::run),
     ("systemd", systemd::run),

@@ -13,6 +13,7 @@ mod git;
 mod image;
 #[cfg(test)]
 mod links;
+mod monitoring;
 mod mutants;
 mod package;
 mod program;
