@@ -1,8 +1,9 @@
 //! Knative Serving: its types and ConfigMaps from the modules' `config` folders, its controller and its autoscaler.
 
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -14,12 +15,16 @@ use super::network::NODE;
 use super::objects::{SYSTEM, documents, documents_in, text};
 use super::part::Part;
 use super::programs::{module, program};
+use crate::support::process::wait_until;
 
 /// Settings of config-autoscaler that make scenes short; the grace period's least value is 6 s.
 const AUTOSCALER: [(&str, &str); 2] = [
     ("allow-zero-initial-scale", "true"),
     ("scale-to-zero-grace-period", "6s"),
 ];
+/// The autoscaler's port for statistics.
+const STATS: u16 = 8080;
+const START: Duration = Duration::from_secs(60);
 /// The variables that Knative's manifests give to its programs.
 const ENVIRONMENT: [(&str, &str); 5] = [
     ("SYSTEM_NAMESPACE", SYSTEM),
@@ -56,9 +61,15 @@ impl Knative {
                 command
             })
         };
+        // The first one that asks for port 8080 has it: for stats, or for health probes of the controller, which works
+        // without them.
+        let autoscaler = start("autoscaler", ["9191", "8101"])?;
+        wait_until("the autoscaler does not listen", START, || {
+            Ok(TcpStream::connect((NODE, STATS)).ok().map(drop))
+        })?;
         Ok(Self {
             controller: start("controller", ["9190", "8100"])?,
-            autoscaler: start("autoscaler", ["9191", "8101"])?,
+            autoscaler,
         })
     }
 }
