@@ -1,5 +1,7 @@
 //! Knative's activator and ours do the same work, one after the other and then together.
 
+mod metrics;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -45,7 +47,9 @@ const SHARES: [Shares; 2] = [
 pub(crate) fn run() -> Result<()> {
     with_cluster(Extent::Knative, |cluster| {
         for kind in Kind::BOTH {
-            cluster.run_activators(kind, 0, kind.short_drain())?;
+            let names = [("ACTIVATOR_METRICS_NAMES", "both")];
+            let variables = [kind.short_drain(), &names].concat();
+            cluster.run_activators(kind, 0, &variables)?;
         }
         let cold: Vec<Revision> = (0..if long() { 20 } else { 5 })
             .map(|number| {
@@ -173,7 +177,7 @@ fn together(cluster: &Cluster) -> Result<()> {
         );
         agree(cluster, &revisions)?;
     }
-    Ok(())
+    metrics::compare(cluster, &revisions[0].0)
 }
 
 /// Waits until each of the two activators sends to the instances of its own share, and to all of them.
