@@ -42,6 +42,33 @@ impl Kind {
 }
 
 /// Which names the figures have that Knative's activator has too.
+///
+/// ```
+/// # use std::{sync::Arc, time::Duration};
+/// # use reporter_core::{Revision, RevisionKey, RevisionLister};
+/// # use reporter_metrics::{Exporter, HttpVersion, Names, Scheme, Served};
+/// # struct Any;
+/// # impl RevisionLister for Any {
+/// #     fn revision(&self, _: &RevisionKey) -> Option<Revision> {
+/// #         Some(Revision { service: "hello".into(), configuration: "hello".into() })
+/// #     }
+/// # }
+/// let exporter = Exporter::with_names("1.2.3", Arc::new(Any), Names::Legacy, "activator-0");
+/// let key: RevisionKey = "default/hello-00001".parse()?;
+/// let served = Served {
+///     method: "GET",
+///     scheme: Scheme::Http,
+///     version: HttpVersion::Http11,
+///     status: Some(200),
+///     error: None,
+///     revision: Some(&key),
+/// };
+/// exporter.requests().recorder().served(served, Duration::from_millis(20));
+/// let text = exporter.render([]);
+/// assert!(text.contains("activator_request_latencies_bucket{"));
+/// assert!(!text.contains("http_server_request_duration_seconds"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Names {
     /// Those of Knative 1.19 and newer.

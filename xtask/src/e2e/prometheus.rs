@@ -78,6 +78,10 @@ fn check_texts(traffic: &Traffic) -> Result<()> {
         let complaints = [output.stdout, output.stderr].concat();
         let complaints = String::from_utf8_lossy(&complaints);
         if is_legacy {
+            ensure!(
+                answer.body.contains("activator_request_count{"),
+                "no legacy names"
+            );
             let lines = complaints.lines().filter(|line| !line.is_empty());
             for line in lines {
                 let about_legacy = line.starts_with("activator_request_");
