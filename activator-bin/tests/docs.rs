@@ -130,3 +130,25 @@ fn every_metric_on_the_page_on_failures_exists() {
         .collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }
+
+#[test]
+fn every_alert_has_a_row_that_leads_to_its_runbook() {
+    let read = |path| std::fs::read_to_string(root().join(path)).expect("the file exists");
+    let (page, alerts) = (
+        read("docs/failures.md"),
+        read("deploy/prometheus/alerts.yaml"),
+    );
+    let alerts: Vec<_> = alerts.split("- alert: ").skip(1).collect();
+    assert!(alerts.len() > 10, "{}", alerts.len());
+    for alert in alerts {
+        let name = alert.lines().next().unwrap_or_default();
+        let runbook = alert
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("runbook: docs/failures.md#"));
+        let runbook = runbook.unwrap_or_else(|| panic!("{name} has no runbook in that page"));
+        let start = format!("| `{name}` | ");
+        let row = page.lines().find(|line| line.starts_with(&start));
+        let row = row.unwrap_or_else(|| panic!("no row that begins with {start}"));
+        assert!(row.contains(&format!("(#{runbook})")), "{row}: {runbook}");
+    }
+}
