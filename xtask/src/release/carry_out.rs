@@ -37,8 +37,10 @@ pub(super) fn carry_out(plan: &Plan, state: &State, root: &Path, git: &Git) -> R
         State::read(root, git)? == *state,
         "the repository has changed in the meantime: release again"
     );
-    let mut tag = git.command("tag --annotate --cleanup=whitespace --message");
-    run(tag.arg(plan.tag_message()).args([&plan.tag, &commit]))?;
+    let message = root.join("target/release-notes");
+    fs::write(&message, plan.tag_message())?;
+    let mut tag = git.command("tag --annotate --cleanup=whitespace --file");
+    run(tag.arg(message).args([&plan.tag, &commit]))?;
     let moved = run(git.command("merge --quiet --ff-only").arg(&commit));
     if moved.is_err() {
         run(git.command("tag --delete").arg(&plan.tag))?;
