@@ -9,6 +9,15 @@ pub(crate) mod average;
 pub(crate) mod snapshot;
 
 /// How the requests of a period become a [`Stat`].
+///
+/// ```
+/// use reporter_core::Accounting;
+///
+/// assert_eq!("average".parse(), Ok(Accounting::Average));
+/// assert_eq!(Accounting::default().to_string(), "snapshot");
+/// let error = "mean".parse::<Accounting>().unwrap_err();
+/// assert_eq!(error.to_string(), "accounting is either \"snapshot\" or \"average\"");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Accounting {
     /// Requests in flight at the tick; the first request counts in its own message and in the next.

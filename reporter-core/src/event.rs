@@ -65,6 +65,21 @@ pub enum Refused {
 /// A `ReqOut` for a key that has nothing in flight.
 ///
 /// The usual cause is a driver that reports the end of one request twice.
+///
+/// ```
+/// use reporter_core::{Accounting, Refused, Reporter, ReqEvent, RevisionKey, Timestamp, UnmatchedOut};
+///
+/// let hello: RevisionKey = "default/hello".parse()?;
+/// let now = Timestamp::default();
+/// let mut reporter = Reporter::new(Accounting::Average);
+/// reporter.on_event(&ReqEvent::req_in(hello.clone()), now)?;
+/// reporter.on_event(&ReqEvent::req_out(hello.clone()), now)?;
+///
+/// let twice = reporter.on_event(&ReqEvent::req_out(hello), now);
+/// assert_eq!(twice, Err(Refused::UnmatchedOut(UnmatchedOut)));
+/// assert_eq!(reporter.unmatched_outs(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnmatchedOut;
 

@@ -124,6 +124,26 @@ impl HashedKey<'_> {
 
     /// A number below `shards`, which is a power of two of at most 2^25: the reporter that counts this key when
     /// keys are divided among several. The same on every machine for one version of this crate.
+    ///
+    /// ```
+    /// use reporter_core::{Accounting, Report, Reporter, RevisionKey, Timestamp};
+    ///
+    /// // Each of them could be behind a lock of its own.
+    /// let mut shards: Vec<_> = (0..8).map(|_| Reporter::new(Accounting::Snapshot)).collect();
+    /// let now = Timestamp::default();
+    /// for text in ["default/hello", "default/world", "shop/cart"] {
+    ///     let key: RevisionKey = text.parse()?;
+    ///     let key = key.hashed();
+    ///     let _ticket = shards[key.shard(8)].on_in(key, now)?;
+    /// }
+    ///
+    /// let mut report = Report::default();
+    /// for shard in &mut shards {
+    ///     shard.on_tick(now, &mut report);
+    /// }
+    /// assert_eq!(report.messages.len(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn shard(&self, shards: usize) -> usize {
         // Neither the lowest nor the highest bits: a shard's own table uses those.

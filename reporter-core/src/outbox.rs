@@ -69,6 +69,28 @@ impl Outbox {
     }
 
     /// Adds a batch; batches must come in the reporter's order.
+    ///
+    /// ```
+    /// use reporter_core::{Batch, Outbox, RevisionKey, Stat, StatMessage};
+    ///
+    /// let hello: RevisionKey = "default/hello".parse()?;
+    /// let tick = |average_concurrent_requests, request_count, forgotten| {
+    ///     let stat = Stat { average_concurrent_requests, request_count };
+    ///     Batch::tick(vec![StatMessage { key: hello.clone(), stat }], forgotten)
+    /// };
+    /// // The receiver is away: counts add up, and the average is the newest.
+    /// let mut outbox = Outbox::new();
+    /// outbox.push(&tick(40.0, 100, vec![]));
+    /// outbox.push(&tick(7.0, 20, vec![]));
+    /// assert_eq!((outbox.waiting_keys(), outbox.unconfirmed_requests()), (1, 120));
+    ///
+    /// // The revision is idle by now. What happened is told, but wakes nothing.
+    /// outbox.push(&tick(0.5, 1, vec![hello.clone()]));
+    /// let frame = outbox.next_frame(1_000).expect("one message waits");
+    /// let stat = Stat { average_concurrent_requests: 0.0, request_count: 121 };
+    /// assert_eq!(frame.messages, [StatMessage { key: hello.clone(), stat }]);
+    /// # Ok::<(), reporter_core::KeyError>(())
+    /// ```
     pub fn push(&mut self, batch: &Batch) {
         for message in &batch.messages {
             self.waiting.push(message.clone());

@@ -8,7 +8,24 @@ use crate::{RevisionKey, StatMessage};
 
 /// The buffer that [`Reporter::on_tick`](crate::Reporter::on_tick) appends to.
 ///
-/// Several reporters (shards) may append to one; [`clear`](Self::clear) it to use it again.
+/// Several reporters (shards) may append to one; [`clear`](Self::clear) it to use it again:
+///
+/// ```
+/// use reporter_core::{Accounting, Report, Reporter, ReqEvent, RevisionKey, Timestamp};
+///
+/// let hello: RevisionKey = "default/hello".parse()?;
+/// let mut reporter = Reporter::new(Accounting::Snapshot);
+/// let mut report = Report::default();
+/// reporter.on_event(&ReqEvent::req_in(hello.clone()), Timestamp::default())?;
+/// for second in 1..=3 {
+///     report.clear();
+///     reporter.on_tick(Timestamp::from_nanos(second * 1_000_000_000), &mut report);
+///     // To the autoscaler, and to the metrics.
+///     assert_eq!(report.messages[0].key, hello);
+///     assert!(report.gauges().map(|gauge| gauge.concurrency).eq([1.0]));
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// What goes to the autoscaler.

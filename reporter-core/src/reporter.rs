@@ -12,6 +12,29 @@ use crate::{
 /// Counts the requests in flight per revision.
 ///
 /// Calls are legal in any order, and the same calls give the same results, order included.
+///
+/// Where a driver keeps something for each request anyway, a [`Ticket`] counts it out without another
+/// look-up, and cannot be handed in twice:
+///
+/// ```
+/// use reporter_core::{Accounting, Report, Reporter, RevisionKey, Timestamp};
+///
+/// let hello: RevisionKey = "default/hello".parse()?;
+/// let at = |millis: u64| Timestamp::from_nanos(millis * 1_000_000);
+/// let mut reporter = Reporter::new(Accounting::Average);
+///
+/// let (ticket, first) = reporter.on_in(hello.hashed(), at(0))?;
+/// assert!(first.is_some(), "it is to be sent at once");
+/// assert_eq!(reporter.in_flight(&hello), Some(1));
+///
+/// assert_eq!(reporter.on_out(ticket, at(250))?, &hello);
+/// assert_eq!(reporter.in_flight(&hello), Some(0));
+///
+/// let mut report = Report::default();
+/// reporter.on_tick(at(1_000), &mut report);
+/// assert!(report.gauges().map(|gauge| gauge.concurrency).eq([0.25]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Reporter {
     tables: Tables,
     key_limit: usize,
@@ -111,6 +134,21 @@ impl Reporter {
 
     /// Limits the keys that are tracked at once; requests for further keys are refused.
     /// Keys that are tracked already stay.
+    ///
+    /// ```
+    /// use reporter_core::{Accounting, Reporter, ReqEvent, Timestamp};
+    ///
+    /// let mut reporter = Reporter::new(Accounting::Snapshot);
+    /// reporter.set_key_limit(1);
+    /// let request = |key: &str| Ok::<_, reporter_core::KeyError>(ReqEvent::req_in(key.parse()?));
+    ///
+    /// let now = Timestamp::default();
+    /// assert!(reporter.on_event(&request("default/hello")?, now).is_ok());
+    /// assert!(reporter.on_event(&request("default/hello")?, now).is_ok());
+    /// let refused = reporter.on_event(&request("default/world")?, now).unwrap_err();
+    /// assert_eq!(refused.to_string(), "the limit of 1 tracked keys is reached");
+    /// # Ok::<(), reporter_core::KeyError>(())
+    /// ```
     pub fn set_key_limit(&mut self, limit: usize) {
         self.key_limit = limit.min(table::MAX_ENTRIES);
     }

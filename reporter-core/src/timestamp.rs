@@ -3,6 +3,20 @@
 /// Nanoseconds since an origin that the driver picks (process start, say).
 ///
 /// Only differences matter, so the origin has no meaning of its own; `u64` nanoseconds last 584 years.
+///
+/// ```
+/// use std::time::Instant;
+///
+/// use reporter_core::Timestamp;
+///
+/// let origin = Instant::now();
+/// let now = || Timestamp::from_nanos(origin.elapsed().as_nanos() as u64);
+///
+/// let earlier = now();
+/// let later = now();
+/// assert_eq!(later.nanos_since(earlier), later.as_nanos() - earlier.as_nanos());
+/// assert_eq!(Timestamp::default().nanos_since(Timestamp::from_nanos(1)), 0, "it went backwards");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 

@@ -3,6 +3,15 @@
 //! What must not live here: how a value comes about.
 
 /// All metrics of `/metrics`. A metric without series does not appear.
+///
+/// ```
+/// use reporter_metrics::{Kind, METRICS};
+///
+/// let errors = METRICS.iter().find(|metric| metric.name == "activator_errors_total");
+/// let errors = errors.expect("it is in the table");
+/// assert!(matches!(errors.kind, Kind::Counter));
+/// assert_eq!(errors.labels, ["reason"]);
+/// ```
 pub const METRICS: &[Metric] = TABLE;
 
 /// The description of a metric.

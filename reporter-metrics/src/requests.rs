@@ -55,6 +55,38 @@ pub struct Served<'a> {
 }
 
 /// The durations of requests. Clones share the same series.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// use reporter_core::{Revision, RevisionKey, RevisionLister};
+/// use reporter_metrics::{Exporter, HttpVersion, Scheme, Served};
+///
+/// # struct Nothing;
+/// # impl RevisionLister for Nothing {
+/// #     fn revision(&self, _: &RevisionKey) -> Option<Revision> { None }
+/// # }
+/// # let lister = Nothing;
+/// let exporter = Exporter::new("1.2.3", Arc::new(lister));
+/// let requests = exporter.requests();
+///
+/// // One per thread.
+/// let recorder = requests.recorder();
+/// let request = Served {
+///     method: "GET",
+///     scheme: Scheme::Https,
+///     version: HttpVersion::Http2,
+///     status: Some(200),
+///     error: None,
+///     revision: None,
+/// };
+/// recorder.served(request, Duration::from_millis(12));
+///
+/// let text = exporter.render([]);
+/// let count = text.lines().find(|line| line.starts_with("http_server_request_duration_seconds_count"));
+/// assert!(count.is_some_and(|line| line.ends_with(" 1")), "{text}");
+/// ```
 #[derive(Clone)]
 pub struct RequestMetrics {
     /// `None` where nobody wants these names: then recording costs nothing.

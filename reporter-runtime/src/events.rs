@@ -7,6 +7,27 @@ use tokio::sync::mpsc;
 ///
 /// An event's time is that at which the task applies it. Where the caller's own thread can count,
 /// [`track`](crate::ConcurrencyReporter::track) is cheaper and cannot forget an end.
+///
+/// ```
+/// use reporter_core::{Accounting, ReqEvent, RevisionKey};
+/// use reporter_runtime::{ConcurrencyReporter, ReporterStopped};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (reporter, task) = ConcurrencyReporter::builder(Accounting::Average).spawn();
+/// let events = reporter.events();
+///
+/// let hello: RevisionKey = "default/hello".parse()?;
+/// events.send(ReqEvent::req_in(hello.clone())).await?;
+/// events.send(ReqEvent::req_out(hello.clone())).await?;
+///
+/// // What was sent before the stop is in the last report.
+/// task.stop().await;
+/// assert_eq!(reporter.in_flight(&hello), Some(0));
+/// assert_eq!(events.send(ReqEvent::req_in(hello)).await, Err(ReporterStopped));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct EventSender {
     sender: mpsc::Sender<ReqEvent>,

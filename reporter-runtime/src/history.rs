@@ -38,6 +38,34 @@ pub enum HistoryOp {
 }
 
 /// The reading end of a recording.
+///
+/// ```
+/// use reporter_core::{Accounting, RevisionKey};
+/// use reporter_runtime::{ConcurrencyReporter, HistoryOp};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = ConcurrencyReporter::builder(Accounting::Average);
+/// let (builder, mut history) = builder.record(1_000);
+/// let (reporter, task) = builder.spawn();
+///
+/// let key: RevisionKey = "default/hello".parse()?;
+/// drop(reporter.track(&key));
+/// task.stop().await;
+///
+/// let mut ops = Vec::new();
+/// while let Some(record) = history.recv().await {
+///     ops.push(record.op);
+/// }
+/// let request = [
+///     HistoryOp::In { id: 1, key: key.clone() },
+///     HistoryOp::Out { id: Some(1), key },
+/// ];
+/// assert!(ops.starts_with(&request));
+/// assert_eq!(ops.last(), Some(&HistoryOp::Tick));
+/// # Ok(())
+/// # }
+/// ```
 pub struct History {
     receiver: mpsc::Receiver<Recorded>,
     ready: VecDeque<HistoryRecord>,

@@ -9,6 +9,31 @@ use crate::shards::{Shard, Shards};
 /// A request in flight. It is counted out when this is dropped, wherever that happens.
 ///
 /// Move it into whatever lives as long as the request: the response body, the upgraded connection.
+///
+/// ```
+/// use reporter_core::Accounting;
+/// use reporter_runtime::ConcurrencyReporter;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (reporter, _task) = ConcurrencyReporter::builder(Accounting::Average).spawn();
+/// let hello = "default/hello".parse()?;
+///
+/// let in_flight = reporter.track(&hello);
+/// let response = tokio::spawn(async {
+///     let _in_flight = in_flight;
+///     std::future::pending().await
+/// });
+/// assert_eq!(reporter.in_flight(&hello), Some(1));
+///
+/// // The client disconnects, and the server drops what it was doing for it.
+/// response.abort();
+/// let cancelled: Result<(), _> = response.await;
+/// assert!(cancelled.is_err());
+/// assert_eq!(reporter.in_flight(&hello), Some(0));
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "the request is counted out as soon as this is dropped"]
 pub struct InFlight {
     shard: Arc<Shard>,

@@ -111,6 +111,24 @@ impl Builder {
     }
 
     /// The limit of tracked keys; 100,000 by default. Requests for further keys are not counted.
+    ///
+    /// ```
+    /// use reporter_core::Accounting;
+    /// use reporter_runtime::ConcurrencyReporter;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = ConcurrencyReporter::builder(Accounting::Average);
+    /// let (reporter, _task) = builder.max_tracked_keys(1).spawn();
+    ///
+    /// let hello = reporter.track(&"default/hello".parse()?);
+    /// let world = reporter.track(&"default/world".parse()?);
+    /// assert!(hello.is_counted());
+    /// assert!(!world.is_counted());
+    /// assert_eq!(reporter.untracked_requests(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn max_tracked_keys(mut self, keys: usize) -> Self {
         self.max_tracked_keys = keys;

@@ -11,6 +11,44 @@ pub mod autoscaler;
 pub mod json_lines;
 
 /// A receiver of batches. Runs in its own task, so that it delays neither the counting nor another sink.
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use async_trait::async_trait;
+/// use reporter_core::Accounting;
+/// use reporter_runtime::{ConcurrencyReporter, Dispatch, StatSink, Undelivered};
+/// use tokio::sync::mpsc::Receiver;
+///
+/// struct Print;
+///
+/// #[async_trait]
+/// impl StatSink for Print {
+///     fn name(&self) -> String {
+///         "print".to_owned()
+///     }
+///
+///     async fn run(self: Box<Self>, mut mailbox: Receiver<Arc<Dispatch>>) -> Result<(), Undelivered> {
+///         while let Some(dispatch) = mailbox.recv().await {
+///             for message in &dispatch.batch.messages {
+///                 println!("{}: {:?}", message.key, message.stat);
+///             }
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let builder = ConcurrencyReporter::builder(Accounting::Average).sink(Box::new(Print));
+/// let (reporter, task) = builder.spawn();
+/// drop(reporter.track(&"default/hello".parse()?));
+///
+/// let stopped = task.stop().await;
+/// assert_eq!(stopped.sinks, [("print".to_owned(), Ok(()))]);
+/// # Ok(())
+/// # }
+/// ```
 #[async_trait]
 pub trait StatSink: Send + 'static {
     /// Its name in logs.

@@ -108,6 +108,19 @@ pub enum Slot<'a> {
 }
 
 /// Every field that is out of its range.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use reporter_runtime::sink::autoscaler::{AutoscalerConfig, AutoscalerSink};
+///
+/// let mut config = AutoscalerConfig::new("ws://127.0.0.1:8080");
+/// config.ping_interval = Duration::ZERO;
+/// config.max_frame_messages = 20_000;
+/// let sink = AutoscalerSink::try_new("autoscaler", "proxy-0", config);
+/// let invalid = sink.err().expect("two fields are out of range");
+/// assert!(invalid.fields.iter().map(|it| it.field).eq(["ping_interval", "max_frame_messages"]));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct InvalidAutoscalerConfig {
     /// At least one.

@@ -42,6 +42,25 @@ pub struct FileWriter {
 type Written = io::Result<(Arc<File>, usize)>;
 
 /// Opens the file of a [`FileWriter`] again by its name, after it was moved (log rotation).
+///
+/// ```
+/// use reporter_runtime::sink::json_lines::{FileWriter, JsonLines};
+///
+/// # let folder = std::env::temp_dir().join(format!("reopener-{}", std::process::id()));
+/// # std::fs::create_dir_all(&folder)?;
+/// let path = folder.join("reports");
+/// let writer = FileWriter::append(&path)?;
+/// let reopener = writer.reopener().expect("the file has a name");
+/// let sink = JsonLines::new("reports", "proxy-0", writer);
+///
+/// // Whoever rotates logs moves it away, and says so by a signal.
+/// std::fs::rename(&path, folder.join("reports.1"))?;
+/// reopener.reopen()?;
+/// assert!(path.exists());
+/// # drop(sink);
+/// # std::fs::remove_dir_all(&folder)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Reopener {
     opening: Arc<Opening>,
