@@ -1,6 +1,7 @@
 //! What a service manager hears, wherever it listens.
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::PathBuf;
@@ -112,6 +113,26 @@ fn a_reload_without_a_file_ends_too() {
     program.logs_at_last("serving, try: ");
     program.logs("SIGHUP: there is no configuration file to reload");
     program.stop();
+}
+
+#[test]
+fn a_reload_of_a_pipe_ends_too() {
+    let manager = Manager::new("pipe");
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(b"workers = 1\n").unwrap();
+    drop(writer);
+    let mut command = activator(FREE);
+    command.args(["--config", "/dev/stdin"]).stdin(reader);
+    let program = Program::start(command.env("NOTIFY_SOCKET", &manager.1));
+    assert_eq!(manager.next(), "READY=1");
+    program.logs_at_last("it is not watched");
+    let before = clock_gettime(ClockId::Monotonic);
+    program.signal("HUP");
+    let kept = "/dev/stdin is a pipe, which cannot be read twice: keeping the configuration";
+    manager.hears_reload(before, kept);
+    program.signal("TERM");
+    program.logs_at_last("stopped");
+    program.ends(0);
 }
 
 #[test]
