@@ -21,6 +21,7 @@ mod spelled;
 mod tls;
 mod unknown;
 mod up;
+mod variables;
 
 use std::net::SocketAddr;
 

@@ -90,8 +90,21 @@ fn check(page: &str, name: &str, table: &str) {
     }
 }
 
+/// The variables that settings have besides their own.
+fn variables(settings: &[Setting]) -> String {
+    let mut table = "| variable | setting |\n|---|---|\n".to_owned();
+    for setting in settings {
+        for variable in setting.variables().skip(1) {
+            let line = writeln!(table, "| `{variable}` | `{}` |", setting.field);
+            line.expect("a string takes any text");
+        }
+    }
+    table
+}
+
 #[test]
 fn settings_tables_match_the_code() {
+    check(CONFIGURATION, "variables", &variables(&Config::settings()));
     check(CONFIGURATION, "settings", &tables(&Config::settings()));
     check(
         CONFIGURATION,

@@ -1,8 +1,8 @@
 //! `activator check`: what is wrong with a configuration or a cluster, without running there.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 
+use super::output::print;
 use super::sources::SourceArguments;
 use super::{Exit, fail};
 use crate::config::{Config, Problems, Sources};
@@ -53,11 +53,12 @@ pub(super) fn check(config: Config) -> Result<(), Exit> {
     };
     let lines = activator::check_cluster(cluster, &config.kubernetes);
     let lines = lines.map_err(|error| fail(Exit::BadConfiguration, &error))?;
-    let mut stdout = io::stdout().lock();
-    for line in &lines {
-        // Whoever has seen enough still gets the exit code.
-        let _ = writeln!(stdout, "{line}");
-    }
+    print(
+        &lines
+            .iter()
+            .map(|line| format!("{line}\n"))
+            .collect::<String>(),
+    )?;
     match lines.iter().filter(|line| line.is_error()).count() {
         0 => Ok(()),
         count => {

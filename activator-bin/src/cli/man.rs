@@ -23,6 +23,10 @@ const ENVIRONMENT: &[(&str, &str)] = &[
         "Each setting has a variable, see SETTINGS; a few are also set by a variable of Knative's.",
     ),
     (
+        "METRICS_PROMETHEUS_HOST, METRICS_PROMETHEUS_PORT",
+        "The address and the port of listen.admin, each alone; variables of Knative's.",
+    ),
+    (
         "LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES",
         "Sockets that a service manager hands over, named like the settings: http, http2, https, admin.",
     ),

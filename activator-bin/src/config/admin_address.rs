@@ -21,11 +21,12 @@ impl Sources {
         let mut locations = Locations::new();
         let mut problems = Problems::default();
         let (config, _) = self.read(None, &mut locations, &mut problems);
-        let Some(path) = self
-            .file
-            .as_deref()
-            .filter(|_| !locations.contains_key(FIELD))
-        else {
+        // A variable of Knative's says only a part.
+        let is_whole = match locations.get(FIELD) {
+            Some(Location::Variable(name)) => name.starts_with("ACTIVATOR_"),
+            location => location.is_some(),
+        };
+        let Some(path) = self.file.as_deref().filter(|_| !is_whole) else {
             return problems.about(|it| decides(it, &locations), config.listen.admin);
         };
         let bytes = regular_file::read(path);
@@ -99,6 +100,19 @@ mod tests {
             "127.0.0.3:1",
             Some("127.0.0.4:1"),
             Ok("127.0.0.4:1"),
+        );
+    }
+
+    #[test]
+    fn a_variable_of_knatives_changes_a_part_of_it() {
+        let sources = Sources {
+            variables: [("METRICS_PROMETHEUS_PORT".into(), "9".into())].into(),
+            ..Sources::default()
+        };
+        let address = sources.admin_address();
+        assert_eq!(
+            address.map(|it| it.to_string()),
+            Ok("127.0.0.1:9".to_owned())
         );
     }
 

@@ -6,7 +6,7 @@ use toml::{Table, Value as Toml};
 
 use super::file::{Locations, Reader, Section};
 use super::problem::{Location, Problems};
-use super::{Config, Settings, Sources, cluster, embedded, spelled};
+use super::{Config, Settings, Sources, cluster, embedded, spelled, variables};
 use crate::os::regular_file::{self, Unread};
 use crate::settings::{Default, Setting};
 
@@ -114,8 +114,14 @@ impl Sources {
                 };
             }
             Some(location @ Location::Variable(name)) => {
-                let value = self.variables.get(std::ffi::OsStr::new(name));
-                let text = value.map(|it| it.to_string_lossy().into_owned());
+                let mut own = setting.variables();
+                let text = if own.any(|own| own == *name) {
+                    let value = variables::value(&self.variables, name);
+                    value.map(|it| it.to_string_lossy().into_owned())
+                } else {
+                    // Two of Knative's have the parts of this one.
+                    Some(config.listen.admin.to_string())
+                };
                 (text, Source::Set(location.clone()))
             }
             Some(location) => {

@@ -1,7 +1,7 @@
 //! From the sources to a `Config`: precedence, and the checks across settings.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,10 @@ use super::problem::{Location, Problems};
 use super::revision::Draft;
 use super::{
     Cluster, Config, Listen, ReadyWhen, RevisionSpec, SinkConfig, Up, cluster, embedded, tls,
+    variables,
 };
 use crate::os::regular_file::{self, Unread};
-use crate::settings::{Settings, Value, nearest, quoted};
+use crate::settings::{Settings, Value, nearest};
 
 /// Why a reload failed.
 #[derive(Debug)]
@@ -224,18 +225,19 @@ impl Sources {
         locations: &mut Locations,
         problems: &mut Problems,
     ) {
+        variables::apply_prometheus(
+            &self.variables,
+            &mut config.listen.admin,
+            locations,
+            problems,
+        );
         for setting in Config::settings() {
-            // An empty variable counts as unset.
-            let Some((name, value)) = setting.variables().find_map(|name| {
-                let value = self.variables.get(OsStr::new(&name))?;
-                (!value.is_empty()).then_some((name, value))
-            }) else {
+            let set = |name: String| Some((variables::value(&self.variables, &name)?, name));
+            let Some((value, name)) = setting.variables().find_map(set) else {
                 continue;
             };
-            let outcome = match value.to_str() {
-                Some(text) => apply(config, setting.field, text),
-                None => Err(format!("{} is not UTF-8", quoted(&value.to_string_lossy()))),
-            };
+            let text = variables::text(value);
+            let outcome = text.and_then(|text| apply(config, setting.field, text));
             let location = Location::Variable(name);
             locations.insert(setting.field, location.clone());
             if let Err(message) = outcome {

@@ -83,6 +83,7 @@ fn each_value_has_its_source() {
         ("ACTIVATOR_DRAIN_DELAY", "3s"),
         ("PROBE_FREQUENCY", "2s"),
         ("CLUSTER_DOMAIN", ""),
+        ("METRICS_PROMETHEUS_PORT", "9091"),
         ("ACTIVATOR_LOG_FORMAT", "text"),
     ];
     let arguments = [
@@ -132,6 +133,12 @@ fn each_value_has_its_source() {
         json!("3s"),
         variable("ACTIVATOR_DRAIN_DELAY"),
         "drain_delay = \"3s\" # ACTIVATOR_DRAIN_DELAY",
+    );
+    is(
+        "listen.admin",
+        json!("127.0.0.1:9091"),
+        variable("METRICS_PROMETHEUS_PORT"),
+        "admin = \"127.0.0.1:9091\" # METRICS_PROMETHEUS_PORT",
     );
     is(
         "log_format",

@@ -38,6 +38,31 @@ fn flag_over_variable_over_file_over_default() {
 }
 
 #[test]
+fn the_admin_port_is_where_knatives_metrics_would_be() {
+    let check = |variables: &[(&str, &str)], file: Option<&str>, expected: &str| {
+        let variables = variables.iter();
+        let sources = Sources {
+            variables: variables
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            ..Sources::default()
+        };
+        let file = file.map(|text| ("activator.toml", text.as_bytes()));
+        let config = sources.check(file).expect("a good configuration");
+        assert_eq!(config.listen.admin.to_string(), expected);
+    };
+    let (host, port) = ("METRICS_PROMETHEUS_HOST", "METRICS_PROMETHEUS_PORT");
+    let file = Some("listen.admin = '127.0.0.2:1'");
+    check(&[(port, "2")], None, "127.0.0.1:2");
+    check(&[(port, "2")], file, "127.0.0.2:2");
+    check(&[(host, "::")], file, "[::]:1");
+    check(&[(host, "10.0.0.1"), (port, "2")], file, "10.0.0.1:2");
+    check(&[(host, ""), (port, "")], file, "127.0.0.2:1");
+    let own = ("ACTIVATOR_LISTEN_ADMIN", "127.0.0.3:3");
+    check(&[(host, "10.0.0.1"), (port, "2"), own], file, "127.0.0.3:3");
+}
+
+#[test]
 fn every_setting_has_a_variable_and_a_flag() {
     // Any default is a value that is allowed; that it arrives is seen by a bad value being refused.
     for setting in Config::settings() {
