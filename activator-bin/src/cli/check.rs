@@ -33,7 +33,17 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Exit> {
 pub(super) fn load(sources: &Sources) -> Result<Config, Exit> {
     let config = sources.load().map_err(bad_configuration)?;
     activator::check_files(&config).map_err(|problems| {
-        let message = format_args!("the TLS files are invalid\n{problems}");
+        // Read once more, in the worst case: `None` if it has changed since, or cannot be read twice.
+        let effective = sources.effective().ok();
+        let place = |setting: &str| {
+            let location = effective.as_ref()?.location(setting)?;
+            Some(format!("{location}: "))
+        };
+        let mut message = "the TLS files are invalid".to_owned();
+        for problem in problems.as_slice() {
+            let place = place(problem.setting()).unwrap_or_default();
+            message.push_str(&format!("\n{place}{problem}"));
+        }
         fail(Exit::BadConfiguration, &message)
     })?;
     Ok(config)

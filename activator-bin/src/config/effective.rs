@@ -53,6 +53,26 @@ pub(crate) enum Source {
     Set(Location),
 }
 
+impl Effective {
+    /// Where a setting was set, or else the section of a list that it is in: `tls.key`, `certificate[0].key`.
+    pub(crate) fn location(&self, setting: &str) -> Option<&Location> {
+        let mut settings = self.settings.iter();
+        let source = match settings.find(|it| it.setting.field == setting) {
+            Some(found) => &found.source,
+            None => {
+                let (list, rest) = setting.split_once('[')?;
+                let (index, _) = rest.split_once(']')?;
+                let mut sections = self.lists.iter().filter(|it| it.name == list);
+                &sections.nth(index.parse().ok()?)?.source
+            }
+        };
+        match source {
+            Source::Set(location) => Some(location),
+            _ => None,
+        }
+    }
+}
+
 impl Sources {
     /// Checks everything, and says what is in effect.
     ///

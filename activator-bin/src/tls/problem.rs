@@ -48,6 +48,14 @@ pub(super) enum What {
     NoCipherSuite(#[from] NoCipherSuite),
 }
 
+impl TlsProblem {
+    /// The setting that names the file, sections in front.
+    pub(crate) fn setting(&self) -> &str {
+        let (setting, _) = self.subject.split_once(": ").unwrap_or((&self.subject, ""));
+        setting
+    }
+}
+
 impl What {
     pub(super) fn of(self, subject: impl Into<String>) -> TlsProblem {
         TlsProblem {

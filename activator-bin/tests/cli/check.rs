@@ -118,21 +118,28 @@ fn what_revisions_start_is_looked_for() {
 fn bad_tls_files_exit_with_78() {
     let empty = file("empty.pem", "");
     let flags = ["--listen-https", "127.0.0.1:0", "--tls-certificate", &empty];
-    let why = format!(
-        "activator: the TLS files are invalid\n\
-         tls.certificate: {empty} contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected\n\
-         tls.key: /nowhere cannot be read: No such file or directory (os error 2)\n"
-    );
+    let why = |certificate: &str, key: &str| {
+        format!(
+            "activator: the TLS files are invalid\n\
+             {certificate}certificate: {empty} contains no certificate; a PEM file with -----BEGIN CERTIFICATE----- is expected\n\
+             {key}key: /nowhere cannot be read: No such file or directory (os error 2)\n"
+        )
+    };
     let run = [&flags[..], &["--tls-key", "/nowhere"]].concat();
-    check(&run, &[], 78, &why);
-    check(&[&run[..], &["--check"]].concat(), &[], 78, &why);
+    let by_flags = why("--tls-certificate: tls.", "--tls-key: tls.");
+    check(&run, &[], 78, &by_flags);
+    check(&[&run[..], &["--check"]].concat(), &[], 78, &by_flags);
+    let by_variable = why("--tls-certificate: tls.", "ACTIVATOR_TLS_KEY: tls.");
+    let variable = ("ACTIVATOR_TLS_KEY", "/nowhere");
+    check(&flags, &[variable], 78, &by_variable);
     let section = format!(
         "[listen]\nhttps = '127.0.0.1:0'\n[[certificate]]\nhosts = ['a.example.org']\ncertificate = '{empty}'\nkey = '/nowhere'\n"
     );
     let path = file("certificate.toml", &section);
-    let why = why.replace("\ntls.", "\ncertificate[0].");
-    check(&["check", &path], &[], 78, &why);
-    check(&["run", "--config", &path], &[], 78, &why);
+    let place = format!("{path}:3:1: certificate[0].");
+    let in_section = why(&place, &place);
+    check(&["check", &path], &[], 78, &in_section);
+    check(&["run", "--config", &path], &[], 78, &in_section);
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn the_manual_page_has_every_setting_and_is_formatted_without_complaints() {
     let path = file("activator.1", &page);
     let formatters: [(&str, &[&str]); 2] = [
         ("groff", &["-man", "-ww", "-z", "-Tutf8"]),
-        ("mandoc", &["-Tlint", "-Wwarning"]),
+        ("mandoc", &["-Tlint", "-Werror"]),
     ];
     for (name, arguments) in formatters {
         if let Some(mut formatter) = program(name) {
