@@ -27,6 +27,7 @@ mod exchange;
 mod list_body;
 mod log;
 mod origin;
+mod page;
 mod revisions;
 mod socket;
 #[cfg(test)]
@@ -72,6 +73,7 @@ impl Admin {
             .route("/metrics", get(self::metrics))
             .with_state(metrics)
             .merge(health)
+            .merge(page::router())
             .merge(log::router(Arc::clone(&access)))
             .merge(revisions::router(access, Events::new(source)));
         Self {

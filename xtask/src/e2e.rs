@@ -27,6 +27,7 @@ mod python;
 mod recipes;
 mod rolling;
 mod slow_server;
+mod status_page;
 mod systemd;
 mod units;
 mod websocket;
@@ -73,6 +74,7 @@ const SCENES: &[Scene] = &[
     ("one-machine-start", one_machine::start::run),
     ("one-machine-asleep", one_machine::asleep::run),
     ("one-machine-up", one_machine::up::run),
+    ("status-page", status_page::run),
     ("bad-neighbours", bad_neighbours::run),
     ("image", image::run),
     ("dist", dist::run),

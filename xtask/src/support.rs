@@ -1,6 +1,7 @@
 //! What scenes and benchmarks share: programs, their start and end, requests, medians.
 
 pub(crate) mod activator;
+pub(crate) mod browser;
 pub(crate) mod chroot;
 pub(crate) mod http;
 pub(crate) mod median;

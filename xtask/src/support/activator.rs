@@ -51,6 +51,20 @@ impl Activator {
         })
     }
 
+    /// Ends it by SIGTERM, and starts it again with the same ports.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        self.process.signal("TERM")?;
+        self.process.wait(Duration::from_secs(40))?;
+        self.process = Process::start(
+            std::process::Command::new(program())
+                .arg("--config")
+                .arg(self.scratch.path(FILE))
+                .stdout(Stdio::null()),
+        )?;
+        wait_for_listener(self.admin)?;
+        wait_for_listener(self.http)
+    }
+
     /// Replaces the configuration file, as an editor does: a new file is moved over the old one.
     pub(crate) fn write_config(&self, config: &str) -> Result<()> {
         let new = self.scratch.path("new.toml");

@@ -21,7 +21,7 @@ impl Process {
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.stdin(Stdio::null()).spawn().with_context(|| {
-            format!("cannot start {name}; the scenes need Debian's packages nginx-light, wrk, hey, nghttp2-client, nodejs, curl, iproute2, openssl, prometheus, python3-venv, skopeo and systemd, and Go")
+            format!("cannot start {name}; the scenes need Debian's packages chromium, nginx-light, wrk, hey, nghttp2-client, nodejs, curl, iproute2, openssl, prometheus, python3-venv, skopeo and systemd, and Go")
         })?;
         Ok(Self { name, child })
     }

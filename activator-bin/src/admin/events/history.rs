@@ -42,7 +42,7 @@ pub(super) struct History {
     slot: Duration,
     /// What a report counts for in its slot.
     share: f32,
-    /// When the first report came: the middle of slot 0.
+    /// When the first report of a period came: the middle of slot 0.
     origin: Option<Duration>,
     /// The slot that has not ended.
     open: u64,
@@ -90,7 +90,9 @@ impl History {
 
     /// Takes the reports of a batch.
     pub(super) fn record(&mut self, cause: Cause, messages: &[StatMessage], now: Duration) {
-        self.origin.get_or_insert(now);
+        if cause == Cause::Tick {
+            self.origin.get_or_insert(now);
+        }
         self.advance(now);
         for StatMessage { key, stat } in messages {
             let sample = Sample {

@@ -80,6 +80,12 @@ impl StatSink for HistorySink {
 impl Source {
     /// The state by now, and what has changed since `before`.
     pub(super) fn next(&self, before: &State) -> (State, Option<String>) {
+        // Before the rows, which are to have what had ended by then.
+        let (open, recent) = {
+            let mut history = self.history.history.lock();
+            let open = history.advance(self.history.origin.elapsed());
+            (open, history.recent_of_all(before.recent()))
+        };
         let awake = self.revisions.awake();
         let awake: HashMap<&RevisionKey, &ServedRevision, FixedState> =
             awake.iter().map(|it| (&it.key, &**it)).collect();
@@ -91,11 +97,6 @@ impl Source {
             (spec.key.clone(), row)
         });
         let rows: Vec<_> = rows.collect();
-        let (open, recent) = {
-            let mut history = self.history.history.lock();
-            let open = history.advance(self.history.origin.elapsed());
-            (open, history.recent_of_all(before.recent()))
-        };
         before.next(View {
             server: self.server(&sums),
             rows,

@@ -131,8 +131,13 @@ fn a_bounded_number_of_revisions_has_a_history_and_idle_ones_make_room() {
 fn a_first_request_counts_and_says_nothing_of_the_concurrency() {
     let mut history = History::new(Duration::from_secs(1));
     history.record(Cause::FirstRequest, &[message("r", 1.0, 1)], Duration::ZERO);
-    let open = history.advance(Duration::from_secs(1));
-    assert_eq!(shown(history.recent(&key("r"), None), open), [(0, 1)]);
+    // Whenever it comes, the middle of slots is when those of periods do.
+    let at = Duration::from_millis(300);
+    history.record(Cause::Tick, &[message("r", 2.0, 3)], at);
+    assert_eq!(history.advance(at + Duration::from_millis(499)), 0);
+    let open = history.advance(at + Duration::from_millis(500));
+    assert_eq!(open, 1);
+    assert_eq!(shown(history.recent(&key("r"), None), open), [(2, 4)]);
 }
 
 #[test]
