@@ -17,8 +17,13 @@ use clap::Subcommand;
 pub(crate) enum What {
     /// The counting and requests that wait: writes results and targets into BENCHMARKS.md.
     Core,
-    /// The proxy: the activator beside nginx and haproxy, in turns (needs Debian's nginx-light, haproxy, wrk and nghttp2-client).
-    E2e,
+    /// The proxy: the activator beside nginx, haproxy, Envoy, Traefik and Caddy, in turns (needs Debian's nginx-light,
+    /// haproxy, wrk, nghttp2-client and python3-venv).
+    E2e {
+        /// One turn each of a second, and nothing is written.
+        #[arg(long)]
+        short: bool,
+    },
     /// What many revisions cost, and changes of one: writes results and targets into BENCHMARKS.md.
     Revisions {
         /// A few seconds under load instead of a minute each, and nothing is written.
@@ -44,7 +49,7 @@ pub(crate) enum What {
 pub(crate) fn run(what: &What) -> Result<()> {
     match what {
         What::Core => core::run(),
-        What::E2e => e2e::run(),
+        What::E2e { short } => e2e::run(*short),
         What::Revisions { short } => revisions::run(*short),
         What::Cluster { short, part } => cluster::run(*short, part.as_deref()),
         What::Instructions { update } => instructions::run(*update),

@@ -23,7 +23,7 @@ mod nginx;
 mod one_machine;
 mod overload;
 mod prometheus;
-mod python;
+pub(crate) mod python;
 mod recipes;
 mod rolling;
 mod slow_server;

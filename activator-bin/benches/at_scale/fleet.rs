@@ -38,8 +38,8 @@ const SETTINGS: [Settings; 3] = [
         capacity: 100.0,
     },
     Settings {
-        name: "the same, and activator-capacity 1000",
-        burst: 0.0,
+        name: "activator-capacity 1000",
+        burst: 211.0,
         capacity: 1000.0,
     },
 ];

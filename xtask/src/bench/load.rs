@@ -1,7 +1,9 @@
 //! The load, at full speed or at a fixed rate, and the reports of its programs.
 
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
@@ -14,18 +16,30 @@ use crate::support::process::Scratch;
 pub(super) struct Work {
     pub(super) http2: bool,
     pub(super) connections: usize,
+    /// Requests at once on each connection: more than one only with HTTP/2.
+    pub(super) streams: usize,
     pub(super) body_kib: usize,
 }
+
+/// Clients of one program; more are divided among several, that start one after the other within a second: each sends in
+/// step with its own start.
+const CROWD: usize = 1_000;
 
 impl Work {
     pub(super) fn name(&self) -> String {
         let Self {
             http2,
             connections,
+            streams,
             body_kib,
         } = self;
         let version = if *http2 { "h2" } else { "HTTP/1.1" };
-        format!("{version}, {connections} connections, {body_kib} KiB")
+        let streams = match streams {
+            1 => String::new(),
+            streams => format!(" with {streams} streams"),
+        };
+        let plural = if *connections == 1 { "" } else { "s" };
+        format!("{version}, {connections} connection{plural}{streams}, {body_kib} KiB")
     }
 
     fn url(&self, address: SocketAddr) -> String {
@@ -51,10 +65,9 @@ impl Work {
     }
 
     fn saturate_http2(&self, address: SocketAddr, seconds: u64) -> Result<f64> {
-        let mut load = self.h2load(address);
-        // Some streams at once, as clients of HTTP/2 have them.
-        let report = output(load.args(["-m", "4", "-D", &seconds.to_string()]))?;
-        succeeded(&report)
+        let mut load = self.h2load(address, self.connections);
+        load.args(["-m", &self.streams.to_string()]);
+        succeeded(&output(load.args(["-D", &seconds.to_string()]))?)
     }
 
     /// `rate` requests a second for that long; returns the latencies in microseconds, sorted.
@@ -65,24 +78,38 @@ impl Work {
         seconds: u64,
     ) -> Result<Vec<u64>> {
         let scratch = Scratch::new("h2load")?;
-        let log = scratch.path("log");
-        let mut load = self.h2load(address);
-        load.arg(format!("--log-file={}", log.display()));
         let per_client = (rate / self.connections as f64).max(1.0).round();
-        load.arg(format!("--rps={per_client}"));
-        succeeded(&output(load.args(["-D", &seconds.to_string()]))?)?;
-        let log = std::fs::read_to_string(log)?;
-        let latency = |line: &str| line.split('\t').nth(2).and_then(|it| it.parse().ok());
-        let latencies: Option<Vec<u64>> = log.lines().map(latency).collect();
-        let mut latencies = latencies.context("h2load's log is malformed")?;
+        let programs = self.connections.div_ceil(CROWD);
+        let mut running = Vec::new();
+        for program in 0..programs {
+            let mut load = self.h2load(address, self.connections / programs);
+            let log = scratch.path(&program.to_string());
+            load.arg(format!("--log-file={}", log.display()));
+            load.arg(format!("--rps={per_client}"));
+            load.args(["-D", &seconds.to_string()]);
+            running.push((load.stdout(Stdio::piped()).spawn()?, log));
+            if programs > 1 {
+                sleep(Duration::from_secs(1) / programs as u32);
+            }
+        }
+        let mut latencies = Vec::new();
+        for (load, log) in running {
+            let ended = load.wait_with_output()?;
+            succeeded(&String::from_utf8_lossy(&ended.stdout))?;
+            let log = std::fs::read_to_string(log)?;
+            let latency = |line: &str| line.split('\t').nth(2).and_then(|it| it.parse().ok());
+            for line in log.lines() {
+                latencies.push(latency(line).context("h2load's log is malformed")?);
+            }
+        }
         ensure!(!latencies.is_empty(), "h2load's log is empty");
         latencies.sort_unstable();
         Ok(latencies)
     }
 
-    fn h2load(&self, address: SocketAddr) -> Command {
+    fn h2load(&self, address: SocketAddr, connections: usize) -> Command {
         let mut load = Command::new("h2load");
-        load.args(["-t", "1", "-c", &self.connections.to_string()]);
+        load.args(["-t", "1", "-c", &connections.to_string()]);
         for header in headers(self.http2).lines() {
             load.args(["-H", header]);
         }

@@ -1,6 +1,8 @@
 //! The proxies that are compared, each configured alike: two threads, keep-alive on both sides, no log, and a port
 //! for HTTP/2 with prior knowledge.
 
+mod heavier;
+
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
@@ -10,22 +12,34 @@ use anyhow::{Context, Result};
 use crate::support::activator::{choose, program, revision};
 use crate::support::process::{Process, Scratch, Stat, free_address, wait_for_listener};
 
+/// More than any load has. Each may need a second one, to the backend.
+const MAX_CONNECTIONS: usize = 12_000;
+const MAX_FILES: usize = 2 * MAX_CONNECTIONS;
+
 /// Which proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Subject {
     Activator,
     Nginx,
     Haproxy,
+    Envoy,
+    Traefik,
+    Caddy,
 }
 
 impl Subject {
-    pub(super) const ALL: [Self; 3] = [Self::Activator, Self::Nginx, Self::Haproxy];
+    /// Those that latencies are compared among, at one rate that each of them can serve.
+    pub(super) const LEAN: [Self; 3] = [Self::Activator, Self::Nginx, Self::Haproxy];
+    pub(super) const HEAVIER: [Self; 3] = [Self::Envoy, Self::Traefik, Self::Caddy];
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Activator => "activator",
             Self::Nginx => "nginx",
             Self::Haproxy => "haproxy",
+            Self::Envoy => "Envoy",
+            Self::Traefik => "Traefik",
+            Self::Caddy => "Caddy",
         }
     }
 }
@@ -87,6 +101,9 @@ server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=40
                 nginx(&scratch, &server)
             }
             Subject::Haproxy => haproxy(&scratch, http1, http2, backend),
+            Subject::Envoy => heavier::envoy(&scratch, http1, http2, backend),
+            Subject::Traefik => heavier::traefik(&scratch, http1, http2, backend),
+            Subject::Caddy => heavier::caddy(&scratch, http1, http2, backend),
         }?;
         wait_for_listener(http1)?;
         wait_for_listener(http2)?;
@@ -134,7 +151,7 @@ fn activator(
     let admin = free_address()?;
     let reports = scratch.path("reports");
     let mut config = format!(
-        "workers = 2\n[listen]\nhttp = \"{http1}\"\nhttp2 = \"{http2}\"\nadmin = \"{admin}\"\n[[sink]]\nkind = \"json-lines\"\npath = {reports:?}\n"
+        "workers = 2\nlimits.max_connections = {MAX_CONNECTIONS}\n[listen]\nhttp = \"{http1}\"\nhttp2 = \"{http2}\"\nadmin = \"{admin}\"\n[[sink]]\nkind = \"json-lines\"\npath = {reports:?}\n"
     );
     for (name, server) in [("http1", backend.http1), ("http2", backend.http2)] {
         config += &revision(name, &[server]);
@@ -158,7 +175,8 @@ fn nginx(scratch: &Scratch, server: &str) -> Result<Process> {
     }
     let config = format!(
         "user root; daemon off; worker_processes 2; pid {base}pid; error_log stderr error;
-events {{ worker_connections 8192; }}
+worker_rlimit_nofile {MAX_FILES};
+events {{ worker_connections {MAX_FILES}; }}
 http {{ access_log off; keepalive_requests 1000000000; sendfile on; tcp_nopush on; open_file_cache max=10;
 {temporary}
 {server}
@@ -180,7 +198,7 @@ fn haproxy(
     let config = format!(
         "global
   nbthread 2
-  maxconn 8192
+  maxconn {MAX_CONNECTIONS}
 defaults
   mode http
   timeout connect 5s

@@ -7,11 +7,16 @@ use anyhow::Result;
 
 use crate::command::{command, root, run};
 
-/// A virtual environment with the packages of `e2e/requirements.txt`.
+/// A virtual environment with packages.
 pub(crate) struct Python(());
 
 impl Python {
     pub(crate) fn prepare() -> Result<Self> {
+        Self::with("e2e/requirements.txt")
+    }
+
+    /// With the packages that this file lists.
+    pub(crate) fn with(requirements: &str) -> Result<Self> {
         let python = Self(());
         if !python.program().exists() {
             run(&mut command("python3 -m venv .venv"))?;
@@ -25,7 +30,7 @@ impl Python {
                 "--disable-pip-version-check",
             ])
             .arg("--requirement")
-            .arg(root().join("e2e/requirements.txt")))?;
+            .arg(root().join(requirements)))?;
         Ok(python)
     }
 
