@@ -36,7 +36,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::command::{self, command};
+use crate::support::activator;
 
 /// A scene and its name. It prints its measurements.
 type Scene = (&'static str, fn() -> Result<()>);
@@ -87,9 +87,7 @@ const SCENES: &[Scene] = &[
 ];
 
 pub(crate) fn run(only: Option<&str>) -> Result<()> {
-    command::run(&mut command(
-        "cargo build --release --package activator-bin",
-    ))?;
+    activator::build()?;
     let wanted = |name: &str| only.is_none_or(|only| name.contains(only));
     let mut passed = 0;
     for (name, scene) in SCENES.iter().filter(|(name, _)| wanted(name)) {

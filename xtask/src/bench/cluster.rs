@@ -20,8 +20,8 @@ use std::time::Instant;
 use anyhow::Result;
 
 use super::page;
-use crate::command::{self, command};
 use crate::e2e::cluster::{Cluster, Extent, with_cluster};
+use crate::support::activator;
 use clones::{FOREIGN, SLEEPER, Template};
 use results::Results;
 use stand_in::StandIn;
@@ -52,9 +52,7 @@ const SHORT: Size = Size {
 
 /// `only` those parts whose names contain it; then, and when `short`, nothing is written.
 pub(super) fn run(short: bool, only: Option<&str>) -> Result<()> {
-    command::run(&mut command(
-        "cargo build --release --package activator-bin",
-    ))?;
+    activator::build()?;
     let size = if short { &SHORT } else { &WHOLE };
     let mut results = Results::default();
     with_cluster(Extent::Knative, |cluster| {

@@ -10,8 +10,8 @@ use super::load::Work;
 use super::page;
 use super::proxies::{Backend, Proxy, Subject};
 use super::table::{Measured, Target, table as verdicts};
-use crate::command::{self, command};
 use crate::e2e::python::Python;
+use crate::support::activator;
 use crate::support::median::median;
 
 /// Turns of each proxy at each load, and the length of one in seconds: at full load, then at half of it. Medians are
@@ -89,9 +89,7 @@ type Results = Vec<(Subject, Turns)>;
 
 /// Measures everything; prints it and, unless `short`, writes it into BENCHMARKS.md.
 pub(super) fn run(short: bool) -> Result<()> {
-    command::run(&mut command(
-        "cargo build --release --package activator-bin",
-    ))?;
+    activator::build()?;
     Python::with("e2e/proxies.txt")?;
     let turn = if short {
         Turn {

@@ -12,7 +12,7 @@ use anyhow::{Result, ensure};
 use super::page;
 use super::table::{Measured, Target, table};
 use crate::command::{command, output};
-use crate::support::activator::{Activator, choose, program};
+use crate::support::activator::{Activator, build, choose};
 use crate::support::http::get;
 use crate::support::median::median;
 use crate::support::process::wait_until;
@@ -52,7 +52,7 @@ const TARGETS: &[Target] = &[
 
 pub(crate) fn run(short: bool) -> Result<()> {
     let mut results = Vec::new();
-    ensure!(program().exists(), "cargo build --release comes first");
+    build()?;
     for count in COUNTS {
         process(count, &mut results)?;
     }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
 use super::http::{get, post};
 use super::process::{Process, Scratch, free_address, wait_for_listener, wait_until};
-use crate::command::root;
+use crate::program::{self, Target};
 
 /// A running activator. It is killed when this is dropped.
 pub(crate) struct Activator {
@@ -115,9 +117,21 @@ fn text(config: &str, http: SocketAddr, http2: SocketAddr, admin: SocketAddr) ->
     format!("{config}\n[listen]\nhttp = \"{http}\"\nhttp2 = \"{http2}\"\nadmin = \"{admin}\"\n")
 }
 
-/// The release build.
-pub(crate) fn program() -> std::path::PathBuf {
-    root().join("target/release/activator")
+static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+
+/// Builds what scenes and benchmarks start: the program that is given to others.
+pub(crate) fn build() -> Result<()> {
+    let built = program::build(&Target::find(None)?)?;
+    PROGRAM.get_or_init(|| built);
+    Ok(())
+}
+
+/// The program.
+///
+/// # Panics
+/// Before `build`.
+pub(crate) fn program() -> PathBuf {
+    PROGRAM.get().expect("it has been built").clone()
 }
 
 /// Puts a revision of the activator with this admin port to sleep. It may still have instances afterwards.
