@@ -20,8 +20,8 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::launcher::supervisor;
+use crate::logging;
 use crate::run as activator;
-use crate::{logging, request_log};
 
 /// A reverse proxy that queues requests for services scaled to zero and reports their concurrency.
 ///
@@ -98,7 +98,6 @@ pub fn main() -> ExitCode {
             Err(error) => return explain(&error),
         },
     };
-    request_log::flush(LAST_WORDS);
     logging::flush(LAST_WORDS);
     exit_code(outcome)
 }

@@ -27,11 +27,11 @@ use std::net::SocketAddr;
 
 use reporter_runtime::sink::autoscaler::AutoscalerConfig;
 
+pub(crate) use crate::access_log::AccessLogConfig;
 pub use crate::limits::{HalfClose, Limits};
 pub(crate) use crate::logging::LogConfig;
 pub use crate::logging::LogFormat;
 pub use crate::probe::Probe;
-pub(crate) use crate::request_log::RequestLogConfig;
 pub use crate::revision::RevisionSpec;
 pub use crate::settings::{Default, Setting, Settings, Value};
 pub use crate::timeouts::TimeoutLimits;

@@ -31,6 +31,8 @@ mod revision;
 /// Connections to instances and what is sent over them.
 mod upstream;
 
+/// A line for each request, in a file or on standard output.
+mod access_log;
 /// State of a client connection, for all modules on a request's way.
 mod client;
 /// Bounds on what peers may take.
@@ -39,8 +41,6 @@ mod limits;
 mod probe;
 /// Whether this process is ready for requests.
 mod readiness;
-/// A line on standard output for each request.
-mod request_log;
 /// Certificates and CAs, used as soon as they change, and what TLS negotiates.
 mod tls;
 /// Which requests are traced, and their spans.

@@ -3,6 +3,7 @@
 //! Logging never blocks on standard error: lines pass through a bounded queue to their own thread.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
@@ -64,7 +65,7 @@ pub(crate) const LAST_WORD: Duration = Duration::from_millis(100);
 static QUEUE: OnceLock<Queue> = OnceLock::new();
 
 const OUTPUT: Output = Output {
-    name: "standard error",
+    name: Cow::Borrowed("standard error"),
     lines: "log lines",
     thread: "log",
     max_lines: 4096,
@@ -72,6 +73,7 @@ const OUTPUT: Output = Output {
     // One line at a time: a refused write loses no others.
     max_write: 1,
     pause: Duration::ZERO,
+    retry: None,
 };
 
 /// The filter in force, one per process.

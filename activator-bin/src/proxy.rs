@@ -13,18 +13,18 @@ use reporter_metrics::{ErrorMetrics, ErrorReason, QueueMetrics, RequestMetrics};
 use reporter_runtime::ConcurrencyReporter;
 use tokio::time::Instant;
 
+use crate::access_log::AccessLog;
 use crate::client::Client;
 use crate::limits::Limits;
 use crate::message::request_body::RequestBody;
 use crate::message::target::Target;
 use crate::readiness::Readiness;
-use crate::request_log::RequestLog;
 use crate::revision::name::NamingRules;
 use crate::revision::{Revisions, ServedRevision};
 use crate::throttle::Slot;
 use crate::timeouts::{Deadline, Timeouts};
 use crate::tls::BackendTls;
-use crate::traces::{RequestTrace, Traces};
+use crate::traces::Traces;
 use crate::upstream::backend::Backend;
 use crate::upstream::protocol::Protocol;
 use crate::upstream::{BackendBody, Failed, Lease, Upstream, UpstreamError};
@@ -68,7 +68,7 @@ pub(crate) struct Services {
     pub(crate) queue: QueueMetrics,
     pub(crate) errors: ErrorMetrics,
     pub(crate) requests: RequestMetrics,
-    pub(crate) request_log: RequestLog,
+    pub(crate) access_log: AccessLog,
     pub(crate) traces: Traces,
     pub(crate) readiness: Readiness,
     pub(crate) naming: NamingRules,
@@ -101,7 +101,7 @@ impl Proxy {
             errors: services.errors.clone(),
             requests: services.requests.recorder(),
             draining: services.readiness.draining.clone(),
-            request_log: services.request_log.clone(),
+            access_log: services.access_log.clone(),
             traces: services.traces.clone(),
         };
         Self {
@@ -230,7 +230,7 @@ impl Proxy {
         let interim = request.body().interim().cloned();
         tokio::select! {
             biased;
-            response = self.forward(request, client, target, asleep, accepted.trace()) => {
+            response = self.forward(request, client, target, asleep, accepted) => {
                 let most = self.services.limits.max_request_body;
                 let response = response.map_err(|refusal| match most {
                     Some(most) if accepted.is_too_large() => validate::body_too_large(most),
@@ -267,9 +267,10 @@ impl Proxy {
         client: &Rc<Client>,
         target: &ServedRevision,
         asleep: Option<StatusCode>,
-        trace: Option<&RequestTrace>,
+        accepted: &Accepted,
     ) -> Result<BackendResponse, Refusal> {
-        let capacity = Capacity::new(target, &self.services.queue, asleep, trace);
+        let trace = accepted.trace();
+        let capacity = Capacity::new(target, &self.services.queue, asleep, accepted);
         let mut attempts = Attempts::new(target, capacity).await?;
         let is_http10 = request.version() < Version::HTTP_11;
         let protocol = target.protocol();

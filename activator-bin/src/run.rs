@@ -3,17 +3,20 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use reporter_runtime::Stopped;
 use tokio::runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::access_log::AccessLog;
 use crate::config::{Config, Sources};
+use crate::logging;
 use crate::os::open_files;
 use crate::source::{ApiAccess, ClusterLimits, FileSource, RevisionSource};
-use crate::{logging, request_log};
 
+mod access_log;
 mod activator;
 mod cluster;
 mod control;
@@ -23,6 +26,7 @@ mod first_look;
 mod metrics;
 mod ports;
 mod recording;
+mod reopening;
 mod reporting;
 mod sinks;
 mod tls;
@@ -40,6 +44,8 @@ use crate::os::service_manager::{READY, STOPPING, notify, reloaded, reloading};
 use first_look::FirstLook;
 
 const NOTHING_TO_RELOAD: &str = "there is no configuration file to reload";
+/// How long writing the last lines of the access log may take.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Runs the activator until a signal ends it and the last report is delivered.
 ///
@@ -70,12 +76,14 @@ pub(crate) fn run(
         let first_look = FirstLook::new(&config);
         // Handshakes fail until the cluster's objects are set.
         let cluster_tls = config.cluster.as_ref().map(|_| cluster_tls(&config));
+        let access_log = AccessLog::default();
         let options = Options {
             cluster: access(&config).await?,
             cluster_tls: cluster_tls.transpose()?.map(Arc::new),
             source: follow(sources, &config).context("cannot listen for SIGHUP")?,
             record,
             sockets,
+            access_log: access_log.clone(),
             ..Options::default()
         };
         let activator = Activator::start(config, options)?;
@@ -87,10 +95,13 @@ pub(crate) fn run(
         notify(STOPPING);
         tokio::select! {
             biased;
-            stopped = activator.stop() => log_undelivered(&stopped),
+            stopped = activator.stop() => {
+                access_log.flush(LAST_LINES);
+                log_undelivered(&stopped);
+            }
             name = signals.next() => {
                 tracing::warn!("{name}: second signal, exiting at once");
-                request_log::flush(logging::LAST_WORD);
+                access_log.flush(logging::LAST_WORD);
                 logging::flush(logging::LAST_WORD);
                 std::process::exit(1);
             }

@@ -1,5 +1,6 @@
 //! What the tests, benchmarks and fuzz targets of this package use. Nothing here is stable.
 
+pub use crate::access_log::{AccessLog, Format, Template, TemplateError};
 pub use crate::autoscaler::{Autoscaler, ScaleSettings};
 pub use crate::config::{
     BackendTlsConfig, CertificateConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose,
@@ -15,7 +16,6 @@ pub use crate::probe::{
     ProbeOutcome, ProbeSettings, Prober, Probes, Share,
 };
 pub use crate::readiness::FirstLists;
-pub use crate::request_log::{RequestLog, Template, TemplateError};
 pub use crate::revision::launch;
 pub use crate::revision::{Change, Failure, Owner, Refused, Revisions, ServedRevision};
 pub use crate::run::{Activator, Options, cluster_tls};

@@ -9,14 +9,14 @@ use crate::registry::Registry;
 #[derive(Clone)]
 pub struct LogMetrics {
     lines_dropped: Counter,
-    request_lines_dropped: Counter,
+    access_lines_dropped: Counter,
 }
 
 impl LogMetrics {
     pub(crate) fn new(registry: &Registry) -> Self {
         Self {
             lines_dropped: registry.counter(&names::LOG_LINES_DROPPED, &[]),
-            request_lines_dropped: registry.counter(&names::REQUEST_LOG_LINES_DROPPED, &[]),
+            access_lines_dropped: registry.counter(&names::ACCESS_LOG_LINES_DROPPED, &[]),
         }
     }
 
@@ -25,8 +25,8 @@ impl LogMetrics {
         self.lines_dropped.absolute(total);
     }
 
-    /// Sets the total of dropped lines of the request log. A smaller number than before changes nothing.
-    pub fn request_lines_dropped(&self, total: u64) {
-        self.request_lines_dropped.absolute(total);
+    /// Sets the total of dropped lines of the access log. A smaller number than before changes nothing.
+    pub fn access_lines_dropped(&self, total: u64) {
+        self.access_lines_dropped.absolute(total);
     }
 }

@@ -227,8 +227,8 @@ table! {
         "Client connections that ended during the TLS handshake.";
     LOG_LINES_DROPPED: Kind::Counter, "activator_log_lines_dropped_total" [],
         "Log lines that were dropped because standard error did not take them, or left out of a flood.";
-    REQUEST_LOG_LINES_DROPPED: Kind::Counter, "activator_request_log_lines_dropped_total" [],
-        "Lines of the request log that were dropped because standard output did not take them.";
+    ACCESS_LOG_LINES_DROPPED: Kind::Counter, "activator_access_log_lines_dropped_total" [],
+        "Lines of the access log that were dropped because its file or standard output did not take them.";
 
     PROCESS_CPU: Kind::Counter, "process_cpu_seconds_total" [],
         "User and system CPU time spent.";

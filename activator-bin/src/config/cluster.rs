@@ -32,7 +32,7 @@ settings! {
         pod_ip: Option<IpAddr> = None, ip(), or_variable("POD_IP");
         /// The name of the ConfigMap that sets the log level.
         logging_config: String = "config-logging", dns_name(), or_variable("CONFIG_LOGGING_NAME");
-        /// The name of the ConfigMap that sets the request log.
+        /// The name of the ConfigMap that sets the access log.
         observability_config: String = "config-observability", dns_name(), or_variable("CONFIG_OBSERVABILITY_NAME");
     }
 }

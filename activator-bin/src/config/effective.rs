@@ -191,7 +191,7 @@ impl Sources {
         let names = &config.kubernetes;
         match field {
             "log" => Some((names.logging_config.clone(), "loglevel.activator")),
-            "request_log" => {
+            "access_log.format" => {
                 let name = names.observability_config.clone();
                 Some((name, "logging.request-log-template"))
             }

@@ -148,7 +148,7 @@ impl Sources {
         config.cluster.clone_from(&self.cluster);
         config.is_trust_set = locations.contains_key("trust_knative_headers");
         config.is_log_set = locations.contains_key("log");
-        config.is_request_log_set = locations.contains_key("request_log");
+        config.is_access_log_set = locations.contains_key("access_log.format");
         if is_cluster && !has_sinks {
             config.sinks = vec![cluster::autoscaler(&config)];
         }
@@ -331,6 +331,13 @@ fn check_together(config: &Config, locations: &Locations, problems: &mut Problem
     }
     tls::check_together(config, locations, problems);
     cluster::check_together(config, locations, problems);
+    let unused = config.access_log.path.is_some() && !config.is_access_log_set;
+    if unused && config.cluster.is_none() && !problems.mention("access_log.") {
+        let field = "access_log.path";
+        let message =
+            "needs format = \"json\", or a template, in [access_log]; \"off\" writes nothing";
+        problems.push(location(field), field, message.to_owned());
+    }
     let link = |sink: &SinkConfig| matches!(sink, SinkConfig::Autoscaler(_));
     let autoscaler = config.readiness == ReadyWhen::Autoscaler;
     if autoscaler && !config.sinks.iter().any(link) && !problems.mention("sink") {

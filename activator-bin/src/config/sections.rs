@@ -7,8 +7,8 @@ use reporter_core::Accounting;
 use reporter_metrics::Names;
 
 use super::{
-    BackendTlsConfig, CertificateConfig, Cluster, KubernetesConfig, Limits, LogConfig, ReadyWhen,
-    RequestLogConfig, RevisionSpec, SinkConfig, TlsConfig, revision,
+    AccessLogConfig, BackendTlsConfig, CertificateConfig, Cluster, KubernetesConfig, Limits,
+    LogConfig, ReadyWhen, RevisionSpec, SinkConfig, TlsConfig, revision,
 };
 use crate::settings::{Value, settings};
 
@@ -54,7 +54,7 @@ settings! {
         /// What is logged, and how.
         log: LogConfig;
         /// The line that is written for each request.
-        request_log: RequestLogConfig;
+        access_log: AccessLogConfig;
         /// The cluster that revisions come from, with --kubernetes.
         kubernetes: KubernetesConfig;
     }
@@ -69,8 +69,8 @@ settings! {
         is_trust_set: bool;
         /// Whether the log filter was set, so that the cluster does not set it.
         is_log_set: bool;
-        /// The same of the request log.
-        is_request_log_set: bool;
+        /// The same of the access log.
+        is_access_log_set: bool;
         /// The revisions that are served. No two have the same key.
         revisions: Vec<RevisionSpec>;
     }

@@ -1,7 +1,7 @@
 //! The `[[sink]]` sections: where reports go. A new kind is a section of its settings and an arm in `read`.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use http::Uri;
 use reporter_runtime::sink::autoscaler::{AutoscalerConfig, AutoscalerNumber, Slot};
@@ -16,13 +16,8 @@ settings! {
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct JsonLinesConfig in "" {
         /// The file that lines are appended to; - is standard output.
-        path: Option<PathBuf> = "-", by(path_unless_stdout);
+        path: Option<PathBuf> = "-", path_or_stdout();
     }
-}
-
-fn path_unless_stdout(value: &Value<'_>) -> Result<Option<PathBuf>, String> {
-    let path = value.path()?;
-    Ok((path != Path::new("-")).then_some(path))
 }
 
 /// The sink's own table has the numbers with their ranges; here they are read.

@@ -4,8 +4,14 @@ use std::collections::BTreeSet;
 
 use crate::settings::{Setting, nearest, quoted};
 
+/// Names that those will try who know Knative, and what is meant.
+const KNATIVES: [(&str, &str); 1] = [("request_log", "format in [access_log]")];
+
 /// The message for `key`, found in the section `prefix` (with its dot; empty at the top).
 pub(super) fn field(prefix: &str, key: &str, settings: &[Setting], others: &[&str]) -> String {
+    if let Some((_, name)) = KNATIVES.iter().find(|(known, _)| *known == key) {
+        return format!("unknown field; it is {name}");
+    }
     let fields = || settings.iter().map(|setting| setting.field);
     let here: BTreeSet<&str> = fields()
         .filter_map(|field| field.strip_prefix(prefix))

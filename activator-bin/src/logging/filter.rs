@@ -19,11 +19,10 @@ const OWN: [&str; 2] = ["activator_bin", "reporter"];
 const CHANGES: &str = "activator_bin::logging::control";
 
 /// A log filter: a level, or one per module as in `info,hyper=debug`.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// As it was written, without space.
+    /// In lower case and without space.
     text: String,
-    targets: Targets,
 }
 
 impl Filter {
@@ -49,10 +48,7 @@ impl Filter {
             return Err(format!("is longer than {MAX} bytes"));
         }
         let instead = || value.instead_of(EXPECTED);
-        let mut filter = Self {
-            text: String::new(),
-            targets: Targets::new(),
-        };
+        let mut parts = Vec::new();
         for part in text.split(',') {
             let (module, level) = match part.split_once('=') {
                 Some((module, level)) => (Some(module.trim()), level.trim()),
@@ -64,42 +60,34 @@ impl Filter {
                 let hint = near.map(|near| format!("; did you mean {near:?}?"));
                 return Err(instead() + &hint.unwrap_or_default());
             }
-            let parsed: LevelFilter = level.parse().map_err(|_| instead())?;
-            let comma = if filter.text.is_empty() { "" } else { "," };
             match module {
-                None => {
-                    filter.text += &format!("{comma}{level}");
-                    filter.targets = filter.targets.with_default(parsed);
-                }
-                Some(module) if is_module(module) => {
-                    filter.text += &format!("{comma}{module}={level}");
-                    filter.targets = filter.targets.with_target(module, parsed);
-                }
+                None => parts.push(level),
+                Some(module) if is_module(module) => parts.push(format!("{module}={level}")),
                 Some(_) => return Err(instead()),
             }
         }
-        Ok(filter)
+        let text = parts.join(",");
+        Ok(Self { text })
     }
 
     /// The filter to log by: without what only those should see who ask for it, and with each change of the filter.
     pub(super) fn applied(&self) -> Targets {
+        let asked: Targets = self.text.parse().expect("it has levels and modules only");
         let quiet = [
             // Any client can make it warn, any number of times.
             ("h2", LevelFilter::ERROR),
             // Each failed request to the API server is an error to it, however often it is repeated.
             ("kube_client", LevelFilter::OFF),
         ];
-        let filter = quiet
-            .into_iter()
-            .fold(self.targets.clone(), |filter, (target, level)| {
-                let is_asked = filter.would_enable(target, &Level::DEBUG)
-                    || !filter.would_enable(target, &Level::WARN);
-                if is_asked {
-                    filter
-                } else {
-                    filter.with_target(target, level)
-                }
-            });
+        let filter = quiet.into_iter().fold(asked, |filter, (target, level)| {
+            let is_asked = filter.would_enable(target, &Level::DEBUG)
+                || !filter.would_enable(target, &Level::WARN);
+            if is_asked {
+                filter
+            } else {
+                filter.with_target(target, level)
+            }
+        });
         if filter.would_enable(CHANGES, &Level::INFO) {
             filter
         } else {

@@ -1,14 +1,18 @@
 //! A bounded queue and thread for log lines, since the output may be slow, stuck or broken.
 //!
-//! Adding a line never blocks. Lines that do not fit, or that the output refuses, are dropped and counted.
+//! Adding a line never blocks. Lines that do not fit are dropped and counted. So are lines that the output refuses, or
+//! they are written again until it takes them: then no line is torn, and what follows waits.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use reporter_runtime::sink::json_lines::LineFile;
 
 /// The pause between two reports of lines that were left out.
 const REPORT_PAUSE: Duration = Duration::from_secs(5);
@@ -16,10 +20,10 @@ const REPORT_PAUSE: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(10);
 
 /// Where lines go, and how many may wait.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Output {
     /// For log lines about it.
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     /// What its lines are called.
     pub(crate) lines: &'static str,
     /// The name of its thread.
@@ -33,6 +37,24 @@ pub(crate) struct Output {
     /// The pause after each write, in which further lines gather: to wake the thread for each of them costs more than
     /// the line.
     pub(crate) pause: Duration,
+    /// The pause before lines that were refused are written again; `None` drops them.
+    pub(crate) retry: Option<Duration>,
+}
+
+/// What the thread writes to.
+pub(crate) trait Target: Write + Send + 'static {
+    /// Goes on in another file, which begins with a new line, if there is one. Returns whether there is.
+    fn renew(&mut self) -> bool {
+        false
+    }
+}
+
+impl Target for File {}
+
+impl Target for LineFile {
+    fn renew(&mut self) -> bool {
+        self.switch()
+    }
 }
 
 /// A handle to the queue. Its thread runs until the process ends.
@@ -69,7 +91,7 @@ impl Queue {
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub(crate) fn start(to: impl Write + Send + 'static, output: Output) -> io::Result<Self> {
+    pub(crate) fn start(to: impl Target, output: Output) -> io::Result<Self> {
         let shared = Arc::new(Shared {
             output,
             state: Mutex::default(),
@@ -77,7 +99,7 @@ impl Queue {
             done: Condvar::default(),
         });
         let queue = Self(Arc::clone(&shared));
-        let thread = thread::Builder::new().name(output.thread.to_owned());
+        let thread = thread::Builder::new().name(shared.output.thread.to_owned());
         thread.spawn(move || shared.write(to))?;
         Ok(queue)
     }
@@ -129,14 +151,24 @@ impl Queue {
 
 impl Shared {
     /// Writes lines as they are added; never returns.
-    fn write(&self, mut to: impl Write) {
-        let Output { name, lines, .. } = self.output;
+    fn write(&self, mut to: impl Target) {
+        let Output {
+            name, lines, retry, ..
+        } = &self.output;
         let mut torn = false;
         loop {
             let (text, count) = self.next();
-            let line_end: &[u8] = if torn { b"\n" } else { b"" };
-            let written = write_all(&mut to, line_end).and_then(|()| write_all(&mut to, &text));
-            let is_written = written.is_ok();
+            let is_written = match *retry {
+                Some(pause) => {
+                    self.write_at_last(&mut to, &text, pause);
+                    true
+                }
+                None => {
+                    let line_end: &[u8] = if torn { b"\n" } else { b"" };
+                    let written = write_all(&mut to, line_end);
+                    written.and_then(|()| write_all(&mut to, &text)).is_ok()
+                }
+            };
             torn = !is_written;
             if let Some(dropped) = self.on_done(count, is_written) {
                 tracing::warn!(
@@ -151,6 +183,33 @@ impl Shared {
                 );
             }
             thread::sleep(self.output.pause);
+        }
+    }
+
+    /// Writes lines with any number of attempts. Each goes on where the one before stopped, or with the whole line in
+    /// another file.
+    fn write_at_last(&self, to: &mut impl Target, text: &[u8], pause: Duration) {
+        let Output { name, lines, .. } = &self.output;
+        let (mut done, mut is_failing) = (0, false);
+        to.renew();
+        while done < text.len() {
+            match write_all(to, &text[done..]) {
+                Ok(()) => break,
+                Err(Stopped { written, error }) => {
+                    done += written;
+                    if !std::mem::replace(&mut is_failing, true) {
+                        tracing::error!(%error, "cannot write {lines} to {name}, trying again every {pause:?}");
+                    }
+                }
+            }
+            thread::sleep(pause);
+            if to.renew() {
+                let line = text[..done].iter().rposition(|byte| *byte == b'\n');
+                done = line.map_or(0, |end| end + 1);
+            }
+        }
+        if is_failing {
+            tracing::info!("can write {lines} to {name} again");
         }
     }
 
@@ -214,15 +273,28 @@ impl Shared {
     }
 }
 
+/// An output has taken so many bytes and refused the next.
+struct Stopped {
+    written: usize,
+    error: io::Error,
+}
+
 /// Writes everything, even to a non-blocking output.
-fn write_all(output: &mut impl Write, mut rest: &[u8]) -> io::Result<()> {
-    while !rest.is_empty() {
-        match output.write(rest) {
-            Ok(0) => return Err(ErrorKind::WriteZero.into()),
-            Ok(written) => rest = &rest[written..],
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) if error.kind() == ErrorKind::WouldBlock => thread::sleep(RETRY),
-            Err(error) => return Err(error),
+fn write_all(output: &mut impl Write, text: &[u8]) -> Result<(), Stopped> {
+    let mut written = 0;
+    while written < text.len() {
+        let error = match output.write(&text[written..]) {
+            Ok(0) => ErrorKind::WriteZero.into(),
+            Ok(more) => {
+                written += more;
+                continue;
+            }
+            Err(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::Interrupted => {}
+            ErrorKind::WouldBlock => thread::sleep(RETRY),
+            _ => return Err(Stopped { written, error }),
         }
     }
     Ok(())

@@ -46,7 +46,7 @@ impl<'a> Attempts<'a> {
     ) -> Result<Self, Refusal> {
         let slot = capacity.wait().await?;
         Ok(Self {
-            backend: target.backends.at(slot.backend()),
+            backend: capacity.backend(&slot),
             keeps_host: target.keeps_host(),
             target,
             capacity,
@@ -106,7 +106,7 @@ impl<'a> Attempts<'a> {
             return Ok((Self { closed, ..self }, request));
         }
         let slot = self.capacity.wait_elsewhere(self.slot, complaint).await?;
-        let backend = self.target.backends.at(slot.backend());
+        let backend = self.capacity.backend(&slot);
         rewrite::set_backend(&mut request, &backend, self.keeps_host);
         Ok((
             Self {

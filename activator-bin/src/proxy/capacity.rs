@@ -1,14 +1,18 @@
 //! The wait for capacity, and the refusal if none becomes available.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::StatusCode;
 use reporter_metrics::{ErrorReason, QueueLimit, QueueMetrics};
 
+use super::held::Accepted;
 use super::refusal::Refusal;
+use crate::access_log::Logged;
 use crate::revision::ServedRevision;
 use crate::throttle::{Complaint, QueueBound, Slot, ThrottleError};
 use crate::traces::RequestTrace;
+use crate::upstream::backend::Backend;
 
 /// The capacity of one revision, as seen by its requests.
 ///
@@ -16,6 +20,7 @@ use crate::traces::RequestTrace;
 pub(super) struct Capacity<'a> {
     target: &'a ServedRevision,
     queue: &'a QueueMetrics,
+    logged: Option<&'a Logged>,
     /// The status of a request that waits only while a backend is ready, and does not count as one that waits for one.
     asleep: Option<StatusCode>,
     trace: Option<&'a RequestTrace>,
@@ -26,13 +31,14 @@ impl<'a> Capacity<'a> {
         target: &'a ServedRevision,
         queue: &'a QueueMetrics,
         asleep: Option<StatusCode>,
-        trace: Option<&'a RequestTrace>,
+        accepted: &'a Accepted,
     ) -> Self {
         Self {
             target,
             queue,
             asleep,
-            trace,
+            logged: accepted.logged(),
+            trace: accepted.trace(),
         }
     }
 
@@ -64,11 +70,23 @@ impl<'a> Capacity<'a> {
         Box::pin(self.timed(slot.retry_elsewhere(complaint))).await
     }
 
+    /// The backend of the next attempt.
+    pub(super) fn backend(&self, slot: &Slot) -> Arc<Backend> {
+        let backend = self.target.backends.at(slot.backend());
+        if let Some(logged) = self.logged {
+            logged.send_to(&backend.endpoint.place);
+        }
+        backend
+    }
+
     async fn timed(
         &self,
         wait: impl Future<Output = Result<Slot, ThrottleError>>,
     ) -> Result<Slot, Refusal> {
         let begin = Instant::now();
+        if let Some(logged) = self.logged {
+            logged.queue();
+        }
         if let Some(trace) = self.trace {
             trace.on_queued();
         }

@@ -12,6 +12,7 @@ use reporter_runtime::InFlight;
 use tokio::sync::oneshot;
 
 use super::outcome::Outcome;
+use crate::access_log::Logged;
 use crate::client::Exchange;
 use crate::message::request_body::ResponseOver;
 use crate::revision::ServedRevision;
@@ -53,6 +54,11 @@ impl Accepted {
     pub(super) fn belong_to(mut self, revision: &ServedRevision) -> Self {
         self.0.with_outcome(|outcome| outcome.belong_to(revision));
         self
+    }
+
+    /// The line that is written at the end of the request.
+    pub(super) fn logged(&self) -> Option<&Logged> {
+        self.0.outcome.as_ref()?.logged()
     }
 
     /// The request is served, and in flight unless it counts for nothing.

@@ -1,4 +1,4 @@
-//! How a request ended, for the metrics, the request log and its trace: recorded when the outcome is dropped.
+//! How a request ended, for the metrics, the access log and its trace: recorded when the outcome is dropped.
 
 use std::rc::Rc;
 
@@ -7,13 +7,13 @@ use reporter_core::RevisionKey;
 use reporter_metrics::{ErrorMetrics, ErrorReason, HttpVersion, RequestRecorder, Scheme, Served};
 use tokio::time::Instant;
 
+use crate::access_log::{AccessLog, Logged, RevisionEntry};
 use crate::client::Client;
 use crate::drain::Draining;
-use crate::request_log::{Logged, RequestLog, RevisionEntry};
 use crate::revision::ServedRevision;
 use crate::traces::{Origin, RequestTrace, Traces};
 
-/// The status in the request log of a request whose client disconnected before the response began. Clients never see
+/// The status in the access log of a request whose client disconnected before the response began. Clients never see
 /// it; nginx made it known.
 const CLIENT_GONE: StatusCode = match StatusCode::from_u16(499) {
     Ok(status) => status,
@@ -25,7 +25,7 @@ pub(crate) struct Observer {
     pub(crate) errors: ErrorMetrics,
     pub(crate) requests: RequestRecorder,
     pub(crate) draining: Draining,
-    pub(crate) request_log: RequestLog,
+    pub(crate) access_log: AccessLog,
     pub(crate) traces: Traces,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct Outcome {
     reason: Option<ErrorReason>,
     is_complete: bool,
     is_late: bool,
-    /// `None` if there is no request log.
+    /// `None` if there is no access log.
     logged: Option<Box<Logged>>,
     /// `None` if the request is not traced.
     trace: Option<Box<RequestTrace>>,
@@ -62,10 +62,10 @@ impl Outcome {
             address: &client.address,
             scheme: client.scheme,
         };
-        let mut logged = observer.request_log.begin(request, length, address);
+        let mut logged = observer.access_log.begin(request, length, address);
         let trace = observer.traces.begin(request, origin, begin);
         if let (Some(logged), Some(trace)) = (&mut logged, &trace) {
-            logged.belong_to_trace(trace.context().trace);
+            logged.belong_to_trace(trace.context().trace, trace.context());
         }
         Self {
             observer: Rc::clone(observer),
@@ -109,6 +109,11 @@ impl Outcome {
         self.trace.as_deref()
     }
 
+    /// The line that is written at the end of the request.
+    pub(crate) fn logged(&self) -> Option<&Logged> {
+        self.logged.as_deref()
+    }
+
     /// Sets the status sent to the client.
     pub(crate) fn set_status(&mut self, status: StatusCode) {
         self.status = Some(status);
@@ -146,7 +151,7 @@ impl Outcome {
         }
     }
 
-    /// The status for the request log.
+    /// The status for the access log.
     fn code(&self, error: Option<ErrorReason>) -> StatusCode {
         self.status.unwrap_or(match error {
             Some(ErrorReason::BadRequest) => StatusCode::BAD_REQUEST,
@@ -174,7 +179,8 @@ impl Drop for Outcome {
         let latency = self.begin.elapsed();
         self.observer.requests.served(served, latency);
         if let Some(logged) = self.logged.take() {
-            logged.end(self.code(error).as_u16(), latency.as_secs_f64());
+            let reason = error.map(ErrorReason::as_str);
+            logged.end(self.code(error).as_u16(), reason, latency);
         }
         if let Some(trace) = self.trace.take() {
             trace.end(self.status, error);

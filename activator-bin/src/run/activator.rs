@@ -17,7 +17,8 @@ use super::ports::{Port, Ports};
 use super::reporting::Reporting;
 use super::tls::Tls;
 use super::watchdog::Loops;
-use super::{Handover, StartError, metrics};
+use super::{Handover, StartError, access_log, metrics};
+use crate::access_log::AccessLog;
 use crate::admin::{self, Admin};
 use crate::config::{Config, ReadyWhen};
 use crate::drain::{Drain, Draining};
@@ -25,7 +26,6 @@ use crate::launcher::{self, Launcher};
 use crate::probe::ProbeSettings;
 use crate::proxy;
 use crate::readiness::{FirstLists, Readiness};
-use crate::request_log::RequestLog;
 use crate::revision::name::NamingRules;
 use crate::revision::{Owner, Revisions, Shared, SharedSettings};
 use crate::server::connection_limit::ConnectionLimit;
@@ -53,9 +53,9 @@ pub struct Options {
     pub record: Option<PathBuf>,
     /// TLS by objects of the cluster, for what has no files in the configuration.
     pub cluster_tls: Option<Arc<ClusterTls>>,
-    /// The request log, whose template can be changed while it runs. A template in the configuration is set at the
+    /// The access log, whose template can be changed while it runs. A template in the configuration is set at the
     /// start.
-    pub request_log: RequestLog,
+    pub access_log: AccessLog,
     /// The traces, which can be started and stopped while it runs.
     pub traces: Traces,
 }
@@ -114,9 +114,7 @@ impl Activator {
         sinks.push(history_sink);
         let reporting = Reporting::start(&config, &exporter, sinks, options.record)?;
 
-        if let Some(template) = config.request_log.template.take() {
-            options.request_log.set(Some(template));
-        }
+        access_log::start(&config, &options.access_log)?;
         let (drain, draining) = Drain::new();
         let config_metrics = exporter.config();
         config_metrics.loaded(true);
@@ -126,7 +124,7 @@ impl Activator {
         }
         let targets = cluster::Targets {
             revisions: Arc::clone(&revisions),
-            request_log: options.request_log.clone(),
+            access_log: options.access_log.clone(),
             tls: options.cluster_tls,
         };
         let follow = |access| Cluster::follow(access, &config, targets, &exporter);
@@ -181,7 +179,7 @@ impl Activator {
             queue: exporter.queue(),
             errors: exporter.errors(),
             requests: exporter.requests(),
-            request_log: options.request_log,
+            access_log: options.access_log.clone(),
             traces: options.traces,
             readiness: readiness.clone(),
             naming: NamingRules {
@@ -192,7 +190,13 @@ impl Activator {
             limits: config.limits,
         };
         let workers = serve(&config, &ports, proxy, &exporter, &draining)?;
-        let metrics = metrics::render(exporter, reporter.clone(), Arc::clone(&revisions), cluster);
+        let metrics = metrics::render(
+            exporter,
+            reporter.clone(),
+            Arc::clone(&revisions),
+            options.access_log.clone(),
+            cluster,
+        );
         administer(
             &Admin::new(metrics, readiness, access, source),
             &ports.admin,

@@ -14,10 +14,10 @@ mod objects;
 pub(crate) use check::check_cluster;
 
 use self::objects::{Action, Objects};
+use crate::access_log::{AccessLog, Format};
 use crate::config::Config;
 use crate::logging;
 use crate::readiness::FirstLists;
-use crate::request_log::RequestLog;
 use crate::revision::{Owner, Revisions};
 use crate::source::{
     self, ApiAccess, Certificate, Feed, Kubernetes, KubernetesOptions, Started, SystemObject,
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 #[derive(Clone)]
 pub(super) struct Targets {
     pub(super) revisions: Arc<Revisions>,
-    pub(super) request_log: RequestLog,
+    pub(super) access_log: AccessLog,
     pub(super) tls: Option<Arc<ClusterTls>>,
 }
 
@@ -116,7 +116,7 @@ impl Cluster {
                 let filter = logging::Filter::up_to(level);
                 logging::on(logging::Event::Cluster(filter));
             }
-            Action::RequestLog(template) => targets.request_log.set(template),
+            Action::AccessLog(template) => targets.access_log.set(template.map(Format::from)),
             Action::Certificates(secret) => {
                 let Certificate {
                     tls_crt,

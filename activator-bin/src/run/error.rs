@@ -26,6 +26,9 @@ pub enum StartError {
     /// A sink's file cannot be opened.
     #[error("cannot append to {path}: {source}; change `path` of the `[[sink]]`", path = .path.display(), source = .source.kind())]
     Sink { path: PathBuf, source: io::Error },
+    /// The file of the access log cannot be opened.
+    #[error("cannot append to {path}: {source}; change `path` in `[access_log]`", path = .path.display(), source = .source.kind())]
+    AccessLog { path: PathBuf, source: io::Error },
     /// The file for the history cannot be opened.
     #[error("cannot write to {path}: {source}; change `--record`", path = .path.display(), source = .source.kind())]
     Record { path: PathBuf, source: io::Error },

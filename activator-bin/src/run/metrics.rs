@@ -7,9 +7,9 @@ use reporter_metrics::{BackendMetrics, BackendState, Exporter, RevisionRequests}
 use reporter_runtime::ConcurrencyReporter;
 
 use super::cluster::Cluster;
+use crate::access_log::AccessLog;
 use crate::admin::Make;
 use crate::logging;
-use crate::request_log;
 use crate::revision::{Revisions, ServedRevision};
 
 /// The revisions for the metrics, set later: the metrics are created first, since they count the first probes.
@@ -34,6 +34,7 @@ pub(super) fn render(
     exporter: Exporter,
     reporter: ConcurrencyReporter,
     revisions: Arc<Revisions>,
+    access_log: AccessLog,
     cluster: Option<Cluster>,
 ) -> Make {
     let figures = exporter.reporter();
@@ -41,7 +42,7 @@ pub(super) fn render(
     let log = exporter.log();
     Arc::new(move || {
         log.lines_dropped(logging::lines_dropped());
-        log.request_lines_dropped(request_log::lines_dropped());
+        log.access_lines_dropped(access_log.lines_dropped());
         figures.tracked_keys(reporter.tracked_keys());
         figures.unmatched_outs(reporter.unmatched_outs());
         figures.untracked_requests(reporter.untracked_requests());

@@ -37,8 +37,7 @@ impl Reporting {
     ) -> Result<Self, StartError> {
         let settings = &config.reporter;
         let clock = SystemClock::new();
-        let mut sinks = sinks::open(config, clock, exporter)?;
-        sinks.reopen_at_hangup()?;
+        let sinks = sinks::open(config, clock, exporter)?;
         let mut builder = ConcurrencyReporter::builder(settings.accounting)
             .clock(clock)
             .interval(settings.interval)

@@ -1,6 +1,5 @@
 //! Opens the configured sinks, and connects their links to the metrics.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +7,11 @@ use reporter_metrics::{Exporter, LinkMetrics};
 use reporter_runtime::sink::autoscaler::{
     AutoscalerConfig, AutoscalerSink, LinkFailure, LinkObserver,
 };
-use reporter_runtime::sink::json_lines::{FileWriter, JsonLines, Reopener};
+use reporter_runtime::sink::json_lines::{FileWriter, JsonLines};
 use reporter_runtime::{StatSink, SystemClock};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
-use super::StartError;
+use super::{StartError, reopening};
 use crate::admin::LinkStatus;
 use crate::config::{Config, JsonLinesConfig, SinkConfig};
 
@@ -25,48 +23,12 @@ pub(super) struct Sinks {
     /// For each link to an autoscaler, whether it is up.
     pub(super) links: Vec<watch::Receiver<bool>>,
     pub(super) link_statuses: Vec<Arc<LinkStatus>>,
-    files: Vec<Reopener>,
 }
 
-impl Sinks {
-    /// Reopens the files on each SIGHUP, which no longer ends the process. Must be called on a tokio runtime; ends
-    /// with it.
-    ///
-    /// # Errors
-    /// The signal cannot be listened for.
-    pub(super) fn reopen_at_hangup(&mut self) -> io::Result<()> {
-        let files = std::mem::take(&mut self.files);
-        if files.is_empty() {
-            return Ok(());
-        }
-        let mut hangup = signal(SignalKind::hangup())?;
-        tokio::spawn(async move {
-            while hangup.recv().await.is_some() {
-                for file in &files {
-                    let file = file.clone();
-                    let reopening = tokio::task::spawn_blocking(move || reopen(&file));
-                    // An error means that the runtime is shutting down.
-                    let _ = reopening.await;
-                }
-            }
-        });
-        Ok(())
-    }
-}
-
-fn reopen(file: &Reopener) {
-    let path = file.path().display();
-    match file.reopen() {
-        Ok(()) => tracing::info!("SIGHUP: reopened {path} for reports"),
-        Err(error) => {
-            tracing::error!(
-                "SIGHUP: cannot reopen {path}, reports still go to the old file: {error}"
-            );
-        }
-    }
-}
-
-/// Opens all of them. `clock` is the reporter's.
+/// Opens all of them, and their files again on each SIGHUP. `clock` is the reporter's. Must be called on a tokio runtime.
+///
+/// # Errors
+/// A file cannot be opened.
 pub(super) fn open(
     config: &Config,
     clock: SystemClock,
@@ -78,13 +40,14 @@ pub(super) fn open(
         sinks: Vec::new(),
         links: Vec::new(),
         link_statuses: Vec::new(),
-        files: Vec::new(),
     };
     for sink in &config.sinks {
         match sink {
             SinkConfig::JsonLines(sink) => {
                 let (name, writer) = json_lines(sink)?;
-                opened.files.extend(writer.reopener());
+                if let Some(file) = writer.reopener() {
+                    reopening::at_hangup(file, "reports")?;
+                }
                 let sink = JsonLines::new(name, config.pod_name.as_str(), writer);
                 opened.sinks.push(Box::new(sink));
             }

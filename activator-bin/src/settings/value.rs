@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use reporter_core::RevisionKey;
@@ -35,6 +35,12 @@ impl Value<'_> {
     /// A path.
     pub(crate) fn path(&self) -> Result<PathBuf, String> {
         self.text().map(PathBuf::from)
+    }
+
+    /// A path, or `None` for standard output.
+    pub(crate) fn path_or_stdout(&self) -> Result<Option<PathBuf>, String> {
+        let path = self.path()?;
+        Ok((path != Path::new("-")).then_some(path))
     }
 
     /// What `read` returns for it.

@@ -14,9 +14,9 @@ mod observability;
 #[cfg(test)]
 mod tests;
 
+use crate::access_log::Template;
 use crate::config::KubernetesConfig;
 use crate::probe::Mesh;
-use crate::request_log::Template;
 use data::{Data, Wrong};
 
 /// The ConfigMap for networking; unlike the others its name is fixed.
@@ -37,7 +37,7 @@ pub(crate) struct ClusterSettings {
     /// Whether requests between the parts of Knative use TLS.
     pub(crate) internal_tls: bool,
     pub(crate) log_level: LevelFilter,
-    pub(crate) request_log: Option<Template>,
+    pub(crate) access_log: Option<Template>,
 }
 
 /// What an operator should know about a key.
@@ -72,7 +72,7 @@ impl Default for ClusterSettings {
             mesh: Mesh::default(),
             internal_tls: false,
             log_level: LevelFilter::INFO,
-            request_log: None,
+            access_log: None,
         }
     }
 }

@@ -208,7 +208,7 @@ async fn what_the_file_sets_is_not_set_by_the_cluster() {
             json!({"loglevel.activator": "debug"}),
         ),
     );
-    let activator = start(&api, "request_log = 'off'").await;
+    let activator = start(&api, "[access_log]\nformat = 'off'").await;
     until_status(activator.admin_addr(), |status| {
         status["settings"]["mesh-compatibility-mode"] == "auto"
     })

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::testing::{
-    BackendTlsConfig, CertificateConfig, Cluster, Config, Default, Draft, GroupDraft, HalfClose,
-    HostPattern, IgnoreDraft, JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe, Protocol,
-    ReadyWhen, ScheduleDraft, Settings, SinkConfig, Sources, TimeoutLimits, TlsConfig, TlsVersion,
-    Value,
+    BackendTlsConfig, CertificateConfig, Cluster, Config, Default, Draft, Format, GroupDraft,
+    HalfClose, HostPattern, IgnoreDraft, JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe,
+    Protocol, ReadyWhen, ScheduleDraft, Settings, SinkConfig, Sources, Template, TimeoutLimits,
+    TlsConfig, TlsVersion, Value,
 };
 use reporter_core::Accounting;
 use reporter_metrics::Names;
@@ -158,6 +158,11 @@ fn full_file_is_read() {
         "warn,activator_bin=debug".parse().unwrap()
     );
     assert_eq!(config.log.format, LogFormat::Json);
+    let access_log = "/var/log/activator/access.log";
+    assert_eq!(config.access_log.path, Some(access_log.into()));
+    let template = "{{.Request.Method}} {{js .Request.RequestURI}} {{.Response.Code}}";
+    let template = Template::parse(template).unwrap();
+    assert_eq!(config.access_log.format, Some(Format::Template(template)));
     assert_eq!(first.key, "default/hello-00001".parse().unwrap());
     assert_eq!(&*first.revision.service, "hello");
     assert_eq!(&*first.revision.configuration, "hello-config");

@@ -1,6 +1,7 @@
 //! The program as a process: signals, its log, its exit code, and the sockets that it is started with.
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+mod access_log;
 mod certificates;
 mod descriptors;
 #[path = "../support/directory.rs"]
@@ -17,7 +18,6 @@ mod notify;
 #[expect(dead_code, reason = "nothing here reads a log as a whole")]
 mod program;
 mod reload;
-mod request_log;
 mod signals;
 mod sinks;
 #[path = "../support/sockets.rs"]

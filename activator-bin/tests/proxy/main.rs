@@ -1,6 +1,7 @@
 //! The proxy end to end, in this process: real sockets on the loopback interface on both sides.
 #![expect(clippy::unwrap_used, reason = "in a test an unwrap is an assertion")]
 
+mod access_log;
 mod admin;
 mod backend_failures;
 mod backend_readiness;
@@ -34,7 +35,6 @@ mod ports;
 mod queue;
 mod reload;
 mod reported_counts;
-mod request_log;
 mod retries;
 mod revision_lookup;
 mod revisions;

@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 
 use activator_bin::testing::{
-    Activator, AttributeValue, Config, Kind, Options, Protocol, RequestLog, Span, Template, Trace,
+    AccessLog, Activator, AttributeValue, Config, Kind, Options, Protocol, Span, Template, Trace,
     TraceContext, Traces,
 };
 
@@ -26,12 +26,12 @@ struct Scene {
 impl Scene {
     /// Tracing this share of the requests whose clients have not decided.
     async fn start(sampling_rate: f64) -> Self {
-        Self::with(sampling_rate, RequestLog::default(), |_| {}).await
+        Self::with(sampling_rate, AccessLog::default(), |_| {}).await
     }
 
     async fn with(
         sampling_rate: f64,
-        request_log: RequestLog,
+        access_log: AccessLog,
         change: impl FnOnce(&mut Config),
     ) -> Self {
         let backend = Backend::bind().await;
@@ -41,7 +41,7 @@ impl Scene {
         let mut config = config(&[backend.address]);
         change(&mut config);
         let options = Options {
-            request_log,
+            access_log,
             traces,
             ..Options::default()
         };
@@ -269,8 +269,8 @@ async fn a_trace_begins_where_there_is_no_valid_one() {
 #[tokio::test]
 async fn backends_are_told_that_a_trace_is_not_recorded() {
     let (sender, lines) = channel();
-    let log = RequestLog::to(move |line| sender.send(line).unwrap());
-    log.set(Some(Template::parse("{{.TraceID}}").unwrap()));
+    let log = AccessLog::to(move |line| sender.send(line).unwrap());
+    log.set(Some(Template::parse("{{.TraceID}}").unwrap().into()));
     let scene = Scene::with(0.0, log, |_| {}).await;
     let mut client = scene.activator.connect().await;
     client.send(get("/")).await;
@@ -328,7 +328,7 @@ async fn each_attempt_has_a_span_of_its_own() {
 
 #[tokio::test]
 async fn a_wait_in_the_queue_has_a_span() {
-    let scene = Scene::with(1.0, RequestLog::default(), |config| {
+    let scene = Scene::with(1.0, AccessLog::default(), |config| {
         config.revisions[0].container_concurrency = 1;
         config.revisions[0].queue_depth = 1;
     })
@@ -463,7 +463,7 @@ async fn an_upgraded_connection_has_its_spans_at_its_end() {
 #[tokio::test]
 async fn http2_requests_are_traced_too() {
     let one = |config: &mut Config| config.revisions[0].protocol = Protocol::Http1;
-    let scene = Scene::with(1.0, RequestLog::default(), one).await;
+    let scene = Scene::with(1.0, AccessLog::default(), one).await;
     let client = Http2Client::connect(&scene.activator).await;
     let mut traced = request("GET", "/a?b");
     let parent = format!("00-{TRACE}-{PARENT}-01").parse().unwrap();

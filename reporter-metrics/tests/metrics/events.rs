@@ -140,11 +140,11 @@ fn totals_that_are_kept_elsewhere_never_shrink() {
     );
     check(
         |exporter| {
-            exporter.log().request_lines_dropped(2);
-            exporter.log().request_lines_dropped(1);
+            exporter.log().access_lines_dropped(2);
+            exporter.log().access_lines_dropped(1);
         },
-        "activator_request_log",
-        &["activator_request_log_lines_dropped_total 2"],
+        "activator_access_log",
+        &["activator_access_log_lines_dropped_total 2"],
     );
     check(
         |exporter| exporter.reporter().tracked_keys(4),

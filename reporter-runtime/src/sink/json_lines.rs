@@ -14,9 +14,11 @@ use super::{StatSink, Undelivered};
 use crate::Dispatch;
 
 mod file_writer;
+mod line_file;
 mod opening;
 
-pub use file_writer::{FileWriter, Reopener};
+pub use file_writer::FileWriter;
+pub use line_file::{LineFile, Reopener};
 
 /// The wait before a line that could not be written is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -142,7 +144,8 @@ async fn write_rest<W: AsyncWrite + Unpin>(writer: &mut W, rest: &mut &[u8]) -> 
 }
 
 /// The nearest time that RFC 3339 can write: the machine's clock may be set to anything.
-fn within_rfc3339(time: SystemTime) -> SystemTime {
+#[must_use]
+pub fn within_rfc3339(time: SystemTime) -> SystemTime {
     const LAST_SECOND_OF_9999: Duration = Duration::from_secs(253_402_300_799);
     time.clamp(
         SystemTime::UNIX_EPOCH,

@@ -11,13 +11,14 @@ const MAX_LINES: usize = 4096;
 const MAX_BYTES: usize = 1 << 20;
 
 const OUTPUT: Output = Output {
-    name: "the test",
+    name: Cow::Borrowed("the test"),
     lines: "lines",
     thread: "test",
     max_lines: MAX_LINES,
     max_bytes: MAX_BYTES,
     max_write: 1,
     pause: Duration::ZERO,
+    retry: None,
 };
 
 /// Each write waits until the test says how it ends.
@@ -37,6 +38,8 @@ impl Write for Writer {
         Ok(())
     }
 }
+
+impl Target for Writer {}
 
 fn start() -> (Queue, Sender<io::Result<()>>, Receiver<Vec<u8>>) {
     start_with(OUTPUT)
@@ -173,4 +176,128 @@ fn lines_left_out_are_counted_and_reported_from_time_to_time() {
     assert_eq!(queue.0.left_out(now + REPORT_PAUSE / 2), None);
     assert_eq!(queue.0.left_out(now + REPORT_PAUSE), Some(1));
     assert_eq!(queue.0.left_out(now + 2 * REPORT_PAUSE), None);
+}
+
+/// Takes so many bytes of each write as the test says; moves on to another file after each end marked so.
+struct Picky {
+    steps: Receiver<Step>,
+    files: Sender<Vec<u8>>,
+    file: Vec<u8>,
+    has_next: bool,
+}
+
+enum Step {
+    /// Takes so many bytes, or all that there are.
+    Takes(usize),
+    Refuses,
+    /// Refuses, and is opened again by then.
+    IsReopened,
+}
+
+impl Write for Picky {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.steps.recv().map_err(io::Error::other)? {
+            Step::Takes(most) => {
+                let taken = &bytes[..most.min(bytes.len())];
+                self.file.extend(taken);
+                Ok(taken.len())
+            }
+            Step::Refuses => Err(ErrorKind::StorageFull.into()),
+            Step::IsReopened => {
+                self.has_next = true;
+                Err(ErrorKind::StorageFull.into())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Target for Picky {
+    fn renew(&mut self) -> bool {
+        let is_new = std::mem::take(&mut self.has_next);
+        if is_new {
+            let _ = self.files.send(std::mem::take(&mut self.file));
+        }
+        is_new
+    }
+}
+
+impl Drop for Picky {
+    fn drop(&mut self) {
+        let _ = self.files.send(std::mem::take(&mut self.file));
+    }
+}
+
+/// Writes `lines` as `steps` say; returns what is in each file, and how many lines were dropped.
+fn written(lines: &[&str], steps: impl IntoIterator<Item = Step>) -> (Vec<String>, u64) {
+    let ((step, steps_of), (file, files)) = (channel(), channel());
+    let picky = Picky {
+        steps: steps_of,
+        files: file,
+        file: Vec::new(),
+        has_next: false,
+    };
+    let output = Output {
+        max_write: 1 << 10,
+        retry: Some(Duration::ZERO),
+        ..OUTPUT
+    };
+    let shared = Shared {
+        output,
+        state: Mutex::default(),
+        added: Condvar::default(),
+        done: Condvar::default(),
+    };
+    let queue = Queue(Arc::new(shared));
+    for line in lines {
+        queue.push(line.as_bytes().into());
+    }
+    for next in steps {
+        step.send(next).unwrap();
+    }
+    let shared = Arc::clone(&queue.0);
+    let (text, count) = shared.next();
+    let mut picky = picky;
+    shared.write_at_last(&mut picky, &text, Duration::ZERO);
+    shared.on_done(count, true);
+    drop(picky);
+    let files = files
+        .into_iter()
+        .map(|file| String::from_utf8(file).unwrap());
+    (files.collect(), queue.dropped())
+}
+
+#[test]
+fn lines_that_are_refused_are_written_again_from_where_they_stopped() {
+    let all = ["first\n", "second\n", "third\n"];
+    let whole = all.concat();
+    for first in 0..=whole.len() {
+        let steps = [Step::Refuses, Step::Takes(first.max(1)), Step::Refuses];
+        let rest = [Step::Takes(2), Step::Refuses, Step::Takes(usize::MAX)];
+        let (files, dropped) = written(&all, steps.into_iter().chain(rest));
+        assert_eq!((files, dropped), (vec![whole.clone()], 0), "{first}");
+    }
+}
+
+#[test]
+fn a_line_that_was_cut_is_whole_in_the_next_file() {
+    let all = ["first\n", "second\n", "third\n"];
+    for (taken, next) in [
+        (3, "first\nsecond\nthird\n"),
+        (6, "second\nthird\n"),
+        (8, "second\nthird\n"),
+        (15, "third\n"),
+    ] {
+        let steps = [
+            Step::Takes(taken),
+            Step::IsReopened,
+            Step::Takes(usize::MAX),
+        ];
+        let (files, dropped) = written(&all, steps);
+        let old = all.concat()[..taken].to_owned();
+        assert_eq!((files, dropped), (vec![old, next.to_owned()], 0), "{taken}");
+    }
 }

@@ -6,9 +6,9 @@ use std::mem;
 use serde_json::{Value as Json, json};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::access_log::Template;
 use crate::config::Config;
 use crate::probe::{Mesh, MeshMode};
-use crate::request_log::Template;
 use crate::source::config_maps::{ConfigMap, ConfigMaps, Remark, RemarkKind};
 use crate::source::{Certificate, SystemObject};
 
@@ -21,7 +21,7 @@ const MISSING: &str = "the Secret routing-serving-certs is missing, or may not b
 pub(super) struct Objects {
     maps: ConfigMaps,
     /// What is set by flags, variables or the file is not set by the cluster. The log finds that out by itself.
-    is_request_log_set: bool,
+    is_access_log_set: bool,
     done: Done,
     certificate: Option<Certificate>,
     is_certificate_missing: bool,
@@ -35,7 +35,7 @@ struct Done {
     mesh: Option<Mesh>,
     internal_tls: Option<bool>,
     log_level: Option<LevelFilter>,
-    request_log: Option<Option<Template>>,
+    access_log: Option<Option<Template>>,
 }
 
 /// What is to be done.
@@ -44,7 +44,7 @@ pub(super) enum Action {
     Mesh(Mesh),
     InternalTls(bool),
     LogLevel(LevelFilter),
-    RequestLog(Option<Template>),
+    AccessLog(Option<Template>),
     Certificates(Certificate),
     /// All of them, each with its name as it is shown to operators.
     TrustBundles(Vec<(String, String)>),
@@ -55,7 +55,7 @@ impl Objects {
     pub(super) fn new(config: &Config) -> Self {
         Self {
             maps: ConfigMaps::new(&config.kubernetes),
-            is_request_log_set: config.is_request_log_set,
+            is_access_log_set: config.is_access_log_set,
             done: Done {
                 // That of a log whose filter is not set.
                 log_level: Some(LevelFilter::INFO),
@@ -79,7 +79,7 @@ impl Objects {
             mesh,
             internal_tls,
             log_level,
-            request_log,
+            access_log,
         } = &self.done;
         let mode = mesh.map(|it| match it.mode {
             MeshMode::Auto => "auto",
@@ -91,7 +91,7 @@ impl Objects {
             "enable-mesh-pod-addressability": mesh.map(|it| it.pod_addressability),
             "system-internal-tls": internal_tls.map(|it| if it { "enabled" } else { "disabled" }),
             "loglevel.activator": log_level.map(|it| it.to_string()),
-            "logging.enable-request-log": request_log.as_ref().map(Option::is_some),
+            "logging.enable-request-log": access_log.as_ref().map(Option::is_some),
         })
     }
 
@@ -130,9 +130,9 @@ impl Objects {
                 let level = changed(&mut done.log_level, &settings.log_level);
                 actions.extend(level.map(Action::LogLevel));
             }
-            ConfigMap::Observability if !self.is_request_log_set => {
-                let template = changed(&mut done.request_log, &settings.request_log);
-                actions.extend(template.map(Action::RequestLog));
+            ConfigMap::Observability if !self.is_access_log_set => {
+                let template = changed(&mut done.access_log, &settings.access_log);
+                actions.extend(template.map(Action::AccessLog));
             }
             ConfigMap::Observability => {}
         }

@@ -79,7 +79,7 @@ impl Scene {
             queue: exporter.queue(),
             errors: exporter.errors(),
             requests: exporter.requests(),
-            request_log: Default::default(),
+            access_log: Default::default(),
             traces: Default::default(),
             readiness: Readiness {
                 draining: draining.clone(),

@@ -1,10 +1,10 @@
-//! config-observability: the request log, and what else Knative's activator can do that this one does not.
+//! config-observability: the access log, and what else Knative's activator can do that this one does not.
 //!
 //! /metrics is there whatever the ConfigMap says.
 
 use super::data::{Data, Wrong};
 use super::{ClusterSettings, Found};
-use crate::request_log::{Template, TemplateError};
+use crate::access_log::{Template, TemplateError};
 
 const IS_ON: &str = "logging.enable-request-log";
 const TEMPLATE: &str = "logging.request-log-template";
@@ -44,7 +44,7 @@ const CHOICES: &[Choice] = &[
 const PROFILING: &str = "profiling.enable";
 
 pub(super) fn read(data: Data<'_>, settings: &mut ClusterSettings, found: &mut Found) {
-    found.set(&mut settings.request_log, request_log(data));
+    found.set(&mut settings.access_log, access_log(data));
     for choice in CHOICES {
         let Some(value) = data.get(choice.key) else {
             continue;
@@ -64,7 +64,7 @@ pub(super) fn read(data: Data<'_>, settings: &mut ClusterSettings, found: &mut F
     }
 }
 
-fn request_log(data: Data<'_>) -> Result<Option<Template>, Wrong> {
+fn access_log(data: Data<'_>) -> Result<Option<Template>, Wrong> {
     if !data.truth(IS_ON)? {
         return Ok(None);
     }

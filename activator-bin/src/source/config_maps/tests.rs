@@ -161,7 +161,7 @@ fn config_observability_says_what_is_logged_of_requests() {
         let (settings, remarks) = read(ConfigMap::Observability, pairs);
         let expected = expected.map(|text| Template::parse(text).unwrap());
         assert_eq!(
-            (settings.request_log, remarks),
+            (settings.access_log, remarks),
             (expected, owned(said)),
             "{pairs:?}"
         );
@@ -195,7 +195,7 @@ fn config_observability_says_what_is_logged_of_requests() {
     assert!(remark.contains("Nonsense"), "{remark}");
     // Without a template it is Knative's own.
     let (settings, remarks) = read(ConfigMap::Observability, &[(on, "true")]);
-    assert!(settings.request_log.is_some() && remarks.is_empty());
+    assert!(settings.access_log.is_some() && remarks.is_empty());
 }
 
 #[test]
@@ -370,7 +370,7 @@ proptest! {
                 },
                 ConfigMap::Observability => {
                     if is_good(&["logging.enable-request-log", "logging.request-log-template"]) {
-                        expected.request_log = now.request_log;
+                        expected.access_log = now.access_log;
                     }
                 }
             }

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
 
+/// What a new file may be used for: written by its owner, read by its group.
+const MODE: u32 = 0o640;
+
 /// A file that can be opened again.
 #[derive(Debug)]
 pub(super) struct Opening {
@@ -21,7 +24,7 @@ impl Opening {
     pub(super) fn open(&self) -> io::Result<Option<File>> {
         let nonblock = i32::try_from(OFlags::NONBLOCK.bits()).expect("it is one of the lower bits");
         let mut options = OpenOptions::new();
-        options.create(true).custom_flags(nonblock);
+        options.create(true).mode(MODE).custom_flags(nonblock);
         if self.append {
             options.append(true);
         } else {

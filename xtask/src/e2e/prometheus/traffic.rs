@@ -43,7 +43,8 @@ impl Traffic {
         let (program, certificate) = (program(), certificate.display());
         let config = format!(
             r#"
-            request_log = "{{{{.Request.Method}}}}"
+            [access_log]
+            format = "{{{{.Request.Method}}}}"
             [admin]
             write = true
             [tls]

@@ -61,16 +61,16 @@ fn a_map_changes_only_its_own_settings() {
         assert_eq!(objects.on_object(logging), [Action::LogLevel(level)]);
     }
     let none = map("config-observability", None);
-    assert_eq!(objects.on_object(none), [Action::RequestLog(None)]);
+    assert_eq!(objects.on_object(none), [Action::AccessLog(None)]);
     let on = data(&[("logging.enable-request-log", "true")]);
-    let template = Action::RequestLog(Some(Template::default()));
+    let template = Action::AccessLog(Some(Template::default()));
     let observability = map("config-observability", on);
     assert_eq!(objects.on_object(observability), [template]);
 }
 
 #[test]
 fn what_the_file_sets_stays() {
-    let mut objects = objects("request_log = 'off'");
+    let mut objects = objects("[access_log]\nformat = 'off'");
     let on = data(&[("logging.enable-request-log", "true")]);
     assert_eq!(objects.on_object(map("config-observability", on)), []);
 }
@@ -98,7 +98,7 @@ fn wrong_values_are_named_one_by_one_and_what_is_not_supported_in_one_line() {
             warning(&format!(
                 "{maps}: metrics-protocol: \"grpc\" is not supported; {maps}: tracing-protocol: \"stdout\" is not supported"
             )),
-            Action::RequestLog(None),
+            Action::AccessLog(None),
         ]
     );
     assert_eq!(objects.problems().len(), 4);

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_wrong_template_is_named_with_what_would_be_right() {
-    let cases = include_str!("../../../tests/request_log/errors.txt");
+    let cases = include_str!("../../../tests/access_log/errors.txt");
     let cases = cases.split("\n\n").map(|case| {
         let (template, expected) = case.split_once("\n> ").unwrap();
         (template, expected.trim_end())

@@ -1,8 +1,9 @@
 //! What is known of a request, for its line.
 
 use std::fmt::Display;
+use std::time::Duration;
 
-use http::{HeaderMap, HeaderName, Method, Request, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Version, header};
 
 use super::needs::{HeaderNeeds, Needs};
 use crate::logging::line;
@@ -25,19 +26,26 @@ pub(crate) struct Entry {
     pub(super) content_length: i64,
     pub(super) headers: Headers,
     pub(super) trace_id: String,
+    /// The context of its trace (W3C Trace Context).
+    pub(super) traceparent: String,
     pub(crate) response: ResponseEntry,
     pub(crate) revision: RevisionEntry,
 }
 
 /// The part of an entry that is known at the end of the request.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct ResponseEntry {
     /// The status.
     pub(crate) code: u16,
+    /// Why the request failed, was refused or was cut short, as in the metrics.
+    pub(crate) error: Option<&'static str>,
     /// The bytes sent of its body.
     pub(crate) size: u64,
-    /// In seconds.
-    pub(crate) latency: f64,
+    pub(crate) latency: Duration,
+    /// How long it has waited for capacity.
+    pub(crate) queued: Duration,
+    /// The backend that it was sent to last; empty if it was not.
+    pub(crate) backend: String,
 }
 
 /// The part of an entry that is known once the revision was found.
@@ -127,6 +135,8 @@ impl Entry {
         let target = needs.target.then(|| cut(&target(request)));
         let host = needs.host.then(|| host(request)).flatten();
         let trace_id = needs.trace_id.then(|| trace_id(headers)).flatten();
+        let traceparent = needs.traceparent.then(|| headers.get("traceparent"));
+        let text = |value: &HeaderValue| cut(&String::from_utf8_lossy(value.as_bytes()));
         Self {
             method: request.method().clone(),
             version: request.version(),
@@ -139,15 +149,19 @@ impl Entry {
             content_length: content_length.map_or(-1, |it| it.try_into().unwrap_or(i64::MAX)),
             headers: Headers::new(&needs.headers, headers),
             trace_id: trace_id.unwrap_or_default(),
+            traceparent: traceparent.flatten().map(text).unwrap_or_default(),
             response: ResponseEntry::default(),
             revision: RevisionEntry::default(),
         }
     }
 
-    /// Sets the trace, if it is needed.
-    pub(super) fn set_trace_id(&mut self, needs: &Needs, id: impl Display) {
+    /// Sets the trace, as far as it is needed.
+    pub(super) fn set_trace(&mut self, needs: &Needs, id: impl Display, parent: impl Display) {
         if needs.trace_id {
             self.trace_id = id.to_string();
+        }
+        if needs.traceparent {
+            self.traceparent = parent.to_string();
         }
     }
 

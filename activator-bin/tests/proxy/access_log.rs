@@ -1,14 +1,16 @@
-//! The request log: one line for each request, at its end, however that comes.
+//! The access log: one line for each request, at its end, however that comes.
 
 use std::sync::mpsc::{Receiver, channel};
 
-use activator_bin::testing::{Activator, Config, Options, Protocol, RequestLog, Template};
+use activator_bin::testing::{AccessLog, Activator, Config, Format, Options, Protocol, Template};
 use http::Request;
+use serde_json::{Value as Json, json};
 
 use crate::support::activator::{Ask, PATIENCE, config, hello};
 use crate::support::backend::Backend;
 use crate::support::http1::{HELLO, OK, get, get_with};
 use crate::support::http2::{Http2Client, patiently, read, request};
+use crate::support::metrics::until_metric;
 use crate::support::upgrade::switched;
 
 /// What most tests log.
@@ -18,7 +20,7 @@ const TEMPLATE: &str = "{{.Request.Method}} {{.Request.RequestURI}} {{.Request.P
 struct Scene {
     activator: Activator,
     backend: Backend,
-    log: RequestLog,
+    log: AccessLog,
     lines: Receiver<Vec<u8>>,
 }
 
@@ -28,14 +30,18 @@ impl Scene {
     }
 
     async fn with(template: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::of(Template::parse(template).unwrap().into(), change).await
+    }
+
+    async fn of(format: Format, change: impl FnOnce(&mut Config)) -> Self {
         let backend = Backend::bind().await;
         let (sender, lines) = channel();
-        let log = RequestLog::to(move |line| sender.send(line).unwrap());
-        log.set(Some(Template::parse(template).unwrap()));
+        let log = AccessLog::to(move |line| sender.send(line).unwrap());
+        log.set(Some(format));
         let mut config = config(&[backend.address]);
         change(&mut config);
         let options = Options {
-            request_log: log.clone(),
+            access_log: log.clone(),
             ..Options::default()
         };
         Self {
@@ -59,6 +65,19 @@ impl Scene {
         let line = tokio::time::timeout(PATIENCE, waiting).await;
         let line = line.expect("there is a line");
         line.strip_suffix('\n').unwrap().to_owned()
+    }
+
+    /// The next line, without what differs from time to time.
+    async fn object(&self) -> Json {
+        let mut object: Json = serde_json::from_str(&self.line().await).unwrap();
+        let time = object["time"].as_str().unwrap();
+        assert_eq!((time.len(), &time[19..20]), (27, "."), "{time}");
+        let latency = object["latency_seconds"].as_f64().unwrap();
+        assert!(latency > 0.0, "{object}");
+        for field in ["time", "latency_seconds", "remote_address"] {
+            object.as_object_mut().unwrap().remove(field);
+        }
+        object
     }
 
     /// The only line so far, which has come.
@@ -290,7 +309,9 @@ async fn the_template_can_change_while_requests_are_served() {
     let (mut connection, _) = scene.backend.request().await;
     // A request keeps the template that it began with.
     scene.log.set(Some(
-        Template::parse("second {{.Request.RequestURI}}").unwrap(),
+        Template::parse("second {{.Request.RequestURI}}")
+            .unwrap()
+            .into(),
     ));
     connection.send(OK).await;
     client.message().await;
@@ -307,7 +328,9 @@ async fn the_template_can_change_while_requests_are_served() {
     scene.log.set(None);
     again("/c").await;
     scene.log.set(Some(
-        Template::parse("third {{.Request.RequestURI}}").unwrap(),
+        Template::parse("third {{.Request.RequestURI}}")
+            .unwrap()
+            .into(),
     ));
     again("/d").await;
     assert_eq!(scene.line().await, "third /d");
@@ -316,4 +339,73 @@ async fn the_template_can_change_while_requests_are_served() {
         scene.activator.reporter().in_flight(&hello()).unwrap_or(0),
         0
     );
+}
+
+#[tokio::test]
+async fn a_line_of_json_tells_what_became_of_the_request() {
+    let scene = Scene::of(Format::Json, |config| {
+        config.workers = 1;
+        config.revisions[0].container_concurrency = 1;
+    })
+    .await;
+    let mut first = scene.activator.connect().await;
+    first.send(get("/a")).await;
+    let (mut connection, _) = scene.backend.request().await;
+    let mut second = scene.activator.connect().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let headers = format!("User-Agent: \"a\"\r\nReferer: b\r\nTraceparent: {parent}\r\n");
+    second.send(get_with(&headers)).await;
+    until_metric(&scene.activator, "queued", 1).await;
+    connection
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        .await;
+    first.message().await;
+    let expected = json!({
+        "method": "GET", "uri": "/a", "protocol": "HTTP/1.1", "host": "proxy",
+        "status": 200, "error": null, "request_bytes": 0, "response_bytes": 2, "queue_seconds": 0.0,
+        "user_agent": null, "referer": null,
+        "namespace": "default", "revision": "hello", "service": "hello", "configuration": "hello",
+        "backend": scene.backend.address.to_string(), "trace_id": null, "traceparent": null,
+    });
+    assert_eq!(scene.object().await, expected);
+
+    // The other one has waited.
+    connection.head().await;
+    connection
+        .send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+        .await;
+    second.message().await;
+    let line = scene.object().await;
+    assert!(line["queue_seconds"].as_f64().unwrap() > 0.0, "{line}");
+    let told = ["user_agent", "referer", "trace_id", "traceparent"].map(|it| &line[it]);
+    assert_eq!(told, ["\"a\"", "b", trace, &parent]);
+
+    // One that leaves the queue again was sent to nobody.
+    first.send(get("/b")).await;
+    connection.head().await;
+    second.send(get("/c")).await;
+    until_metric(&scene.activator, "queued", 1).await;
+    second.socket.set_zero_linger().unwrap();
+    drop(second);
+    let line = scene.object().await;
+    assert!(line["queue_seconds"].as_f64().unwrap() > 0.0, "{line}");
+    let told = ["status", "error", "backend"].map(|it| &line[it]);
+    assert_eq!(told, [&json!(499), &json!("client_gone"), &Json::Null]);
+
+    let mut unknown = scene.activator.connect().await;
+    unknown.send("GET /d HTTP/1.1\r\nHost: other\r\n\r\n").await;
+    assert_eq!(unknown.message().await.status(), 404);
+    let line = scene.object().await;
+    let told = ["status", "error", "revision", "host"].map(|it| &line[it]);
+    assert_eq!(
+        told,
+        [
+            &json!(404),
+            &json!("revision_unknown"),
+            &Json::Null,
+            &json!("other")
+        ]
+    );
+    scene.no_more();
 }

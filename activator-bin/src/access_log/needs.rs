@@ -9,6 +9,7 @@ pub(super) struct Needs {
     pub(super) host: bool,
     pub(super) remote_address: bool,
     pub(super) trace_id: bool,
+    pub(super) traceparent: bool,
     pub(super) headers: HeaderNeeds,
 }
 

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::access_log::line::MAX;
 use crate::logging::line;
-use crate::request_log::line::MAX;
 
 /// Pieces that templates are made of, and what may go wrong.
 fn piece() -> impl Strategy<Value = String> {

@@ -1,6 +1,7 @@
 //! Templates against Go's own text/template, and what holds for any template and request.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Version};
@@ -8,9 +9,11 @@ use serde::Deserialize;
 
 use super::Template;
 use super::entry::{Entry, ResponseEntry, RevisionEntry};
+use super::needs::Needs;
 use crate::message::target::{Target, disguise, path_start};
 
 mod errors;
+mod json;
 mod properties;
 
 /// Requests, and what Go makes of templates for them; written by `golden.go`.
@@ -86,20 +89,22 @@ fn request(head: &str) -> (Request<()>, Option<u64>) {
     (request.body(()).unwrap(), length)
 }
 
-/// The line for a request.
-fn line(template: &Template, entry: &GoldenEntry) -> String {
+/// What is taken of a request.
+fn known(needs: &Needs, entry: &GoldenEntry) -> Entry {
     let (request, length) = request(&entry.head);
     let address = || entry.remote_addr.clone();
-    let mut known = Entry::new(template.needs(), &request, length, address);
+    let mut known = Entry::new(needs, &request, length, address);
     let GoldenResponse {
         code,
         size,
         latency,
     } = entry.response;
+    let latency = Duration::from_secs_f64(latency);
     known.response = ResponseEntry {
         code,
         size,
         latency,
+        ..ResponseEntry::default()
     };
     let revision = &entry.revision;
     known.revision = RevisionEntry {
@@ -109,15 +114,23 @@ fn line(template: &Template, entry: &GoldenEntry) -> String {
         configuration: revision.configuration.clone(),
     };
     known.trace_id = entry.trace_id.clone();
+    known
+}
+
+/// The line for a request.
+fn line(template: &Template, entry: &GoldenEntry) -> String {
     let mut line = String::new();
-    template.render(&known, &mut line);
+    template.render(&known(template.needs(), entry), &mut line);
     line
+}
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("../../tests/access_log/golden.json")).unwrap()
 }
 
 #[test]
 fn lines_are_those_of_go() {
-    let golden = include_str!("../../tests/request_log/golden.json");
-    let golden: Golden = serde_json::from_str(golden).unwrap();
+    let golden = golden();
     assert!(golden.cases.len() > 400);
     let first = Template::parse(&golden.cases[0].template);
     assert_eq!(first.unwrap(), Template::default());

@@ -13,10 +13,10 @@ use super::text::{Text, shortest};
 use super::url::Url;
 use crate::logging::line;
 
-/// Knative's, for a request log that is on without a template of its own.
+/// Knative's, for an access log that is on without a template of its own.
 const DEFAULT: &str = r#"{"httpRequest": {"requestMethod": "{{.Request.Method}}", "requestUrl": "{{js .Request.RequestURI}}", "requestSize": "{{.Request.ContentLength}}", "status": {{.Response.Code}}, "responseSize": "{{.Response.Size}}", "userAgent": "{{js .Request.UserAgent}}", "remoteIp": "{{js .Request.RemoteAddr}}", "serverIp": "{{.Revision.PodIP}}", "referer": "{{js .Request.Referer}}", "latency": "{{.Response.Latency}}s", "protocol": "{{.Request.Proto}}"}, "traceId": "{{index .Request.Header "X-B3-Traceid"}}"}"#;
 
-/// A template for the lines of the request log: a part of Go's text/template. Clones share it.
+/// A template for the lines of the access log: a part of Go's text/template. Clones share it.
 #[derive(Clone)]
 pub struct Template(Arc<Program>);
 
@@ -87,7 +87,7 @@ impl Template {
     }
 }
 
-/// The template that Knative has for a request log without one.
+/// The template that Knative has for an access log without one.
 impl Default for Template {
     fn default() -> Self {
         Self::parse(DEFAULT).expect("the default is a template")
@@ -150,7 +150,7 @@ fn holds(condition: Option<&Expression>, entry: &Entry) -> Result<bool, OutOfRan
 fn failed(entry: &Entry, to: &mut impl Write) -> fmt::Result {
     let method = &entry.method;
     let code = entry.response.code;
-    let latency = shortest(entry.response.latency);
+    let latency = shortest(entry.response.latency.as_secs_f64());
     let url = Text::foreign(Url::new(&entry.target).text());
     let url = url.shown();
     write!(

@@ -185,7 +185,7 @@ impl Field {
             Self::UrlRawQuery => foreign(url().query().into()),
             Self::Code => Value::Whole(response.code.into()),
             Self::Size => Value::Whole(response.size.try_into().unwrap_or(i64::MAX)),
-            Self::Latency => Value::Decimal(response.latency),
+            Self::Latency => Value::Decimal(response.latency.as_secs_f64()),
             Self::RevisionName => own(revision.name.as_str().into()),
             Self::RevisionNamespace => own(revision.namespace.as_str().into()),
             Self::RevisionService => own(revision.service.as_str().into()),
