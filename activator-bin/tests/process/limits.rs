@@ -70,7 +70,7 @@ fn admin_port_works_when_clients_hold_all_descriptors() {
     program.logs_at_last("cannot accept connections, trying again");
     // As many as there are places for silent operators, and one more.
     let _silent: Vec<TcpStream> = (0..60).map(|_| connect(admin)).collect();
-    assert!(ask(connect(admin), "nobody", "/").starts_with("HTTP/1.1 404 "));
+    assert!(ask(connect(admin), "nobody", "/nothing").starts_with("HTTP/1.1 404 "));
     // Those who say nothing make room for whoever does.
     assert!(ask(connect(address), "nobody", "/").starts_with("HTTP/1.1 404 "));
     drop(clients);
