@@ -44,7 +44,7 @@ enum Task {
     Check,
     /// The libraries as a registry would have them: packed, built and tried from there.
     Package,
-    /// All checks of a change: the tests, `check`, `bench instructions` and `e2e`.
+    /// All checks of a change: the tests, `check`, `package`, `bench instructions` and `e2e`.
     Ci,
     /// The activator among real programs: nginx, wrk, curl, an autoscaler in Python, and a Knative cluster.
     E2e {
