@@ -19,6 +19,7 @@ mod targets;
 mod task;
 mod trust;
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -179,7 +180,18 @@ pub type OnService = Box<dyn Fn(Option<PrivateService>) + Send + Sync>;
 pub struct Prober {
     throttle: Throttle,
     targets: watch::Sender<Targets>,
-    counts: Arc<Mutex<BackendCounts>>,
+    outlook: Arc<Mutex<Outlook>>,
+}
+
+/// How many backends are shown one by one.
+const MOST_SHOWN: usize = 100;
+
+/// What is known of the backends by now.
+#[derive(Default)]
+struct Outlook {
+    counts: BackendCounts,
+    /// The first of them.
+    states: Vec<(SocketAddr, BackendState)>,
 }
 
 impl Prober {
@@ -198,21 +210,21 @@ impl Prober {
         on_service: OnService,
     ) -> Self {
         let (sender, latest) = watch::channel(Targets::new(settings));
-        let counts = Arc::default();
-        let task_counts = Arc::clone(&counts);
+        let outlook = Arc::default();
+        let task_outlook = Arc::clone(&outlook);
         let task = Task::new(
             revision,
             throttle.clone(),
             probes,
             latest,
-            task_counts,
+            task_outlook,
             on_service,
         );
         tokio::spawn(task.run());
         Self {
             throttle,
             targets: sender,
-            counts,
+            outlook,
         }
     }
 
@@ -246,7 +258,13 @@ impl Prober {
     /// The number of the revision's backends by their current state.
     #[must_use]
     pub fn counts(&self) -> BackendCounts {
-        *self.counts.lock()
+        self.outlook.lock().counts
+    }
+
+    /// The first 100 backends by address, each with its state.
+    #[must_use]
+    pub fn states(&self) -> Vec<(SocketAddr, BackendState)> {
+        self.outlook.lock().states.clone()
     }
 }
 

@@ -6,11 +6,13 @@
 //! What must not live here: forwarding requests.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use reporter_core::{Revision, RevisionKey, RevisionLister};
+use reporter_metrics::BackendState;
 
 use crate::host::HostPattern;
 use crate::probe::{BackendCounts, Mesh, PrivateServices};
@@ -232,6 +234,15 @@ impl Revisions {
     pub(crate) fn backend_counts(&self, key: &RevisionKey) -> Option<BackendCounts> {
         let table = self.table.load();
         Some(table.awake(key.as_str())?.prober.counts())
+    }
+
+    /// The first of its backends, each with its state, if it is awake.
+    pub(crate) fn backend_states(
+        &self,
+        key: &RevisionKey,
+    ) -> Option<Vec<(SocketAddr, BackendState)>> {
+        let table = self.table.load();
+        Some(table.awake(key.as_str())?.prober.states())
     }
 
     /// A consistent list of all specifications, ordered by key. The reader may be slow: nothing waits for it.

@@ -4,6 +4,7 @@
 //! JSON with the fields of `[[revision]]`. A change takes effect immediately as a whole, or not at all. It lasts until
 //! the file changes the same revision, or the process ends.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use reporter_core::RevisionKey;
 use reporter_metrics::BackendState;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::events::Events;
 use super::exchange::{ErrorResponse, JSON, ResponseResult, bad_request, json, read, time};
@@ -112,6 +113,12 @@ async fn show(State(access): State<Arc<Access>>, Path(parts): Parts) -> Response
     let cluster = shown.get_mut("cluster").and_then(Json::as_object_mut);
     if let (Some(fields), Some(states)) = (cluster, states) {
         fields.insert("states".to_owned(), states);
+    }
+    if config.launch.is_none()
+        && let Some(states) = access.revisions.backend_states(&key)
+    {
+        let state = |(address, state): (SocketAddr, BackendState)| json!({ "address": address, "state": state.as_str() });
+        shown["backend_states"] = states.into_iter().map(state).collect();
     }
     let launcher = access.launcher.as_ref();
     if let Some(status) = launcher.and_then(|it| it.status(&key, true)) {

@@ -130,6 +130,12 @@ impl Assignment {
         step
     }
 
+    /// Whether an instance gets requests.
+    pub(super) fn is_assigned(&self, address: SocketAddr) -> bool {
+        let healthy = self.healthy.get(&*text(address));
+        healthy.is_some_and(|it| it.is_assigned)
+    }
+
     /// The number of instances that get requests.
     pub(super) fn assigned(&self) -> usize {
         self.healthy.values().filter(|it| it.is_assigned).count()

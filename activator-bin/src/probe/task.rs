@@ -24,7 +24,7 @@ use super::exchange::Exchange;
 use super::known::{Known, Reason, Record, State};
 use super::schedule::Owner;
 use super::targets::Targets;
-use super::{BackendCounts, OnService, Probe, Probes};
+use super::{BackendCounts, MOST_SHOWN, OnService, Outlook, Probe, Probes};
 use crate::os::timer::until;
 use crate::throttle::{Complaint, Throttle};
 
@@ -44,7 +44,7 @@ pub(super) struct Task {
     /// Notified when a backend responds to probes in another way than before.
     answered: Arc<Notify>,
     via: Via,
-    counts: Arc<Mutex<BackendCounts>>,
+    outlook: Arc<Mutex<Outlook>>,
     /// When to log backends that became ready too soon after the last log line about them.
     log_at: Option<Instant>,
 }
@@ -55,7 +55,7 @@ impl Task {
         throttle: Throttle,
         probes: Arc<Probes>,
         mut latest: watch::Receiver<Targets>,
-        counts: Arc<Mutex<BackendCounts>>,
+        outlook: Arc<Mutex<Outlook>>,
         on_service: OnService,
     ) -> Self {
         let settings = latest.borrow_and_update().settings;
@@ -71,7 +71,7 @@ impl Task {
             probing: JoinSet::new(),
             answered: Arc::default(),
             via: Via::new(on_service),
-            counts,
+            outlook,
             log_at: None,
         }
     }
@@ -101,7 +101,9 @@ impl Task {
             self.settle();
             self.search();
             let counts = self.count();
-            let before = std::mem::replace(&mut *self.counts.lock(), counts);
+            let states = self.states();
+            let now = Outlook { counts, states };
+            let before = std::mem::replace(&mut *self.outlook.lock(), now).counts;
             if counts.all_ready() == 0 && before.all_ready() > 0 {
                 self.hurry();
             }

@@ -108,6 +108,14 @@ async fn a_snapshot_and_then_what_changes() {
     let (mut request, _) = backend.request().await;
     let row = reader.until(|row| row["in_flight"] == 1).await;
     assert_eq!(row["states"]["ready"], 1);
+    let mut admin = Client::connect(activator.admin_addr()).await;
+    let shown = admin
+        .ask("GET /v1/revisions/default/hello HTTP/1.1\r\nHost: x\r\n")
+        .await;
+    let shown: Json = serde_json::from_str(&shown.body).unwrap();
+    let backend = &shown["backend_states"][0];
+    assert_eq!(backend["address"], shown["backends"][0]);
+    assert_eq!(backend["state"], "ready");
     // Its average, and that there was a request.
     let history = reader.until(|row| row["history"].is_array()).await;
     assert!(history["history"][0].is_array(), "{history}");

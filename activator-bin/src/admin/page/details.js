@@ -113,8 +113,8 @@ function fillBackends(part, shown) {
   const list = make("ul");
   for (const address of all.slice(0, 100)) {
     const it = states.get(address);
-    const inFlight = it?.in_flight ? `, ${it.in_flight} in flight` : "";
-    list.append(make("li", null, `${address}: ${it ? words(it.state) : "not probed while asleep"}${inFlight}`));
+    // Those of a revision that sleeps are not probed.
+    list.append(make("li", null, it ? `${address}: ${words(it.state)}` : address));
   }
   if (all.length > 100) list.append(make("li", null, `and ${all.length - 100} more`));
   part.replaceChildren(...(all.length ? [make("h3", null, "Backends"), list] : []));

@@ -1,5 +1,7 @@
 //! Brings the throttle's capacity up to date with what is known about the backends.
 
+use reporter_metrics::BackendState;
+
 use super::*;
 
 impl Task {
@@ -22,6 +24,24 @@ impl Task {
         }
         drop(latest);
         self.via.forget_closed();
+    }
+
+    /// The first of the backends, each with its state.
+    pub(super) fn states(&self) -> Vec<(SocketAddr, BackendState)> {
+        let first = self.backends.iter().take(MOST_SHOWN);
+        let state = |(&address, known): (&SocketAddr, &Known)| {
+            let state = match known.state {
+                State::Ready { .. } if self.assignment.is_assigned(address) => BackendState::Ready,
+                State::Ready { .. } => BackendState::Unassigned,
+                State::Probing {
+                    reason: Reason::SetAside,
+                    ..
+                } => BackendState::SetAside,
+                State::Probing { .. } => BackendState::Probing,
+            };
+            (address, state)
+        };
+        first.map(state).collect()
     }
 
     pub(super) fn count(&self) -> BackendCounts {
