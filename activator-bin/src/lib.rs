@@ -59,6 +59,8 @@ mod throttle;
 /// How long requests may take.
 mod timeouts;
 
+/// Pauses between attempts that fail.
+mod back_off;
 /// The stages of a shutdown.
 mod drain;
 /// Hosts as they are listed, with wildcards.

@@ -30,6 +30,7 @@ mod reopening;
 mod reporting;
 mod sinks;
 mod tls;
+mod traces;
 mod watchdog;
 
 pub(crate) use crate::os::handover::{Handover, HandoverError};

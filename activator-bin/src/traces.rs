@@ -1,7 +1,7 @@
 //! Traces: which requests are traced, the context that their backends get, and the spans that are recorded of them.
 //!
 //! Contexts are those of W3C Trace Context. While tracing is off, headers pass unchanged and nothing is done.
-//! What must not live here: sending spans anywhere.
+//! Whoever takes spans must not block; `otlp` sends them to a collector.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,11 +13,14 @@ use tokio::time::Instant;
 mod attributes;
 mod config;
 mod context;
+#[cfg(feature = "otlp")]
+pub(crate) mod otlp;
 mod request;
 mod sampling;
 mod span;
 
 pub(crate) use attributes::{Destination, Origin};
+pub(crate) use config::EXPECTED as ENDPOINT_EXPECTED;
 pub use config::{Endpoint, ExportProtocol, TracingConfig};
 pub use context::{SpanId, TraceContext, TraceId};
 pub(crate) use request::RequestTrace;

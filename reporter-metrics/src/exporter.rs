@@ -23,6 +23,7 @@ use crate::registry::Registry;
 use crate::reporter::ReporterMetrics;
 use crate::requests::RequestMetrics;
 use crate::revisions::{RevisionGauges, RevisionRequests, Revisions};
+use crate::spans::SpanMetrics;
 use crate::tls::{CertificateMetrics, HandshakeMetrics};
 
 /// All metrics of one activator. Clones share the same metrics.
@@ -169,6 +170,11 @@ impl Exporter {
     /// Requests that failed, were refused or were cut short.
     pub fn errors(&self) -> ErrorMetrics {
         ErrorMetrics::new(&self.registry)
+    }
+
+    /// Spans of traced requests.
+    pub fn spans(&self) -> SpanMetrics {
+        SpanMetrics::new(&self.registry)
     }
 
     /// How long requests take.

@@ -72,6 +72,7 @@ mod registry;
 mod reporter;
 mod requests;
 mod revisions;
+mod spans;
 mod tls;
 
 pub use backends::{BackendMetrics, BackendState, ProbeOutcome};
@@ -88,6 +89,7 @@ pub use queue::{QueueLimit, QueueMetrics};
 pub use reporter::ReporterMetrics;
 pub use requests::{HttpVersion, RequestMetrics, RequestRecorder, Scheme, Served};
 pub use revisions::{RevisionGauges, RevisionRequests};
+pub use spans::{SpanDrop, SpanMetrics};
 pub use tls::{CertificateMetrics, HandshakeMetrics};
 
 // Its examples are tests.

@@ -215,6 +215,11 @@ table! {
          "revision_name", "service_name"],
         "Milliseconds from a request's head to the end of its response, rounded down.";
 
+    SPANS_EXPORTED: Kind::Counter, "activator_spans_exported_total" [],
+        "Spans of traced requests that the collector has accepted.";
+    SPANS_DROPPED: Kind::Counter, "activator_spans_dropped_total" ["reason"],
+        "Spans of traced requests that were dropped, by reason.";
+
     BUILD_INFO: Kind::Gauge, "activator_build_info" ["version"],
         "Always 1; the labels describe the running build.";
     CONFIG_LAST_RELOAD_SUCCESS: Kind::Gauge, "activator_config_last_reload_success" [],

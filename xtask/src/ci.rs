@@ -17,6 +17,7 @@ pub(crate) fn check() -> Result<()> {
     step("cargo fmt --all --check")?;
     step("cargo fmt --check --manifest-path fuzz/Cargo.toml")?;
     step("cargo clippy --workspace --all-targets -- -D warnings")?;
+    step("cargo clippy --package activator-bin --no-default-features -- -D warnings")?;
     let mut doc = command("cargo doc --workspace --no-deps");
     command::run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
     deny::check(root())

@@ -29,6 +29,7 @@ mod rolling;
 mod slow_server;
 mod status_page;
 mod systemd;
+mod traces;
 mod units;
 mod websocket;
 
@@ -64,6 +65,7 @@ const SCENES: &[Scene] = &[
     ("handover", handover::run),
     ("prometheus", prometheus::run),
     ("recipes", recipes::run),
+    ("traces", traces::run),
     ("units", units::run),
     ("systemd", systemd::run),
     ("one-machine-at-once", one_machine::at_once::run),

@@ -16,7 +16,7 @@ use super::problem::{Location, Problems};
 use super::revision::Draft;
 use super::{
     Cluster, Config, Listen, ReadyWhen, RevisionSpec, SinkConfig, Up, cluster, embedded, tls,
-    variables,
+    traces, variables,
 };
 use crate::os::regular_file::{self, Unread};
 use crate::settings::{Settings, Value, nearest};
@@ -149,6 +149,7 @@ impl Sources {
         config.is_trust_set = locations.contains_key("trust_knative_headers");
         config.is_log_set = locations.contains_key("log");
         config.is_access_log_set = locations.contains_key("access_log.format");
+        config.is_tracing_set = locations.keys().any(|field| field.starts_with("tracing."));
         if is_cluster && !has_sinks {
             config.sinks = vec![cluster::autoscaler(&config)];
         }
@@ -331,6 +332,7 @@ fn check_together(config: &Config, locations: &Locations, problems: &mut Problem
     }
     tls::check_together(config, locations, problems);
     cluster::check_together(config, locations, problems);
+    traces::check_together(config, locations, problems);
     let unused = config.access_log.path.is_some() && !config.is_access_log_set;
     if unused && config.cluster.is_none() && !problems.mention("access_log.") {
         let field = "access_log.path";

@@ -8,7 +8,7 @@ use reporter_metrics::Names;
 
 use super::{
     AccessLogConfig, BackendTlsConfig, CertificateConfig, Cluster, KubernetesConfig, Limits,
-    LogConfig, ReadyWhen, RevisionSpec, SinkConfig, TlsConfig, revision,
+    LogConfig, ReadyWhen, RevisionSpec, SinkConfig, TlsConfig, TracingConfig, revision,
 };
 use crate::settings::{Value, settings};
 
@@ -55,6 +55,8 @@ settings! {
         log: LogConfig;
         /// The line that is written for each request.
         access_log: AccessLogConfig;
+        /// Traces of requests.
+        tracing: TracingConfig;
         /// The cluster that revisions come from, with --kubernetes.
         kubernetes: KubernetesConfig;
     }
@@ -71,6 +73,8 @@ settings! {
         is_log_set: bool;
         /// The same of the access log.
         is_access_log_set: bool;
+        /// The same of traces.
+        is_tracing_set: bool;
         /// The revisions that are served. No two have the same key.
         revisions: Vec<RevisionSpec>;
     }

@@ -16,6 +16,7 @@ use super::control::Control;
 use super::ports::{Port, Ports};
 use super::reporting::Reporting;
 use super::tls::Tls;
+use super::traces::Tracing;
 use super::watchdog::Loops;
 use super::{Handover, StartError, access_log, metrics};
 use crate::access_log::AccessLog;
@@ -77,6 +78,7 @@ pub struct Activator {
     /// What runs instances on this machine.
     launcher: Option<Launcher>,
     recording: Option<JoinHandle<()>>,
+    tracing: Tracing,
     control: Control,
 }
 
@@ -122,8 +124,13 @@ impl Activator {
             let on_update = move |is_good| config_metrics.loaded(is_good);
             tokio::spawn(source::follow(source, feed, on_update));
         }
+        let tracing = Tracing::new(options.traces.clone(), &config, &exporter);
+        if config.tracing.protocol.is_some() {
+            tracing.set(&config.tracing)?;
+        }
         let targets = cluster::Targets {
             revisions: Arc::clone(&revisions),
+            tracing: tracing.clone(),
             access_log: options.access_log.clone(),
             tls: options.cluster_tls,
         };
@@ -218,6 +225,7 @@ impl Activator {
             reporter_task: reporting.task,
             launcher,
             recording: reporting.recording,
+            tracing,
             control,
         })
     }
@@ -299,6 +307,7 @@ impl Activator {
         {
             tracing::error!("the recorded history is incomplete");
         }
+        self.tracing.stop(self.flush_timeout).await;
         self.control.stop().await;
         stopped
     }

@@ -14,6 +14,7 @@ mod objects;
 pub(crate) use check::check_cluster;
 
 use self::objects::{Action, Objects};
+use super::traces::Tracing;
 use crate::access_log::{AccessLog, Format};
 use crate::config::Config;
 use crate::logging;
@@ -32,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Targets {
     pub(super) revisions: Arc<Revisions>,
     pub(super) access_log: AccessLog,
+    pub(super) tracing: Tracing,
     pub(super) tls: Option<Arc<ClusterTls>>,
 }
 
@@ -117,6 +119,11 @@ impl Cluster {
                 logging::on(logging::Event::Cluster(filter));
             }
             Action::AccessLog(template) => targets.access_log.set(template.map(Format::from)),
+            Action::Tracing(config) => {
+                if let Err(error) = targets.tracing.set(&config) {
+                    tracing::error!("requests are not traced: {error}");
+                }
+            }
             Action::Certificates(secret) => {
                 let Certificate {
                     tls_crt,

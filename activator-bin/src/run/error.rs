@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::HandoverError;
+use super::traces::TracingError;
 use crate::tls::TlsProblems;
 use reporter_runtime::sink::autoscaler::InvalidAutoscalerConfig;
 
@@ -38,6 +39,9 @@ pub enum StartError {
     /// Certificates or keys are invalid.
     #[error("the TLS files are invalid\n{0}")]
     Tls(#[from] TlsProblems),
+    /// Spans cannot be sent.
+    #[error("`[tracing]`: {0}")]
+    Tracing(#[from] TracingError),
     /// There is a TLS port without a certificate.
     #[error(
         "the port `https` needs `https` in `[listen]`, and `certificate` and `key` in `[tls]` or `[[certificate]]`"

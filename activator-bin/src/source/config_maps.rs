@@ -13,9 +13,10 @@ mod network;
 mod observability;
 #[cfg(test)]
 mod tests;
+mod traces;
 
 use crate::access_log::Template;
-use crate::config::KubernetesConfig;
+use crate::config::{KubernetesConfig, TracingConfig};
 use crate::probe::Mesh;
 use data::{Data, Wrong};
 
@@ -38,6 +39,7 @@ pub(crate) struct ClusterSettings {
     pub(crate) internal_tls: bool,
     pub(crate) log_level: LevelFilter,
     pub(crate) access_log: Option<Template>,
+    pub(crate) tracing: TracingConfig,
 }
 
 /// What an operator should know about a key.
@@ -73,6 +75,7 @@ impl Default for ClusterSettings {
             internal_tls: false,
             log_level: LevelFilter::INFO,
             access_log: None,
+            tracing: traces::off(),
         }
     }
 }

@@ -18,7 +18,6 @@ use tokio::sync::{mpsc, watch};
 
 mod addresses;
 mod api_server;
-mod back_off;
 pub(crate) mod check;
 mod gather;
 mod health;

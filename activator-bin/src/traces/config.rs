@@ -34,6 +34,12 @@ impl ExportProtocol {
         ("grpc", Some(Self::Grpc)),
         ("http/protobuf", Some(Self::HttpProtobuf)),
     ];
+
+    /// The name of one of them.
+    pub(crate) fn name(protocol: Option<Self>) -> &'static str {
+        let named = Self::CHOICES.iter().find(|(_, it)| *it == protocol);
+        named.expect("each has a name").0
+    }
 }
 
 /// Where a collector listens: `http` or `https`, a host, perhaps a port and a path.

@@ -83,12 +83,12 @@ async fn what_is_missing_is_named() {
         MAPS,
         network(json!({"system-internal-tls": "enabled", "mesh-compatibility-mode": "on"})),
     );
-    let tracing = json!({"tracing-protocol": "grpc"});
+    let tracing = json!({"tracing-protocol": "stdout"});
     api.put(MAPS, config_map("config-observability", json!({}), tracing));
     check(&api, 78, &[
         "error: revisions.serving.knative.dev in all namespaces: watch is not allowed",
         "error: config-network: mesh-compatibility-mode: expected auto or enabled or disabled, found \"on\"",
-        "note: config-observability: tracing-protocol: \"grpc\" is not supported",
+        "note: config-observability: tracing-protocol: \"stdout\" is not supported",
         "error: Secret routing-serving-certs in knative-serving, which system-internal-tls in config-network needs, is missing",
         "error: Service activator-service in knative-serving is missing: by it Knative's controller finds the activators",
     ]).await;

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use activator_bin::testing::{
-    BackendTlsConfig, CertificateConfig, Cluster, Config, Default, Draft, Format, GroupDraft,
-    HalfClose, HostPattern, IgnoreDraft, JsonLinesConfig, LaunchDraft, Limits, LogFormat, Probe,
-    Protocol, ReadyWhen, ScheduleDraft, Settings, SinkConfig, Sources, Template, TimeoutLimits,
-    TlsConfig, TlsVersion, Value,
+    BackendTlsConfig, CertificateConfig, Cluster, Config, Default, Draft, Endpoint, ExportProtocol,
+    Format, GroupDraft, HalfClose, HostPattern, IgnoreDraft, JsonLinesConfig, LaunchDraft, Limits,
+    LogFormat, Probe, Protocol, ReadyWhen, ScheduleDraft, Settings, SinkConfig, Sources, Template,
+    TimeoutLimits, TlsConfig, TlsVersion, TracingConfig, Value,
 };
 use reporter_core::Accounting;
 use reporter_metrics::Names;
@@ -114,6 +114,13 @@ fn full_file_is_read() {
     assert_eq!(config.listen.http2, Some(address("0.0.0.0:81")));
     assert_eq!(config.listen.https, Some(address("0.0.0.0:443")));
     assert_eq!(config.listen.admin, address("[::1]:9091"));
+    let collector = "https://collector.example.internal/otlp/v1/traces";
+    let tracing = TracingConfig {
+        protocol: Some(ExportProtocol::HttpProtobuf),
+        endpoint: Endpoint::parse(collector),
+        sampling_rate: 0.25,
+    };
+    assert_eq!(config.tracing, tracing);
     let tls = TlsConfig {
         certificate: Some("/etc/activator/tls.crt".into()),
         key: Some("/etc/activator/tls.key".into()),

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use reporter_metrics::{
     BackendState, ErrorReason, Exporter, InstanceState, METRICS, ProbeOutcome, QueueLimit,
-    StartCause, StopCause, WatchKind,
+    SpanDrop, StartCause, StopCause, WatchKind,
 };
 
 use crate::lister::{exporter, samples};
@@ -109,6 +109,26 @@ fn a_connection_counts_while_it_is_open() {
         &[
             "activator_client_connections 2",
             "activator_client_connections_limit 100",
+        ],
+    );
+}
+
+#[test]
+fn spans_are_counted_as_exported_or_by_why_they_were_dropped() {
+    check(
+        |exporter| {
+            let spans = exporter.spans();
+            spans.exported(3);
+            spans.exported(2);
+            spans.dropped(SpanDrop::QueueFull, 4);
+            exporter.spans().dropped(SpanDrop::Stopped, 1);
+            spans.dropped(SpanDrop::Rejected, 0);
+        },
+        "activator_spans",
+        &[
+            "activator_spans_dropped_total{reason=\"queue_full\"} 4",
+            "activator_spans_dropped_total{reason=\"stopped\"} 1",
+            "activator_spans_exported_total 5",
         ],
     );
 }

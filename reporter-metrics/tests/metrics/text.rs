@@ -34,6 +34,7 @@ fn exporter_with_everything() -> (Exporter, Arc<Lister>) {
     exporter.certificates("tls").expires(SystemTime::now());
     exporter.connections();
     exporter.handshakes();
+    exporter.spans();
     exporter.errors();
     serve(&exporter.requests(), "GET", Some(200));
     let served = Served {

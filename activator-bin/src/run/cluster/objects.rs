@@ -7,10 +7,11 @@ use serde_json::{Value as Json, json};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::access_log::Template;
-use crate::config::Config;
+use crate::config::{Config, TracingConfig};
 use crate::probe::{Mesh, MeshMode};
-use crate::source::config_maps::{ConfigMap, ConfigMaps, Remark, RemarkKind};
+use crate::source::config_maps::{ClusterSettings, ConfigMap, ConfigMaps, Remark, RemarkKind};
 use crate::source::{Certificate, SystemObject};
+use crate::traces::{Endpoint, ExportProtocol};
 
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub(super) struct Objects {
     maps: ConfigMaps,
     /// What is set by flags, variables or the file is not set by the cluster. The log finds that out by itself.
     is_access_log_set: bool,
+    is_tracing_set: bool,
     done: Done,
     certificate: Option<Certificate>,
     is_certificate_missing: bool,
@@ -36,6 +38,7 @@ struct Done {
     internal_tls: Option<bool>,
     log_level: Option<LevelFilter>,
     access_log: Option<Option<Template>>,
+    tracing: Option<TracingConfig>,
 }
 
 /// What is to be done.
@@ -45,6 +48,7 @@ pub(super) enum Action {
     InternalTls(bool),
     LogLevel(LevelFilter),
     AccessLog(Option<Template>),
+    Tracing(TracingConfig),
     Certificates(Certificate),
     /// All of them, each with its name as it is shown to operators.
     TrustBundles(Vec<(String, String)>),
@@ -56,9 +60,14 @@ impl Objects {
         Self {
             maps: ConfigMaps::new(&config.kubernetes),
             is_access_log_set: config.is_access_log_set,
+            is_tracing_set: config.is_tracing_set,
             done: Done {
                 // That of a log whose filter is not set.
                 log_level: Some(LevelFilter::INFO),
+                // That of a process that traces nothing.
+                tracing: (!config.is_tracing_set)
+                    .then(ClusterSettings::default)
+                    .map(|it| it.tracing),
                 ..Done::default()
             },
             certificate: None,
@@ -80,7 +89,9 @@ impl Objects {
             internal_tls,
             log_level,
             access_log,
+            tracing,
         } = &self.done;
+        let tracing = tracing.as_ref();
         let mode = mesh.map(|it| match it.mode {
             MeshMode::Auto => "auto",
             MeshMode::Enabled => "enabled",
@@ -92,6 +103,9 @@ impl Objects {
             "system-internal-tls": internal_tls.map(|it| if it { "enabled" } else { "disabled" }),
             "loglevel.activator": log_level.map(|it| it.to_string()),
             "logging.enable-request-log": access_log.as_ref().map(Option::is_some),
+            "tracing-protocol": tracing.map(|it| ExportProtocol::name(it.protocol)),
+            "tracing-endpoint": tracing.and_then(|it| it.endpoint.as_ref()).map(Endpoint::to_string),
+            "tracing-sampling-rate": tracing.map(|it| it.sampling_rate),
         })
     }
 
@@ -130,11 +144,16 @@ impl Objects {
                 let level = changed(&mut done.log_level, &settings.log_level);
                 actions.extend(level.map(Action::LogLevel));
             }
-            ConfigMap::Observability if !self.is_access_log_set => {
-                let template = changed(&mut done.access_log, &settings.access_log);
-                actions.extend(template.map(Action::AccessLog));
+            ConfigMap::Observability => {
+                if !self.is_access_log_set {
+                    let template = changed(&mut done.access_log, &settings.access_log);
+                    actions.extend(template.map(Action::AccessLog));
+                }
+                if !self.is_tracing_set {
+                    let tracing = changed(&mut done.tracing, &settings.tracing);
+                    actions.extend(tracing.map(Action::Tracing));
+                }
             }
-            ConfigMap::Observability => {}
         }
         actions
     }

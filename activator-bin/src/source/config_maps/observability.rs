@@ -1,9 +1,9 @@
-//! config-observability: the access log, and what else Knative's activator can do that this one does not.
+//! config-observability: the access log, traces, and what else Knative's activator can do that this one does not.
 //!
 //! /metrics is there whatever the ConfigMap says.
 
 use super::data::{Data, Wrong};
-use super::{ClusterSettings, Found};
+use super::{ClusterSettings, Found, traces};
 use crate::access_log::{Template, TemplateError};
 
 const IS_ON: &str = "logging.enable-request-log";
@@ -29,11 +29,6 @@ const CHOICES: &[Choice] = &[
         not_supported: &["opencensus"],
     },
     Choice {
-        key: "tracing-protocol",
-        supported: &["none"],
-        not_supported: &["grpc", "http/protobuf", "stdout"],
-    },
-    Choice {
         key: "runtime-profiling",
         supported: &["disabled"],
         not_supported: &["enabled"],
@@ -57,6 +52,7 @@ pub(super) fn read(data: Data<'_>, settings: &mut ClusterSettings, found: &mut F
             found.wrong(Wrong::new(choice.key, value, &expected));
         }
     }
+    traces::read(data, settings, found);
     match data.truth(PROFILING) {
         Ok(true) => found.not_supported(PROFILING, "true"),
         Ok(false) => {}

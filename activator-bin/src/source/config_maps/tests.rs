@@ -199,6 +199,77 @@ fn config_observability_says_what_is_logged_of_requests() {
 }
 
 #[test]
+fn config_observability_says_where_spans_go() {
+    let map = ConfigMap::Observability;
+    let check = |pairs: &[(&str, &str)], expected: Option<&str>, said: &[&str]| {
+        let (settings, remarks) = read(map, pairs);
+        let TracingConfig {
+            protocol,
+            endpoint,
+            sampling_rate,
+        } = settings.tracing;
+        let found = protocol.zip(endpoint);
+        let found = found.map(|(it, to)| format!("{it:?} {to} {sampling_rate}"));
+        assert_eq!(
+            (found.as_deref(), remarks),
+            (expected, owned(said)),
+            "{pairs:?}"
+        );
+    };
+    let (protocol, endpoint, rate) = (
+        "tracing-protocol",
+        "tracing-endpoint",
+        "tracing-sampling-rate",
+    );
+    let to = (endpoint, "http://a:4317");
+    check(&[to, (rate, "x")], None, &[]);
+    check(&[(protocol, "None"), to], None, &[]);
+    check(
+        &[(protocol, "grpc"), to],
+        Some("Grpc http://a:4317/ 0"),
+        &[],
+    );
+    check(
+        &[
+            (protocol, "http/protobuf"),
+            (endpoint, "https://a/b"),
+            (rate, "0.5"),
+        ],
+        Some("HttpProtobuf https://a/b 0.5"),
+        &[],
+    );
+    // As Knative reads it.
+    check(
+        &[(protocol, "grpc"), (endpoint, "a.b:4317"), (rate, "1")],
+        Some("Grpc https://a.b:4317/ 1"),
+        &[],
+    );
+    let no_url = "config-observability: tracing-endpoint: expected a URL, http://host:port or https://host:port";
+    check(&[(protocol, "grpc")], None, &[no_url]);
+    check(
+        &[(protocol, "grpc"), (endpoint, "http://u:p@a")],
+        None,
+        &[no_url],
+    );
+    let wrong =
+        "config-observability: tracing-sampling-rate: expected a number from 0 to 1, found \"2\"";
+    check(&[(protocol, "grpc"), to, (rate, "2")], None, &[wrong]);
+    let wrong = "config-observability: tracing-protocol: expected none or grpc or http/protobuf, found \"zipkin\"";
+    check(&[(protocol, "zipkin"), to], None, &[wrong]);
+    let no = "config-observability: tracing-protocol: \"stdout\" is not supported";
+    check(&[(protocol, "stdout")], None, &[no]);
+
+    // A wrong value changes nothing, one that is not supported is none.
+    let mut maps = config_maps();
+    maps.set(map, Some(&data(&[(protocol, "grpc"), to])));
+    let traced = maps.settings().tracing.clone();
+    maps.set(map, Some(&data(&[(protocol, "grpc"), to, (rate, "2")])));
+    assert_eq!(maps.settings().tracing, traced);
+    maps.set(map, Some(&data(&[(protocol, "stdout")])));
+    assert_eq!(maps.settings(), &ClusterSettings::default());
+}
+
+#[test]
 fn what_is_not_supported_is_said_and_the_rest_is_not() {
     let check = |pairs: &[(&str, &str)], said: &[&str]| {
         let (settings, remarks) = read(ConfigMap::Observability, pairs);
@@ -240,13 +311,13 @@ fn what_is_not_supported_is_said_and_the_rest_is_not() {
             ("metrics.backend-destination", "opencensus"),
             ("profiling.enable", "true"),
             ("runtime-profiling", "enabled"),
-            ("tracing-protocol", "grpc"),
+            ("tracing-protocol", "stdout"),
         ],
         &[
             "config-observability: metrics-protocol: \"http/protobuf\" is not supported",
             "config-observability: metrics.backend-destination: \"opencensus\" is not supported",
-            "config-observability: tracing-protocol: \"grpc\" is not supported",
             "config-observability: runtime-profiling: \"enabled\" is not supported",
+            "config-observability: tracing-protocol: \"stdout\" is not supported",
             "config-observability: profiling.enable: \"true\" is not supported",
         ],
     );

@@ -11,13 +11,13 @@ use tokio::time::{Instant, sleep};
 mod reader;
 
 use super::api_server::{ApiServer, RequestError};
-use super::back_off::BackOff;
 use super::health::{Health, WatchHealth};
 use super::limits::ClusterLimits;
 use super::model::Event;
 use super::object::Object;
 use super::progress::{Ask, Progress, WatchEnd};
 use super::resource::Resource;
+use crate::back_off::BackOff;
 use crate::logging::excerpt::Excerpt;
 use reader::{Reader, Stop};
 

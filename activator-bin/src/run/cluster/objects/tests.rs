@@ -69,6 +69,32 @@ fn a_map_changes_only_its_own_settings() {
 }
 
 #[test]
+fn traces_are_set_when_they_change() {
+    let traced = [
+        ("tracing-protocol", "grpc"),
+        ("tracing-endpoint", "http://a:4317"),
+    ];
+    let mut objects_here = objects("");
+    let maps = "config-observability";
+    let actions = objects_here.on_object(map(maps, data(&traced)));
+    let [Action::AccessLog(None), Action::Tracing(config)] = &actions[..] else {
+        panic!("{actions:?}");
+    };
+    assert_eq!(ExportProtocol::name(config.protocol), "grpc");
+    assert_eq!(
+        objects_here.settings()["tracing-endpoint"],
+        "http://a:4317/"
+    );
+    assert_eq!(objects_here.on_object(map(maps, data(&traced))), []);
+    let off = Action::Tracing(ClusterSettings::default().tracing);
+    assert_eq!(objects_here.on_object(map(maps, None)), [off]);
+    // What the file sets stays.
+    let mut objects = objects("[tracing]\nprotocol = 'none'");
+    let actions = objects.on_object(map(maps, data(&traced)));
+    assert_eq!(actions, [Action::AccessLog(None)]);
+}
+
+#[test]
 fn what_the_file_sets_stays() {
     let mut objects = objects("[access_log]\nformat = 'off'");
     let on = data(&[("logging.enable-request-log", "true")]);

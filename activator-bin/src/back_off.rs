@@ -1,17 +1,17 @@
-//! Pauses between attempts to reach the API server. Pure.
+//! Pauses between attempts to reach a peer. Pure.
 
 use std::time::Duration;
 
 /// Pauses that grow with each failure in a row.
 #[derive(Debug)]
-pub(super) struct BackOff {
+pub(crate) struct BackOff {
     first: Duration,
     longest: Duration,
     failures: u32,
 }
 
 impl BackOff {
-    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+    pub(crate) fn new(first: Duration, longest: Duration) -> Self {
         Self {
             first,
             longest,
@@ -19,9 +19,9 @@ impl BackOff {
         }
     }
 
-    /// Something has failed. Returns the pause before the next attempt, and at least `asked`, if the API server asked for
-    /// a pause. `random` is between 0 and 1: activators that failed together shall not return together.
-    pub(super) fn on_failure(&mut self, asked: Option<Duration>, random: f64) -> Duration {
+    /// Something has failed. Returns the pause before the next attempt, and at least `asked`, if the peer asked for a pause. `random` is between 0 and 1: activators that failed together shall not return
+    /// together.
+    pub(crate) fn on_failure(&mut self, asked: Option<Duration>, random: f64) -> Duration {
         let doubled = 2u32.checked_pow(self.failures).unwrap_or(u32::MAX);
         let whole = self.first.saturating_mul(doubled).min(self.longest);
         self.failures = self.failures.saturating_add(1);
@@ -33,7 +33,7 @@ impl BackOff {
     }
 
     /// It works: the next pause is short again.
-    pub(super) fn on_success(&mut self) {
+    pub(crate) fn on_success(&mut self) {
         self.failures = 0;
     }
 }
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn the_api_server_may_ask_for_a_longer_pause_within_the_limit() {
+    fn a_peer_may_ask_for_a_longer_pause_within_the_limit() {
         let mut back_off = BackOff::new(200 * MS, 10_000 * MS);
         assert_eq!(back_off.on_failure(Some(3_000 * MS), 0.0), 3_000 * MS);
         assert_eq!(back_off.on_failure(Some(60_000 * MS), 1.0), 10_000 * MS);
