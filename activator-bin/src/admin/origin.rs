@@ -1,4 +1,4 @@
-//! Refuses changes requested by web pages from elsewhere.
+//! Refuses changes requested by web pages from elsewhere, and streams that would keep others from theirs.
 //!
 //! A page can reach every address that its reader's browser reaches, or point its own name there (DNS rebinding). The
 //! browser then sends the page's host in `Host`, or its origin in `Origin`.
@@ -46,12 +46,26 @@ pub(super) fn check(target: &Uri, headers: &HeaderMap, hosts: &[String]) -> Resu
             "changes are not accepted for the host {name:?}: use an IP address or localhost, or list it in [admin] hosts"
         ));
     }
-    if only(headers, &ORIGIN)?.is_some_and(|origin| !is_same(origin, &own)) {
-        return Err("changes are not accepted from pages of another origin".to_owned());
+    check_page(headers, &own)
+}
+
+/// Whether a web page of another origin did not send this, as far as browsers tell.
+///
+/// # Errors
+/// Why it is refused.
+pub(super) fn check_reader(headers: &HeaderMap) -> Result<(), String> {
+    // What is no browser's may have any host.
+    let own = only(headers, &HOST)?.and_then(Named::parse);
+    own.map_or(Ok(()), |own| check_page(headers, &own))
+}
+
+fn check_page(headers: &HeaderMap, own: &Named) -> Result<(), String> {
+    if only(headers, &ORIGIN)?.is_some_and(|origin| !is_same(origin, own)) {
+        return Err("this is not for pages of another origin".to_owned());
     }
     match only(headers, &SEC_FETCH_SITE)? {
         None | Some("same-origin" | "none") => Ok(()),
-        Some(_) => Err("changes are not accepted from pages of another site".to_owned()),
+        Some(_) => Err("this is not for pages of another site".to_owned()),
     }
 }
 
@@ -62,7 +76,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     match (value, values.next()) {
         (None, _) => Ok(None),
         (Some(Ok(value)), None) => Ok(Some(value)),
-        (Some(_), _) => Err(format!("a change has one {name} header, in ASCII")),
+        (Some(_), _) => Err(format!("there may be one {name} header, in ASCII")),
     }
 }
 

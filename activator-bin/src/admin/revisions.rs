@@ -69,6 +69,7 @@ async fn events(
     target: Uri,
     headers: HeaderMap,
 ) -> ResponseResult {
+    origin::check_reader(&headers).map_err(|why| ErrorResponse(StatusCode::FORBIDDEN, why))?;
     let may_write = access.check_write(&target, &headers).is_ok();
     match events.open(may_write) {
         Some(body) => {

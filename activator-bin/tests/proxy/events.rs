@@ -187,6 +187,20 @@ async fn whether_a_reader_may_change_anything_depends_on_the_host() {
 }
 
 #[tokio::test]
+async fn pages_from_elsewhere_take_no_readers_place() {
+    let activator = start_with(config(&[]));
+    for header in [
+        "Origin: http://elsewhere.example",
+        "Sec-Fetch-Site: cross-site",
+    ] {
+        let mut client = Client::connect(activator.admin_addr()).await;
+        let head = format!("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n{header}\r\n\r\n");
+        client.send(head).await;
+        assert_eq!(client.head().await.status(), 403);
+    }
+}
+
+#[tokio::test]
 async fn a_drain_ends_the_streams_and_who_comes_back_sees_it() {
     let (backend, activator, mut client) = scene().await;
     let admin = activator.admin_addr();
