@@ -1,11 +1,11 @@
 //! For tests of tasks: a folder with a project, and a git repository, of their own.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::command::output;
+use crate::command::{output, run};
 use crate::git::Git;
 
 /// Is removed at its end.
@@ -40,10 +40,16 @@ impl Scratch {
     }
 
     /// A shell script that can be run.
+    ///
+    /// Another process writes it: what this one has open for writing, children that other tests start at that moment
+    /// have open too, and such a file cannot be executed.
     pub(crate) fn program(&self, path: &str, script: &str) {
-        self.write(path, &format!("#!/bin/sh\n{script}\n"));
-        let executable = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(self.root.join(path), executable).unwrap();
+        let source = format!("{path}.source");
+        self.write(&source, &format!("#!/bin/sh\n{script}\n"));
+        let mut install = Command::new("install");
+        install.arg("--mode=755").arg(self.root.join(&source));
+        run(install.arg(self.root.join(path))).unwrap();
+        fs::remove_file(self.root.join(source)).unwrap();
     }
 
     /// Makes it a repository whose first commit, on `main`, is all that was written so far.
