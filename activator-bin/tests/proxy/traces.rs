@@ -1,5 +1,7 @@
 //! Traces: the context that backends get, and the spans of requests, however these end.
 
+mod ends;
+
 use std::sync::mpsc::{Receiver, channel};
 
 use activator_bin::testing::{
@@ -9,9 +11,8 @@ use activator_bin::testing::{
 
 use crate::support::activator::{Ask, PATIENCE, config};
 use crate::support::backend::Backend;
-use crate::support::http1::{HELLO, Message, OK, get, get_with};
+use crate::support::http1::{Message, OK, get, get_with};
 use crate::support::http2::{Http2Client, patiently, read, request};
-use crate::support::upgrade::switched;
 
 /// What a client sends: its trace, its span, and that the trace is recorded.
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -366,99 +367,6 @@ async fn a_wait_in_the_queue_has_a_span() {
             "Internal throttler_try - - false",
             "Client GET 500 500 true"
         ]
-    );
-}
-
-#[tokio::test]
-async fn a_span_ends_when_its_client_disconnects() {
-    let scene = Scene::start(1.0).await;
-    // Before the response begins.
-    let mut client = scene.activator.connect().await;
-    client.send(get("/a")).await;
-    let (_connection, _) = scene.backend.request().await;
-    client.socket.set_zero_linger().unwrap();
-    drop(client);
-    assert_eq!(
-        outcomes(&scene.trace().await),
-        [
-            "Server GET - client_gone true",
-            "Client GET - client_gone true"
-        ]
-    );
-
-    // In the response.
-    let mut client = scene.activator.connect().await;
-    client.send(get("/b")).await;
-    let (mut connection, _) = scene.backend.request().await;
-    connection
-        .send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst")
-        .await;
-    client.head().await;
-    scene.no_more();
-    client.socket.set_zero_linger().unwrap();
-    drop(client);
-    assert_eq!(
-        outcomes(&scene.trace().await),
-        [
-            "Server GET 200 client_gone true",
-            "Client GET 200 client_gone true"
-        ]
-    );
-
-    // The backend does.
-    let mut client = scene.activator.connect().await;
-    client.send(get("/c")).await;
-    let (mut connection, _) = scene.backend.request().await;
-    connection
-        .send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst")
-        .await;
-    client.head().await;
-    drop(connection);
-    assert_eq!(
-        outcomes(&scene.trace().await),
-        [
-            "Server GET 200 backend_reset true",
-            "Client GET 200 backend_reset true"
-        ]
-    );
-}
-
-#[tokio::test]
-async fn refused_requests_have_a_span() {
-    let scene = Scene::start(1.0).await;
-    let mut client = scene.activator.connect().await;
-    let unknown = "BREW /a HTTP/1.1\r\nHost: [::1]:80\r\n";
-    assert_eq!(client.ask(unknown).await.status(), 404);
-    let trace = scene.trace().await;
-    // The mistake is the client's.
-    assert_eq!(outcomes(&trace), ["Server HTTP 404 revision_unknown false"]);
-    let value = |name| trace.spans[0].attribute(name).cloned();
-    assert_eq!(value("http.request.method"), Some("_OTHER".into()));
-    assert_eq!(value("http.request.method_original"), Some("BREW".into()));
-    assert_eq!(value("server.address"), Some("::1".into()));
-    assert_eq!(value("server.port"), Some(80.into()));
-    assert_eq!(value("kn.revision.name"), None);
-
-    let ambiguous = format!("GET /b HTTP/1.1\r\n{HELLO}Host: two\r\n");
-    assert_eq!(client.ask(&ambiguous).await.status(), 400);
-    assert_eq!(
-        outcomes(&scene.trace().await),
-        ["Server GET 400 bad_request false"]
-    );
-}
-
-#[tokio::test]
-async fn an_upgraded_connection_has_its_spans_at_its_end() {
-    let scene = Scene::start(1.0).await;
-    let (mut client, mut connection) = switched(&scene.activator, &scene.backend).await;
-    client.send("up").await;
-    assert_eq!(connection.bytes(2).await, b"up");
-    scene.no_more();
-    drop(client);
-    drop(connection);
-    assert_eq!(
-        outcomes(&scene.trace().await),
-        ["Server GET 101 - false", "Client GET 101 - false"]
     );
 }
 
