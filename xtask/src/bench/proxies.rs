@@ -12,8 +12,8 @@ use anyhow::{Context, Result};
 use crate::support::activator::{choose, program, revision};
 use crate::support::process::{Process, Scratch, Stat, free_address, wait_for_listener};
 
-/// More than any load has. Each may need a second one, to the backend.
-const MAX_CONNECTIONS: usize = 12_000;
+/// More than any load has. Each may need a second one, to the backend, and a process often gets 20,000 files at most.
+const MAX_CONNECTIONS: usize = 9_800;
 const MAX_FILES: usize = 2 * MAX_CONNECTIONS;
 
 /// Which proxy.
