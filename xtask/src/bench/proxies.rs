@@ -6,11 +6,15 @@ mod heavier;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::support::activator::{choose, program, revision};
-use crate::support::process::{Process, Scratch, Stat, free_address, wait_for_listener};
+use crate::support::http::get;
+use crate::support::process::{
+    Process, Scratch, Stat, free_address, wait_for_listener, wait_until,
+};
 
 /// More than any load has. Each may need a second one, to the backend, and a process often gets 20,000 files at most.
 const MAX_CONNECTIONS: usize = 9_800;
@@ -107,6 +111,12 @@ server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=40
         }?;
         wait_for_listener(http1)?;
         wait_for_listener(http2)?;
+        // Some listen before they know where requests go.
+        let what = format!("{} does not pass requests on", subject.name());
+        wait_until(&what, Duration::from_secs(10), || {
+            let answer = get(http1, "/1", &headers(false))?;
+            Ok((answer.status == 200).then_some(()))
+        })?;
         Ok(Self {
             http1,
             http2,
