@@ -45,6 +45,20 @@ const DOCUMENTS: [&str; 6] = [
 const SHELLS: [&str; 3] = ["bash", "fish", "zsh"];
 
 impl Parts {
+    /// Some with these documents, made in 1970.
+    #[cfg(test)]
+    pub(crate) fn made_up(documents: Files) -> Self {
+        Self {
+            program: b"program".to_vec(),
+            completions: SHELLS.map(|shell| (shell, shell.to_owned())).into(),
+            manual: "manual".to_owned(),
+            licences: "licences".to_owned(),
+            sbom: "{}".to_owned(),
+            documents,
+            time: 0,
+        }
+    }
+
     /// Builds the program, and reads the rest.
     pub(crate) fn build(target: &Target) -> Result<Self> {
         let time = time()?;

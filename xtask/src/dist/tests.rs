@@ -9,17 +9,7 @@ use crate::program::VERSION;
 
 #[test]
 fn an_archive_has_all_parts_and_the_sums_of_each() {
-    let parts = Parts {
-        program: b"program".to_vec(),
-        completions: ["bash", "fish", "zsh"]
-            .map(|shell| (shell, shell.to_owned()))
-            .into(),
-        manual: "manual".to_owned(),
-        licences: "licences".to_owned(),
-        sbom: "{}".to_owned(),
-        documents: Files::from([("docs/a.md".to_owned(), File::text("a"))]),
-        time: 0,
-    };
+    let parts = Parts::made_up(Files::from([("docs/a.md".to_owned(), File::text("a"))]));
     let files = files(parts);
     let paths: Vec<_> = files.keys().map(String::as_str).collect();
     let sums = String::from_utf8(files["SHA256SUMS"].content.clone()).expect("text");

@@ -18,17 +18,7 @@ fn units_are_where_systemd_looks_and_the_rest_is_documentation() {
         "docs/metrics.md",
     ];
     let document = |path: &str| (path.to_owned(), File::text(path));
-    let parts = Parts {
-        program: b"program".to_vec(),
-        completions: ["bash", "fish", "zsh"]
-            .map(|shell| (shell, shell.to_owned()))
-            .into(),
-        manual: "manual".to_owned(),
-        licences: "licences".to_owned(),
-        sbom: "{}".to_owned(),
-        documents: Files::from(paths.map(document)),
-        time: 0,
-    };
+    let parts = Parts::made_up(Files::from(paths.map(document)));
     let release = Release {
         revision: 1,
         architecture: "amd64",
