@@ -6,6 +6,7 @@ use activator_bin::testing::{AccessLog, Activator, Config, Format, Options, Prot
 use http::Request;
 use serde_json::{Value as Json, json};
 
+use crate::begun::begun;
 use crate::support::activator::{Ask, PATIENCE, config, hello};
 use crate::support::backend::Backend;
 use crate::support::http1::{HELLO, OK, get, get_with};
@@ -186,14 +187,7 @@ async fn a_client_that_disconnects_leaves_a_line() {
     );
 
     // In the response: what was sent counts.
-    let mut client = scene.activator.connect().await;
-    client.send(get("/b")).await;
-    let (mut connection, _) = scene.backend.request().await;
-    connection
-        .send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst")
-        .await;
-    client.head().await;
-    assert_eq!(client.bytes(5).await, b"first");
+    let (client, _connection) = begun(&scene.activator, &scene.backend, "/b").await;
     client.socket.set_zero_linger().unwrap();
     drop(client);
     assert_eq!(

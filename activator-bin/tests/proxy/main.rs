@@ -6,6 +6,7 @@ mod admin;
 mod backend_failures;
 mod backend_readiness;
 mod backend_tls;
+mod begun;
 mod bodies;
 mod body_limit;
 mod certificates;

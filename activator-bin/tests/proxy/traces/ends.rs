@@ -1,6 +1,7 @@
 //! The ends of requests, as their spans show them.
 
 use super::{Scene, outcomes};
+use crate::begun::begun;
 use crate::support::activator::Ask;
 use crate::support::http1::{HELLO, get};
 use crate::support::upgrade::switched;
@@ -23,13 +24,7 @@ async fn a_span_ends_when_its_client_disconnects() {
     );
 
     // In the response.
-    let mut client = scene.activator.connect().await;
-    client.send(get("/b")).await;
-    let (mut connection, _) = scene.backend.request().await;
-    connection
-        .send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst")
-        .await;
-    client.head().await;
+    let (client, _connection) = begun(&scene.activator, &scene.backend, "/b").await;
     scene.no_more();
     client.socket.set_zero_linger().unwrap();
     drop(client);
@@ -42,13 +37,7 @@ async fn a_span_ends_when_its_client_disconnects() {
     );
 
     // The backend does.
-    let mut client = scene.activator.connect().await;
-    client.send(get("/c")).await;
-    let (mut connection, _) = scene.backend.request().await;
-    connection
-        .send("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nfirst")
-        .await;
-    client.head().await;
+    let (_client, connection) = begun(&scene.activator, &scene.backend, "/c").await;
     drop(connection);
     assert_eq!(
         outcomes(&scene.trace().await),
