@@ -68,11 +68,11 @@ impl Tunnel {
         } = self;
         client.on_switch();
         let copying = async {
-            let (mut backend, next) = Far::new(backend.await.map_err(io::Error::other)?);
+            let (mut backend, next) = far::open(backend.await.map_err(io::Error::other)?);
             let (up, down) = (Direction::new(first), Direction::new(next));
             let on_bytes = || deadline.on_activity();
             copy(stream, &mut backend, up, down, on_bytes).await?;
-            backend.complete();
+            far::complete(&backend);
             Ok(())
         };
         tokio::select! {

@@ -82,7 +82,7 @@ pub(super) async fn socket(
     until: Instant,
     recall: &Recall,
 ) -> Result<Socket, UpstreamError> {
-    establish(backend, || Socket::connect(backend), until, recall).await
+    establish(backend, || socket::connect(backend), until, recall).await
 }
 
 async fn establish<S, C: Future<Output = io::Result<S>>>(
