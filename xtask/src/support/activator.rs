@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -35,17 +35,8 @@ impl Activator {
         let (http, http2, admin) = (free_address()?, free_address()?, free_address()?);
         let file = scratch.path(FILE);
         std::fs::write(&file, text(config, http, http2, admin))?;
-        let process = Process::start(
-            std::process::Command::new(program())
-                .arg("--config")
-                .arg(&file)
-                .args(flags)
-                .stdout(Stdio::null()),
-        )?;
-        wait_for_listener(admin)?;
-        wait_for_listener(http)?;
         Ok(Self {
-            process,
+            process: serving(&file, flags, [admin, http])?,
             http,
             http2,
             admin,
@@ -57,14 +48,9 @@ impl Activator {
     pub(crate) fn restart(&mut self) -> Result<()> {
         self.process.signal("TERM")?;
         self.process.wait(Duration::from_secs(40))?;
-        self.process = Process::start(
-            std::process::Command::new(program())
-                .arg("--config")
-                .arg(self.scratch.path(FILE))
-                .stdout(Stdio::null()),
-        )?;
-        wait_for_listener(self.admin)?;
-        wait_for_listener(self.http)
+        let file = self.scratch.path(FILE);
+        self.process = serving(&file, &[], [self.admin, self.http])?;
+        Ok(())
     }
 
     /// Replaces the configuration file, as an editor does: a new file is moved over the old one.
@@ -112,6 +98,15 @@ impl Activator {
 }
 
 const FILE: &str = "activator.toml";
+
+/// Starts the program, and waits until it listens at each of the ports.
+fn serving(file: &Path, flags: &[&str], ports: [SocketAddr; 2]) -> Result<Process> {
+    let mut command = Command::new(program());
+    command.arg("--config").arg(file).args(flags);
+    let process = Process::start(command.stdout(Stdio::null()))?;
+    ports.into_iter().try_for_each(wait_for_listener)?;
+    Ok(process)
+}
 
 fn text(config: &str, http: SocketAddr, http2: SocketAddr, admin: SocketAddr) -> String {
     format!("{config}\n[listen]\nhttp = \"{http}\"\nhttp2 = \"{http2}\"\nadmin = \"{admin}\"\n")
