@@ -28,6 +28,8 @@ pub(super) struct Service {
     reported: Reported,
     /// The number of its instances that are ready.
     pub(super) ready: u32,
+    /// Whether one was ready since the last report that is not any longer.
+    pub(super) was_ready: bool,
     /// The number of its instances in any state.
     pub(super) instances: u32,
     pub(super) wanted: u32,
@@ -48,6 +50,7 @@ impl Service {
             autoscaler: Autoscaler::new(&launch.scale, limit, 0, now),
             reported: Reported::default(),
             ready: 0,
+            was_ready: false,
             instances: 0,
             wanted: 0,
             waits_since: None,
@@ -82,9 +85,12 @@ impl Service {
             .record(stat.average_concurrent_requests, now);
     }
 
-    /// Takes a report of a period.
-    pub(super) fn on_report(&mut self, stat: &Stat) {
+    /// Takes a report of a period. Returns whether there were requests, unless no instance is ready now and one was: it may
+    /// have responded to them, and they ask for no other.
+    pub(super) fn on_report(&mut self, stat: &Stat) -> bool {
         self.reported.on_report(stat);
+        let was_ready = std::mem::take(&mut self.was_ready);
+        stat.request_count > 0 && (self.ready > 0 || !was_ready)
     }
 
     /// A second is over: to be called in the middle of seconds, so that none has two.

@@ -209,8 +209,7 @@ impl Task {
                     self.on_first_request(&message.key);
                 }
                 Report::Tick => {
-                    service.on_report(&message.stat);
-                    if message.stat.request_count > 0 {
+                    if service.on_report(&message.stat) {
                         self.on_requests(&message.key);
                     }
                 }

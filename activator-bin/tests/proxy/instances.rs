@@ -17,6 +17,9 @@ mod operators;
 /// The program under test, which can serve too: see `activator echo`.
 pub(super) const PROGRAM: &str = env!("CARGO_BIN_EXE_activator");
 
+/// How often requests are reported.
+const REPORTS: Duration = Duration::from_millis(100);
+
 /// `default/hello` with these lines in its section. `{echo}` in them is the program and argument of an echo server.
 fn launched(lines: &str) -> Config {
     let lines = lines.replace("{echo}", &format!("'{PROGRAM}', 'echo'"));
@@ -24,7 +27,7 @@ fn launched(lines: &str) -> Config {
         "
         workers = 2
         drain_timeout = '5s'
-        reporter = {{ interval = '100ms' }}
+        reporter = {{ interval = '{REPORTS:?}' }}
         admin = {{ write = true }}
         [[revision]]
         namespace = 'default'

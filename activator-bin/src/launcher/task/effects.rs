@@ -177,6 +177,7 @@ impl Task {
             }
             if change.from == Some(State::Ready) {
                 service.ready = service.ready.saturating_sub(1);
+                service.was_ready = true;
             }
             if change.to == Some(State::Ready) {
                 service.ready += 1;

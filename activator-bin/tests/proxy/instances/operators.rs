@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use super::{admin, launched, pids, start, status, until_state, until_status};
+use super::{REPORTS, admin, launched, pids, start, status, until_state, until_status};
 use crate::support::activator::{Ask, start_with};
 use crate::support::metrics::{metrics, until_line};
 
@@ -30,6 +30,23 @@ async fn a_revision_is_woken_and_put_to_sleep() {
     admin(&activator, SLEEP).await;
     until_state(&activator, "stopped").await;
     assert_eq!(activator.connect().await.get("/").await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_report_of_what_was_responded_to_wakes_nothing() {
+    let activator = start("command = [{echo}]\nmax_scale = 1");
+    let mut client = activator.connect().await;
+    // The first one was reported before an instance was ready.
+    for _ in 0..2 {
+        assert_eq!(client.get("/").await.status(), 200);
+    }
+    admin(&activator, SLEEP).await;
+    until_state(&activator, "stopped").await;
+    // The second one is in one of these reports.
+    tokio::time::sleep(4 * REPORTS).await;
+    let asleep = status(&activator).await;
+    assert_eq!(asleep["state"], "stopped", "{asleep}");
+    assert_eq!(asleep["starts"], json!({ "first_request": 1 }));
 }
 
 #[tokio::test]
