@@ -48,11 +48,22 @@ impl Subject {
     }
 }
 
+/// A proxy or the backend. Its workers end with it: those of nginx do only when they are told.
+struct Server(Process);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // What does not end is killed.
+        let _ = self.0.signal("TERM");
+        let _ = self.0.wait(Duration::from_secs(5));
+    }
+}
+
 /// The backend: nginx, with files of the sizes that are requested.
 pub(super) struct Backend {
     http1: SocketAddr,
     http2: SocketAddr,
-    _process: Process,
+    _server: Server,
     _scratch: Scratch,
 }
 
@@ -74,7 +85,7 @@ impl Backend {
         Ok(Self {
             http1,
             http2,
-            _process: process,
+            _server: Server(process),
             _scratch: scratch,
         })
     }
@@ -84,7 +95,7 @@ impl Backend {
 pub(super) struct Proxy {
     pub(super) http1: SocketAddr,
     pub(super) http2: SocketAddr,
-    process: Process,
+    server: Server,
     _scratch: Scratch,
 }
 
@@ -120,7 +131,7 @@ server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=40
         Ok(Self {
             http1,
             http2,
-            process,
+            server: Server(process),
             _scratch: scratch,
         })
     }
@@ -142,7 +153,7 @@ server {{ listen {http1} backlog=4096 reuseport; listen {http2} http2 backlog=40
 
     /// Over the process and its children.
     fn sum(&self, of: impl Fn(u32) -> Result<f64>) -> Result<f64> {
-        let id = self.process.id();
+        let id = self.server.0.id();
         let children = std::fs::read_to_string(format!("/proc/{id}/task/{id}/children"))?;
         let children = children.split_whitespace().map(str::parse::<u32>);
         let mut all = children.collect::<Result<Vec<_>, _>>()?;
