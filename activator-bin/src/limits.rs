@@ -80,7 +80,7 @@ pub enum HalfClose {
 }
 
 impl Limits {
-    /// The header limit passed to hyper for HTTP/1. `None` below hyper's default, since any other limit makes it
+    /// The header limit for HTTP/1, also passed to hyper. `None` below hyper's default, since any other limit makes it
     /// allocate for every message; the proxy enforces smaller limits, as it does for HTTP/2.
     pub(crate) fn http1_max_headers(&self) -> Option<usize> {
         const HYPER_DEFAULT: usize = 100;

@@ -186,7 +186,7 @@ impl Proxy {
         match passed.await {
             Ok((
                 BackendResponse {
-                    mut response,
+                    response,
                     lease,
                     slot,
                 },
@@ -194,9 +194,13 @@ impl Proxy {
             )) => {
                 let held = accepted.responded(slot, response.status());
                 if upgrade::is_switch(&response) {
-                    let backend = hyper::upgrade::on(&mut response);
-                    return response
-                        .map(|_| ResponseBody::switched(backend, lease, held, deadline));
+                    return match lease.switch() {
+                        Some(backend) => {
+                            response.map(|_| ResponseBody::switched(backend, held, deadline))
+                        }
+                        // Only HTTP/1 switches, and it keeps its connection until here.
+                        None => response.map(|_| ResponseBody::whole("", held)),
+                    };
                 }
                 let relay = |body| Box::new(Relay::new(body, lease, held));
                 response.map(|body| ResponseBody::relayed(relay(body), deadline))
@@ -297,7 +301,7 @@ impl Proxy {
         if let Some(offer) = &offer {
             offer.to_backend(request.headers_mut());
         }
-        let (mut response, lease) = loop {
+        let (mut response, mut lease) = loop {
             traced::on_attempt(trace, attempts.backend(), &mut request);
             let exchange = self.exchange(attempts.backend(), request, offer.as_ref(), client);
             let outcome = exchange.await;
@@ -323,7 +327,7 @@ impl Proxy {
                 .remember(std::time::Instant::now());
         }
         let slot = attempts.succeed();
-        client.on_names(lease.names());
+        client.on_names(lease.take_names());
         if upgrade::is_switch(&response) {
             upgrade::to_client(&mut response);
         } else {

@@ -10,14 +10,13 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Request, Response, Version};
-use hyper::client::conn::http1;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::limits::Limits;
 use crate::message::head::Names;
 use crate::message::request_body::RequestBody;
-use crate::message::target::Target;
 use crate::tls::BackendTls;
 use crate::upstream::backend::Backend;
 
@@ -25,23 +24,21 @@ pub(crate) mod backend;
 mod connect;
 mod error;
 mod exchange;
+mod http1;
 mod http2;
 mod line;
 pub(crate) mod place;
 mod pool;
 pub(crate) mod protocol;
 mod recall;
-mod request_line;
 mod response_body;
 mod socket;
-mod wire;
 mod written;
 
 use exchange::exchange;
 use http2::Http2;
 use pool::Pool;
 use recall::Call;
-use socket::Socket;
 
 pub(crate) use error::{Failed, UpstreamError};
 pub(crate) use recall::Recall;
@@ -58,7 +55,6 @@ const RELIEVED: Duration = Duration::from_millis(20);
 
 /// One worker's connections to the backends.
 pub(crate) struct Upstream {
-    http: http1::Builder,
     pool: Rc<Pool>,
     http2: Http2,
     tls: Option<Arc<BackendTls>>,
@@ -68,14 +64,18 @@ pub(crate) struct Upstream {
     most_idle: usize,
 }
 
-/// A connection without TLS that has left HTTP.
-pub(crate) type Plain = wire::Wire<line::Line<Socket>>;
+/// A connection that has left HTTP.
+pub(crate) type Switched = line::Line<socket::Far>;
 
 /// A request's share of a connection. Dropping it before the response is complete aborts the request, so that the
 /// backend notices.
 pub(crate) enum Lease {
     /// The whole connection.
-    Http1(pool::Checkout),
+    Http1 {
+        lease: pool::Checkout,
+        /// The response's header names as they were spelled.
+        names: Names,
+    },
     /// One of its streams.
     Http2(http2::Stream),
 }
@@ -83,30 +83,38 @@ pub(crate) enum Lease {
 impl Lease {
     /// Returns an HTTP/1 connection to the pool, once the response is complete and the request is sent.
     pub(crate) fn give_back(&mut self) {
-        if let Self::Http1(lease) = self {
+        if let Self::Http1 { lease, .. } = self {
             lease.give_back();
         }
     }
 
     /// Sends no further request on an HTTP/1 connection.
     pub(crate) fn retire(&mut self) {
-        if let Self::Http1(lease) = self {
+        if let Self::Http1 { lease, .. } = self {
             lease.retire();
         }
     }
 
-    /// The response's header names as they were spelled.
-    pub(crate) fn names(&self) -> Names {
+    /// Takes the response's header names as they were spelled.
+    pub(crate) fn take_names(&mut self) -> Names {
         match self {
-            Self::Http1(lease) => lease.names(),
+            Self::Http1 { names, .. } => std::mem::take(names),
             Self::Http2(_) => Names::default(),
+        }
+    }
+
+    /// Takes the connection of a response that switches protocols, with what was already read.
+    pub(crate) fn switch(self) -> Option<(Switched, Bytes)> {
+        match self {
+            Self::Http1 { mut lease, .. } => lease.take_line(),
+            Self::Http2(_) => None,
         }
     }
 
     /// Whether the rest of the request is still being sent, after a complete response.
     pub(crate) fn is_uploading(&self) -> bool {
         match self {
-            Self::Http1(lease) => lease.is_uploading(),
+            Self::Http1 { lease, .. } => lease.is_uploading(),
             Self::Http2(stream) => stream.is_uploading(),
         }
     }
@@ -114,7 +122,7 @@ impl Lease {
     /// Ready when the rest of the request was sent after a complete response, or cannot be sent.
     pub(crate) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match self {
-            Self::Http1(lease) => lease.poll_uploaded(cx),
+            Self::Http1 { lease, .. } => lease.poll_uploaded(cx),
             Self::Http2(stream) => stream.poll_uploaded(cx),
         }
     }
@@ -124,13 +132,7 @@ impl Upstream {
     /// For one of the workers that listen to `recall`.
     pub(crate) fn new(limits: Limits, tls: Option<Arc<BackendTls>>, recall: &Recall) -> Self {
         let most_idle = recall.share(limits.max_backend_idle_connections);
-        let mut http = http1::Builder::new();
-        http.max_buf_size(limits.max_header_size);
-        if let Some(most) = limits.http1_max_headers() {
-            http.max_headers(most);
-        }
         Self {
-            http,
             pool: Rc::new(Pool::new(&limits, most_idle)),
             http2: Http2::new(limits, tls.clone(), recall.clone()),
             tls,
@@ -162,10 +164,7 @@ impl Upstream {
             let (response, stream) = Box::pin(self.http2.send(backend, request)).await?;
             return Ok((response, Lease::Http2(stream)));
         }
-        // A target that `http::Uri` cannot hold needs a new connection.
-        if request.extensions().get::<Target>().is_none()
-            && let Some(connection) = self.pool.take(endpoint)
-        {
+        if let Some(connection) = self.pool.take(endpoint) {
             match exchange(self.lease(backend, connection), request, Some(&renew)).await {
                 Ok(response) => return Ok(response),
                 Err(failed) => request = failed.on_used_connection()?,
@@ -179,14 +178,11 @@ impl Upstream {
         backend: &Arc<Backend>,
         request: Box<Request<RequestBody>>,
     ) -> Result<(Response<BackendBody>, Lease), Failed> {
-        let target = request.extensions().get::<Target>().cloned();
         let connecting = connect::connect(
-            &self.http,
             &backend.endpoint,
             self.tls.as_deref(),
-            self.limits,
+            &self.limits,
             &self.recall,
-            target,
         );
         let connection = match connecting.await {
             Ok(connection) => connection,
@@ -247,6 +243,7 @@ impl Upstream {
             tokio::select! {
                 biased;
                 _ = sweep.tick() => self.sweep(),
+                () = self.pool.closed() => self.pool.drop_closed(),
                 call = recalled.next() => self.close(call),
             }
         }

@@ -5,7 +5,7 @@
 mod names;
 mod respelling;
 
-pub(crate) use names::{Names, Reading, to_canonical};
+pub(crate) use names::{Names, to_canonical};
 pub(crate) use respelling::Respelling;
 
 use memchr::memchr;

@@ -40,7 +40,7 @@ pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap, framing: Framing) {
     for name in names {
         headers.remove(name);
     }
-    // Hyper sends only announced trailers.
+    // Only announced trailers are sent, by hyper to clients as well.
     let trailers = match framing {
         Framing::Chunked => trailers::announced(headers),
         Framing::Empty | Framing::Length => None,

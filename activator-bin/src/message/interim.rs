@@ -2,6 +2,7 @@
 //!
 //! What must not live here: those for HTTP/1 clients, which belong to the connection.
 
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use http::{HeaderMap, Response, StatusCode};
@@ -11,13 +12,29 @@ use tokio::sync::{Notify, oneshot};
 /// Once this many wait, further ones are dropped.
 const ENOUGH: usize = 16;
 
+/// What is called with the informational responses of an HTTP/1 backend. A request extension, which must be `Send`.
+#[derive(Clone)]
+pub(crate) struct OnInterim(Arc<Call>);
+
+type Call = dyn Fn(&Response<()>) + Send + Sync;
+
+impl OnInterim {
+    pub(crate) fn new(call: impl Fn(&Response<()>) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(call))
+    }
+
+    pub(crate) fn call(&self, response: &Response<()>) {
+        (self.0)(response);
+    }
+}
+
 /// The backend sent 100 (Continue).
 #[derive(Debug)]
 pub(crate) struct Wanted;
 
 /// The unsent informational responses of one request.
 ///
-/// Used by a single thread; the callback that hyper takes must be `Send`.
+/// Used by a single thread; a request extension must be `Send`.
 #[derive(Debug, Default)]
 pub(crate) struct Interim {
     state: Mutex<State>,

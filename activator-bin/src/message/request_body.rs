@@ -96,6 +96,11 @@ impl RequestBody {
         }
     }
 
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self::new(None, None)
+    }
+
     /// A body received over HTTP/2, with the client's informational responses.
     pub(crate) fn http2(from: H2Body, interim: Arc<Interim>) -> Self {
         let has_body = !from.is_end_stream();

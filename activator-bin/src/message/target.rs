@@ -1,7 +1,7 @@
 //! Valid request targets that `http::Uri` cannot hold: quotes and angle brackets that RFC 3986 wants escaped, bytes
 //! that are not UTF-8, and very long ones.
 //!
-//! Hyper reads and writes a stand-in of the same form, in which the odd bytes are replaced.
+//! Hyper reads a stand-in of the same form, in which the odd bytes are replaced.
 
 use bytes::Bytes;
 use http::Uri;

@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::relay::Relay;
 use crate::client::Client;
 use crate::message::hop_by_hop::informational_to_client;
-use crate::message::interim::{Interim, Wanted};
+use crate::message::interim::{Interim, OnInterim, Wanted};
 use crate::message::request_body::{RequestBody, ResponseOver};
 use crate::timeouts::{Deadline, TimeoutLimits};
 
@@ -53,7 +53,7 @@ fn relay_http1(
     let expects_continue = want.is_some();
     let want = Mutex::new(want);
     let to = Arc::clone(&client.informational);
-    hyper::ext::on_informational(request, move |response| {
+    let on_interim = OnInterim::new(move |response| {
         to.on_arrival();
         if response.status() == StatusCode::CONTINUE && expects_continue {
             // Hyper sends it when the body is first polled, and only once.
@@ -66,6 +66,7 @@ fn relay_http1(
         informational_to_client(&mut headers);
         to.send(response.status(), &headers);
     });
+    request.extensions_mut().insert(on_interim);
 }
 
 /// Counts informational responses as activity of the response, for as long as it is polled.

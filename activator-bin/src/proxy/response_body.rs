@@ -5,14 +5,13 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use hyper::upgrade::OnUpgrade;
 use reporter_metrics::ErrorReason;
 
 use super::held::Held;
 use super::relay::Relay;
 use super::tunnel::Tunnel;
 use crate::timeouts::Deadline;
-use crate::upstream::{Lease, ReceiveError};
+use crate::upstream::{ReceiveError, Switched};
 
 pub(crate) struct ResponseBody(Content);
 
@@ -103,12 +102,11 @@ impl ResponseBody {
 
     /// An empty body, followed by the connection of the backend that switched protocols.
     pub(crate) fn switched(
-        backend: OnUpgrade,
-        lease: Lease,
+        backend: (Switched, Bytes),
         held: Held,
         deadline: Deadline<Box<Relay>>,
     ) -> Self {
-        let tunnel = Tunnel::new(backend, lease, held, deadline);
+        let tunnel = Tunnel::new(backend, held, deadline);
         Self(Content::Switched(Some(tunnel)))
     }
 

@@ -45,7 +45,6 @@ pub(super) fn to_backend(
         headers.insert(CONTENT_LENGTH, length.into());
     }
     if framing == Framing::Chunked && !is_http2 {
-        // Without it hyper would send a GET without its body.
         headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
     headers.remove(NAMESPACE);

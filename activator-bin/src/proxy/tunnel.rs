@@ -7,14 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
-use hyper::upgrade::OnUpgrade;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::held::Held;
 use super::relay::Relay;
 use crate::client::Client;
 use crate::timeouts::Deadline;
-use crate::upstream::Lease;
+use crate::upstream::Switched;
 
 mod far;
 
@@ -25,23 +24,22 @@ const CHUNK: usize = 16 * 1024;
 
 /// The backend's end, and what the request holds until both ends are closed.
 pub(crate) struct Tunnel {
-    backend: OnUpgrade,
-    /// Kept until the backend's connection has left HTTP as well.
-    lease: Lease,
+    backend: Far,
+    /// What it has already sent.
+    sent: Bytes,
     held: Held,
     deadline: Deadline<Box<Relay>>,
 }
 
 impl Tunnel {
     pub(crate) fn new(
-        backend: OnUpgrade,
-        lease: Lease,
+        (backend, sent): (Switched, Bytes),
         held: Held,
         deadline: Deadline<Box<Relay>>,
     ) -> Self {
         Self {
-            backend,
-            lease,
+            backend: Far::new(backend),
+            sent,
             held,
             deadline,
         }
@@ -61,18 +59,17 @@ impl Tunnel {
         client: &Client,
     ) -> io::Result<()> {
         let Self {
-            backend,
-            lease: _lease,
+            mut backend,
+            sent,
             mut held,
             deadline,
         } = self;
         client.on_switch();
         let copying = async {
-            let (mut backend, next) = far::open(backend.await.map_err(io::Error::other)?);
-            let (up, down) = (Direction::new(first), Direction::new(next));
+            let (up, down) = (Direction::new(first), Direction::new(sent));
             let on_bytes = || deadline.on_activity();
-            copy(stream, &mut backend, up, down, on_bytes).await?;
-            far::complete(&backend);
+            copy(stream, &mut backend.0, up, down, on_bytes).await?;
+            backend.complete();
             Ok(())
         };
         tokio::select! {
@@ -96,7 +93,7 @@ impl Tunnel {
 /// Copies both ways. Calls `on_bytes` for each piece read.
 async fn copy(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
-    backend: &mut Far,
+    backend: &mut (impl AsyncRead + AsyncWrite + Unpin),
     mut up: Direction,
     mut down: Direction,
     on_bytes: impl Fn(),

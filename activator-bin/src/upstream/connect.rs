@@ -3,22 +3,19 @@
 use std::io;
 use std::time::Duration;
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::UpstreamError;
 use super::error::Missing;
-use super::line::{Line, Stream};
+use super::line::Line;
 use super::place::Place;
 use super::pool::Connection;
 use super::recall::Recall;
 use super::socket::{self, Socket};
-use super::wire::Wire;
 use crate::limits::Limits;
-use crate::message::target::Target;
 use crate::os::open_files;
 use crate::tls::{ALPN_HTTP1, BackendTls};
 use crate::upstream::backend::{Endpoint, OverTls};
@@ -26,54 +23,23 @@ use crate::upstream::backend::{Endpoint, OverTls};
 /// Pauses in milliseconds, after each attempt that found no free descriptor.
 const SCARCITY_PAUSES: [u64; 6] = [1, 5, 10, 20, 40, 80];
 
-/// Opens an HTTP/1 connection for a request. `target` is set if hyper cannot represent the request's target. A task
-/// of the current worker drives the connection until it is closed.
+/// Opens a connection for HTTP/1.
 pub(super) async fn connect(
-    http: &http1::Builder,
     backend: &Endpoint,
     tls: Option<&BackendTls>,
-    limits: Limits,
+    limits: &Limits,
     recall: &Recall,
-    target: Option<Target>,
 ) -> Result<Connection, UpstreamError> {
     let place = &backend.place;
     let until = Instant::now() + limits.connect_timeout;
-    match &backend.tls {
-        None => open(http, place, socket(place, until, recall).await?, target).await,
+    let stream = match &backend.tls {
+        None => Either::Left(socket(place, until, recall).await?),
         Some(over) => {
             let stream = private(over, tls, ALPN_HTTP1, until, recall).await?;
-            open(http, place, stream, target).await
+            Either::Right(Box::new(stream))
         }
-    }
-}
-
-async fn open(
-    http: &http1::Builder,
-    backend: &Place,
-    stream: impl Stream + Send + 'static,
-    target: Option<Target>,
-) -> Result<Connection, UpstreamError> {
-    let line = Line::new(stream);
-    let traffic = line.traffic();
-    let wire = Wire::new(line, target);
-    let heads = wire.heads();
-    let (requests, driver) = http
-        .handshake(TokioIo::new(wire))
-        .await
-        .map_err(|error| UpstreamError::exchange(backend, error))?;
-    let backend = backend.clone();
-    let driving = tokio::task::spawn_local(async move {
-        // The request waiting for a response gets the error as well.
-        if let Err(error) = driver.with_upgrades().await {
-            tracing::debug!(%backend, %error, "backend connection ended with an error");
-        }
-    });
-    Ok(Connection::new(
-        requests,
-        driving.abort_handle(),
-        traffic,
-        heads,
-    ))
+    };
+    Ok(Connection::new(Line::new(stream), limits))
 }
 
 /// Connects. If the process is out of descriptors, closes idle backend connections first.

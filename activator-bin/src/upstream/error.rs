@@ -6,6 +6,7 @@ use std::io;
 use http::Request;
 use reporter_metrics::ErrorReason;
 
+use super::http1::{Fault, Invalid};
 use super::place::Place;
 use crate::logging::excerpt::Excerpt;
 use crate::message::request_body::RequestBody;
@@ -45,7 +46,7 @@ pub(crate) enum UpstreamError {
     #[error("backend {backend} sent an invalid response: {}", Excerpt(.source))]
     Invalid {
         backend: Box<Place>,
-        source: hyper::Error,
+        source: Invalid,
     },
     /// It switched to a protocol that was not offered.
     #[error("backend {0} switched to a protocol that was not requested")]
@@ -186,22 +187,20 @@ impl UpstreamError {
         }
     }
 
-    pub(super) fn exchange(backend: &Place, error: hyper::Error) -> Self {
+    pub(super) fn http1(backend: &Place, fault: Fault) -> Self {
         let backend = Box::new(backend.clone());
-        if error.is_user() {
-            return Self::RequestBody(error.into());
-        }
-        if error.is_parse() {
-            return Self::Invalid {
+        match fault {
+            Fault::RequestBody(source) => Self::RequestBody(source),
+            Fault::Invalid(source) => Self::Invalid { backend, source },
+            Fault::Closed => Self::Lost {
                 backend,
-                source: error,
-            };
+                source: None,
+            },
+            Fault::Io(source) => Self::Lost {
+                backend,
+                source: Some(source),
+            },
         }
-        let source = error
-            .source()
-            .and_then(|source| source.downcast_ref::<io::Error>())
-            .map(|error| error.kind().into());
-        Self::Lost { backend, source }
     }
 
     pub(super) fn http2(backend: &Place, error: h2::Error) -> Self {

@@ -16,7 +16,7 @@ pub(super) type Renew<'a> = dyn Fn(&mut Request<RequestBody>) + 'a;
 /// Sends `request` on one connection and waits for the head of the response. A reused connection may be closed at any
 /// time, so the request must be cheap to restore; `renew` restores its extensions.
 pub(super) async fn exchange(
-    mut lease: Checkout,
+    lease: Checkout,
     request: Box<Request<RequestBody>>,
     renew: Option<&Renew<'_>>,
 ) -> Result<(Response<BackendBody>, Lease), Failed> {
@@ -28,12 +28,19 @@ pub(super) async fn exchange(
         copy(&request).map_or(Spare::None, Spare::Whole)
     };
     let is_recorded = matches!(spare, Spare::Recorded(_));
-    let mut failed = match lease.send(*request, is_recorded).await {
-        Ok(response) => return Ok((response.map(BackendBody::Http1), Lease::Http1(lease))),
-        Err(failed) => failed,
+    let fault = match lease.send(*request, is_recorded).await {
+        Ok((response, names)) => {
+            drop(spare);
+            if lease.upload_rest() {
+                // If the rest is not read, hyper notices now, and says so in the head of the response.
+                tokio::task::yield_now().await;
+            }
+            let lease = Lease::Http1 { lease, names };
+            return Ok((response.map(BackendBody::Http1), lease));
+        }
+        Err(fault) => fault,
     };
-    let unsent = failed.take_message().map(Box::new);
-    let error = UpstreamError::exchange(lease.place(), failed.into_error());
+    let error = UpstreamError::http1(lease.place(), fault);
     let is_silent = matches!(error, UpstreamError::Lost { .. }) && !lease.has_response();
     let mut failed = Failed::from(error);
     if is_silent {
@@ -46,9 +53,6 @@ pub(super) async fn exchange(
             }),
             Spare::Whole(request) => Some(request).filter(|spare| spare.body().is_whole()),
         };
-    }
-    if unsent.is_some() {
-        failed.again = unsent;
     }
     Err(failed)
 }

@@ -1,13 +1,10 @@
-//! A connection to a backend below HTTP: whether the backend has sent anything, and when the kernel gives up on it.
+//! A connection to a backend below HTTP: when the kernel gives up on it.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -41,49 +38,11 @@ impl Stream for TlsStream<TcpStream> {
 /// A connection to a backend.
 pub(crate) struct Line<S> {
     stream: S,
-    traffic: Arc<Traffic>,
+    /// What was sent since the current request began.
+    sent: usize,
     /// Whether requests share it. What the backend sends for one then shows that it reads what is sent for all.
     is_shared: bool,
     is_watched: bool,
-}
-
-/// What was transferred since the current request began. Used by a single thread; hyper requires `Send`, hence the
-/// atomics.
-#[derive(Default)]
-pub(super) struct Traffic {
-    has_response: AtomicBool,
-    sent: AtomicUsize,
-    is_recorded: AtomicBool,
-    /// Everything sent before the first byte was received.
-    record: Mutex<Vec<u8>>,
-}
-
-/// The most capacity that the record keeps between requests.
-const RECORD: usize = 2 * 1024;
-
-impl Traffic {
-    /// The next request begins; everything sent before it has been read by the backend. `is_recorded` records what is
-    /// sent, until the first byte is received. Only for requests without a body.
-    pub(super) fn begin(&self, is_recorded: bool) {
-        if self.is_recorded.load(Ordering::Relaxed) {
-            let mut record = self.record.lock();
-            record.clear();
-            record.shrink_to(RECORD);
-        }
-        self.is_recorded.store(is_recorded, Ordering::Relaxed);
-        self.has_response.store(false, Ordering::Relaxed);
-        self.sent.store(0, Ordering::Relaxed);
-    }
-
-    /// Calls `read` with what was recorded.
-    pub(super) fn recorded<T>(&self, read: impl FnOnce(&[u8]) -> T) -> T {
-        read(&self.record.lock())
-    }
-
-    /// Whether a byte was received since the request began.
-    pub(super) fn has_response(&self) -> bool {
-        self.has_response.load(Ordering::Relaxed)
-    }
 }
 
 impl<S: Stream> Line<S> {
@@ -91,7 +50,7 @@ impl<S: Stream> Line<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
-            traffic: Arc::default(),
+            sent: 0,
             is_shared: false,
             is_watched: true,
         }
@@ -105,28 +64,18 @@ impl<S: Stream> Line<S> {
         }
     }
 
-    pub(super) fn tcp(&self) -> Option<&TcpStream> {
-        self.stream.tcp()
+    pub(super) fn stream(&self) -> &S {
+        &self.stream
     }
 
-    pub(super) fn traffic(&self) -> Arc<Traffic> {
-        Arc::clone(&self.traffic)
+    /// The next request begins; everything sent before it has been read by the backend.
+    pub(super) fn begin(&mut self) {
+        self.sent = 0;
     }
 
-    fn on_sent<'a>(&mut self, parts: impl IntoIterator<Item = &'a [u8]>, bytes: usize) {
-        let sent = self.traffic.sent.load(Ordering::Relaxed);
-        if self.traffic.is_recorded.load(Ordering::Relaxed) && !self.traffic.has_response() {
-            let mut record = self.traffic.record.lock();
-            let mut left = bytes;
-            for part in parts {
-                let part = &part[..part.len().min(left)];
-                record.extend_from_slice(part);
-                left -= part.len();
-            }
-        }
-        let sent = sent.saturating_add(bytes);
-        self.traffic.sent.store(sent, Ordering::Relaxed);
-        if self.is_watched != (sent <= WATCHED) {
+    fn on_sent(&mut self, bytes: usize) {
+        self.sent = self.sent.saturating_add(bytes);
+        if self.is_watched != (self.sent <= WATCHED) {
             self.is_watched = !self.is_watched;
             if let Some(socket) = self.stream.tcp() {
                 // An error means that the connection is closed, which its user will find out.
@@ -166,11 +115,8 @@ impl<S: Stream> AsyncRead for Line<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.traffic.has_response.store(true, Ordering::Relaxed);
-            if self.is_shared {
-                self.traffic.sent.store(0, Ordering::Relaxed);
-            }
+        if self.is_shared && buf.filled().len() > before {
+            self.sent = 0;
         }
         Poll::Ready(Ok(()))
     }
@@ -183,7 +129,7 @@ impl<S: Stream> AsyncWrite for Line<S> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let sent = ready!(Pin::new(&mut self.stream).poll_write(cx, bytes))?;
-        self.on_sent([bytes], sent);
+        self.on_sent(sent);
         Poll::Ready(Ok(sent))
     }
 
@@ -193,7 +139,7 @@ impl<S: Stream> AsyncWrite for Line<S> {
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let sent = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, parts))?;
-        self.on_sent(parts.iter().map(|part| &**part), sent);
+        self.on_sent(sent);
         Poll::Ready(Ok(sent))
     }
 
@@ -233,14 +179,14 @@ mod tests {
     }
 
     fn user_timeout(line: &Line<TcpStream>) -> Option<Duration> {
-        let socket = SockRef::from(line.tcp().unwrap());
+        let socket = SockRef::from(line.stream.tcp().unwrap());
         socket.tcp_user_timeout().unwrap()
     }
 
     #[tokio::test]
     async fn the_kernel_gives_up_on_a_silent_host_after_about_ten_seconds() {
         let (line, _backend) = line().await;
-        let socket = SockRef::from(line.tcp().unwrap());
+        let socket = SockRef::from(line.stream.tcp().unwrap());
         assert_eq!(user_timeout(&line), Some(VANISHED));
         assert!(socket.keepalive().unwrap());
         let patience = socket.tcp_keepalive_time().unwrap()
@@ -251,7 +197,6 @@ mod tests {
     #[tokio::test]
     async fn a_backend_slow_to_read_a_large_upload_is_not_given_up() {
         let (mut line, mut backend) = line().await;
-        let traffic = line.traffic();
         line.write_all(&[b'x'; WATCHED]).await.unwrap();
         assert_eq!(user_timeout(&line), Some(VANISHED));
         line.write_all(b"x").await.unwrap();
@@ -261,7 +206,7 @@ mod tests {
         line.read_u8().await.unwrap();
         line.write_all(b"x").await.unwrap();
         assert_eq!(user_timeout(&line), None);
-        traffic.begin(false);
+        line.begin();
         line.write_all(b"x").await.unwrap();
         assert_eq!(user_timeout(&line), Some(VANISHED));
     }
@@ -276,44 +221,5 @@ mod tests {
         line.read_u8().await.unwrap();
         line.write_all(b"x").await.unwrap();
         assert_eq!(user_timeout(&line), Some(VANISHED));
-    }
-
-    #[tokio::test]
-    async fn a_request_is_recorded_on_demand_until_a_response_begins() {
-        let (mut line, mut backend) = line().await;
-        let traffic = line.traffic();
-        let record = || traffic.recorded(|bytes| bytes.to_vec());
-        for (is_recorded, first, expected) in [
-            (true, "abc", "abcmore"),
-            (false, "d", ""),
-            (true, "e", "emore"),
-        ] {
-            traffic.begin(is_recorded);
-            line.write_all(first.as_bytes()).await.unwrap();
-            line.write_all(b"more").await.unwrap();
-            assert_eq!(record(), expected.as_bytes());
-        }
-        traffic.begin(true);
-        let parts = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
-        assert_eq!(line.write_vectored(&parts).await.unwrap(), 4);
-        assert_eq!(record(), b"abcd");
-        backend.write_all(b"x").await.unwrap();
-        line.read_u8().await.unwrap();
-        line.write_all(b"e").await.unwrap();
-        assert_eq!(record(), b"abcd");
-    }
-
-    #[tokio::test]
-    async fn a_byte_of_a_response_is_noticed_and_an_end_does_not_count() {
-        let (mut line, mut backend) = line().await;
-        let traffic = line.traffic();
-        traffic.begin(false);
-        backend.write_all(b"x").await.unwrap();
-        line.read_u8().await.unwrap();
-        assert!(traffic.has_response());
-        traffic.begin(false);
-        drop(backend);
-        assert!(line.read_u8().await.is_err());
-        assert!(!traffic.has_response());
     }
 }

@@ -2,54 +2,40 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use foldhash::fast::FixedState;
 use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
-use hyper::client::conn::http1::SendRequest;
-use tokio::task::AbortHandle;
+use tokio::sync::Notify;
 
-use super::line::Traffic;
+use super::http1::{Fault, Http1Body, Open, Shared};
+use super::line::Line;
 use super::place::Place;
-use super::wire::Heads;
+use super::socket::Far;
 use super::written;
 use crate::limits::Limits;
 use crate::message::head::Names;
 use crate::message::hop_by_hop::informational_to_client;
+use crate::message::interim::OnInterim;
 use crate::message::request_body::RequestBody;
 use crate::upstream::backend::{Backend, Endpoint};
 
-/// An open HTTP/1 connection, ready for one request at a time.
-pub(crate) struct Connection {
-    requests: SendRequest<RequestBody>,
-    /// Hyper's connection task, on the current worker. It does not end by itself while the backend reads nothing.
-    driver: AbortHandle,
-    traffic: Arc<Traffic>,
-    heads: Arc<Heads>,
-}
+/// An open HTTP/1 connection, for one request at a time.
+pub(crate) struct Connection(Shared);
 
 impl Connection {
-    pub(super) fn new(
-        requests: SendRequest<RequestBody>,
-        driver: AbortHandle,
-        traffic: Arc<Traffic>,
-        heads: Arc<Heads>,
-    ) -> Self {
-        Self {
-            requests,
-            driver,
-            traffic,
-            heads,
-        }
+    pub(super) fn new(line: Line<Far>, limits: &Limits) -> Self {
+        Self(Rc::new(RefCell::new(Open::new(line, limits))))
     }
 
-    fn is_ready(&self) -> bool {
-        self.requests.is_ready()
+    /// Whether the next request can be sent. Wakes `waker` when that changes.
+    fn is_ready(&self, waker: &Waker) -> bool {
+        self.0.borrow_mut().is_ready(waker)
     }
 }
 
@@ -64,6 +50,23 @@ pub(crate) struct Pool {
     ever: Cell<u64>,
     sweeps_kept: u64,
     sweeps: Cell<u64>,
+    closed: Arc<Closed>,
+    /// Wakes `closed`.
+    waker: Waker,
+}
+
+/// Notified when one of the idle connections may have been closed.
+#[derive(Default)]
+struct Closed(Notify);
+
+impl Wake for Closed {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.notify_one();
+    }
 }
 
 /// The idle connections to one backend.
@@ -87,7 +90,10 @@ impl Pool {
 
     /// Keeps `most` connections at most.
     pub(super) fn new(limits: &Limits, most: usize) -> Self {
+        let closed = Arc::<Closed>::default();
         Self {
+            waker: Arc::clone(&closed).into(),
+            closed,
             idle: RefCell::default(),
             per_backend: limits.backend_idle_connections,
             most,
@@ -114,7 +120,7 @@ impl Pool {
         let stack = &mut idle.get_mut(backend)?.stack;
         while let Some(Idle { connection, .. }) = stack.pop() {
             self.count.set(self.count.get() - 1);
-            if connection.is_ready() {
+            if connection.is_ready(Waker::noop()) {
                 return Some(connection);
             }
         }
@@ -122,7 +128,7 @@ impl Pool {
     }
 
     fn put(&self, backend: &Arc<Backend>, connection: Connection) {
-        if !backend.is_kept() {
+        if !backend.is_kept() || !connection.is_ready(&self.waker) {
             return;
         }
         if self.count.get() >= self.most {
@@ -177,8 +183,21 @@ impl Pool {
     pub(super) fn sweep(&self) {
         self.sweeps.set(self.sweeps.get() + 1);
         self.retain(|_, idle| {
-            self.sweeps.get() - idle.since <= self.sweeps_kept && idle.connection.is_ready()
+            let is_recent = self.sweeps.get() - idle.since <= self.sweeps_kept;
+            is_recent && idle.connection.is_ready(&self.waker)
         });
+    }
+
+    /// Waits until a backend closes an idle connection.
+    ///
+    /// Cancel-safe.
+    pub(super) async fn closed(&self) {
+        self.closed.0.notified().await;
+    }
+
+    /// Drops the connections that were closed.
+    pub(super) fn drop_closed(&self) {
+        self.retain(|_, idle| idle.connection.is_ready(&self.waker));
     }
 
     fn retain(&self, is_kept: impl Fn(&Backend, &Idle) -> bool) {
@@ -212,24 +231,27 @@ impl Checkout {
     }
 
     /// Sends the connection's request and waits for the head of the response. If `is_recorded`, the request head can
-    /// be [read back](Self::read_back).
-    ///
-    /// # Errors
-    /// Contains the request if nothing of it was sent.
+    /// be [read back](Self::read_back). Also returns the names of the response's headers as they were spelled.
     pub(super) async fn send(
-        &mut self,
+        &self,
         mut request: Request<RequestBody>,
         is_recorded: bool,
-    ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
+    ) -> Result<(Response<Http1Body>, Names), Fault> {
         relay_to_http2(&mut request);
-        let connection = self
-            .connection
-            .as_mut()
-            .expect("a connection is given back only after its request");
-        connection.traffic.begin(is_recorded);
-        let names = request.extensions().get::<Names>();
-        connection.heads.begin(names.cloned().unwrap_or_default());
-        connection.requests.try_send_request(request).await
+        let Connection(open) = self.connection();
+        open.borrow_mut().begin(request, is_recorded);
+        let (head, names) = poll_fn(|cx| open.borrow_mut().poll_head(cx)).await?;
+        Ok((head.map(|()| Http1Body::new(open)), names))
+    }
+
+    /// Has the rest of the request sent, if the response has overtaken it. Returns whether it has.
+    pub(super) fn upload_rest(&self) -> bool {
+        Open::upload_rest(&self.connection().0)
+    }
+
+    fn connection(&self) -> &Connection {
+        let connection = self.connection.as_ref();
+        connection.expect("a connection is given back only after its request")
     }
 
     /// Closes the connection after this request.
@@ -237,16 +259,10 @@ impl Checkout {
         self.is_last = true;
     }
 
-    /// The response's header names as they were spelled.
-    pub(super) fn names(&self) -> Names {
-        let connection = self.connection.as_ref();
-        connection.map_or_else(Names::default, |connection| connection.heads.of_response())
-    }
-
     /// The request that was sent, with `body`, if its head was recorded.
     pub(super) fn read_back(&self, body: RequestBody) -> Option<Request<RequestBody>> {
-        let traffic = &self.connection.as_ref()?.traffic;
-        traffic.recorded(|head| written::read_back(head, body))
+        let open = self.connection().0.borrow();
+        written::read_back(open.recorded()?, body)
     }
 
     pub(super) fn place(&self) -> &Place {
@@ -255,16 +271,17 @@ impl Checkout {
 
     /// Whether a byte of the response has arrived.
     pub(super) fn has_response(&self) -> bool {
-        let connection = self.connection.as_ref();
-        connection.is_none_or(|connection| connection.traffic.has_response())
+        self.connection().0.borrow().has_response()
     }
 
     /// Returns the connection to the pool if response and request are both complete. Does nothing while the request
     /// is still being sent.
     pub(crate) fn give_back(&mut self) {
-        if let Some(connection) = self.connection.take_if(|connection| connection.is_ready())
-            && !self.is_last
+        let is_idle = |it: &mut Connection| it.0.borrow().is_idle();
+        if !self.is_last
+            && let Some(connection) = self.connection.take_if(is_idle)
         {
+            connection.0.borrow_mut().rest();
             self.pool.put(&self.backend, connection);
         }
     }
@@ -272,23 +289,27 @@ impl Checkout {
     /// Whether the rest of the request is still being sent.
     pub(super) fn is_uploading(&self) -> bool {
         let connection = self.connection.as_ref();
-        connection
-            .is_some_and(|connection| !connection.is_ready() && !connection.requests.is_closed())
+        connection.is_some_and(|it| it.0.borrow().is_uploading())
     }
 
     /// Ready when the rest of the request was sent after a complete response, or cannot be sent.
     pub(super) fn poll_uploaded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        match &mut self.connection {
-            Some(connection) => connection.requests.poll_ready(cx).map(|_| ()),
+        match &self.connection {
+            Some(connection) => connection.0.borrow_mut().poll_uploaded(cx),
             None => Poll::Ready(()),
         }
+    }
+
+    /// Takes the connection, which has left HTTP, with what was already read.
+    pub(super) fn take_line(&mut self) -> Option<(Line<Far>, Bytes)> {
+        self.connection.take()?.0.borrow_mut().take_line()
     }
 }
 
 impl Drop for Checkout {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
-            connection.driver.abort();
+            connection.0.borrow_mut().close();
         }
     }
 }
@@ -298,9 +319,10 @@ fn relay_to_http2(request: &mut Request<RequestBody>) {
     let Some(interim) = request.body().interim().cloned() else {
         return;
     };
-    hyper::ext::on_informational(request, move |response| {
+    let on_interim = OnInterim::new(move |response| {
         let mut headers = response.headers().clone();
         informational_to_client(&mut headers);
         interim.on_arrival(response.status(), headers);
     });
+    request.extensions_mut().insert(on_interim);
 }

@@ -7,13 +7,13 @@ use bytes::Bytes;
 use h2::{Reason, RecvStream};
 use http::Response;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::http1::{Fault, Http1Body};
 use crate::message::h2_body::H2Body;
 
 /// A body as it arrives.
 pub(crate) enum BackendBody {
-    Http1(Incoming),
+    Http1(Http1Body),
     Http2(H2Body),
 }
 
@@ -21,7 +21,7 @@ pub(crate) enum BackendBody {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReceiveError {
     #[error("{0}")]
-    Http1(#[source] hyper::Error),
+    Http1(#[source] Fault),
     #[error("{0}")]
     Http2(#[source] h2::Error),
     /// Ended without an error. The client must not take this for a complete body.

@@ -1,17 +1,21 @@
-//! A connection to a backend without TLS: over TCP, or over a unix socket of this machine.
+//! The bytes of a connection to a backend: over TCP, with or without TLS, or over a unix socket of this machine.
 
 use std::io;
 use std::net::SocketAddr;
 
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
-use super::line::{self, Stream};
+use super::line::{self, Line, Stream};
 use super::place::Place;
 use crate::os::{open_files, unix_socket};
 
 /// A connection.
 pub(crate) type Socket = Either<TcpStream, UnixStream>;
+
+/// A connection with or without TLS.
+pub(crate) type Far = Either<Socket, Box<TlsStream<TcpStream>>>;
 
 /// Connects. Has no time limit.
 pub(super) async fn connect(place: &Place) -> io::Result<Socket> {
@@ -29,6 +33,25 @@ impl Stream for Socket {
         match self {
             Self::Left(socket) => Some(socket),
             Self::Right(_) => None,
+        }
+    }
+}
+
+impl Stream for Far {
+    fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Left(socket) => socket.tcp(),
+            Self::Right(stream) => stream.tcp(),
+        }
+    }
+}
+
+impl Line<Far> {
+    /// The connection, if it is one over TCP without TLS.
+    pub(crate) fn plain_tcp(&self) -> Option<&TcpStream> {
+        match self.stream() {
+            Either::Left(socket) => socket.tcp(),
+            Either::Right(_) => None,
         }
     }
 }

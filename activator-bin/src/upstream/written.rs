@@ -1,6 +1,6 @@
 //! Reconstructs a request from its head as it was written.
 //!
-//! Hyper does not keep the request, and copying every request would cost far more than the few that are sent again.
+//! A request is used up as it is written, and copying every request would cost far more than the few that are sent again.
 
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, Version};

@@ -43,19 +43,19 @@ async fn invalid_response_gets_502() {
         ),
         (
             "SSH-2.0-OpenSSH_9.2\r\n",
-            format!("{invalid} invalid HTTP version parsed"),
+            format!("{invalid} invalid HTTP version"),
         ),
         (
             "HTTP/1.1 999999 OK\r\n\r\n",
-            format!("{invalid} invalid HTTP status-code parsed"),
+            format!("{invalid} invalid response status"),
         ),
         (
             "HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-            format!("{invalid} invalid HTTP header parsed"),
+            format!("{invalid} invalid header name"),
         ),
         (
             "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-            format!("{invalid} invalid content-length parsed"),
+            format!("{invalid} invalid Content-Length"),
         ),
         (
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",

@@ -1,11 +1,7 @@
 //! The spelling of header names, whose case is lost once hyper has parsed them.
 
-use std::sync::Arc;
-
-use bytes::BytesMut;
+use bytes::Bytes;
 use memchr::memchr;
-
-use super::HeadEnd;
 
 /// The most lines searched per head for names that are not at their expected position. Names not found are written in
 /// canonical case.
@@ -13,23 +9,17 @@ const MOST_LOOKUPS: usize = 1_000;
 
 /// The header lines of a received head, kept for their names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Names(Option<Arc<[u8]>>);
-
-/// Reads the header names of the next response, skipping informational ones.
-#[derive(Debug)]
-pub(crate) struct Reading {
-    /// The start of a head that arrives in parts.
-    head: BytesMut,
-    end: HeadEnd,
-}
-
-/// The longest head in several parts whose names are kept.
-const LONGEST: usize = 64 * 1024;
+pub(crate) struct Names(Bytes);
 
 impl Names {
     /// The names in `lines`, each of which ends with a line feed.
     pub(crate) fn of(lines: &[u8]) -> Self {
-        Self(Some(lines.into()))
+        Self::shared(Bytes::copy_from_slice(lines))
+    }
+
+    /// As [`of`](Self::of), without a copy.
+    pub(crate) fn shared(lines: Bytes) -> Self {
+        Self(lines)
     }
 
     /// Respells the names in `head`, a head or its beginning, as they were received, and all others in canonical
@@ -43,7 +33,7 @@ impl Names {
             };
             at += first + 1;
             let mut search = Search {
-                lines: self.0.as_deref().unwrap_or_default(),
+                lines: &self.0,
                 next: 0,
                 lookups: MOST_LOOKUPS,
             };
@@ -160,45 +150,6 @@ fn is_informational(head: &[u8]) -> bool {
         && head.get(10..12) != Some(b"01")
 }
 
-impl Default for Reading {
-    fn default() -> Self {
-        Self {
-            head: BytesMut::new(),
-            end: HeadEnd::Line,
-        }
-    }
-}
-
-impl Reading {
-    /// Looks at the next bytes. Returns the names once the head is complete, and no names if it is too long.
-    pub(crate) fn read(&mut self, mut bytes: &[u8]) -> Option<Names> {
-        loop {
-            let end = self.end.find(bytes);
-            let part = &bytes[..end.unwrap_or(bytes.len())];
-            if self.head.is_empty() && end.is_some() && !is_informational(part) {
-                // The common case: the whole head in one read.
-                return Some(names(part));
-            }
-            self.head.extend_from_slice(part);
-            if self.head.len() > LONGEST {
-                return Some(Names::default());
-            }
-            bytes = &bytes[end?..];
-            self.end = HeadEnd::Line;
-            let head = std::mem::take(&mut self.head);
-            if !is_informational(&head) {
-                return Some(names(&head));
-            }
-        }
-    }
-}
-
-/// The names in a complete head.
-fn names(head: &[u8]) -> Names {
-    let first = memchr(b'\n', head).map_or(head.len(), |end| end + 1);
-    Names::of(&head[first..])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,24 +223,5 @@ mod tests {
         );
         assert!(!names.put_into(&mut b"HTTP/1.1 100 Continue\r\n\r\n".to_vec()));
         assert!(names.put_into(&mut b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec()));
-    }
-
-    #[test]
-    fn the_names_of_a_response_are_read_however_it_is_split() {
-        let hints = "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n";
-        let all =
-            format!("{hints}{hints}HTTP/1.1 200 OK\r\nETag: a\r\nx-b: c\r\n\r\nbody: d\r\n\r\n");
-        for piece in 1..all.len() {
-            let mut reading = Reading::default();
-            let mut pieces = all.as_bytes().chunks(piece);
-            let names = pieces.find_map(|bytes| reading.read(bytes));
-            assert_eq!(names, Some(Names::of(b"ETag: a\r\nx-b: c\r\n\r\n")));
-        }
-        let mut reading = Reading::default();
-        let mut reads = 0;
-        while reading.read(b"a: b\r\n").is_none() {
-            reads += 1;
-        }
-        assert!(reads < LONGEST);
     }
 }

@@ -55,6 +55,10 @@ impl Respelling {
         if self.changed.is_empty() {
             self.changed.extend_from_slice(first);
             self.is_head_next = !self.names.put_into(&mut self.changed);
+            if !self.is_head_next {
+                // They keep what the head was read into.
+                self.names = Names::default();
+            }
         }
         let changed = &self.changed[self.written..];
         let changed = &changed[..changed.len().min(first.len())];

@@ -1,36 +1,26 @@
 //! The backend's end of a tunnel. If it is dropped early, the backend sees a reset and not an orderly close.
 
-use bytes::Bytes;
-use hyper::upgrade::{Parts, Upgraded};
-use hyper_util::rt::TokioIo;
 use socket2::SockRef;
-use tokio_util::either::Either;
 
-use crate::upstream::Plain;
+use crate::upstream::Switched;
 
-/// Both directions, without TLS or over TLS, which has its own close message. Dropping it resets the connection unless
-/// [`complete`] was called.
-pub(super) type Far = Either<Plain, TokioIo<Upgraded>>;
+/// Both directions. Dropping it resets the connection unless [`complete`](Self::complete) was called; TLS has its own
+/// close message.
+pub(super) struct Far(pub(super) Switched);
 
-/// Also returns the bytes that were already read.
-pub(super) fn open(upgraded: Upgraded) -> (Far, Bytes) {
-    match upgraded.downcast::<TokioIo<Plain>>() {
-        Ok(Parts { io, read_buf, .. }) => {
-            let stream = io.into_inner();
-            // Best effort: without it the connection closes as if it were complete.
-            if let Some(socket) = stream.tcp() {
-                let _ = socket.set_zero_linger();
-            }
-            (Either::Left(stream), read_buf)
+impl Far {
+    pub(super) fn new(stream: Switched) -> Self {
+        // Best effort: without it the connection closes as if it were complete.
+        if let Some(socket) = stream.plain_tcp() {
+            let _ = socket.set_zero_linger();
         }
-        Err(upgraded) => (Either::Right(TokioIo::new(upgraded)), Bytes::new()),
+        Self(stream)
     }
-}
 
-/// Both directions have ended.
-pub(super) fn complete(far: &Far) {
-    if let Either::Left(stream) = far {
-        let socket = stream.tcp();
-        let _ = socket.map(|socket| SockRef::from(socket).set_linger(None));
+    /// Both directions have ended.
+    pub(super) fn complete(&self) {
+        if let Some(socket) = self.0.plain_tcp() {
+            let _ = SockRef::from(socket).set_linger(None);
+        }
     }
 }
