@@ -43,7 +43,7 @@ fn answer(listener: &TcpListener, answer: &str) -> TcpStream {
 
 const OK: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
-fn run<T>(test: impl Future<Output = T>) -> T {
+pub(super) fn run<T>(test: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build_local(Default::default())

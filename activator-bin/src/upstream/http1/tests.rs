@@ -1,19 +1,14 @@
 //! The same bytes for this client and for hyper's: both must read the same responses out of them.
 
 mod peer;
+mod uploads;
 
 use http::Method;
 use proptest::prelude::*;
 
 use peer::{Outcome, hyper, ours};
 
-fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build_local(Default::default())
-        .unwrap()
-        .block_on(test)
-}
+use crate::upstream::tests::run;
 
 /// What this client reads, in pieces of several sizes; hyper's must read the same.
 #[track_caller]
