@@ -60,7 +60,7 @@ fn an_idle_connection_to_a_backend_holds_little() {
         }
         clients.iter_mut().for_each(read_answer);
     });
-    check("a connection", held.bytes_current, 28 * 1_024);
+    check("a connection", held.bytes_current, 2 * 1_024);
 }
 
 /// The next head arrives in two pieces; then there is a drain.
