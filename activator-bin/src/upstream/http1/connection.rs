@@ -68,7 +68,7 @@ impl Open {
             method: Method::GET,
             on_interim: None,
             has_response: false,
-            body: Decoder::none(),
+            body: Decoder::Over,
             is_reusable: true,
         }
     }

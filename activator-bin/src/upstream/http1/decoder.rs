@@ -45,10 +45,6 @@ pub(super) enum At {
 }
 
 impl Decoder {
-    pub(super) fn none() -> Self {
-        Self::Over
-    }
-
     pub(super) fn length(length: u64) -> Self {
         match length {
             0 => Self::Over,
@@ -61,10 +57,6 @@ impl Decoder {
             at: At::Size,
             extensions: 0,
         }
-    }
-
-    pub(super) fn until_close() -> Self {
-        Self::UntilClose
     }
 
     pub(super) fn is_over(&self) -> bool {

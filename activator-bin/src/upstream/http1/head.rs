@@ -160,19 +160,19 @@ impl Head {
             || *to == Method::HEAD
             || (*to == Method::CONNECT && status.is_success());
         if has_none {
-            return Ok(Decoder::none());
+            return Ok(Decoder::Over);
         }
         if let Some(last) = tokens(headers, TRANSFER_ENCODING).last() {
             return match self.response.version() {
                 Version::HTTP_10 => Err(Invalid::TransferEncoding),
                 _ if last.eq_ignore_ascii_case(b"chunked") => Ok(Decoder::chunked()),
-                _ => Ok(Decoder::until_close()),
+                _ => Ok(Decoder::UntilClose),
             };
         }
         if headers.contains_key(CONTENT_LENGTH) {
             return content_length(headers).map(Decoder::length);
         }
-        Ok(Decoder::until_close())
+        Ok(Decoder::UntilClose)
     }
 }
 

@@ -63,7 +63,7 @@ impl Upload {
             Version::HTTP_10 => b" HTTP/1.0\r\n",
             _ => b" HTTP/1.1\r\n",
         });
-        write_lines(&mut framing, &head.headers);
+        write_lines(&mut framing, head.headers.iter());
         framing.extend_from_slice(b"\r\n");
         match head.extensions.get::<Names>() {
             Some(names) => names.put_into(&mut framing),
@@ -187,17 +187,9 @@ impl Upload {
                 ..
             }) => {
                 self.framing.extend_from_slice(b"0\r\n");
-                if let Some(mut trailers) = trailers {
-                    let unannounced: Vec<_> = trailers
-                        .keys()
-                        .filter(|it| !announced.contains(it))
-                        .cloned()
-                        .collect();
-                    for name in unannounced {
-                        trailers.remove(name);
-                    }
-                    write_lines(&mut self.framing, &trailers);
-                }
+                let trailers = trailers.unwrap_or_default();
+                let sent = trailers.iter().filter(|(name, _)| announced.contains(name));
+                write_lines(&mut self.framing, sent);
                 self.framing.extend_from_slice(b"\r\n");
                 Ok(())
             }
@@ -293,7 +285,10 @@ fn write_target(to: &mut Vec<u8>, uri: &Uri, odd: Option<&Target>) {
     }
 }
 
-fn write_lines(to: &mut Vec<u8>, headers: &HeaderMap) {
+fn write_lines<'a>(
+    to: &mut Vec<u8>,
+    headers: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>,
+) {
     for (name, value) in headers {
         to.extend_from_slice(name.as_str().as_bytes());
         to.extend_from_slice(b": ");
